@@ -1,0 +1,210 @@
+"""Canonical forms, and rules as sent: literal cases, the vendors' own vectors and code, Python against DuckDB."""
+
+import duckdb
+import pyarrow as pa
+import pytest
+from facebook_business.adobjects.customaudience import CustomAudience
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segment_pipeline import identifiers
+from segment_pipeline.identifiers import BLOCKED, RULES
+
+ASCII_ADDRESSES = st.one_of(
+    st.text(st.characters(max_codepoint=127), max_size=40),
+    st.from_regex(r"[ \t]{0,2}[A-Za-z0-9.+'_-]{1,12}@([A-Za-z0-9-]{1,8}\.){1,3}[A-Za-z]{1,4}[ \n]?", fullmatch=True),
+    st.from_regex(r"[a-z.]{60,68}@[a-z]{55,66}\.[a-z]{2,66}", fullmatch=True),
+)
+
+
+@pytest.fixture(scope="module")
+def duck() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+@pytest.mark.parametrize(
+    ("raw", "canonical"),
+    [
+        ("  Mary@Example.COM\n", "mary@example.com"),
+        ("m.a.r.y+tag@gmail.com", "m.a.r.y+tag@gmail.com"),
+        ("ｍａｒｙ＠shop.example.org", "mary@shop.example.org"),
+        ("jo\u00adse@shop.org", "jose@shop.org"),
+        ("info@bücher.de", "info@xn--bcher-kva.de"),
+        ("josé@shop.org", "josé@shop.org"),
+        ("o'neil@shop.co.uk", "o'neil@shop.co.uk"),
+    ],
+)
+def test_an_address_has_one_canonical_form(raw: str, canonical: str) -> None:
+    assert identifiers.email(raw) == canonical
+    assert identifiers.email_reason(raw) is None
+    assert identifiers.email(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "empty"),
+        (" \t", "empty"),
+        ("mary", "syntax"),
+        ("mary@", "domain"),
+        ("@shop.org", "syntax"),
+        ("ma ry@shop.org", "syntax"),
+        ("a@b@shop.org", "syntax"),
+        (".mary@shop.org", "syntax"),
+        ("mary@shop", "domain"),
+        ("mary@shop..org", "domain"),
+        ("mary@-shop.org", "domain"),
+        ("mary@shop.1", "domain"),
+        ("mary@shop.org.", "domain"),
+        ("x" * 65 + "@shop.org", "too_long"),
+        ("mary@" + "a" * 63 + "." + ("b" * 63 + ".") * 3 + "org", "too_long"),
+    ],
+)
+def test_an_unusable_address_is_none_with_its_reason(raw: str | None, reason: str) -> None:
+    assert identifiers.email(raw) is None
+    assert identifiers.email_reason(raw) == reason
+
+
+@settings(max_examples=400, deadline=None)
+@given(raw=ASCII_ADDRESSES)
+def test_email_sql_equals_python_on_ascii(duck: duckdb.DuckDBPyConnection, raw: str) -> None:
+    (in_sql,) = duck.execute(f"SELECT {identifiers.email_sql('r')} FROM (SELECT ? AS r)", [raw]).fetchone() or (None,)
+    assert in_sql == identifiers.email(raw)
+
+
+@pytest.mark.parametrize("raw", ["İnfo@shop.org", "\u212aate@shop.org", "josé@shop.org", "a@bücher.de", None])
+def test_email_sql_leaves_other_text_to_python(duck: duckdb.DuckDBPyConnection, raw: str | None) -> None:
+    """U+0130 and the Kelvin sign become ASCII letters in DuckDB's lower(): two people would become one."""
+    assert duck.execute(f"SELECT {identifiers.email_sql('r')} FROM (SELECT ? AS r)", [raw]).fetchone() == (None,)
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "canonical"),
+    [
+        ("(415) 555-2671", "US", "+14155552671"),
+        ("+1 415 555 2671", None, "+14155552671"),
+        ("0014155552671", None, "+14155552671"),
+        ("020 7183 8750", "GB", "+442071838750"),
+        ("020 7183 8750", "uk", "+442071838750"),
+        ("+44 20 7183 8750", "US", "+442071838750"),
+        ("415-555-2671 x123", "US", "+14155552671"),
+        ("٤١٥٥٥٥٢٦٧١", "US", "+14155552671"),
+    ],
+)
+def test_a_phone_becomes_e164_by_its_country(raw: str, country: str | None, canonical: str) -> None:
+    assert identifiers.phone(raw, country) == canonical
+    assert identifiers.phone_reason(raw, country) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "reason"),
+    [
+        (None, "US", "empty"),
+        ("  ", "US", "empty"),
+        ("call me", "US", "syntax"),
+        ("020 7183 8750", None, "no_country"),
+        ("020 7183 8750", "Atlantis", "no_country"),
+        ("555-2671", "US", "local_only"),
+        ("+1415555267199", None, "too_long"),
+        ("+1415", None, "too_short"),
+    ],
+)
+def test_an_unusable_phone_is_none_with_its_reason(raw: str | None, country: str | None, reason: str) -> None:
+    assert identifiers.phone(raw, country) is None
+    assert identifiers.phone_reason(raw, country) == reason
+
+
+def test_bulk_forms_keep_rows_and_reasons() -> None:
+    pairs = pa.table({"raw": ["415 555 2671", "x"], "country": ["US", None]})
+    assert identifiers.phones(pairs).to_pylist() == [
+        {"raw": "415 555 2671", "country": "US", "phone": "+14155552671", "reason": None},
+        {"raw": "x", "country": None, "phone": None, "reason": "syntax"},
+    ]
+    assert identifiers.emails(pa.table({"raw": ["A@shop.org", None]})).to_pylist() == [
+        {"raw": "A@shop.org", "email": "a@shop.org", "reason": None},
+        {"raw": None, "email": None, "reason": "empty"},
+    ]
+
+
+def test_names_postcodes_and_devices() -> None:
+    assert identifiers.name("  José   O'NEIL ") == "josé o'neil"
+    assert identifiers.name_reason("12") == "no_letter"
+    assert identifiers.postcode("sw1a 1aa", "GB") == "SW1A1AA"
+    assert identifiers.postcode("94117-1234", "US") == "94117"
+    assert identifiers.postcode_reason("9411", "US") == "syntax"
+    assert identifiers.postcode_reason("", "US") == "empty"
+    assert identifiers.device_id(" 5F3A2B18-9C4D-4E7F-B8E2-17D3A1E69B25") == "5f3a2b18-9c4d-4e7f-b8e2-17d3a1e69b25"
+    assert identifiers.device_id_reason("00000000-0000-0000-0000-000000000000") == "zeroed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("email", "noreply@shop.org", "no_reply"),
+        ("email", "no-reply+7@shop.org", "no_reply"),
+        ("email", "donotreply@shop.org", "no_reply"),
+        ("email", "reply@shop.org", None),
+        ("email", "norah@shop.org", None),
+        ("email", "none@shop.org", "placeholder"),
+        ("email", "mary@example.com", "reserved_domain"),
+        ("email", "mary@till.test", "reserved_domain"),
+        ("email", "mary@myexample.com", None),
+        ("phone", "+10000000000", "repeated_digit"),
+        ("phone", "+449999999999", "repeated_digit"),
+        ("phone", "+14155552671", None),
+    ],
+)
+def test_blocked_patterns_mean_the_same_in_duckdb(
+    duck: duckdb.DuckDBPyConnection, kind: str, value: str, reason: str | None
+) -> None:
+    import re
+
+    hits = {why for why, pattern in BLOCKED[kind].items() if re.search(pattern, value)}
+    in_sql = {
+        why
+        for why, pattern in BLOCKED[kind].items()
+        if duck.execute("SELECT regexp_matches(?, ?)", [value, pattern]).fetchone() == (True,)
+    }
+    assert hits == in_sql == ({reason} if reason else set())
+
+
+def test_rules_give_metas_published_vectors() -> None:
+    assert RULES["meta.email/1"].apply("mary@example.com") == (
+        "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79"
+    )
+    assert RULES["meta.phone/1"].apply("+15559876543") == (
+        "1ef970831d7963307784fa8688e8fce101a15685d62aa765fed23f3a2c576a4e"
+    )
+    assert RULES["sha256.phone/1"].apply("+18005550100") == (
+        "fb4f73a6ec5fdb7077d564cdd22c3554b43ce49168550c3b12c547b78c517b30"
+    )
+    assert RULES["sha256.email/1"].apply("alexz@example.com") == (
+        "509e933019bb285a134a9334b8bb679dff79d0ce023d529af4bd744d47b4fd8a"
+    )
+
+
+CANONICAL = {
+    "email": st.from_regex(r"[a-z0-9]{1,8}([.+_-][a-z0-9]{1,5}){0,2}@[a-z0-9]{1,8}\.(com|de|co\.uk)", fullmatch=True),
+    "phone": st.from_regex(r"\+[1-9][0-9]{7,13}", fullmatch=True),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(email=CANONICAL["email"], phone=CANONICAL["phone"])
+def test_meta_rules_agree_with_metas_own_code(email: str, phone: str) -> None:
+    """The agreed domain is canonical values: the SDK hashes an empty cell and keeps leading zeros, the documentation does not."""
+    schema = CustomAudience.Schema.MultiKeySchema
+    payload = CustomAudience.format_params([schema.email, schema.phone], [[email, phone]], is_raw=True)
+    ours = [RULES["meta.email/1"].apply(email), RULES["meta.phone/1"].apply(phone)]
+    assert payload["payload"]["data"] == [ours]
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+@settings(max_examples=40, deadline=None)
+@given(email=CANONICAL["email"], phone=CANONICAL["phone"])
+def test_a_rule_gives_the_same_in_python_and_in_sql(
+    duck: duckdb.DuckDBPyConnection, rule: str, email: str, phone: str
+) -> None:
+    value = phone if ".phone/" in rule else email
+    query = f"SELECT {RULES[rule].sql('v')}, {RULES[rule].sql('NULL::VARCHAR')} FROM (SELECT ? AS v)"
+    assert duck.execute(query, [value]).fetchone() == (RULES[rule].apply(value), None)
