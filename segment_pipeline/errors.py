@@ -1,0 +1,63 @@
+"""Every error an operator can meet, sorted by what there is to do about it.
+
+    SegmentPipelineError
+    ├── ConfigError        a person must act: a setting, a secret, a declaration
+    ├── TransientError     try again later: the network, a limit, a server fault
+    ├── RejectedRecords    some records were refused: they are reported, the rest goes on
+    ├── GuardTripped       nothing was sent: approve the plan or fix what it shows
+    ├── ContractError      a vendor, or one of our own tables, answered outside its contract
+    └── ConflictError      another writer or holder was there first
+
+A message is one sentence: what happened, to what, and what to do. It never holds a record's value or a secret.
+"""
+
+from collections.abc import Mapping
+
+
+class SegmentPipelineError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is safe to log and to show."""
+
+
+class ConfigError(SegmentPipelineError):
+    """A setting, secret or declaration is missing or wrong; retrying cannot help."""
+
+
+class TransientError(SegmentPipelineError):
+    """The other side was busy, broken or out of reach; the same call may succeed later.
+
+    `retry_after`: seconds the other side asked us to wait; None when it did not say.
+    `sent`: True when the request may have been carried out although no answer came back.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, sent: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.sent = sent
+
+
+class RejectedRecords(SegmentPipelineError):
+    """A vendor refused a request because of some of its rows.
+
+    `rows` maps the position of a row in the batch to the vendor's reason code (never a value of the row).
+    Empty when the vendor did not say which: the caller then splits the batch.
+    """
+
+    def __init__(self, message: str, *, rows: Mapping[int, str] | None = None) -> None:
+        super().__init__(message)
+        self.rows = dict(rows or {})
+
+
+class GuardTripped(SegmentPipelineError):
+    """A guard held a plan back: nothing was sent. `digest` is what `segment-pipeline approve` takes."""
+
+    def __init__(self, message: str, *, digest: str | None = None) -> None:
+        super().__init__(message)
+        self.digest = digest
+
+
+class ContractError(SegmentPipelineError):
+    """An answer or a table was not what its contract says: a page without a cursor, counts that disagree."""
+
+
+class ConflictError(SegmentPipelineError):
+    """Another writer changed the same partitions, or another run holds the lease."""

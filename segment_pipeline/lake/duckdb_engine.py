@@ -1,0 +1,149 @@
+"""The DuckDB engine: embedded, one process, spills to disk. Knows files and SQL, and no table by name."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from segment_pipeline.errors import ContractError
+from segment_pipeline.lake import storage
+from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.lake.engine import WriteTarget
+from segment_pipeline.lake.tables import Table
+
+BATCH_ROWS = 100_000
+# What DuckDB says of names and types is safe and helps; anything with a value in it is not repeated.
+SAFE = re.compile(r'(Referenced column "\w+" not found|Table with name \w+ does not exist|function "?\w+"? does not exist)')
+
+
+class DuckDBEngine:
+    """`memory` as DuckDB takes it (`2GB`); beyond it work spills to `spill`. `threads` None: one per core."""
+
+    dialect = "duckdb"
+
+    def __init__(self, *, memory: str = "2GB", threads: int | None = None, spill: Path | None = None) -> None:
+        self.memory, self.threads, self.spill = memory, threads, spill
+
+    def connect(self) -> "DuckDBConnection":
+        return DuckDBConnection(self)
+
+
+@contextmanager
+def engine_errors(name: str) -> Iterator[None]:
+    """DuckDB quotes values, e-mails included: its message stays here, but for the parts that name columns and functions."""
+    try:
+        yield
+    except duckdb.Error as error:
+        hint = SAFE.search(str(error))
+        detail = hint.group(1).replace('"', "") if hint else type(error).__name__
+        raise ContractError(f"{name} failed on DuckDB: {detail}") from None
+
+
+class DuckDBConnection:
+    """One in-memory database whose views read the lake's files."""
+
+    def __init__(self, engine: DuckDBEngine) -> None:
+        spill = engine.spill or Path(tempfile.gettempdir()) / "segment-pipeline-spill"
+        spill.mkdir(parents=True, exist_ok=True)
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": engine.memory,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+        if engine.threads:
+            config["threads"] = engine.threads
+        self.raw = duckdb.connect(":memory:", config=config)
+        self.raw.execute("SET TimeZone = 'UTC'")
+        self._filesystems: set[str] = set()
+
+    def scan(self, name: str, table: Table, files: Sequence[str]) -> None:
+        empty = ", ".join(f"CAST(NULL AS {c.sql}) AS {quote(c.name)}" for c in table.columns)
+        if not files:
+            self._view(name, f"SELECT {empty} WHERE FALSE")
+            return
+        self._reach(files[0])
+        types = ", ".join(f"{literal(p)}: {table.by_name[p].sql}" for p in table.partition_by)
+        hive = f"hive_partitioning = true, hive_types = {{{types}}}" if table.partition_by else "hive_partitioning = false"
+        read = f"read_parquet({literal(list(files))}, union_by_name = true, {hive})"
+        held = {column for column, _ in self.columns(f"FROM {read}", name=f"scan of {table.name}")}
+        # A file from before a column existed lacks it: NULL, of the declared type.
+        columns = ", ".join(
+            f"{quote(c.name)}" if c.name in held else f"CAST(NULL AS {c.sql}) AS {quote(c.name)}" for c in table.columns
+        )
+        self._view(name, f"SELECT {columns} FROM {read}")
+
+    def register(self, name: str, rows: pa.Table) -> None:
+        with engine_errors(f"register {name}"):
+            self.drop(name)
+            self.raw.register(name, rows)
+
+    def define(self, name: str, sql: str, *, materialize: bool) -> None:
+        if not materialize:
+            self._view(name, sql)
+            return
+        with engine_errors(name):
+            self.drop(name)
+            self.raw.execute(f"CREATE TEMP TABLE {quote(name)} AS {sql}").fetchall()
+
+    def drop(self, name: str) -> None:
+        with engine_errors(f"drop {name}"):
+            kind = self.raw.execute(
+                "SELECT table_type FROM information_schema.tables WHERE table_name = ? LIMIT 1", [name]
+            ).fetchall()
+            if kind:
+                self.raw.execute(f"DROP {'VIEW' if kind[0][0] == 'VIEW' else 'TABLE'} {quote(name)}").fetchall()
+
+    def reader(self, sql: str, *, name: str) -> pa.RecordBatchReader:
+        with engine_errors(name):
+            inner = self.raw.sql(sql).to_arrow_reader(BATCH_ROWS)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with engine_errors(name):
+                yield from _translated(inner, name)
+
+        return pa.RecordBatchReader.from_batches(inner.schema, batches())
+
+    def columns(self, sql: str, *, name: str) -> list[tuple[str, str]]:
+        with engine_errors(name):
+            return [(row[0], row[1]) for row in self.raw.execute(f"DESCRIBE {sql}").fetchall()]
+
+    def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
+        order = ", ".join(quote(column) for column in target.table.sort_by)
+        ordered = f"SELECT * FROM ({sql}) ORDER BY {order}" if order else sql
+        return storage.write(self.reader(ordered, name=name), target)
+
+    def close(self) -> None:
+        self.raw.close()
+
+    def _view(self, name: str, sql: str) -> None:
+        with engine_errors(name):
+            self.drop(name)
+            self.raw.execute(f"CREATE TEMP VIEW {quote(name)} AS {sql}").fetchall()
+
+    def _reach(self, path: str) -> None:
+        scheme = path.partition("://")[0] if "://" in path else ""
+        if not scheme or scheme in self._filesystems:
+            return
+        try:
+            import fsspec
+
+            self.raw.register_filesystem(fsspec.filesystem(scheme))
+        except ImportError:
+            raise ContractError(f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'") from None
+        self._filesystems.add(scheme)
+
+
+def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except (pa.ArrowException, OSError) as error:
+        # A failure while streaming arrives through Arrow, with DuckDB's text in it.
+        raise ContractError(f"{name} failed on DuckDB while streaming: {type(error).__name__}") from None
+    finally:
+        reader.close()

@@ -1,0 +1,60 @@
+"""What the lake asks of a SQL engine. A second engine implements these protocols; nothing else may know which one runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from segment_pipeline.lake.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTarget:
+    """Where a query's rows go, in one Delta commit.
+
+    `predicate`: SQL over partition columns whose rows are replaced; None: the whole table is; `append` replaces nothing.
+    `marker`: (application id, number) recorded with the commit, so that a fold is applied once.
+    """
+
+    table: Table
+    uri: str
+    predicate: str | None = None
+    append: bool = False
+    marker: tuple[str, int] | None = None
+    storage_options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Connection(Protocol):
+    """One conversation with an engine. Every engine exception leaves as ours, naming `name` and never quoting a value."""
+
+    def scan(self, name: str, table: Table, files: Sequence[str]) -> None:
+        """Make `name` a view of the table's declared columns over these files; columns a file lacks are NULL."""
+
+    def register(self, name: str, rows: pa.Table) -> None:
+        """Make `name` a view of an Arrow table."""
+
+    def define(self, name: str, sql: str, *, materialize: bool) -> None:
+        """Make `name` a view of a query, or a temporary table of its rows."""
+
+    def drop(self, name: str) -> None:
+        """Forget a view or temporary table, if it is there."""
+
+    def reader(self, sql: str, *, name: str) -> pa.RecordBatchReader:
+        """The rows of a query as a stream; read it to its end before the next call."""
+
+    def columns(self, sql: str, *, name: str) -> list[tuple[str, str]]:
+        """Names and engine types of a query's columns, without running it."""
+
+    def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
+        """Write a query's rows in one commit; returns their number. Raises ConflictError when another writer was first."""
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """Opens connections. `dialect` is sqlglot's name of what it speaks."""
+
+    dialect: str
+
+    def connect(self) -> Connection: ...

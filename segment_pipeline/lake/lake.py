@@ -1,0 +1,310 @@
+"""The lake: sessions that read pinned versions of tables, and the few ways rows get into them.
+
+    with lake.session() as s:
+        s.scan("orders", days=window)                         # a view named orders, its version pinned
+        s.define("spend", statement("profiles", "spend"), as_of=day)
+        s.replace("traits", "SELECT * FROM spend", {"as_of": [day]})
+
+Knows no table's meaning. Every write is one Delta commit; a conflicting writer is re-read and retried.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from segment_pipeline import clock
+from segment_pipeline.errors import ConflictError, ContractError
+from segment_pipeline.lake import storage
+from segment_pipeline.lake.dialect import Value, literal, quote
+from segment_pipeline.lake.duckdb_engine import DuckDBEngine
+from segment_pipeline.lake.engine import Connection, Engine, WriteTarget
+from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.storage import Partitions
+from segment_pipeline.lake.tables import Table, table
+from segment_pipeline.records import Window
+from segment_pipeline.settings import Settings
+
+ATTEMPTS = 12
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one commit left. `rows`: rows written; `version`: the Delta version of the commit."""
+
+    table: str
+    rows: int
+    version: int
+
+
+class Lake:
+    """All tables under one root: a local folder or an object store's URI."""
+
+    def __init__(self, root: str, engine: Engine, *, storage_options: Mapping[str, str] | None = None) -> None:
+        self.root, self.engine, self.storage_options = root.rstrip("/"), engine, dict(storage_options or {})
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Lake":
+        engine = DuckDBEngine(memory=settings.memory, threads=settings.threads, spill=settings.home / "spill")
+        return cls(settings.lake, engine)
+
+    def uri(self, name: str) -> str:
+        return f"{self.root}/{name}"
+
+    def version(self, name: str) -> int | None:
+        """The newest version of a table; None: nothing was ever written to it."""
+        delta = storage.open_table(self.uri(table(name).name), self.storage_options)
+        return delta.version() if delta else None
+
+    def partitions(self, name: str) -> list[dict[str, Any]]:
+        """Partition values that hold rows at present, with `rows`, sorted; one entry per combination."""
+        declared = table(name)
+        delta = storage.open_table(self.uri(name), self.storage_options)
+        totals: dict[tuple[Any, ...], int] = {}
+        for file in storage.files(delta, declared) if delta else ():
+            key = tuple(file.partition[column] for column in declared.partition_by)
+            totals[key] = totals.get(key, 0) + file.rows
+        return [
+            dict(zip(declared.partition_by, key, strict=True)) | {"rows": rows}
+            for key, rows in sorted(totals.items())
+            if rows
+        ]
+
+    def snapshots(self, name: str) -> list[date]:
+        """The as_of days of which a snapshot exists, oldest first."""
+        return sorted({entry["as_of"] for entry in self.partitions(name)})
+
+    def marked(self, name: str, application: str) -> int | None:
+        """The newest marker number an application committed to a table; None: none."""
+        delta = storage.open_table(self.uri(table(name).name), self.storage_options)
+        return delta.transaction_version(application) if delta else None
+
+    @contextmanager
+    def session(self, pins: Mapping[str, int] | None = None) -> Iterator["Session"]:
+        """A conversation in which each table has one version: the one in `pins`, or its newest when first read."""
+        session = Session(self, self.engine.connect(), dict(pins or {}))
+        try:
+            yield session
+        finally:
+            session.connection.close()
+
+
+class Session:
+    """Named views over pinned tables, and writes. Not thread-safe; one per asset body."""
+
+    def __init__(self, lake: Lake, connection: Connection, pins: dict[str, int]) -> None:
+        self.lake, self.connection, self.pins = lake, connection, pins
+
+    @property
+    def inputs(self) -> str:
+        """Versions of the tables read so far, as canonical JSON."""
+        return json.dumps(self.pins, sort_keys=True)
+
+    def scan(
+        self,
+        name: str,
+        *,
+        days: Window | None = None,
+        until: date | None = None,
+        partitions: Partitions | None = None,
+        alias: str | None = None,
+    ) -> None:
+        """Make a table's rows a view named `alias` (default: the table's name), reading only the partitions asked for.
+
+        `days`: rows stored under these days; `until`: under this day or earlier; `partitions`: these partition values.
+        A table nobody wrote yet is an empty view. Scanning again replaces the view, at the same version.
+        """
+        declared = table(name)
+        self.connection.scan(alias or name, declared, [f.path for f in self._files(declared, days, until, partitions)])
+
+    def _files(
+        self, declared: Table, days: Window | None, until: date | None, partitions: Partitions | None
+    ) -> list[storage.DataFile]:
+        delta = storage.open_table(
+            self.lake.uri(declared.name), self.lake.storage_options, version=self.pins.get(declared.name)
+        )
+        if delta is None:
+            return []
+        self.pins[declared.name] = delta.version()
+        found = storage.files(delta, declared, partitions)
+        if days is not None:
+            found = [file for file in found if file.partition["day"] in days]
+        if until is not None:
+            found = [file for file in found if file.partition["day"] <= until]
+        return found
+
+    def register(self, name: str, rows: pa.Table) -> None:
+        """Make an Arrow table a view."""
+        self.connection.register(name, rows)
+
+    def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
+        """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
+        self.connection.define(name, _text(query, values), materialize=materialize)
+
+    def drop(self, name: str) -> None:
+        self.connection.drop(name)
+
+    def reader(self, query: Statement | str, **values: Value) -> pa.RecordBatchReader:
+        """A query's rows as a stream; read it to its end before the next call on this session."""
+        return self.connection.reader(_text(query, values), name=_name(query))
+
+    def table(self, query: Statement | str, **values: Value) -> pa.Table:
+        """A query's rows in memory: for results known to be small."""
+        return self.reader(query, **values).read_all()
+
+    def rows(self, query: Statement | str, **values: Value) -> list[dict[str, Any]]:
+        """A query's rows as dictionaries: for a handful."""
+        result: list[dict[str, Any]] = self.table(query, **values).to_pylist()
+        return result
+
+    def value(self, query: Statement | str, **values: Value) -> Any:
+        """The one value of a query that gives one row of one column; raises ContractError otherwise."""
+        result = self.table(query, **values)
+        if result.shape != (1, 1):
+            raise ContractError(f"{_name(query)} was to give one value and gave {result.num_rows} rows of {result.num_columns}")
+        return result.column(0)[0].as_py()
+
+    def replace(
+        self,
+        name: str,
+        query: Statement | str,
+        partitions: Partitions | None = None,
+        *,
+        marker: tuple[str, int] | None = None,
+        **values: Value,
+    ) -> Written:
+        """Replace the rows of these partitions (None: the whole table) by a query's rows, in one commit.
+
+        Raises ContractError when columns or types are not the declared ones, or a row lies outside the partitions.
+        """
+        sql = self._in_order(name, _text(query, values))
+        return self._retried(lambda: self._write(name, sql, partitions, append=False, marker=marker, label=_name(query)))
+
+    def append(self, name: str, query: Statement | str, *, marker: tuple[str, int] | None = None, **values: Value) -> Written:
+        """Add a query's rows. Only for rows whose key cannot be there yet."""
+        sql = self._in_order(name, _text(query, values))
+        return self._retried(lambda: self._write(name, sql, None, append=True, marker=marker, label=_name(query)))
+
+    def land(self, name: str, query: Statement | str, source: str, **values: Value) -> Written:
+        """The landing write: each (source, day) partition concerned becomes distinct(what it held plus the new rows).
+
+        Landing the same rows again, in any order or grouping, leaves the same table. Rows that share the key but differ
+        are resolved to the one whose columns sort highest, so that the order of landing cannot matter.
+        """
+        declared = table(name)
+        if declared.partition_by != ("source", "day"):
+            raise ContractError(f"table {name} is not partitioned by source and day: use replace")
+        label = _name(query)
+        self.define("_landing", self._in_order(name, _text(query, values)), materialize=True)
+        days = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _landing ORDER BY day")]
+        strangers = self.value(f"SELECT count(*) FROM _landing WHERE source IS DISTINCT FROM {literal(source)}")
+        if strangers:
+            raise ContractError(f"{label}: {strangers} rows for table {name} do not belong to source {source}")
+        if not days:
+            return Written(name, 0, self.lake.version(name) or 0)
+        partitions: Partitions = {"source": [source], "day": days}
+        columns = ", ".join(quote(column) for column in declared.names)
+        key = ", ".join(quote(column) for column in declared.key)
+        rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
+        order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
+
+        def attempt() -> Written:
+            self.pins.pop(name, None)
+            self.scan(name, partitions=partitions, alias="_landed")
+            merged = (
+                f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank "
+                f"FROM (SELECT {columns} FROM _landed UNION SELECT {columns} FROM _landing)) WHERE _rank = 1"
+            )
+            return self._write(name, merged, partitions, append=False, marker=None, label=label)
+
+        written = self._retried(attempt)
+        self.drop("_landing")
+        return written
+
+    def erase(self, name: str, keys: str, on: Sequence[str]) -> int:
+        """Remove the rows of a table whose `on` columns equal those of a row in the view `keys`; returns how many.
+
+        Joins a key table and rewrites the partitions concerned: no identifier ever stands in the Delta log.
+        """
+        declared = table(name)
+
+        def attempt() -> int:
+            self.pins.pop(name, None)
+            self.scan(name, alias="_erasing")
+            same = " AND ".join(f"e.{quote(column)} = k.{quote(column)}" for column in on)
+            hit = f"EXISTS (SELECT 1 FROM {quote(keys)} AS k WHERE {same})"
+            columns = ", ".join(f"e.{quote(column)}" for column in declared.names)
+            gone = int(self.value(f"SELECT count(*) FROM _erasing AS e WHERE {hit}"))
+            if not gone:
+                return 0
+            partitions: Partitions | None = None
+            if declared.partition_by:
+                names = ", ".join(f"e.{quote(column)}" for column in declared.partition_by)
+                concerned = self.rows(f"SELECT DISTINCT {names} FROM _erasing AS e WHERE {hit}")
+                partitions = {column: sorted({row[column] for row in concerned}) for column in declared.partition_by}
+            self.scan(name, partitions=partitions, alias="_erasing")
+            kept = f"SELECT {columns} FROM _erasing AS e WHERE NOT {hit}"
+            self._write(name, kept, partitions, append=False, marker=None, label=f"erasure from {name}")
+            return gone
+
+        return self._retried(attempt)
+
+    def _write(
+        self,
+        name: str,
+        sql: str,
+        partitions: Partitions | None,
+        *,
+        append: bool,
+        marker: tuple[str, int] | None,
+        label: str,
+    ) -> Written:
+        target = WriteTarget(
+            table=table(name),
+            uri=self.lake.uri(name),
+            predicate=storage.predicate(partitions) if partitions else None,
+            append=append,
+            marker=marker,
+            storage_options=self.lake.storage_options,
+        )
+        rows = self.connection.write(sql, target, name=label)
+        version = self.lake.version(name)
+        self.pins.pop(name, None)
+        return Written(name, rows, version if version is not None else 0)
+
+    def _in_order(self, name: str, sql: str) -> str:
+        held = {column for column, _ in self.connection.columns(sql, name=f"query for {name}")}
+        wanted = table(name).names
+        if held != set(wanted):
+            missing, surplus = sorted(set(wanted) - held), sorted(held - set(wanted))
+            raise ContractError(f"query for table {name}: missing columns {missing}, undeclared columns {surplus}")
+        return f"SELECT {', '.join(quote(column) for column in wanted)} FROM ({sql})"
+
+    def _retried(self, attempt: Callable[[], T]) -> T:
+        for chance in Retrying(
+            retry=retry_if_exception_type(ConflictError),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(0.05, max=2.0),
+            sleep=clock.sleep,
+            reraise=True,
+        ):
+            with chance:
+                return attempt()
+        raise AssertionError("unreachable: the last attempt re-raises")
+
+
+def _text(query: Statement | str, values: Mapping[str, Value]) -> str:
+    if isinstance(query, Statement):
+        return query.bound(**values)
+    return Statement("query", query).bound(**values)
+
+
+def _name(query: Statement | str) -> str:
+    return query.name if isinstance(query, Statement) else "query"

@@ -1,0 +1,126 @@
+"""The environment as one frozen value, parsed once. Holds the names of secrets, never their values."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from segment_pipeline.errors import ConfigError
+
+PREFIX = "SEGMENT_PIPELINE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: the README's table is checked against these."""
+
+    variable: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting("SEGMENT_PIPELINE_HOME", ".pipeline", "folder of the lake, the ledger, raw pages and the sandbox"),
+    Setting("SEGMENT_PIPELINE_LAKE", "<home>/lake", "folder or s3:// URI of the Delta tables"),
+    Setting("SEGMENT_PIPELINE_RAW", "<home>/raw", "folder of raw pages"),
+    Setting("SEGMENT_PIPELINE_LEDGER", "sqlite:///<home>/ledger.sqlite", "SQLAlchemy URL of the ledger (PostgreSQL: postgresql+psycopg://…)"),
+    Setting("SEGMENT_PIPELINE_SANDBOX", "<home>/sandbox", "folder of the sandbox vendors' state and the demo's truth"),
+    Setting("SEGMENT_PIPELINE_TIMEZONE", "UTC", "IANA zone of a company day; fixed after the first landing"),
+    Setting("SEGMENT_PIPELINE_BASE_CURRENCY", "USD", "currency of spend traits"),
+    Setting("SEGMENT_PIPELINE_COUNTRY", "US", "country assumed for a phone whose record names none"),
+    Setting("SEGMENT_PIPELINE_START", "2017-01-01", "first day of history"),
+    Setting("SEGMENT_PIPELINE_END", "", "last day of history; empty: open"),
+    Setting("SEGMENT_PIPELINE_SOURCES", "square,shopify,amplitude", "sources switched on"),
+    Setting("SEGMENT_PIPELINE_DESTINATIONS", "meta,klaviyo,files", "destinations switched on"),
+    Setting("SEGMENT_PIPELINE_MEMORY", "2GB", "memory an engine may use before it spills to disk"),
+    Setting("SEGMENT_PIPELINE_THREADS", "", "threads of an engine; empty: one per core"),
+    Setting("SEGMENT_PIPELINE_CRON", "0 3 * * *", "when the nightly refresh runs, in the company's time zone"),
+    Setting("SEGMENT_PIPELINE_FRESH_HOURS", "48", "hours after the end of a day in which its memberships may still be sent"),
+    Setting("SEGMENT_PIPELINE_ALERT_URL", "", "webhook that receives failures as JSON; empty: log only"),
+    Setting("SEGMENT_PIPELINE_CLOCK", "", "pins the time, for the demo and for tests"),
+    Setting("SEGMENT_PIPELINE_NO_WAIT", "", "1 turns waiting between retries off, for tests"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this installation runs. `start` and `end` are company days, both included; `end` None: open."""
+
+    home: Path
+    lake: str
+    raw: Path
+    ledger: str
+    sandbox: Path
+    timezone: str
+    base_currency: str
+    country: str
+    start: date
+    end: date | None
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    memory: str
+    threads: int | None
+    cron: str
+    fresh_hours: int
+    alert_url: str | None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Raises ConfigError naming the variable that cannot be read and what it takes."""
+        defaults = {setting.variable: setting.default for setting in SETTINGS}
+
+        def get(name: str) -> str:
+            return environ.get(PREFIX + name) or defaults[PREFIX + name]
+
+        home = Path(get("HOME")).expanduser().absolute()
+        lake = get("LAKE").replace("<home>", str(home))
+        return cls(
+            home=home,
+            lake=lake if "://" in lake else str(Path(lake).expanduser().absolute()),
+            raw=Path(get("RAW").replace("<home>", str(home))).expanduser().absolute(),
+            ledger=get("LEDGER").replace("<home>", str(home)),
+            sandbox=Path(get("SANDBOX").replace("<home>", str(home))).expanduser().absolute(),
+            timezone=_zone(get("TIMEZONE")),
+            base_currency=get("BASE_CURRENCY").upper(),
+            country=get("COUNTRY").upper(),
+            start=_day("START", get("START")),
+            end=_day("END", get("END")) if get("END") else None,
+            sources=_names(get("SOURCES")),
+            destinations=_names(get("DESTINATIONS")),
+            memory=get("MEMORY"),
+            threads=_number("THREADS", get("THREADS")) if get("THREADS") else None,
+            cron=get("CRON"),
+            fresh_hours=_number("FRESH_HOURS", get("FRESH_HOURS")),
+            alert_url=get("ALERT_URL") or None,
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "none")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):
+        raise ConfigError(f"{PREFIX}TIMEZONE names no time zone: set an IANA name such as Europe/Berlin") from None
+    return name
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{PREFIX}{name} is not a day: set it like 2017-01-01") from None
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigError(f"{PREFIX}{name} is not a positive whole number")
+    return number

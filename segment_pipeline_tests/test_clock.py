@@ -1,0 +1,28 @@
+"""The clock can be pinned, and says clearly when it cannot."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from segment_pipeline import clock
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.records import Window
+
+
+def test_a_pinned_clock_gives_its_instant_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(clock.VARIABLE, "2018-01-01T01:30:00+02:00")
+    assert clock.now() == datetime(2017, 12, 31, 23, 30, tzinfo=UTC)
+    assert clock.today("Asia/Tokyo") == date(2018, 1, 1)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2018-01-01T00:00:00"])
+def test_an_unreadable_pin_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(clock.VARIABLE, text)
+    with pytest.raises(ConfigError, match=clock.VARIABLE):
+        clock.now()
+
+
+def test_a_window_of_the_day_clocks_change_has_23_or_25_hours() -> None:
+    hours = [(lambda ends: (ends[1] - ends[0]).total_seconds() / 3600)(Window.of(day).instants("Europe/Berlin"))
+             for day in (date(2017, 3, 26), date(2017, 10, 29), date(2017, 6, 1))]  # fmt: skip
+    assert hours == [23, 25, 24]
