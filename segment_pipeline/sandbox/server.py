@@ -22,6 +22,7 @@ from segment_pipeline.sandbox.app import create_app
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 60
+LONGEST_HEAD = 16 * 2**20
 
 
 class SandboxServer:
@@ -152,7 +153,15 @@ def serve(home: Path, port: int, *, vendors: Sequence[str] | None = None, announ
         if announce:
             print(listener.getsockname()[1], flush=True)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, proxy_headers=False, lifespan="off", ws="none"
+            app,
+            # The other parser ends at 64 KB of URL; one vendor's own client puts 10,000 rows there.
+            http="h11",
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            lifespan="off",
+            ws="none",
         )
         uvicorn.Server(config).run(sockets=[listener])
 
