@@ -1,0 +1,400 @@
+"""The one HTTP client: time-outs, pacing, retries of named failures, whole bodies or none, and nothing private in an error.
+
+Knows no vendor: a connector hands in its auth, its limits and `classify`, which reads the body, because a 200 may be a failure.
+Listings are walked by `paging`.
+"""
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from json import JSONDecodeError, loads
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import tenacity
+import urllib3
+from pyrate_limiter import InMemoryBucket, Rate, RateItem
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+
+from segment_pipeline import clock, redact
+from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
+
+logging.getLogger("urllib3.connectionpool").addFilter(redact.QuietTransport())
+
+Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+
+_CHUNK = 1 << 16
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+_EPOCH_FROM = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer whose body arrived whole. `headers` have lower-case names; a request's own headers are not kept."""
+
+    status_code: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """The parsed body; ContractError when it is not JSON."""
+        try:
+            return loads(self.content)
+        except (JSONDecodeError, UnicodeDecodeError):
+            pass
+        raise ContractError(
+            f"an answer (HTTP {self.status_code}, {len(self.content)} bytes) is not JSON: check the base URL"
+        )
+
+
+Classify = Callable[[Response], SegmentPipelineError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential back-off with full jitter, capped in attempts and in total seconds, waits included.
+
+    `statuses`: HTTP codes that are worth another attempt besides 429.
+    """
+
+    attempts: int = 6
+    total_seconds: float = 300.0
+    base_seconds: float = 0.5
+    cap_seconds: float = 60.0
+    statuses: frozenset[int] = frozenset({500, 502, 503, 504, 524})
+
+
+@runtime_checkable
+class RefreshingAuth(Protocol):
+    """An auth that can get a new token: `refresh` is called once per request on a 401, then the request is sent again.
+
+    `rejected` is the refused request, so that the second of two threads sees that its token is already replaced.
+    """
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest: ...
+
+    def refresh(self, rejected: requests.PreparedRequest) -> None: ...
+
+
+class HttpClient:
+    """Requests to one vendor, safe to share between threads.
+
+    `rates`: (requests, seconds) pairs that all hold at once. `classify` sees every complete answer first: an error it
+    returns is raised, retried if Transient; None leaves the status code to decide. `requests` counts requests sent.
+    Never follows redirects, never sends its credentials to another origin, keeps no cookies.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        name: str = "",
+        auth: Auth | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: tuple[float, float] = (5.0, 60.0),
+        rates: Sequence[tuple[int, float]] = (),
+        retry: RetryPolicy | None = None,
+        classify: Classify | None = None,
+        max_response_bytes: int = 256 * 1024 * 1024,
+        connections: int = 16,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(
+                f"the base URL of {name or 'an HTTP client'} is not an http(s) address: set it like https://host/path"
+            )
+        self.base_url = base_url.rstrip("/")
+        self.name = name or parts.hostname
+        self.requests = 0
+        self._origin = (parts.scheme, parts.netloc)
+        self._auth = auth or _no_auth
+        self._timeout = timeout
+        self._retry = retry or RetryPolicy()
+        self._classify = classify
+        self._max_bytes = max_response_bytes
+        self._lock = threading.Lock()
+        self._bucket = (
+            InMemoryBucket([Rate(n, round(s * 1000)) for n, s in sorted(rates, key=lambda r: r[1])]) if rates else None
+        )
+        self._next_slot = 0
+        self._session = requests.Session()
+        self._session.headers.update(headers or {})
+        self._session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
+        json: Any = None,
+        data: bytes | str | Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        expect: Collection[int] = (),
+    ) -> Response:
+        """Send until answered, and return the whole answer; `path` is relative to the base URL, or absolute on its origin.
+
+        `idempotent` (default: by method; POST is not): a request that may have been carried out is repeated only if True.
+        `expect`: codes outside 2xx that are ordinary answers here. Raises TransientError (its `sent` is True as soon as
+        one attempt may have arrived), ConfigError (401, 403, TLS), ContractError (other codes), or what `classify` says.
+        """
+        url = self._resolve(path)
+        if self._is_foreign(url):
+            raise ContractError(
+                f"{self.name} named a page on another host: check the base URL; its credentials stay here"
+            )
+        call = requests.Request(
+            method, url, params=params, json=json, data=data, headers=dict(headers or {}), auth=self._auth
+        )
+        safe = method in _IDEMPOTENT if idempotent is None else idempotent
+        return self._with_retry(call, safe, lambda answer: self._read(answer, call, expect))
+
+    def json(self, method: str, path: str, **options: Any) -> Any:
+        """`request`, parsed. ContractError when the body is not JSON."""
+        return self.request(method, path, **options).json()
+
+    def download(
+        self,
+        path: str,
+        dest: Path,
+        *,
+        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        expect: Collection[int] = (),
+    ) -> Response:
+        """Stream a GET's body as bytes into `dest`, which appears whole or not at all; the answer's `content` is empty.
+
+        A body of unknown length (neither Content-Length nor chunked) is refused: its end could not be told from a cut.
+        A code in `expect` returns the answer with its body and writes no file. An absolute URL on another host, such as
+        a signed result link, is fetched without our credentials.
+        """
+        url = self._resolve(path)
+        auth = _no_auth if self._is_foreign(url) else self._auth
+        wanted = {"Accept-Encoding": "identity", **(headers or {})}
+        call = requests.Request("GET", url, params=params, headers=wanted, auth=auth)
+        return self._with_retry(call, True, lambda answer: self._save(answer, call, expect, dest))
+
+    def _resolve(self, path: str) -> str:
+        return path if "://" in path else urljoin(self.base_url + "/", path.lstrip("/"))
+
+    def _is_foreign(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return (parts.scheme, parts.netloc) != self._origin
+
+    def _with_retry(
+        self, call: requests.Request, idempotent: bool, read: Callable[[requests.Response], Response]
+    ) -> Response:
+        may_have_arrived = False
+
+        def attempt() -> Response:
+            nonlocal may_have_arrived
+            try:
+                return self._send(call, read)
+            except TransientError as error:
+                may_have_arrived = error.sent = error.sent or may_have_arrived
+                raise
+
+        def worth_another(error: BaseException) -> bool:
+            return isinstance(error, TransientError) and (idempotent or not error.sent)
+
+        policy = self._retry
+        spread = tenacity.wait_random_exponential(multiplier=policy.base_seconds, max=policy.cap_seconds)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.retry_after if isinstance(error, TransientError) else None
+            return spread(state) if asked is None else asked + random.uniform(0, policy.base_seconds)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(worth_another),
+            wait=wait,
+            stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.total_seconds),
+            sleep=clock.sleep,
+            reraise=True,
+        )
+        return retrying(attempt)
+
+    def _send(self, call: requests.Request, read: Callable[[requests.Response], Response]) -> Response:
+        for may_refresh in (isinstance(self._auth, RefreshingAuth), False):
+            failure: SegmentPipelineError | None = None
+            prepared = self._session.prepare_request(call)
+            self._wait_for_slot()
+            try:
+                # Reading goes on inside the same guard: a body cut short is a failure of the request.
+                with self._session.send(
+                    prepared,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),
+                ) as answer:
+                    if answer.status_code != 401 or not may_refresh:
+                        return read(answer)
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                failure = self._network_failure(call, error)
+            # Raised outside `except`: the library's own errors quote URLs with their query.
+            if failure is not None:
+                raise failure
+            assert isinstance(self._auth, RefreshingAuth)
+            self._auth.refresh(prepared)
+        raise AssertionError("unreachable: the second pass returns or raises")
+
+    def _wait_for_slot(self) -> None:
+        """Reserve the next free slot under the limits, then wait for it outside the lock, so that threads queue fairly."""
+        with self._lock:
+            self.requests += 1
+            now = round(clock.monotonic() * 1000)
+            slot = max(now, self._next_slot)
+            if self._bucket is not None:
+                item = RateItem(self.name, slot)
+                while not self._bucket.put(item):
+                    free_in = self._bucket.waiting(item)
+                    item.timestamp += max(1, free_in) if isinstance(free_in, int) else 1
+                self._bucket.leak(item.timestamp)
+                slot = self._next_slot = item.timestamp
+        if slot > now:
+            clock.sleep((slot - now) / 1000)
+
+    def _hold_all(self, seconds: float) -> None:
+        """A limit met by one thread is met by all: no slot before it has passed, unless the wait is beyond our patience."""
+        if seconds <= self._retry.total_seconds:
+            with self._lock:
+                self._next_slot = max(self._next_slot, round((clock.monotonic() + seconds) * 1000))
+
+    def _read(self, answer: requests.Response, call: requests.Request, expect: Collection[int]) -> Response:
+        body = bytearray()
+        for chunk in answer.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise ContractError(
+                    f"{self._said(call)} answered with more than {self._max_bytes} bytes: ask for smaller pages"
+                )
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        response = Response(answer.status_code, headers, bytes(body))
+        self._raise_for(response, call, expect)
+        return response
+
+    def _raise_for(self, response: Response, call: requests.Request, expect: Collection[int]) -> None:
+        error = self._classify(response) if self._classify is not None else None
+        if error is None and (200 <= response.status_code < 300 or response.status_code in expect):
+            return
+        error = error or self._default_error(response, call)
+        if isinstance(error, TransientError):
+            if error.retry_after is None:
+                error.retry_after = retry_after(response.headers)
+            if error.retry_after is not None and not error.sent:
+                self._hold_all(error.retry_after)
+        raise error
+
+    def _default_error(self, response: Response, call: requests.Request) -> SegmentPipelineError:
+        status, said = response.status_code, self._said(call)
+        if status == 429:
+            return TransientError(f"{said} was over the rate limit (HTTP 429): it is tried again later")
+        if status in self._retry.statuses:
+            return TransientError(f"{said} failed at the server (HTTP {status}): it is tried again later", sent=True)
+        if status in {401, 403}:
+            return ConfigError(f"{said} was not allowed (HTTP {status}): check the credentials and their scopes")
+        return ContractError(f"{said} answered HTTP {status}, which this connector does not expect")
+
+    def _save(self, answer: requests.Response, call: requests.Request, expect: Collection[int], dest: Path) -> Response:
+        if answer.status_code != 200:
+            response = self._read(answer, call, expect)
+            if response.status_code not in expect:
+                raise ContractError(f"{self._said(call)} answered HTTP {response.status_code} instead of a file")
+            return response
+        length = answer.headers.get("Content-Length")
+        if length is None and "chunked" not in answer.headers.get("Transfer-Encoding", "").lower():
+            raise ContractError(f"{self._said(call)} gave a file of unknown length, so a cut could not be seen")
+        partial = dest.with_name(f"{dest.name}.{os.getpid()}.{threading.get_ident()}.part")
+        try:
+            written = 0
+            with partial.open("wb") as file:
+                # `raw` and not `iter_content`: the bytes as sent, which Content-Length counts.
+                for chunk in answer.raw.stream(_CHUNK, decode_content=False):
+                    written += file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            if length is not None and written != int(length):
+                raise TransientError(f"{self._said(call)} sent {written} of {length} bytes: it is tried again later")
+            partial.replace(dest)
+        finally:
+            partial.unlink(missing_ok=True)
+        return Response(200, {name.lower(): value for name, value in answer.headers.items()}, b"")
+
+    def _network_failure(self, call: requests.Request, error: Exception) -> SegmentPipelineError:
+        said = self._said(call)
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(error, requests.exceptions.SSLError):
+            return ConfigError(f"{said} failed in TLS: check the host's certificate and the base URL")
+        if isinstance(error, requests.ConnectTimeout) or isinstance(
+            reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
+        ):
+            return TransientError(f"{said} could not connect: check that the host is up; it is tried again later")
+        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError) or isinstance(
+            reason, urllib3.exceptions.TimeoutError
+        ):
+            return TransientError(
+                f"{said} gave no answer within {self._timeout[1]:g} s: it may have been carried out", sent=True
+            )
+        if isinstance(
+            error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError | urllib3.exceptions.HTTPError
+        ):
+            return TransientError(
+                f"{said} lost its connection before the answer was whole: it may have been carried out", sent=True
+            )
+        return ContractError(f"{said} got an answer that HTTP does not allow ({type(error).__name__})")
+
+    def _said(self, call: requests.Request) -> str:
+        return f"{self.name}: {call.method} {redact.location(call.url or '')}"
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request  # an auth of any kind also keeps requests from reading ~/.netrc
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after`: whole seconds, a Unix time, or an HTTP date; None when absent or unreadable.
+
+    Points in time are compared with the answer's own Date where there is one: the two clocks need not agree.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    server_now = _http_date(headers.get("date", "")) or clock.now()
+    try:
+        number = float(value)
+    except ValueError:
+        until = _http_date(value)
+        return None if until is None else max(0.0, (until - server_now).total_seconds())
+    if not number >= 0:  # NaN included
+        return None
+    return number if number < _EPOCH_FROM else max(0.0, number - server_now.timestamp())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
