@@ -1,0 +1,183 @@
+"""Pages of the records a source vendor shows at an instant, read from the world's log of record versions.
+
+Bodies come out as the bytes they were stored as, so that an answer is joined together and never parsed. Knows no vendor.
+"""
+
+import base64
+import binascii
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from segment_pipeline.errors import ConfigError
+
+SHOWN = "vendor = ? AND entity = ? AND visible_from <= ? AND (visible_until IS NULL OR visible_until > ?)"
+
+
+class Condition(NamedTuple):
+    """An SQL predicate over a row of `versions` with its bound values."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+class Record(NamedTuple):
+    """One record as shown. `position` is the value of the column the page is ordered by."""
+
+    position: str
+    key: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which records of one entity, in which order.
+
+    `order`: an SQL expression over `versions`, never NULL; ties are broken by key. `deleted`: deletions count too, with an
+    empty body.
+    """
+
+    vendor: str
+    entity: str
+    conditions: tuple[Condition, ...] = ()
+    order: str = "updated_at"
+    descending: bool = False
+    deleted: bool = False
+
+
+class Records:
+    """Reads `versions` with one read-only connection per thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def page(
+        self, listing: Listing, at: datetime, limit: int, after: tuple[str, str] | None = None
+    ) -> tuple[list[Record], bool]:
+        """At most `limit` records behind `after` (a position and its key), and whether more follow."""
+        sql, values = _filtered(listing, at)
+        sign, direction = ("<", "DESC") if listing.descending else (">", "ASC")
+        if after is not None:
+            sql += f" AND ({listing.order}, key) {sign} (?, ?)"
+            values += list(after)
+        rows = self._execute(
+            f"SELECT {listing.order}, key, CAST(coalesce(body, '') AS BLOB) FROM versions WHERE {sql} "
+            f"ORDER BY {listing.order} {direction}, key {direction} LIMIT ?",
+            [*values, limit + 1],
+        )
+        return [Record(*row) for row in rows[:limit]], len(rows) > limit
+
+    def count(self, listing: Listing, at: datetime, limit: int | None = None) -> int:
+        """How many records the listing has; counting stops at `limit`."""
+        sql, values = _filtered(listing, at)
+        bound = -1 if limit is None else limit
+        return int(
+            self._execute(f"SELECT count(*) FROM (SELECT 1 FROM versions WHERE {sql} LIMIT ?)", [*values, bound])[0][0]
+        )
+
+    def total_bytes(self, listing: Listing, at: datetime) -> int:
+        """The bytes of all the listing's bodies."""
+        sql, values = _filtered(listing, at)
+        return int(
+            self._execute(f"SELECT coalesce(sum(octet_length(body)), 0) FROM versions WHERE {sql}", values)[0][0]
+        )
+
+    def bodies(self, listing: Listing, at: datetime) -> list[bytes]:
+        """All bodies of the listing, in its order."""
+        sql, values = _filtered(listing, at)
+        direction = "DESC" if listing.descending else "ASC"
+        found = self._execute(
+            f"SELECT CAST(body AS BLOB) FROM versions WHERE {sql} ORDER BY {listing.order} {direction}, key {direction}",
+            values,
+        )
+        return [row[0] for row in found]
+
+    def routes(self, listing: Listing, at: datetime) -> list[str]:
+        """The distinct routes of the listing's records, sorted."""
+        sql, values = _filtered(listing, at)
+        return [
+            row[0] for row in self._execute(f"SELECT DISTINCT route FROM versions WHERE {sql} ORDER BY route", values)
+        ]
+
+    def get(self, vendor: str, entity: str, key: str, at: datetime) -> bytes | None:
+        """One record's body; None when the vendor does not show it."""
+        listing = Listing(vendor, entity, (Condition("key = ?", (key,)),))
+        sql, values = _filtered(listing, at)
+        found = self._execute(f"SELECT CAST(body AS BLOB) FROM versions WHERE {sql}", values)
+        body: bytes | None = found[0][0] if found else None
+        return body
+
+    def _execute(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            if not self.path.exists():
+                raise ConfigError(
+                    f"the sandbox has no world at {self.path}: run `segment-pipeline demo` or build one first"
+                )
+            connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+            connection.execute("PRAGMA mmap_size = 4294967296")
+            self._local.connection = connection
+        return connection.execute(sql, values).fetchall()
+
+
+def _filtered(listing: Listing, at: datetime) -> tuple[str, list[object]]:
+    now = stamp(at)
+    parts = [SHOWN] if listing.deleted else [SHOWN, "body IS NOT NULL"]
+    values: list[object] = [listing.vendor, listing.entity, now, now]
+    for condition in listing.conditions:
+        parts.append(condition.sql)
+        values += condition.values
+    return " AND ".join(parts), values
+
+
+def one_of(expression: str, values: Sequence[object]) -> Condition:
+    """`expression IN values`; true of nothing when there are no values."""
+    return Condition(f"{expression} IN ({', '.join('?' * len(values))})", tuple(values))
+
+
+def stamp(instant: datetime) -> str:
+    """The fixed-width UTC text `versions` holds instants as, so that they sort as text."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def instant_of(text: str, default_zone: tzinfo | None = None) -> datetime:
+    """An RFC 3339 instant. Raises ValueError for any other text, and for one without an offset unless a zone is given."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        if default_zone is None:
+            raise ValueError("the instant has no offset")
+        instant = instant.replace(tzinfo=default_zone)
+    return instant.astimezone(UTC)
+
+
+def seal(*parts: object) -> str:
+    """A cursor: text a client can only hand back."""
+    content = json.dumps(parts, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(zlib.crc32(content).to_bytes(4, "big") + content).decode().rstrip("=")
+
+
+def unseal(cursor: str) -> list[object]:
+    """The parts of a cursor. Raises ValueError when it is not one `seal` made."""
+    try:
+        content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except (binascii.Error, ValueError):
+        raise ValueError("not a cursor") from None
+    if len(content) < 5 or zlib.crc32(content[4:]).to_bytes(4, "big") != content[:4]:
+        raise ValueError("not a cursor")
+    parts: list[object] = json.loads(content[4:])
+    return parts
+
+
+def joined(records: Sequence[Record]) -> Iterator[bytes]:
+    """The bodies with commas between them."""
+    for position, record in enumerate(records):
+        if position:
+            yield b","
+        yield record.body

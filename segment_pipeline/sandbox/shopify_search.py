@@ -1,0 +1,187 @@
+"""Shopify's search syntax, the part of it that filters by field: `updated_at:>='2026-11-20T00:00:00Z' status:open`.
+
+Terms are joined by AND. A field the resource does not have is ignored and named in a warning, as the vendor does: such a
+query returns more than was meant, not less. OR, NOT, brackets and words without a field are refused: the sandbox lacks them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+from segment_pipeline.sandbox.listing import Condition, instant_of, stamp
+
+TERM = re.compile(
+    r"""\s*(?:AND\s+)?(?P<name>[A-Za-z_][\w.]*):\s*(?P<comparator><=|>=|<|>)?\s*(?P<value>"[^"]*"|'[^']*'|[^\s()]+)"""
+)
+PROCESSED_AT = "strftime('%Y-%m-%dT%H:%M:%f000Z', json_extract(body, '$.processedAt'))"
+
+
+class SearchError(Exception):
+    """A query text the sandbox cannot read."""
+
+
+class Moment(NamedTuple):
+    """A point in time as written: `[start, end)`, or one instant when both are equal."""
+
+    start: datetime
+    end: datetime
+
+
+class Clock(NamedTuple):
+    """What a written time depends on: the shop's zone and the instant that `now` stands for."""
+
+    zone: tzinfo
+    now: datetime
+
+
+Term = Callable[[str, str, Clock], Condition]
+
+
+def parse(text: str, fields: Mapping[str, Term], clock: Clock) -> tuple[list[Condition], list[str]]:
+    """The conditions of a search text and the fields that were ignored. Raises SearchError."""
+    conditions: list[Condition] = []
+    ignored: list[str] = []
+    position = 0
+    while text[position:].strip():
+        found = TERM.match(text, position)
+        if found is None or found["name"].upper() in ("OR", "NOT"):
+            raise SearchError("the sandbox reads search terms of the form field:value joined by AND")
+        position = found.end()
+        term = fields.get(found["name"])
+        if term is None:
+            ignored.append(found["name"])
+        else:
+            conditions.append(term(found["comparator"] or "", found["value"].strip("'\""), clock))
+    return conditions, ignored
+
+
+def time(expression: str, *, whole_days: bool = False) -> Term:
+    """Compares an instant; `whole_days`: the written time stands for its whole day in the shop's zone."""
+
+    def term(comparator: str, value: str, clock: Clock) -> Condition:
+        moment = _moment(value, clock)
+        if whole_days:
+            day = moment.start.astimezone(clock.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+            moment = Moment(day, max(moment.end, day + timedelta(days=1)))
+        first, last = stamp(moment.start), stamp(moment.end)
+        exact = first == last
+        if comparator == "":
+            return Condition(
+                f"{expression} BETWEEN ? AND ?" if exact else f"{expression} >= ? AND {expression} < ?", (first, last)
+            )
+        if comparator in ("<", ">="):
+            return Condition(f"{expression} {comparator} ?", (first,))
+        if exact:
+            return Condition(f"{expression} {comparator} ?", (first,))
+        return Condition(f"{expression} {'<' if comparator == '<=' else '>='} ?", (last,))
+
+    return term
+
+
+def number(expression: str) -> Term:
+    """Compares a whole number; the tail of a `gid://` counts as one."""
+
+    def term(comparator: str, value: str, clock: Clock) -> Condition:
+        tail = value.rsplit("/", 1)[-1]
+        if not tail.isdigit():
+            raise SearchError("a search by id needs a number")
+        return Condition(f"CAST({expression} AS INTEGER) {comparator or '='} ?", (int(tail),))
+
+    return term
+
+
+def text(path: str) -> Term:
+    """Equal to a text, in any case; `*`: present."""
+    expression = f"json_extract(body, '{path}')"
+
+    def term(comparator: str, value: str, clock: Clock) -> Condition:
+        if value == "*":
+            return Condition(f"{expression} IS NOT NULL")
+        return Condition(f"lower({expression}) = lower(?)", (value,))
+
+    return term
+
+
+def choice(conditions: Mapping[str, str]) -> Term:
+    """One of named conditions. A name that is not there matches nothing."""
+
+    def term(comparator: str, value: str, clock: Clock) -> Condition:
+        return Condition(f"({conditions.get(value.lower(), '0')})")
+
+    return term
+
+
+_CANCELLED = "json_extract(body, '$.cancelledAt') IS NOT NULL"
+_CLOSED = "json_extract(body, '$.closedAt') IS NOT NULL"
+_RECOVERED = "json_extract(body, '$.completedAt') IS NOT NULL"
+
+FIELDS: Mapping[str, Mapping[str, Term]] = {
+    "orders": {
+        "updated_at": time("updated_at"),
+        "created_at": time("created_at"),
+        "processed_at": time(PROCESSED_AT),
+        "id": number("key"),
+        "customer_id": number("replace(json_extract(body, '$.customer.id'), 'gid://shopify/Customer/', '')"),
+        "name": text("$.name"),
+        "email": text("$.email"),
+        "financial_status": text("$.displayFinancialStatus"),
+        "source_name": text("$.sourceName"),
+        "test": choice({"true": "json_extract(body, '$.test')", "false": "NOT json_extract(body, '$.test')"}),
+        "status": choice(
+            {
+                "open": f"NOT ({_CLOSED}) AND NOT ({_CANCELLED})",
+                "closed": _CLOSED,
+                "cancelled": _CANCELLED,
+                "not_closed": f"NOT ({_CLOSED})",
+                "any": "1",
+            }
+        ),
+    },
+    "customers": {
+        "updated_at": time("updated_at", whole_days=True),
+        "customer_date": time("created_at"),
+        "id": number("key"),
+        "email": text("$.defaultEmailAddress.emailAddress"),
+        "phone": text("$.defaultPhoneNumber.phoneNumber"),
+        "first_name": text("$.firstName"),
+        "last_name": text("$.lastName"),
+        "state": text("$.state"),
+    },
+    "products": {
+        "updated_at": time("updated_at"),
+        "created_at": time("created_at"),
+        "id": number("key"),
+        "product_type": text("$.productType"),
+        "vendor": text("$.vendor"),
+        "status": text("$.status"),
+        "title": text("$.title"),
+    },
+    "abandonedCheckouts": {
+        "updated_at": time("updated_at"),
+        "created_at": time("created_at"),
+        "id": number("key"),
+        "recovery_state": choice({"recovered": _RECOVERED, "not_recovered": f"NOT ({_RECOVERED})"}),
+        "status": choice({"closed": _RECOVERED, "open": f"NOT ({_RECOVERED})"}),
+    },
+}
+
+
+def _moment(value: str, clock: Clock) -> Moment:
+    if value == "now":
+        return Moment(clock.now, clock.now)
+    parts = [int(part) for part in value.split("-")] if re.fullmatch(r"\d{4}(-\d{2}){0,2}", value) else []
+    try:
+        if len(parts) == 1:
+            return Moment(datetime(parts[0], 1, 1, tzinfo=clock.zone), datetime(parts[0] + 1, 1, 1, tzinfo=clock.zone))
+        if len(parts) == 2:
+            year, month = parts
+            start = datetime(year, month, 1, tzinfo=clock.zone)
+            return Moment(start, datetime(year + month // 12, month % 12 + 1, 1, tzinfo=clock.zone))
+        if len(parts) == 3:
+            start = datetime(parts[0], parts[1], parts[2], tzinfo=clock.zone)
+            return Moment(start, start + timedelta(days=1))
+        instant = instant_of(value, clock.zone)
+    except ValueError:
+        raise SearchError("a search term holds a time that is not ISO 8601") from None
+    return Moment(instant.astimezone(UTC), instant.astimezone(UTC))
