@@ -1,7 +1,6 @@
 """The tables of activation: plans as they were made, and what each destination holds as far as we know. Declarations only."""
 
-from segment_pipeline.lake.tables import Column as C
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.tables import Column as C, Table
 
 AUDIENCE = C("audience", "VARCHAR", "name of the audience", nullable=False)
 KEY = C("key", "VARCHAR", "digest of the identifiers as sent", nullable=False)
@@ -16,7 +15,12 @@ TABLES = (
             C("digest", "VARCHAR", "plan", nullable=False),
             C("batch", "INTEGER", "number of the batch the row goes out in", nullable=False),
             C("operation", "VARCHAR", "`upsert` or `remove`", nullable=False),
-            C("cause", "VARCHAR", "added, updated, rekeyed, refreshed, resent, left, denied, suppressed, erased", nullable=False),
+            C(
+                "cause",
+                "VARCHAR",
+                "added, updated, rekeyed, refreshed, resent, left, denied, suppressed, erased",
+                nullable=False,
+            ),
             KEY,
             IDENTIFIERS,
             C("vendor_id", "VARCHAR", "the vendor's id of the member; NULL: unknown"),

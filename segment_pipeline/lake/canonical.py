@@ -4,8 +4,7 @@ Facts are partitioned by (source, day). `day` is the company day of `updated_at`
 arrival for event logs, of the pull for snapshots. A row is a version; readers take the newest with `updated_at` <= as-of.
 """
 
-from segment_pipeline.lake.tables import Column as C
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.tables import Column as C, Table
 
 SOURCE = C("source", "VARCHAR", "the connector that delivered the record", nullable=False)
 DAY = C("day", "DATE", "company day the row is stored under, a pure function of the row", nullable=False)
@@ -113,7 +112,12 @@ TABLES = (
             C("local_at", "TIMESTAMP", "wall-clock time where it was made; NULL: zone unknown"),
             C("status", "VARCHAR", "`open`, `completed`, `cancelled` or `test`", nullable=False),
             CURRENCY,
-            C("gross", "MONEY", "before discounts, without tax, shipping, tips and gift cards; negative for a return", nullable=False),
+            C(
+                "gross",
+                "MONEY",
+                "before discounts, without tax, shipping, tips and gift cards; negative for a return",
+                nullable=False,
+            ),
             C("discount", "MONEY", "discounts, positive", nullable=False),
             C("net", "MONEY", "gross - discount", nullable=False),
             C("net_base", "MONEY", "net in the base currency; NULL: no rate"),
@@ -230,7 +234,12 @@ TABLES = (
             C("message_key", "VARCHAR", "the source's id", nullable=False),
             C("campaign_key", "VARCHAR", "campaign"),
             C("channel", "VARCHAR", "`email`, `sms`, `push`, `mail`", nullable=False),
-            C("type", "VARCHAR", "sent, delivered, opened, clicked, bounced, unsubscribed, complained, responded", nullable=False),
+            C(
+                "type",
+                "VARCHAR",
+                "sent, delivered, opened, clicked, bounced, unsubscribed, complained, responded",
+                nullable=False,
+            ),
             C("occurred_at", "TIMESTAMPTZ", "when", nullable=False),
             C("occurred_on", "DATE", "company day of `occurred_at`", nullable=False),
             C("received_at", "TIMESTAMPTZ", "when the source's server had it", nullable=False),

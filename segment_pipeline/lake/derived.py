@@ -3,13 +3,17 @@
 `as_of` = D means what the sources, as far as we hold them, say about the world up to the end of company day D.
 """
 
-from segment_pipeline.lake.tables import Column as C
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.tables import Column as C, Table
 
 AS_OF = C("as_of", "DATE", "end of this company day", nullable=False)
 PROFILE = C("profile_id", "VARCHAR", "person: 32 hex digits, a pure function of the anchor record", nullable=False)
 SEGMENT = C("segment", "VARCHAR", "name of the segment", nullable=False)
-HASH = C("definition_hash", "VARCHAR", "digest of the segment's rule, of what it refers to, and of the compiler's version", nullable=False)
+HASH = C(
+    "definition_hash",
+    "VARCHAR",
+    "digest of the segment's rule, of what it refers to, and of the compiler's version",
+    nullable=False,
+)
 
 TABLES = (
     Table(
@@ -18,7 +22,12 @@ TABLES = (
         (
             AS_OF,
             C("source", "VARCHAR", "source of the record", nullable=False),
-            C("entity", "VARCHAR", "customer, loyalty, order, cart, device, email (a message or answer known by address alone)", nullable=False),
+            C(
+                "entity",
+                "VARCHAR",
+                "customer, loyalty, order, cart, device, email (a message or answer known by address alone)",
+                nullable=False,
+            ),
             C("record_key", "VARCHAR", "key of the record within (source, entity)", nullable=False),
             PROFILE,
         ),
@@ -47,7 +56,12 @@ TABLES = (
         "one row per profile_id that gave way to another; durable readers join through it",
         (
             C("old_profile_id", "VARCHAR", "id no longer produced", nullable=False),
-            C("new_profile_id", "VARCHAR", "id that stands for the same person now; never itself an old id", nullable=False),
+            C(
+                "new_profile_id",
+                "VARCHAR",
+                "id that stands for the same person now; never itself an old id",
+                nullable=False,
+            ),
             C("since", "DATE", "as_of in which the change was seen", nullable=False),
             C("cause", "VARCHAR", "history, merge, split, erasure", nullable=False),
         ),
@@ -121,8 +135,16 @@ TABLES = (
             C("top_department", "VARCHAR", "department with the largest share of spend in 365 days"),
             C("departments_365d", "BIGINT", "departments bought from in 365 days"),
             C("markdown_share", "DOUBLE", "share of spend in 365 days on marked-down lines; NULL: no spend"),
-            C("new_arrival_share", "DOUBLE", "share of lines in 365 days bought within 30 days of launch; NULL: no line of known launch"),
-            C("late_night_share", "DOUBLE", "share of sales in 365 days between 22:00 and 04:00 local time; NULL: none with a local time"),
+            C(
+                "new_arrival_share",
+                "DOUBLE",
+                "share of lines in 365 days bought within 30 days of launch; NULL: no line of known launch",
+            ),
+            C(
+                "late_night_share",
+                "DOUBLE",
+                "share of sales in 365 days between 22:00 and 04:00 local time; NULL: none with a local time",
+            ),
             C("prepaid_loaded_7d", "MONEY", "prepaid balance loaded in 7 days"),
             C("last_seen_on", "DATE", "day of the last event"),
             C("visits_7d", "BIGINT", "visit events in 7 days; NULL: no event source landed"),
@@ -193,7 +215,12 @@ TABLES = (
             HASH,
             C("size", "BIGINT", "members", nullable=False),
             C("population", "BIGINT", "people known", nullable=False),
-            C("inputs", "JSON", "versions of the tables read, digest of the catalogue, version of the code", nullable=False),
+            C(
+                "inputs",
+                "JSON",
+                "versions of the tables read, digest of the catalogue, version of the code",
+                nullable=False,
+            ),
         ),
         key=("as_of", "segment"),
         partition_by=("as_of",),

@@ -3,6 +3,7 @@
 Statements are written in DuckDB's dialect. A construct is on the list once it is known to mean the same on every engine.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -10,9 +11,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
 
 from segment_pipeline.errors import ContractError
 
@@ -30,7 +30,7 @@ ALLOWED_FUNCTIONS = frozenset(
 )
 
 # Each was seen to change meaning, or to be passed through untranslated, on another engine.
-BANNED: dict[type[exp.Expression], str] = {
+BANNED: dict[type[exp.Expr], str] = {
     exp.Command: "a statement sqlglot cannot read",
 }
 
@@ -75,7 +75,7 @@ def literal(value: Value) -> str:
 def _parameters(text: str) -> tuple[tuple[int, int, str], ...]:
     tokens = sqlglot.tokenize(text, read="duckdb")
     found = []
-    for mark, name in zip(tokens, tokens[1:], strict=False):
+    for mark, name in itertools.pairwise(tokens):
         if mark.token_type == TokenType.PARAMETER and mark.text == "$" and name.start == mark.end + 1:
             found.append((mark.start, name.end + 1, name.text))
     return tuple(found)
@@ -90,7 +90,9 @@ def bind(text: str, values: Mapping[str, Value], *, name: str = "statement") -> 
     missing = {parameter for _, _, parameter in wanted} - values.keys()
     surplus = values.keys() - {parameter for _, _, parameter in wanted}
     if missing or surplus:
-        raise ContractError(f"{name}: parameters without a value {sorted(missing)}, values without a parameter {sorted(surplus)}")
+        raise ContractError(
+            f"{name}: parameters without a value {sorted(missing)}, values without a parameter {sorted(surplus)}"
+        )
     parts, at = [], 0
     for start, end, parameter in wanted:
         parts += [text[at:start], literal(values[parameter])]
@@ -98,7 +100,7 @@ def bind(text: str, values: Mapping[str, Value], *, name: str = "statement") -> 
     return "".join([*parts, text[at:]])
 
 
-def parse(text: str, *, name: str) -> exp.Expression:
+def parse(text: str, *, name: str) -> exp.Expr:
     """The statement's tree, checked against the allow-list; raises ContractError naming statement and construct."""
     try:
         tree = sqlglot.parse_one(text, read="duckdb")
@@ -108,15 +110,17 @@ def parse(text: str, *, name: str) -> exp.Expression:
     return tree
 
 
-def check(tree: exp.Expression, *, name: str) -> None:
+def check(tree: exp.Expr, *, name: str) -> None:
     """Raises ContractError for the first construct that does not mean the same on every engine."""
     for node in tree.walk():
         reason = BANNED.get(type(node)) or _refusal(node)
         if reason:
-            raise ContractError(f"{name} uses {reason}, which does not carry over to every engine: write it another way")
+            raise ContractError(
+                f"{name} uses {reason}, which does not carry over to every engine: write it another way"
+            )
 
 
-def _refusal(node: exp.Expression) -> str | None:
+def _refusal(node: exp.Expr) -> str | None:
     match node:
         case exp.Anonymous() if node.name.lower() not in ALLOWED_FUNCTIONS:
             return f"the function {node.name.lower()}()"

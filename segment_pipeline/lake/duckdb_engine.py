@@ -17,7 +17,9 @@ from segment_pipeline.lake.tables import Table
 
 BATCH_ROWS = 100_000
 # What DuckDB says of names and types is safe and helps; anything with a value in it is not repeated.
-SAFE = re.compile(r'(Referenced column "\w+" not found|Table with name \w+ does not exist|function "?\w+"? does not exist)')
+SAFE = re.compile(
+    r'(Referenced column "\w+" not found|Table with name \w+ does not exist|function "?\w+"? does not exist)'
+)
 
 
 class DuckDBEngine:
@@ -69,7 +71,9 @@ class DuckDBConnection:
             return
         self._reach(files[0])
         types = ", ".join(f"{literal(p)}: {table.by_name[p].sql}" for p in table.partition_by)
-        hive = f"hive_partitioning = true, hive_types = {{{types}}}" if table.partition_by else "hive_partitioning = false"
+        hive = (
+            f"hive_partitioning = true, hive_types = {{{types}}}" if table.partition_by else "hive_partitioning = false"
+        )
         read = f"read_parquet({literal(list(files))}, union_by_name = true, {hive})"
         held = {column for column, _ in self.columns(f"FROM {read}", name=f"scan of {table.name}")}
         # A file from before a column existed lacks it: NULL, of the declared type.
@@ -135,7 +139,9 @@ class DuckDBConnection:
 
             self.raw.register_filesystem(fsspec.filesystem(scheme))
         except ImportError:
-            raise ContractError(f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'") from None
+            raise ContractError(
+                f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'"
+            ) from None
         self._filesystems.add(scheme)
 
 

@@ -168,7 +168,9 @@ class Session:
         """The one value of a query that gives one row of one column; raises ContractError otherwise."""
         result = self.table(query, **values)
         if result.shape != (1, 1):
-            raise ContractError(f"{_name(query)} was to give one value and gave {result.num_rows} rows of {result.num_columns}")
+            raise ContractError(
+                f"{_name(query)} was to give one value and gave {result.num_rows} rows of {result.num_columns}"
+            )
         return result.column(0)[0].as_py()
 
     def replace(
@@ -185,9 +187,13 @@ class Session:
         Raises ContractError when columns or types are not the declared ones, or a row lies outside the partitions.
         """
         sql = self._in_order(name, _text(query, values))
-        return self._retried(lambda: self._write(name, sql, partitions, append=False, marker=marker, label=_name(query)))
+        return self._retried(
+            lambda: self._write(name, sql, partitions, append=False, marker=marker, label=_name(query))
+        )
 
-    def append(self, name: str, query: Statement | str, *, marker: tuple[str, int] | None = None, **values: Value) -> Written:
+    def append(
+        self, name: str, query: Statement | str, *, marker: tuple[str, int] | None = None, **values: Value
+    ) -> Written:
         """Add a query's rows. Only for rows whose key cannot be there yet."""
         sql = self._in_order(name, _text(query, values))
         return self._retried(lambda: self._write(name, sql, None, append=True, marker=marker, label=_name(query)))

@@ -30,7 +30,9 @@ def delta_errors(table: str, doing: str) -> Iterator[None]:
     try:
         yield
     except CommitFailedError:
-        raise ConflictError(f"another writer changed the same partitions of table {table} while {doing}: run it again") from None
+        raise ConflictError(
+            f"another writer changed the same partitions of table {table} while {doing}: run it again"
+        ) from None
     except (ConflictError, ContractError):
         raise
     except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
@@ -88,11 +90,15 @@ def files(delta: DeltaTable, table: Table, partitions: Partitions | None = None)
     Raises ContractError for a table written with deletion vectors, whose files alone do not tell its rows.
     """
     if "deletionVectors" in (delta.protocol().reader_features or []):
-        raise ContractError(f"table {table.name} uses deletion vectors: purge them (REORG … APPLY (PURGE)) and switch them off")
+        raise ContractError(
+            f"table {table.name} uses deletion vectors: purge them (REORG … APPLY (PURGE)) and switch them off"
+        )
     actions = pa.table(delta.get_add_actions(flatten=True))
     base = delta.table_uri.rstrip("/").removeprefix("file://")
     wanted = {name: set(values) for name, values in (partitions or {}).items()}
-    columns = {name: actions.column(f"partition.{name}").to_pylist() for name in table.partition_by} if len(actions) else {}
+    columns = (
+        {name: actions.column(f"partition.{name}").to_pylist() for name in table.partition_by} if len(actions) else {}
+    )
     found = []
     for index, (path, rows) in enumerate(
         zip(actions.column("path").to_pylist(), actions.column("num_records").to_pylist(), strict=True)
@@ -130,9 +136,13 @@ def checked(reader: pa.RecordBatchReader, table: Table, stream: Stream) -> pa.Re
         if column.name not in got:
             raise ContractError(f"table {table.name}: column {column.name} is missing from what was to be written")
         if got[column.name] != column.arrow and not _same(got[column.name], column.arrow):
-            raise ContractError(f"table {table.name}, column {column.name}: expected {column.arrow}, got {got[column.name]}")
+            raise ContractError(
+                f"table {table.name}, column {column.name}: expected {column.arrow}, got {got[column.name]}"
+            )
     if surplus := sorted(got.keys() - set(table.names)):
-        raise ContractError(f"table {table.name} does not declare {', '.join(surplus)}: add the column to lake/tables or drop it")
+        raise ContractError(
+            f"table {table.name} does not declare {', '.join(surplus)}: add the column to lake/tables or drop it"
+        )
     required = [column.name for column in table.columns if not column.nullable]
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -176,7 +186,7 @@ def write(reader: pa.RecordBatchReader, target: WriteTarget) -> int:
             write_deltalake(
                 target.uri,
                 rows,
-                mode="append" if target.append else "overwrite",
+                mode="overwrite" if not target.append else "append",  # type: ignore[call-overload]
                 predicate=None if target.append else target.predicate,
                 partition_by=list(target.table.partition_by) or None,
                 storage_options=dict(target.storage_options) or None,

@@ -73,7 +73,9 @@ class Table:
             raise ConfigError(f"table {self.name} declares a column twice: rename one")
         for name in (*self.key, *self.partition_by, *self.sort_by):
             if name not in by_name:
-                raise ConfigError(f"table {self.name} names {name} as key, partition or sort column but does not declare it")
+                raise ConfigError(
+                    f"table {self.name} names {name} as key, partition or sort column but does not declare it"
+                )
         object.__setattr__(self, "by_name", by_name)
 
     @property

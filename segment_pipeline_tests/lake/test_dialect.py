@@ -18,7 +18,11 @@ from segment_pipeline.lake import dialect
 def test_a_bound_value_comes_back_as_itself(value: dialect.Value) -> None:
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
-    got = con.sql(dialect.bind("SELECT $value AS v, '$value' AS text -- $value", {"value": value})).to_arrow_table().to_pylist()
+    got = (
+        con.sql(dialect.bind("SELECT $value AS v, '$value' AS text -- $value", {"value": value}))
+        .to_arrow_table()
+        .to_pylist()
+    )
     assert got == [{"v": value, "text": "$value"}]
 
 

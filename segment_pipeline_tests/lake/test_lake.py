@@ -42,7 +42,10 @@ D1, D2, D3 = date(2017, 1, 1), date(2017, 1, 2), date(2017, 1, 3)
 def test_an_unwritten_table_reads_as_an_empty_view_with_its_declared_types(lake: Lake) -> None:
     with lake.session() as session:
         session.scan("refunds")
-        assert session.connection.columns("FROM refunds", name="t")[6:8] == [("refunded_on", "DATE"), ("amount", "DECIMAL(18,4)")]
+        assert session.connection.columns("FROM refunds", name="t")[6:8] == [
+            ("refunded_on", "DATE"),
+            ("amount", "DECIMAL(18,4)"),
+        ]
         assert session.rows("SELECT * FROM refunds") == []
 
 
@@ -73,7 +76,10 @@ def test_rows_of_another_source_are_refused(lake: Lake) -> None:
 
 def test_a_wrong_type_is_refused_by_name_and_not_cast(lake: Lake) -> None:
     query = "SELECT 'shop' AS source, 'EUR' AS currency, DATE '2017-01-01' AS rate_day, 'secret7' AS rate, DATE '2017-01-01' AS day"
-    with lake.session() as session, pytest.raises(ContractError, match="table rates, column rate: expected decimal128.18, 8., got string") as e:
+    with (
+        lake.session() as session,
+        pytest.raises(ContractError, match="table rates, column rate: expected decimal128.18, 8., got string") as e,
+    ):
         session.append("rates", query)
     assert "secret7" not in str(e.value)
 
@@ -110,16 +116,32 @@ def test_a_column_declared_later_reads_as_null_in_older_files(lake: Lake) -> Non
     land(lake, refund("a", D1))
     from segment_pipeline.lake.tables import Column, Table, table
 
-    wider = Table("refunds", "g", (*table("refunds").columns, Column("note", "VARCHAR", "new")), ("refund_key",), ("source", "day"))
+    wider = Table(
+        "refunds",
+        "g",
+        (*table("refunds").columns, Column("note", "VARCHAR", "new")),
+        ("refund_key",),
+        ("source", "day"),
+    )
     with lake.session() as session:
         session.connection.scan("wide", wider, [f.path for f in session._files(wider, None, None, None)])
         assert session.rows("SELECT refund_key, note FROM wide") == [{"refund_key": "a", "note": None}]
 
 
 def test_erasure_joins_keys_and_leaves_no_identifier_in_the_log(lake: Lake, tmp_path: Path) -> None:
-    row = {"source": "crm", "identifier_type": "email", "channel": "email", "reason": "asked", "recorded_at": NOON, "day": D1}
+    row = {
+        "source": "crm",
+        "identifier_type": "email",
+        "channel": "email",
+        "reason": "asked",
+        "recorded_at": NOON,
+        "day": D1,
+    }
     with lake.session() as session:
-        session.register("r", arrow_rows("suppressions", [row | {"identifier": "ann@known.org"}, row | {"identifier": "bob@known.org"}]))
+        session.register(
+            "r",
+            arrow_rows("suppressions", [row | {"identifier": "ann@known.org"}, row | {"identifier": "bob@known.org"}]),
+        )
         session.append("suppressions", "SELECT * FROM r")
         session.define("gone", "SELECT 'ann@known.org' AS identifier")
         assert session.erase("suppressions", "gone", ["identifier"]) == 1
