@@ -32,6 +32,7 @@ from segment_pipeline.sandbox.state import SandboxState, parse_instant
 
 VENDORS = ("square", "shopify", "amplitude", "meta", "klaviyo")
 PACKAGE = "segment_pipeline.sandbox"
+ROUNDS_TO_NOTICE = 5000
 
 
 class Vendor:
@@ -154,7 +155,7 @@ class SandboxApp(Starlette):
     async def _recorded(self, request: Request) -> Response:
         return JSONResponse({"requests": self.journal.recorded(request.query_params.get("vendor"))})
 
-    async def _health(self, request: Request) -> Response:
+    async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "vendors": list(self.vendors), "home": str(self.sandbox.home)})
 
 
@@ -222,5 +223,8 @@ async def _drop(send: Send, *, flush: bool = False) -> None:
         # Linger 0 turns the close into a TCP reset, which is what a crashed server or a cut line looks like.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-    while not getattr(cycle, "disconnected", True):
+    # The server must see the line cut before the application returns, or it would try to answer 500.
+    for _ in range(ROUNDS_TO_NOTICE):
+        if getattr(cycle, "disconnected", True):
+            return
         await asyncio.sleep(0.001)

@@ -92,12 +92,12 @@ class Meta:
         }
         return _selected(shown, given)
 
-    def terms(self, request: Request, given: Parameters) -> dict[str, Any]:
+    def terms(self, request: Request, _given: Parameters) -> dict[str, Any]:
         self.account(request)
         names = TERMS if self.store.setting("terms_accepted") else {}
         return {"data": [{"id": name, "content": "Custom Audience Terms"} for name in names], "paging": {}}
 
-    def accept_terms(self, request: Request, given: Parameters) -> dict[str, Any]:
+    def accept_terms(self, request: Request, _given: Parameters) -> dict[str, Any]:
         self.account(request)
         self.store.change_settings({"terms_accepted": True})
         return {"success": True}
@@ -175,7 +175,7 @@ class Meta:
             self.store.update(row["id"], {"name": str(given["name"])})
         return {"success": True}
 
-    def drop(self, request: Request, given: Parameters) -> dict[str, Any]:
+    def drop(self, request: Request, _given: Parameters) -> dict[str, Any]:
         self.store.drop(self.audience(request)["id"])
         return {"success": True}
 
@@ -246,7 +246,7 @@ class Meta:
         rows = [row for row in self.store.uploads(audience) if wanted in (None, row["session"])]
         return {"data": [_upload(row) for row in rows], "paging": {}}
 
-    def refuse_ids(self, request: Request, given: Parameters) -> dict[str, Any]:
+    def refuse_ids(self, _request: Request, _given: Parameters) -> dict[str, Any]:
         raise GraphError(100, "The ids query parameter is deprecated in v26.0+")
 
 

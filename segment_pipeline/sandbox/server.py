@@ -151,7 +151,8 @@ def serve(home: Path, port: int, *, vendors: Sequence[str] | None = None, announ
     app = create_app(home, vendors)
     with socket.create_server((HOST, port), backlog=256) as listener:
         if announce:
-            print(listener.getsockname()[1], flush=True)
+            sys.stdout.write(f"{listener.getsockname()[1]}\n")
+            sys.stdout.flush()
         config = uvicorn.Config(
             app,
             # The other parser ends at 64 KB of URL; one vendor's own client puts 10,000 rows there.

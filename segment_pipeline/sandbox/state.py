@@ -3,7 +3,6 @@
 Everything lives under `<home>/sandbox/` and survives a restart of the server.
 """
 
-import os
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -51,7 +50,7 @@ class SandboxState:
             )
         partial = self._clock_file.with_suffix(".partial")
         partial.write_text(instant.astimezone(UTC).isoformat(), encoding="ascii")
-        os.replace(partial, self._clock_file)
+        partial.replace(self._clock_file)
         self._clock = None
 
     @property
