@@ -69,18 +69,16 @@ class DuckDBConnection:
         if not files:
             self._view(name, f"SELECT {empty} WHERE FALSE")
             return
-        self._reach(files[0])
-        types = ", ".join(f"{literal(p)}: {table.by_name[p].sql}" for p in table.partition_by)
-        hive = (
-            f"hive_partitioning = true, hive_types = {{{types}}}" if table.partition_by else "hive_partitioning = false"
-        )
-        read = f"read_parquet({literal(list(files))}, union_by_name = true, {hive})"
+        read = self._parquet(table, files)
         held = {column for column, _ in self.columns(f"FROM {read}", name=f"scan of {table.name}")}
         # A file from before a column existed lacks it: NULL, of the declared type.
         columns = ", ".join(
             f"{quote(c.name)}" if c.name in held else f"CAST(NULL AS {c.sql}) AS {quote(c.name)}" for c in table.columns
         )
         self._view(name, f"SELECT {columns} FROM {read}")
+
+    def scan_as_held(self, name: str, table: Table, files: Sequence[str]) -> None:
+        self._view(name, f"SELECT * FROM {self._parquet(table, files)}")
 
     def register(self, name: str, rows: pa.Table) -> None:
         with engine_errors(f"register {name}"):
@@ -124,6 +122,14 @@ class DuckDBConnection:
 
     def close(self) -> None:
         self.raw.close()
+
+    def _parquet(self, table: Table, files: Sequence[str]) -> str:
+        self._reach(files[0])
+        types = ", ".join(f"{literal(p)}: {table.by_name[p].sql}" for p in table.partition_by)
+        hive = (
+            f"hive_partitioning = true, hive_types = {{{types}}}" if table.partition_by else "hive_partitioning = false"
+        )
+        return f"read_parquet({literal(list(files))}, union_by_name = true, {hive})"
 
     def _view(self, name: str, sql: str) -> None:
         with engine_errors(name):

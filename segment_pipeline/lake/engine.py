@@ -31,6 +31,9 @@ class Connection(Protocol):
     def scan(self, name: str, table: Table, files: Sequence[str]) -> None:
         """Make `name` a view of the table's declared columns over these files; columns a file lacks are NULL."""
 
+    def scan_as_held(self, name: str, table: Table, files: Sequence[str]) -> None:
+        """Make `name` a view of all columns these files hold, whatever is declared: for migrations. Files may not be none."""
+
     def register(self, name: str, rows: pa.Table) -> None:
         """Make `name` a view of an Arrow table."""
 

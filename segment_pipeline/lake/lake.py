@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import Value, literal, quote
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Connection, Engine, WriteTarget
+from segment_pipeline.lake.lease import shared
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.storage import Partitions
 from segment_pipeline.lake.tables import Table, table
@@ -49,6 +51,7 @@ class Lake:
 
     def __init__(self, root: str, engine: Engine, *, storage_options: Mapping[str, str] | None = None) -> None:
         self.root, self.engine, self.storage_options = root.rstrip("/"), engine, dict(storage_options or {})
+        self.lease = None if "://" in root else Path(self.root) / "lease"
 
     @classmethod
     def open(cls, settings: Settings) -> "Lake":
@@ -89,11 +92,12 @@ class Lake:
     @contextmanager
     def session(self, pins: Mapping[str, int] | None = None) -> Iterator["Session"]:
         """A conversation in which each table has one version: the one in `pins`, or its newest when first read."""
-        session = Session(self, self.engine.connect(), dict(pins or {}))
-        try:
-            yield session
-        finally:
-            session.connection.close()
+        with shared(self.lease):
+            session = Session(self, self.engine.connect(), dict(pins or {}))
+            try:
+                yield session
+            finally:
+                session.connection.close()
 
 
 class Session:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from segment_pipeline.errors import ConflictError, ContractError, SegmentPipelineError
@@ -19,6 +19,7 @@ from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.tables import Table
 
+VERSION_KEY = "segment_pipeline.version"
 UNSORTED_TYPES = ("VARCHAR[]", "JSON", "BOOLEAN")
 
 Partitions = Mapping[str, Sequence[str | date]]
@@ -51,7 +52,7 @@ def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
     """The table, made if it is not there. No statistics on columns that identify a person; no deletion vectors."""
     existing = open_table(uri, options)
     if existing is not None:
-        return existing
+        return _widened(existing, table)
     statistics = [
         c.name for c in table.columns if not c.pii and c.type not in UNSORTED_TYPES and c.name not in table.partition_by
     ]
@@ -68,20 +69,39 @@ def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
                 "delta.enableDeletionVectors": "false",
                 "delta.logRetentionDuration": "interval 30 days",
                 "delta.deletedFileRetentionDuration": "interval 7 days",
-                "segment_pipeline.version": str(table.version),
+                VERSION_KEY: str(table.version),
             },
             raise_if_key_not_exists=False,
             storage_options=dict(options) or None,
         )
 
 
+def _widened(delta: DeltaTable, table: Table) -> DeltaTable:
+    held = {field.name for field in delta.schema().fields}
+    added = [column for column in table.columns if column.name not in held]
+    if undeclared := sorted(held - set(table.names)):
+        raise ContractError(
+            f"table {table.name} holds columns nobody declares ({', '.join(undeclared)}): run the migrations"
+        )
+    if required := [column.name for column in added if not column.nullable]:
+        raise ContractError(
+            f"table {table.name} gained required columns ({', '.join(required)}): write a migration for them"
+        )
+    if added:
+        with delta_errors(table.name, "adding columns"):
+            schema = Schema.from_arrow(pa.schema([pa.field(column.name, column.arrow) for column in added]))
+            delta.alter.add_columns(list(schema.fields))
+    return delta
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One current file of a table: its full path and the values of its partition columns."""
+    """One current file of a table: its full path, the values of its partition columns, its age in epoch milliseconds."""
 
     path: str
     partition: Mapping[str, Any]
     rows: int
+    modified: int
 
 
 def files(delta: DeltaTable, table: Table, partitions: Partitions | None = None) -> list[DataFile]:
@@ -100,12 +120,11 @@ def files(delta: DeltaTable, table: Table, partitions: Partitions | None = None)
         {name: actions.column(f"partition.{name}").to_pylist() for name in table.partition_by} if len(actions) else {}
     )
     found = []
-    for index, (path, rows) in enumerate(
-        zip(actions.column("path").to_pylist(), actions.column("num_records").to_pylist(), strict=True)
-    ):
+    listed = (actions.column(name).to_pylist() for name in ("path", "num_records", "modification_time"))
+    for index, (path, rows, modified) in enumerate(zip(*listed, strict=True)):
         partition = {name: values[index] for name, values in columns.items()}
         if all(partition[name] in values for name, values in wanted.items()):
-            found.append(DataFile(f"{base}/{unquote(path)}", partition, rows or 0))
+            found.append(DataFile(f"{base}/{unquote(path)}", partition, rows or 0, modified))
     return sorted(found, key=lambda file: file.path)
 
 
