@@ -89,7 +89,8 @@ class HttpClient:
     """Requests to one vendor, safe to share between threads.
 
     `rates`: (requests, seconds) pairs that all hold at once. `classify` sees every complete answer first: an error it
-    returns is raised, retried if Transient; None leaves the status code to decide. `requests` counts requests sent.
+    returns is raised, retried if Transient; None leaves the status code to decide. `requests` counts requests sent,
+    `requests_of_thread` those of the calling thread.
     Never follows redirects, never sends its credentials to another origin, keeps no cookies.
     """
 
@@ -115,6 +116,7 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self.name = name or parts.hostname
         self.requests = 0
+        self._of_thread = threading.local()
         self._origin = (parts.scheme, parts.netloc)
         self._auth = auth or _no_auth
         self._timeout = timeout
@@ -141,6 +143,10 @@ class HttpClient:
 
     def close(self) -> None:
         self._session.close()
+
+    @property
+    def requests_of_thread(self) -> int:
+        return getattr(self._of_thread, "count", 0)
 
     def request(
         self,
@@ -169,7 +175,7 @@ class HttpClient:
             method, url, params=params, json=json, data=data, headers=dict(headers or {}), auth=self._auth
         )
         safe = method in _IDEMPOTENT if idempotent is None else idempotent
-        return self._with_retry(call, safe, lambda answer: self._read(answer, call, expect))
+        return self._with_retry(call, lambda answer: self._read(answer, call, expect), idempotent=safe)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """`request`, parsed. ContractError when the body is not JSON."""
@@ -194,7 +200,7 @@ class HttpClient:
         auth = _no_auth if self._is_foreign(url) else self._auth
         wanted = {"Accept-Encoding": "identity", **(headers or {})}
         call = requests.Request("GET", url, params=params, headers=wanted, auth=auth)
-        return self._with_retry(call, True, lambda answer: self._save(answer, call, expect, dest))
+        return self._with_retry(call, lambda answer: self._save(answer, call, expect, dest), idempotent=True)
 
     def _resolve(self, path: str) -> str:
         return path if "://" in path else urljoin(self.base_url + "/", path.lstrip("/"))
@@ -204,7 +210,7 @@ class HttpClient:
         return (parts.scheme, parts.netloc) != self._origin
 
     def _with_retry(
-        self, call: requests.Request, idempotent: bool, read: Callable[[requests.Response], Response]
+        self, call: requests.Request, read: Callable[[requests.Response], Response], *, idempotent: bool
     ) -> Response:
         may_have_arrived = False
 
@@ -237,7 +243,8 @@ class HttpClient:
         return retrying(attempt)
 
     def _send(self, call: requests.Request, read: Callable[[requests.Response], Response]) -> Response:
-        for may_refresh in (isinstance(self._auth, RefreshingAuth), False):
+        renewable = self._auth if isinstance(self._auth, RefreshingAuth) else None
+        for renew in (renewable, None):
             failure: SegmentPipelineError | None = None
             prepared = self._session.prepare_request(call)
             self._wait_for_slot()
@@ -249,21 +256,22 @@ class HttpClient:
                     allow_redirects=False,
                     **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),
                 ) as answer:
-                    if answer.status_code != 401 or not may_refresh:
+                    if answer.status_code != 401 or renew is None:
                         return read(answer)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 failure = self._network_failure(call, error)
             # Raised outside `except`: the library's own errors quote URLs with their query.
             if failure is not None:
                 raise failure
-            assert isinstance(self._auth, RefreshingAuth)
-            self._auth.refresh(prepared)
+            if renew is not None:
+                renew.refresh(prepared)
         raise AssertionError("unreachable: the second pass returns or raises")
 
     def _wait_for_slot(self) -> None:
         """Reserve the next free slot under the limits, then wait for it outside the lock, so that threads queue fairly."""
         with self._lock:
             self.requests += 1
+            self._of_thread.count = self.requests_of_thread + 1
             now = round(clock.monotonic() * 1000)
             slot = max(now, self._next_slot)
             if self._bucket is not None:

@@ -1,0 +1,85 @@
+"""Turns a batch's Arrow rows into request text inside DuckDB, one text per request and no Python per row.
+
+Holds no vendor's shape: a connector hands in the SQL expressions for its rows.
+"""
+
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from segment_pipeline.errors import ContractError
+from segment_pipeline.records import Batch
+
+_lock = threading.Lock()
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    # One in-memory database per process: making one costs as much as writing a batch.
+    return duckdb.connect()
+
+
+def query(sql: str, rows: pa.Table, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Run one statement over `rows` (registered under that name). Errors name no value of a row."""
+    with _lock:
+        cursor = _engine().cursor()
+    try:
+        cursor.register("rows", rows)
+        return cursor.execute(sql, list(parameters)).fetchall()
+    except duckdb.Error as error:
+        kind = type(error).__name__
+    finally:
+        cursor.close()
+    raise ContractError(
+        f"a batch could not be written as a request ({kind}): its columns are not those of the destination"
+    )
+
+
+def json_array(rows: pa.Table, expression: str) -> str:
+    """One JSON array with `expression` of each row, in the order of the rows."""
+    ((text,),) = query(f"SELECT coalesce(to_json(list({expression})), '[]') FROM rows", rows)
+    return str(text)
+
+
+def json_parts(rows: pa.Table, expression: str, limit_bytes: int) -> list[tuple[int, int, str]]:
+    """(position of the first row, number of rows, comma-separated JSON texts) per run of rows within `limit_bytes`.
+
+    A run may pass the limit by at most its last row. `expression` gives JSON text.
+    """
+    return [
+        (int(first), int(count), str(text))
+        for first, count, text in query(
+            f"""
+            WITH texts AS (SELECT row_number() OVER () - 1 AS i, CAST({expression} AS VARCHAR) AS t FROM rows),
+            parts AS (SELECT i, t, (sum(strlen(t) + 1) OVER (ORDER BY i) - strlen(t) - 1) // ? AS part FROM texts)
+            SELECT min(i), count(*), string_agg(t, ',' ORDER BY i) FROM parts GROUP BY part ORDER BY part
+            """,
+            rows,
+            [limit_bytes],
+        )
+    ]
+
+
+def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those fit to send and key → reason code; `reason` is SQL, NULL for a fit row."""
+    refused = dict(
+        query(
+            f"SELECT key, reason FROM (SELECT key, {reason} AS reason FROM rows) WHERE reason IS NOT NULL", batch.rows
+        )
+    )
+    if not refused:
+        return batch.rows, {}
+    kept = [i for i, key in enumerate(batch.rows.column("key").to_pylist()) if key not in refused]
+    return batch.rows.take(kept), refused
+
+
+def refuse_oversize(batch: Batch, most: int, name: str) -> None:
+    """Raises ContractError, before anything is sent, for more rows than one batch may hold."""
+    if batch.rows.num_rows > most:
+        raise ContractError(
+            f"{name}: a batch of {batch.rows.num_rows} rows is over the {most} of its capabilities: split it"
+        )
