@@ -1,0 +1,118 @@
+"""Amplitude's documented rules of the export, one test each, over a literal world."""
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline.sandbox import amplitude
+from segment_pipeline_tests.sandbox.source_world import Client, Version, client, move_clock, version, world
+
+PATH = "/amplitude/api/2/export"
+
+
+def event(key: str, uploaded: str, hour: str, name: str = "visit") -> Version:
+    body = {"uuid": key, "event_type": name, "server_upload_time": uploaded.replace("T", " ") + ".000000"}
+    return version("amplitude", "events", key, body, updated=uploaded, route=hour)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Iterator[Client]:
+    events = [
+        event("E1", "2017-05-01T10:00:00", "20170501T10", "søk 👟"),
+        event("E2", "2017-05-01T10:59:59", "20170501T10"),
+        event("E3", "2017-05-01T11:00:00", "20170501T11"),
+        event("E4", "2017-05-01T13:00:00", "20170501T13"),
+    ]
+    world(tmp_path, events)
+    with client(tmp_path, "amplitude") as served:
+        served.auth = ("sandbox-amplitude-key", "sandbox-amplitude-secret")
+        yield served
+
+
+def files(client: Client, start: str, end: str) -> dict[str, list[str]]:
+    answer = client.get(PATH, params={"start": start, "end": end})
+    assert answer.status_code == 200, answer.text
+    found = {}
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        for member in archive.infolist():
+            assert member.compress_type == zipfile.ZIP_STORED
+            lines = gzip.decompress(archive.read(member)).decode().splitlines()
+            found[member.filename] = [json.loads(line)["uuid"] for line in lines]
+    return found
+
+
+def status(client: Client, start: str, end: str) -> int:
+    return client.get(PATH, params={"start": start, "end": end}).status_code
+
+
+def test_an_export_is_a_zip_of_one_gzip_of_json_lines_an_hour_both_ends_included(export: Client) -> None:
+    assert files(export, "20170501T10", "20170501T11") == {
+        "100001/100001_2017-05-01_10#0.json.gz": ["E1", "E2"],
+        "100001/100001_2017-05-01_11#0.json.gz": ["E3"],
+    }
+
+
+def test_lines_are_the_stored_texts(export: Client) -> None:
+    content = export.get(PATH, params={"start": "20170501T10", "end": "20170501T10"}).content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        first = gzip.decompress(archive.read(archive.namelist()[0])).splitlines()[0]
+    assert "søk 👟".encode() in first
+
+
+def test_a_full_hour_comes_in_several_files(export: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amplitude, "FILE_LINES", 1)
+    assert files(export, "20170501T10", "20170501T10") == {
+        "100001/100001_2017-05-01_10#0.json.gz": ["E1"],
+        "100001/100001_2017-05-01_10#1.json.gz": ["E2"],
+    }
+
+
+def test_a_range_without_events_is_not_found(export: Client) -> None:
+    assert status(export, "20170501T12", "20170501T12") == 404
+
+
+def test_an_hour_shows_two_hours_after_it_ended_and_is_missing_without_a_word_before(export: Client) -> None:
+    move_clock(export, "2017-05-01T12:59:59+00:00")
+    assert status(export, "20170501T10", "20170501T11") == 404
+    move_clock(export, "2017-05-01T13:00:00+00:00")
+    assert list(files(export, "20170501T10", "20170501T11")) == ["100001/100001_2017-05-01_10#0.json.gz"]
+    move_clock(export, "2017-05-01T14:00:00+00:00")
+    assert len(files(export, "20170501T10", "20170501T11")) == 2
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("20170502T00", "20170501T00"),
+        ("2017-05-01", "20170501T00"),
+        ("", "20170501T00"),
+        ("20170101T00", "20180101T00"),
+    ],
+)
+def test_a_range_that_is_reversed_malformed_or_longer_than_365_days_is_refused(export: Client, start: str, end: str) -> None:
+    assert status(export, start, end) == 400
+
+
+def test_365_days_are_not_too_many(export: Client) -> None:
+    assert status(export, "20170101T00", "20171231T23") == 200
+
+
+def test_more_than_the_size_limit_is_refused(export: Client) -> None:
+    export.put("/_control/amplitude/limits", json={"max_export_bytes": 150}).raise_for_status()
+    assert status(export, "20170501T10", "20170501T13") == 400
+    assert status(export, "20170501T13", "20170501T13") == 200
+
+
+def test_a_wrong_secret_is_forbidden(export: Client) -> None:
+    export.auth = ("sandbox-amplitude-key", "other")
+    assert status(export, "20170501T10", "20170501T10") == 403
+
+
+def test_a_rate_limit_is_429(export: Client) -> None:
+    export.post("/_control/faults", json=[{"vendor": "amplitude", "kind": "429", "times": 1}]).raise_for_status()
+    assert [status(export, "20170501T10", "20170501T10") for _ in range(2)] == [429, 200]
