@@ -1,0 +1,186 @@
+"""Every kind of misbehaviour, seen from the client's side of a real connection."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.sandbox.faults import FaultBook
+from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline_tests.sandbox.vendors import Klaviyo, Meta, profile
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+    with SandboxServer(tmp_path_factory.mktemp("faults"), vendors=["meta", "klaviyo"]) as server:
+        yield server
+
+
+@pytest.fixture
+def meta(server: SandboxServer) -> Meta:
+    server.clear_faults()
+    server.clear_requests()
+    return Meta(server)
+
+
+@pytest.fixture
+def klaviyo(server: SandboxServer) -> Klaviyo:
+    server.clear_faults()
+    return Klaviyo(server)
+
+
+def fired(book: FaultBook, requests_made: int, path: str = "/meta/v26.0/1/users") -> list[int]:
+    """The numbers of the requests a rule fired on, from 0."""
+    return [number for number in range(requests_made) if book.pick("meta", "POST", path)]
+
+
+def test_times_counts_the_requests_that_match_and_after_lets_some_through() -> None:
+    book = FaultBook()
+    book.add([{"vendor": "meta", "kind": "500", "path_regex": "/users$", "times": 2, "after": 1}])
+    assert book.pick("meta", "POST", "/meta/v26.0/1") is None
+    assert book.pick("klaviyo", "POST", "/klaviyo/users") is None
+    assert fired(book, 5) == [1, 2]
+
+
+def test_rate_is_a_share_and_the_same_seed_gives_the_same_requests() -> None:
+    runs = []
+    for _ in range(2):
+        book = FaultBook()
+        book.add([{"vendor": "*", "kind": "500", "rate": 0.25, "seed": 11}])
+        runs.append(fired(book, 1000))
+    assert runs[0] == runs[1]
+    assert 200 < len(runs[0]) < 300
+
+
+def test_method_limits_a_rule() -> None:
+    book = FaultBook()
+    book.add([{"vendor": "meta", "kind": "500", "method": "delete"}])
+    assert book.pick("meta", "POST", "/meta/x") is None
+    assert book.pick("meta", "DELETE", "/meta/x") is not None
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"kind": "429"}, "names no vendor"),
+        ({"vendor": "meta", "kind": "418"}, "unknown kind"),
+        ({"vendor": "meta", "kind": "500", "rate": 0.5, "times": 1}, "both rate and times"),
+        ({"vendor": "meta", "kind": "500", "rate": 2}, "between 0 and 1"),
+        ({"vendor": "meta", "kind": "500", "path": "x"}, "unknown fields"),
+        ({"vendor": "meta", "kind": "500", "path_regex": "("}, "not a regular expression"),
+    ],
+)
+def test_a_wrong_rule_is_refused_and_none_of_its_list_is_added(rule: dict[str, object], words: str) -> None:
+    book = FaultBook()
+    with pytest.raises(ConfigError, match=words):
+        book.add([{"vendor": "meta", "kind": "500"}, rule])
+    assert book.rules == []
+
+
+def test_reset_drops_the_connection_and_does_nothing(meta: Meta) -> None:
+    audience = meta.audience()
+    meta.server.faults([{"vendor": "meta", "kind": "reset", "path_regex": "/users", "times": 1}])
+    with pytest.raises(requests.ConnectionError):
+        meta.users("POST", audience, "EXTERN_ID", ["1"])
+    assert meta.rows(audience) == []
+    assert meta.users("POST", audience, "EXTERN_ID", ["1"]).status_code == 200
+
+
+def test_a_lost_response_drops_the_connection_after_the_work_was_done(meta: Meta) -> None:
+    audience = meta.audience()
+    meta.server.faults([{"vendor": "meta", "kind": "lost_response", "path_regex": "/users", "times": 1}])
+    with pytest.raises(requests.ConnectionError):
+        meta.users("POST", audience, "EXTERN_ID", ["1"])
+    assert meta.rows(audience) == [{"EXTERN_ID": "1"}]
+
+
+def test_truncated_sends_half_of_the_answer_and_its_whole_length(meta: Meta) -> None:
+    audience = meta.audience()
+    meta.server.faults([{"vendor": "meta", "kind": "truncated", "path_regex": "/users", "times": 1}])
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        meta.users("POST", audience, "EXTERN_ID", ["1"])
+    assert meta.rows(audience) == [{"EXTERN_ID": "1"}]
+
+
+def test_slow_waits_and_then_answers(meta: Meta) -> None:
+    audience = meta.audience()
+    meta.server.faults([{"vendor": "meta", "kind": "slow", "seconds": 0.4, "times": 1}])
+    answer = meta.users("POST", audience, "EXTERN_ID", ["1"])
+    assert answer.status_code == 200
+    assert answer.elapsed.total_seconds() >= 0.4
+
+
+def test_meta_says_too_many_calls_with_a_400_and_no_retry_after(meta: Meta) -> None:
+    meta.server.faults([{"vendor": "meta", "kind": "429", "times": 1, "seconds": 120}])
+    answer = meta.call("GET", "/act_1001")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == 80003
+    assert '"estimated_time_to_regain_access": 2' in answer.headers["X-Business-Use-Case-Usage"]
+    assert "Retry-After" not in answer.headers
+    assert meta.call("GET", "/act_1001").status_code == 200
+
+
+@pytest.mark.parametrize(("kind", "status", "code"), [("500", 500, 1), ("503", 503, 2)])
+def test_metas_server_faults_are_transient_errors(meta: Meta, kind: str, status: int, code: int) -> None:
+    meta.server.faults([{"vendor": "meta", "kind": kind, "times": 1}])
+    answer = meta.call("GET", "/act_1001")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.json()["error"]["is_transient"] is True
+
+
+def test_metas_expired_token_is_190_463(meta: Meta) -> None:
+    meta.server.faults([{"vendor": "meta", "kind": "expired_token", "times": 1}])
+    error = meta.call("GET", "/act_1001").json()["error"]
+    assert (error["code"], error["error_subcode"], error["is_transient"]) == (190, 463, False)
+
+
+def test_meta_row_errors_hide_behind_a_200(meta: Meta) -> None:
+    audience = meta.audience()
+    meta.server.faults([{"vendor": "meta", "kind": "row_errors", "every": 3, "times": 1}])
+    answer = meta.users("POST", audience, ["EXTERN_ID"], [["1"], ["2"], ["3"], ["4"]])
+    assert answer.status_code == 200
+    assert answer.json()["num_invalid_entries"] == 2
+    assert answer.json()["invalid_entry_samples"] == [["1"], ["4"]]
+    assert meta.rows(audience) == [{"EXTERN_ID": "2"}, {"EXTERN_ID": "3"}]
+
+
+def test_klaviyo_says_too_many_calls_with_retry_after_and_without_its_limit_headers(klaviyo: Klaviyo) -> None:
+    klaviyo.server.faults([{"vendor": "klaviyo", "kind": "429", "times": 1, "seconds": 3}])
+    answer = klaviyo.call("GET", "/lists")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
+    assert "RateLimit-Limit" not in answer.headers
+    assert klaviyo.call("GET", "/lists").headers["RateLimit-Remaining"].isdigit()
+
+
+def test_klaviyo_row_errors_hide_behind_a_complete_job(klaviyo: Klaviyo) -> None:
+    identifier = klaviyo.new_list()
+    klaviyo.server.faults([{"vendor": "klaviyo", "kind": "row_errors", "every": 2, "path_regex": "import-jobs$", "times": 1}])
+    job = klaviyo.imported([profile(external_id=str(number)) for number in range(3)], identifier)
+    assert (job["attributes"]["completed_count"], job["attributes"]["failed_count"]) == (1, 2)
+    assert klaviyo.members(identifier) == [{"external_id": "1"}]
+    [errors] = klaviyo.pages(f"/profile-bulk-import-jobs/{job['id']}/import-errors")
+    assert [error["attributes"]["original_payload"]["attributes"]["external_id"] for error in errors] == ["0", "2"]
+
+
+def test_klaviyos_expired_key_is_a_401(klaviyo: Klaviyo) -> None:
+    klaviyo.server.faults([{"vendor": "klaviyo", "kind": "expired_token", "times": 1}])
+    answer = klaviyo.call("GET", "/lists")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (401, "not_authenticated")
+
+
+def test_the_counts_say_which_faults_fired(meta: Meta) -> None:
+    meta.server.faults([{"vendor": "meta", "kind": "500", "times": 2}])
+    for _ in range(3):
+        meta.call("GET", "/act_1001")
+    counts = meta.server.requests()["meta"]
+    assert (counts["read"], counts["faults"]) == (3, {"500": 2})
+
+
+def test_rules_can_be_read_back_with_how_often_they_fired(meta: Meta, tmp_path: Path) -> None:
+    meta.server.faults([{"vendor": "meta", "kind": "500", "times": 1}])
+    meta.call("GET", "/act_1001")
+    meta.call("GET", "/act_1001")
+    [rule] = meta.server.control("GET", "/faults")["rules"]
+    assert (rule["seen"], rule["fired"]) == (2, 1)

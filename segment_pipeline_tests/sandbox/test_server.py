@@ -1,0 +1,49 @@
+"""The server as a process: it starts on a free port, ends when told, and keeps what vendors were told through a crash."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import requests
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline_tests.sandbox.vendors import Klaviyo, Meta
+
+
+def test_two_sandboxes_live_side_by_side_and_share_nothing(tmp_path: Path) -> None:
+    with SandboxServer(tmp_path / "a", vendors=["meta"]) as a, SandboxServer(tmp_path / "b", vendors=["meta"]) as b:
+        Meta(a).audience("only here")
+        assert a.base_url != b.base_url
+        assert [one["name"] for one in a.control("GET", "/meta/audiences")] == ["only here"]
+        assert b.control("GET", "/meta/audiences") == []
+
+
+def test_stopping_ends_the_process_and_may_be_repeated(tmp_path: Path) -> None:
+    server = SandboxServer(tmp_path, vendors=["meta"]).start()
+    server.stop()
+    server.stop()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{server.base_url}/_control/health", timeout=5)
+
+
+def test_a_killed_server_comes_back_with_everything_it_acknowledged(tmp_path: Path) -> None:
+    server = SandboxServer(tmp_path, vendors=["meta", "klaviyo"]).start()
+    audience, identifier = Meta(server).audience(), Klaviyo(server).new_list()
+    Meta(server).users("POST", audience, "EXTERN_ID", ["1", "2"])
+    Klaviyo(server).imported([{"type": "profile", "attributes": {"email": "ann@example.com"}}], identifier)
+    server.kill()
+    with SandboxServer(tmp_path, vendors=["meta", "klaviyo"]) as server:
+        assert Meta(server).rows(audience) == [{"EXTERN_ID": "1"}, {"EXTERN_ID": "2"}]
+        assert Klaviyo(server).members(identifier) == [{"email": "ann@example.com"}]
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_where_to_look(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(ConfigError, match=r"server\.log"):
+            SandboxServer(tmp_path, vendors=["meta"], port=taken.getsockname()[1]).start()
+
+
+def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
+    with SandboxServer(tmp_path, vendors=["meta"]) as server:
+        assert server.base_url.startswith("http://127.0.0.1:")
