@@ -116,24 +116,24 @@ class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
     def poll(self, handle: str, batch: Batch) -> BatchReceipt:
         """Once every job of the batch is complete: its errors by our keys, and Klaviyo's ids of those accepted."""
         before = self._requests_of_thread()
-        jobs = [self._bulk().json("GET", f"/api/profile-bulk-import-jobs/{job}")["data"] for job in handle.split(",")]
-        states = [str(job["attributes"]["status"]) for job in jobs]
+        jobs = [self._job(job_id) for job_id in handle.split(",")]
+        states = [str(job["status"]) for job in jobs]
         if "cancelled" in states:
             raise TransientError(
-                f"{self.name}: an import job was cancelled on the other side: send its batch again", sent=True
+                f"{self.name}: an import job was cancelled over there: send its batch again", sent=True
             )
         if any(state in _WORKING for state in states):
             return BatchReceipt(accepted=0, handle=handle, requests=self._requests_of_thread() - before)
         if any(state != "complete" for state in states):
             raise ContractError(f"{self.name}: an import job ended in a state this connector does not know")
         rows, rejected = bodies.refuse_locally(batch, self._unfit())
-        if (total := sum(int(job["attributes"]["total_count"]) for job in jobs)) != rows.num_rows:
+        if (total := sum(job["total_count"] for job in jobs)) != rows.num_rows:
             raise ContractError(
                 f"{self.name}: its import jobs hold {total} profiles, the batch {rows.num_rows}: send it again"
             )
-        failed = sum(int(job["attributes"]["failed_count"]) for job in jobs)
+        failed = sum(job["failed_count"] for job in jobs)
         if failed:
-            rejected |= self._failures(jobs, rows, failed)
+            rejected |= self._failures(handle.split(","), rows, failed)
         keys = self._keys_by_identifier(rows)
         wanted = [value for value, key in keys.items() if key not in rejected] if self.learn_ids else []
         vendor_ids = {keys[value]: found for value, found in self._look_up(wanted).items()}
@@ -215,6 +215,20 @@ class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
             ELSE json_object('type', 'profile', 'attributes', json_object(
                 '{field}', {column}, 'properties', json_strip_nulls(CAST(attributes AS JSON)))) END AS VARCHAR)"""
 
+    def _job(self, job_id: str) -> dict[str, Any]:
+        answer = self._bulk().request("GET", f"/api/profile-bulk-import-jobs/{job_id}", expect=(404,))
+        if answer.status_code == 404:
+            raise TransientError(f"{self.name} no longer knows an import job: send its batch again", sent=True)
+        body = answer.json()
+        attributes = (body.get("data") or {}).get("attributes") if isinstance(body, Mapping) else None
+        if not isinstance(attributes, dict) or not isinstance(attributes.get("status"), str):
+            raise ContractError(f"{self.name}: an import job came without its status")
+        if attributes["status"] == "complete" and any(
+            not isinstance(attributes.get(field), int) for field in ("total_count", "failed_count")
+        ):
+            raise ContractError(f"{self.name}: a complete import job came without its counts")
+        return attributes
+
     def _start_import(self, batch: Batch, rows: pa.Table, part: tuple[int, int, str]) -> str:
         first, count, profiles = part
         lists = json.dumps({"lists": {"data": [{"type": "list", "id": batch.remote_id}]}})
@@ -243,13 +257,11 @@ class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _keys_by_identifier(self, rows: pa.Table) -> dict[str, str]:
         return dict(zip(rows.column(_COLUMNS[self.channel]).to_pylist(), rows.column("key").to_pylist(), strict=True))
 
-    def _failures(self, jobs: Sequence[Mapping[str, Any]], rows: pa.Table, failed: int) -> dict[str, str]:
+    def _failures(self, jobs: Sequence[str], rows: pa.Table, failed: int) -> dict[str, str]:
         keys = self._keys_by_identifier(rows)
         named: dict[str, str] = {}
         for job in jobs:
-            for page in self._listing(
-                f"/api/profile-bulk-import-jobs/{job['id']}/import-errors", {"page[size]": _PAGE}
-            ):
+            for page in self._listing(f"/api/profile-bulk-import-jobs/{job}/import-errors", {"page[size]": _PAGE}):
                 for item in page["data"]:
                     value = _identifier_in(item["attributes"].get("original_payload"), _FIELDS[self.channel])
                     if value in keys:

@@ -48,6 +48,10 @@ class _TooFewLeft(RejectedRecords):
     """Meta refuses a removal that would leave too few people to keep them anonymous."""
 
 
+class _InvalidParameter(ContractError):
+    """Code 100: in a call that carries rows, one of them may be to blame, and Meta does not say which."""
+
+
 class MetaAudiences(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Custom audiences of one ad account. A row is [EMAIL, PHONE], SHA-256 in hex; "" where a member has none.
 
@@ -137,6 +141,10 @@ class MetaAudiences(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         except _TooFewLeft:
             rejected |= dict.fromkeys(rows.column("key").to_pylist(), "too_few_left")
+        except _InvalidParameter as error:
+            if rows.num_rows > 1:
+                raise RejectedRecords(str(error)) from None
+            rejected |= dict.fromkeys(rows.column("key").to_pylist(), "invalid_parameter")
         else:
             rejected |= self._invalid(answer, rows)
         sent = self._http().requests_of_thread - before
@@ -273,7 +281,8 @@ class MetaAudiences(dg.ConfigurableResource):  # type: ignore[type-arg]
             return TransientError(
                 f"{said}: it is tried again later", retry_after=_regain_access(response), sent=not busy
             )
-        return ContractError(f"{said}: {redact.text(str(error.get('message', '')))}")
+        kind = _InvalidParameter if code == _NO_SUCH_OBJECT[0] else ContractError
+        return kind(f"{said}: {redact.text(str(error.get('message', '')))}")
 
     def _terms_text(self) -> str:
         return (
