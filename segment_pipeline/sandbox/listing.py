@@ -86,7 +86,9 @@ class Records:
         """The bytes of all the listing's bodies."""
         sql, values = _filtered(listing, at)
         return int(
-            self._execute(f"SELECT coalesce(sum(length(CAST(body AS BLOB))), 0) FROM versions WHERE {sql}", values)[0][0]
+            self._execute(f"SELECT coalesce(sum(length(CAST(body AS BLOB))), 0) FROM versions WHERE {sql}", values)[0][
+                0
+            ]
         )
 
     def bodies(self, listing: Listing, at: datetime) -> list[bytes]:

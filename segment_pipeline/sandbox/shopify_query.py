@@ -25,6 +25,7 @@ from graphql import (
     GraphQLSkipDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     build_schema,
     get_named_type,
@@ -120,6 +121,8 @@ def prepare(text: str, operation_name: str | None) -> Prepared:
     chosen = [node for node in operations if operation_name in (None, node.name and node.name.value)]
     if len(chosen) != 1:
         raise QueryError({"message": "An operation name is required"})
+    if chosen[0].operation is not OperationType.QUERY:
+        raise QueryError({"message": f"Schema is not configured for {chosen[0].operation.value}s"})
     return Prepared(chosen[0], {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)})
 
 

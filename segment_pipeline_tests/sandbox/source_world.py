@@ -66,7 +66,8 @@ class Client(requests.Session):
         self.base_url = base_url
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **more: Any) -> requests.Response:
-        return super().request(method, f"{self.base_url}{url!s}", *args, timeout=30, **more)
+        more.setdefault("timeout", 30)
+        return super().request(method, f"{self.base_url}{url!s}", *args, **more)
 
 
 @contextmanager

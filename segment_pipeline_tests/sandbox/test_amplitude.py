@@ -94,7 +94,9 @@ def test_an_hour_shows_two_hours_after_it_ended_and_is_missing_without_a_word_be
         ("20170101T00", "20180101T00"),
     ],
 )
-def test_a_range_that_is_reversed_malformed_or_longer_than_365_days_is_refused(export: Client, start: str, end: str) -> None:
+def test_a_range_that_is_reversed_malformed_or_longer_than_365_days_is_refused(
+    export: Client, start: str, end: str
+) -> None:
     assert status(export, start, end) == 400
 
 

@@ -10,7 +10,15 @@ import pytest
 from square import Square
 
 from segment_pipeline.sandbox.server import SandboxServer
-from segment_pipeline_tests.sandbox.source_world import Client, Version, client, move_clock, vendor_schema, version, world
+from segment_pipeline_tests.sandbox.source_world import (
+    Client,
+    Version,
+    client,
+    move_clock,
+    vendor_schema,
+    version,
+    world,
+)
 
 AUTH = {"Authorization": "Bearer sandbox-square-token"}
 USD = {"amount": 100, "currency": "USD"}
@@ -80,7 +88,9 @@ def square(tmp_path: Path) -> Iterator[Client]:
     ]
     people = [
         customer("C1", "2017-01-01T00:00:00", given="Zoe", until="2017-06-01T00:00:00"),
-        customer("C1", "2017-06-01T00:00:00", given="Zoe", created="2017-01-01T00:00:00", email_address="zoë@example.com"),
+        customer(
+            "C1", "2017-06-01T00:00:00", given="Zoe", created="2017-01-01T00:00:00", email_address="zoë@example.com"
+        ),
         customer("C2", "2017-02-01T00:00:00", given="Ann", until="2017-07-01T00:00:00"),
         version("square", "customers", "C2", None, updated="2017-07-01T00:00:00"),
         customer("C3", "2017-03-01T00:00:00", given="Bob"),
@@ -169,14 +179,20 @@ def test_a_cursor_with_another_query_is_refused(square: Client) -> None:
         ({"location_ids": [f"L{n}" for n in range(11)]}, "ARRAY_LENGTH_TOO_LONG"),
         ({"location_ids": ["L1"], "limit": 1001}, "VALUE_TOO_HIGH"),
         ({"location_ids": ["L1"], "limit": 0}, "VALUE_TOO_LOW"),
-        ({"location_ids": ["L1"], "query": updated("2017-01-01T00:00:00Z", None, sort_field="CREATED_AT")}, "BAD_REQUEST"),
+        (
+            {"location_ids": ["L1"], "query": updated("2017-01-01T00:00:00Z", None, sort_field="CREATED_AT")},
+            "BAD_REQUEST",
+        ),
         ({"location_ids": ["L1"], "query": {"filter": {"date_time_filter": {"updated_at": {}}}}}, "BAD_REQUEST"),
         (
             {"location_ids": ["L1"], "query": {"filter": {"date_time_filter": {"updated_at": {}, "created_at": {}}}}},
             "BAD_REQUEST",
         ),
         ({"location_ids": ["L1"], "query": updated("yesterday", None)}, "INVALID_TIME"),
-        ({"location_ids": ["L1"], "query": updated("2017-05-02T00:00:00Z", "2017-05-01T00:00:00Z")}, "INVALID_TIME_RANGE"),
+        (
+            {"location_ids": ["L1"], "query": updated("2017-05-02T00:00:00Z", "2017-05-01T00:00:00Z")},
+            "INVALID_TIME_RANGE",
+        ),
     ],
 )
 def test_an_order_search_outside_the_rules_is_refused_in_the_error_envelope(
@@ -311,7 +327,10 @@ def test_the_version_asked_for_is_named_in_the_answer(square: Client) -> None:
 
 
 def test_faults_come_in_squares_own_form(square: Client) -> None:
-    rules = [{"vendor": "square", "kind": "429", "times": 1, "seconds": 3}, {"vendor": "square", "kind": "expired_token", "times": 1}]
+    rules = [
+        {"vendor": "square", "kind": "429", "times": 1, "seconds": 3},
+        {"vendor": "square", "kind": "expired_token", "times": 1},
+    ]
     square.post("/_control/faults", json=rules)
     limited = square.get("/square/v2/locations")
     expired = square.get("/square/v2/locations")
