@@ -21,7 +21,9 @@ def now() -> datetime:
     try:
         instant = datetime.fromisoformat(pinned)
     except ValueError:
-        raise ConfigError(f"{VARIABLE} is not an ISO 8601 instant: set it like 2018-01-01T03:00:00+00:00 or unset it") from None
+        raise ConfigError(
+            f"{VARIABLE} is not an ISO 8601 instant: set it like 2018-01-01T03:00:00+00:00 or unset it"
+        ) from None
     if instant.tzinfo is None:
         raise ConfigError(f"{VARIABLE} has no offset from UTC: set it like 2018-01-01T03:00:00+00:00 or unset it")
     return instant.astimezone(UTC)

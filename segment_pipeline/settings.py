@@ -1,7 +1,7 @@
 """The environment as one frozen value, parsed once. Holds the names of secrets, never their values."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,11 @@ SETTINGS = (
     Setting("SEGMENT_PIPELINE_HOME", ".pipeline", "folder of the lake, the ledger, raw pages and the sandbox"),
     Setting("SEGMENT_PIPELINE_LAKE", "<home>/lake", "folder or s3:// URI of the Delta tables"),
     Setting("SEGMENT_PIPELINE_RAW", "<home>/raw", "folder of raw pages"),
-    Setting("SEGMENT_PIPELINE_LEDGER", "sqlite:///<home>/ledger.sqlite", "SQLAlchemy URL of the ledger (PostgreSQL: postgresql+psycopg://…)"),
+    Setting(
+        "SEGMENT_PIPELINE_LEDGER",
+        "sqlite:///<home>/ledger.sqlite",
+        "SQLAlchemy URL of the ledger (PostgreSQL: postgresql+psycopg://…)",
+    ),
     Setting("SEGMENT_PIPELINE_SANDBOX", "<home>/sandbox", "folder of the sandbox vendors' state and the demo's truth"),
     Setting("SEGMENT_PIPELINE_TIMEZONE", "UTC", "IANA zone of a company day; fixed after the first landing"),
     Setting("SEGMENT_PIPELINE_BASE_CURRENCY", "USD", "currency of spend traits"),
@@ -37,7 +41,9 @@ SETTINGS = (
     Setting("SEGMENT_PIPELINE_MEMORY", "2GB", "memory an engine may use before it spills to disk"),
     Setting("SEGMENT_PIPELINE_THREADS", "", "threads of an engine; empty: one per core"),
     Setting("SEGMENT_PIPELINE_CRON", "0 3 * * *", "when the nightly refresh runs, in the company's time zone"),
-    Setting("SEGMENT_PIPELINE_FRESH_HOURS", "48", "hours after the end of a day in which its memberships may still be sent"),
+    Setting(
+        "SEGMENT_PIPELINE_FRESH_HOURS", "48", "hours after the end of a day in which its memberships may still be sent"
+    ),
     Setting("SEGMENT_PIPELINE_ALERT_URL", "", "webhook that receives failures as JSON; empty: log only"),
     Setting("SEGMENT_PIPELINE_CLOCK", "", "pins the time, for the demo and for tests"),
     Setting("SEGMENT_PIPELINE_NO_WAIT", "", "1 turns waiting between retries off, for tests"),
@@ -97,6 +103,21 @@ class Settings:
         )
 
 
+def adopt(home: Path, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take what `<home>/settings.env` says (lines `VARIABLE=value`) for variables the environment leaves open.
+
+    The demo writes such a file, so that every command works on its lake with nothing but the home named.
+    """
+    environ.setdefault(PREFIX + "HOME", str(home))
+    path = Path(environ[PREFIX + "HOME"]).expanduser() / "settings.env"
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not line.startswith("#"):
+            environ.setdefault(name.strip(), value.strip())
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "none")
 
@@ -104,7 +125,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ConfigError(f"{PREFIX}TIMEZONE names no time zone: set an IANA name such as Europe/Berlin") from None
     return name
 

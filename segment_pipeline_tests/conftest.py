@@ -19,9 +19,10 @@ def arrow_rows(name: str, rows: Rows) -> pa.Table:
     declared = table(name)
     unknown = {column for row in rows for column in row} - set(declared.names)
     assert not unknown, f"{name} has no columns {unknown}"
-    return pa.Table.from_pylist([{c: row.get(c) for c in declared.names} for row in rows], schema=pa.schema(
-        [pa.field(f.name, f.type) for f in declared.arrow]
-    ))
+    return pa.Table.from_pylist(
+        [{c: row.get(c) for c in declared.names} for row in rows],
+        schema=pa.schema([pa.field(f.name, f.type) for f in declared.arrow]),
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""The environment becomes settings once; what cannot be read is named with what it takes."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline import clock, settings as settings_module
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.settings import SETTINGS, Settings, adopt
+
+
+def test_defaults_place_everything_under_the_home(tmp_path: Path) -> None:
+    settings = Settings.from_env({"SEGMENT_PIPELINE_HOME": str(tmp_path)})
+    assert settings.lake == str(tmp_path / "lake")
+    assert settings.ledger == f"sqlite:///{tmp_path}/ledger.sqlite"
+    assert settings.raw == tmp_path / "raw"
+    assert settings.sources == ("square", "shopify", "amplitude")
+    assert settings.end is None
+
+
+def test_each_part_can_be_moved_by_its_own_variable(tmp_path: Path) -> None:
+    settings = Settings.from_env(
+        {
+            "SEGMENT_PIPELINE_HOME": str(tmp_path),
+            "SEGMENT_PIPELINE_LAKE": "s3://bucket/lake",
+            "SEGMENT_PIPELINE_END": "2017-12-31",
+        }
+    )
+    assert settings.lake == "s3://bucket/lake"
+    assert settings.end == date(2017, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("TIMEZONE", "Mars/Olympus"), ("START", "soon"), ("THREADS", "many"), ("FRESH_HOURS", "0")],
+)
+def test_what_cannot_be_read_is_named(variable: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"SEGMENT_PIPELINE_{variable}"):
+        Settings.from_env({f"SEGMENT_PIPELINE_{variable}": value})
+
+
+def test_none_switches_every_connector_off() -> None:
+    assert Settings.from_env({"SEGMENT_PIPELINE_SOURCES": "none"}).sources == ()
+
+
+def test_the_homes_file_fills_what_the_environment_leaves_open(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_text(
+        "# the demo's\nSQUARE_BASE_URL=http://127.0.0.1:1\nSEGMENT_PIPELINE_TIMEZONE=Europe/Berlin\n"
+    )
+    environ = {"SEGMENT_PIPELINE_TIMEZONE": "UTC"}
+    adopt(tmp_path, environ)
+    assert environ == {
+        "SEGMENT_PIPELINE_TIMEZONE": "UTC", "SEGMENT_PIPELINE_HOME": str(tmp_path), "SQUARE_BASE_URL": "http://127.0.0.1:1",
+    }  # fmt: skip
+
+
+def test_every_setting_is_read() -> None:
+    readers = [Path(module.__file__).read_text() for module in (settings_module, clock)]
+    for setting in SETTINGS:
+        short = setting.variable.removeprefix("SEGMENT_PIPELINE_")
+        assert any(f'get("{short}")' in text or f'get("{setting.variable}")' in text for text in readers) or (
+            setting.variable == clock.VARIABLE
+        ), setting.variable
