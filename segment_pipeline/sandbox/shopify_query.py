@@ -6,6 +6,7 @@ so that thousands of orders are copied field by field without an executor in bet
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
@@ -329,7 +330,19 @@ def _getter(name: str, field: GraphQLField, arguments: Json, project: Project) -
             return None
 
         return metafield
+    if "withCodeDiscounts" in field.args and not arguments["withCodeDiscounts"]:
+        return lambda o: project(_before_codes(o[name], o.get("discountAllocations") or [])) if name in o else None
     return lambda o: None if (value := o.get(name)) is None else project(value)
+
+
+def _before_codes(total: Json, allocations: Sequence[Json]) -> Json:
+    """A line's total without its code discounts: stored totals have all discounts off, Shopify's default has not."""
+    amounts = {currency: Decimal(money["amount"]) for currency, money in total.items()}
+    for allocation in allocations:
+        if allocation["discountApplication"]["__typename"] == "DiscountCodeApplication":
+            for currency, money in allocation["allocatedAmountSet"].items():
+                amounts[currency] += Decimal(money["amount"])
+    return {currency: {**money, "amount": str(amounts[currency])} for currency, money in total.items()}
 
 
 def _kept(values: list[Json] | None, arguments: Json) -> list[Json]:

@@ -46,6 +46,7 @@ def line(number: int) -> dict[str, Any]:
         "id": f"gid://shopify/LineItem/{number}",
         "sku": f"W-{number}",
         "quantity": number,
+        "discountedTotalSet": BAG,
         "product": {"id": "gid://shopify/Product/7001"},
         "variant": {"id": "gid://shopify/ProductVariant/1"},
         "discountAllocations": [

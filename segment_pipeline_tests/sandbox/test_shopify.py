@@ -148,6 +148,17 @@ def test_a_discount_is_told_apart_by_its_type(shopify: Client) -> None:
     ]
 
 
+def test_a_lines_discounted_total_leaves_code_discounts_out_unless_asked(shopify: Client) -> None:
+    query = """{ order(id: "gid://shopify/Order/5001") { lineItems(first: 1) { nodes {
+        plain: discountedTotalSet { shopMoney { amount } presentmentMoney { amount currencyCode } }
+        net: discountedTotalSet(withCodeDiscounts: true) { shopMoney { amount } } } } } }"""
+    (only,) = data(shopify, query)["order"]["lineItems"]["nodes"]
+    assert only == {
+        "plain": {"shopMoney": {"amount": "20.00"}, "presentmentMoney": {"amount": "26.00", "currencyCode": "CAD"}},
+        "net": {"shopMoney": {"amount": "10.00"}},
+    }
+
+
 def test_metafields_are_found_by_namespace_and_key(shopify: Client) -> None:
     query = """{ customer(id: "gid://shopify/Customer/6001") {
         tier: metafield(namespace: "loyalty", key: "tier") { value }

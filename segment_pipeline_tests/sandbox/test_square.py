@@ -311,6 +311,21 @@ def test_a_catalogue_search_takes_what_changed_after_the_begin_time(square: Clie
     assert keys(answer, "objects") == ["K1"]
 
 
+def test_a_deleted_catalogue_object_is_gone_unless_deletions_are_asked_for(tmp_path: Path) -> None:
+    gone = version("square", "catalog", "I1", None, updated="2017-03-01T00:00:00")
+    first = item("I1", "2017-01-01T00:00:00")
+    until = (*first[:7], gone[6], first[8])
+    world(tmp_path, [until, gone])
+    with client(tmp_path, "square") as square:
+        square.headers.update(AUTH)
+        path = "/square/v2/catalog/search"
+        assert "objects" not in square.post(path, json={}).json()
+        (deleted,) = square.post(path, json={"include_deleted_objects": True}).json()["objects"]
+        assert (deleted["id"], deleted["is_deleted"]) == ("I1", True)
+        move_clock(square, "2017-02-01T00:00:00+00:00")
+        assert keys(square.post(path, json={}).json(), "objects") == ["I1"]
+
+
 def test_locations_and_groups_are_listed_whole(square: Client) -> None:
     assert keys(square.get("/square/v2/locations").json(), "locations") == ["L1", "L2", "L3"]
     assert square.get("/square/v2/customers/groups").json() == {"groups": [{"id": "G1", "name": "Age: 45-54"}]}
