@@ -4,8 +4,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from facebook_business.adobjects.customaudience import CustomAudience
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from segment_pipeline import identifiers
 from segment_pipeline.identifiers import BLOCKED, RULES

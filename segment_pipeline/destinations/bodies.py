@@ -74,7 +74,7 @@ def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]
     if not refused:
         return batch.rows, {}
     kept = [i for i, key in enumerate(batch.rows.column("key").to_pylist()) if key not in refused]
-    return batch.rows.take(kept), refused
+    return batch.rows.take(pa.array(kept, pa.int64())), refused
 
 
 def refuse_oversize(batch: Batch, most: int, name: str) -> None:

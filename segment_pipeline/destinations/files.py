@@ -195,7 +195,10 @@ def _write(path: Path, table: pa.Table) -> None:
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            csv.write_csv(table.select(list(_COLUMNS)), file, csv.WriteOptions(quoting_style="none", delimiter=","))
+            file.write(b"email,phone\n")  # pyarrow would quote the header, and not every upload form reads that
+            csv.write_csv(
+                table.select(list(_COLUMNS)), file, csv.WriteOptions(include_header=False, quoting_style="none")
+            )
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

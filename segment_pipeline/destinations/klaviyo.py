@@ -98,7 +98,10 @@ class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
         raise AssertionError("unreachable: the second pass returns or raises")
 
     def apply(self, batch: Batch) -> BatchReceipt:
-        """Upsert: start import jobs, to be polled. Remove: final at once; a member Klaviyo does not know is gone already."""
+        """Upsert: start import jobs, to be polled. Remove: final at once; a member Klaviyo does not know is gone already.
+
+        A removal costs one read per 100 rows and one DELETE per 1,000.
+        """
         bodies.refuse_oversize(batch, _ROWS, self.name)
         before = self._requests_of_thread()
         if batch.operation is Operation.REMOVE:
@@ -287,24 +290,21 @@ class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
         return {value: vendor_id for value, vendor_id in found.items() if value in asked}
 
     def _remove(self, batch: Batch) -> None:
-        column = _COLUMNS[self.channel]
-        pairs = zip(batch.rows.column(column).to_pylist(), batch.rows.column("vendor_id").to_pylist(), strict=True)
-        known: dict[str, str | None] = {}  # Klaviyo's id → the identifier it stands for
-        unknown: list[str] = []
-        for value, vendor_id in pairs:
-            if vendor_id is not None:
-                known[vendor_id] = value
-            elif value is not None:
-                unknown.append(value)
-        known |= {vendor_id: value for value, vendor_id in self._look_up(unknown).items()}
-        ids = list(known)
+        """Take off the list the profiles we once added (their ids) and whoever has these identifiers now.
+
+        Both, because a profile changes its address, and is merged into another whose id we never saw.
+        """
+        values = [value for value in batch.rows.column(_COLUMNS[self.channel]).to_pylist() if value is not None]
+        current = set(self._look_up(values).values())
+        remembered = {vendor_id for vendor_id in batch.rows.column("vendor_id").to_pylist() if vendor_id is not None}
+        ids = sorted(current | remembered)
         for start in range(0, len(ids), _REMOVALS):
             some = ids[start : start + _REMOVALS]
-            if not self._delete_from_list(batch.remote_id, some):
-                # An id the plan remembered is gone, merged away for instance: ask anew who these people are.
-                again = self._look_up([value for i in some if (value := known[i]) is not None])
-                if again and not self._delete_from_list(batch.remote_id, list(again.values())):
-                    raise ConfigError(f"{self.name}: list {batch.remote_id} is gone: run the audience again to make it")
+            if self._delete_from_list(batch.remote_id, some):
+                continue
+            living = [vendor_id for vendor_id in some if vendor_id in current]
+            if living and not self._delete_from_list(batch.remote_id, living):
+                raise ConfigError(f"{self.name}: list {batch.remote_id} is gone: run the audience again to make it")
 
     def _delete_from_list(self, list_id: str, ids: Sequence[str]) -> bool:
         """False when Klaviyo answers 404: the list or one of the profiles does not exist."""

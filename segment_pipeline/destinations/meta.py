@@ -272,7 +272,8 @@ class MetaAudiences(dg.ConfigurableResource):  # type: ignore[type-arg]
             return ConfigError(f"{said}: the audience or account is gone, or {self.token_variable} may not use it")
         if code == _VERSION_DEAD:
             return ConfigError(f"{said}: API version {self.version} has ended, set a newer `version`")
-        if code in _CREDENTIALS:
+        # A wrong proof is 104 by the reference, and in practice an invalid parameter (100) that names itself.
+        if code in _CREDENTIALS or "appsecret_proof" in str(error.get("message")):
             return ConfigError(
                 f"{said}: renew {self.token_variable} and check {self.secret_variable} and the permission ads_management"
             )

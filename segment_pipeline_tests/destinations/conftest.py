@@ -1,0 +1,3 @@
+import pytest
+
+pytest.register_assert_rewrite("segment_pipeline_tests.contracts.destination")

@@ -1,0 +1,139 @@
+"""Hashed CSV files: the contract, what the files look like, and what a crash leaves."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import csv
+
+from segment_pipeline.destinations.files import HashedFiles
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.records import Destination, Operation
+from segment_pipeline_tests.contracts.destination import (
+    DestinationContract,
+    Key,
+    Person,
+    batch,
+    crowd,
+    key_of,
+    keys_of,
+)
+
+
+def members(folder: Path) -> set[Key]:
+    lines = (folder / "members.csv").read_text().splitlines()
+    assert lines[0] == "email,phone"
+    return {tuple(cell or None for cell in line.split(",")) for line in lines[1:]}
+
+
+class TestHashedFiles(DestinationContract):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Iterator[Destination]:
+        yield HashedFiles(directory=str(tmp_path / "out"))
+
+    def held(self, destination: Destination, remote_id: str) -> set[Key]:
+        assert isinstance(destination, HashedFiles)
+        return members(Path(destination.directory) / remote_id)
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> HashedFiles:
+    return HashedFiles(directory=str(tmp_path / "out"))
+
+
+def test_each_batch_leaves_a_change_ready_to_upload(destination: HashedFiles) -> None:
+    audience = destination.ensure_audience("vip")
+    destination.apply(batch(destination, audience, crowd(3)))
+    destination.apply(batch(destination, audience, crowd(1), Operation.REMOVE, number=2))
+    folder = Path(destination.directory) / "vip"
+    assert sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) == [
+        "changes-5ee15ee15ee15ee1-00001-add.csv",
+        "changes-5ee15ee15ee15ee1-00002-remove.csv",
+        "members.csv",
+    ]
+    email, _ = key_of(destination, crowd(1)[0])
+    assert (folder / "changes-5ee15ee15ee15ee1-00002-remove.csv").read_text() == f"email,phone\n{email},\n"
+
+
+def test_equal_members_are_equal_files(destination: HashedFiles) -> None:
+    one, two = destination.ensure_audience("one"), destination.ensure_audience("two")
+    people = crowd(50)
+    destination.apply(batch(destination, one, people))
+    destination.apply(batch(destination, two, people[25:], number=1))
+    destination.apply(batch(destination, two, people[:30], number=2))
+    root = Path(destination.directory)
+    assert (root / one / "members.csv").read_bytes() == (root / two / "members.csv").read_bytes()
+
+
+def test_a_shared_phone_does_not_remove_the_other_member(destination: HashedFiles) -> None:
+    audience = destination.ensure_audience("vip")
+    ann, ben = Person("ann@quiet.shop", "+14155550001"), Person("ben@quiet.shop", "+14155550001")
+    destination.apply(batch(destination, audience, [ann, ben]))
+    destination.apply(batch(destination, audience, [ann], Operation.REMOVE, number=2))
+    assert members(Path(destination.directory) / audience) == keys_of(destination, [ben])
+
+
+def test_a_value_that_is_no_hash_is_never_written(destination: HashedFiles) -> None:
+    audience = destination.ensure_audience("vip")
+    work = batch(destination, audience, crowd(1))
+    plain = work.rows.set_column(1, "email", pa.array(["mary@quiet.shop"]))
+    receipt = destination.apply(type(work)(work.plan, 1, work.operation, audience, plain))
+    assert (receipt.accepted, list(receipt.rejected.values())) == (0, ["not_a_hash"])
+    assert "mary" not in "".join(p.read_text() for p in (Path(destination.directory) / audience).iterdir())
+
+
+def test_files_are_for_their_owner_only(destination: HashedFiles) -> None:
+    audience = destination.ensure_audience("vip")
+    destination.apply(batch(destination, audience, crowd(3)))
+    folder = Path(destination.directory) / audience
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(p.stat().st_mode) for p in folder.glob("*.csv")} == {0o600}
+
+
+def test_a_crash_between_the_files_is_healed_by_the_same_batch(
+    destination: HashedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the change and before the members: members are whole and old, and the batch again completes them."""
+    audience = destination.ensure_audience("vip")
+    destination.apply(batch(destination, audience, crowd(5)))
+    before = (Path(destination.directory) / audience / "members.csv").read_bytes()
+    real = csv.write_csv
+
+    def dies_midway(table: pa.Table, file: object, options: csv.WriteOptions) -> None:
+        real(table, file, options)
+        if table.num_rows > 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(csv, "write_csv", dies_midway)
+    work = batch(destination, audience, crowd(3, first=5), number=2)
+    with pytest.raises(TransientError, match="No space left"):
+        destination.apply(work)
+    folder = Path(destination.directory) / audience
+    assert (folder / "members.csv").read_bytes() == before
+    assert not list(folder.glob("*.part")) + list(folder.glob(".*.part"))
+    monkeypatch.undo()
+    destination.apply(work)
+    assert members(folder) == keys_of(destination, crowd(8))
+
+
+def test_a_directory_it_may_not_use_is_named_by_its_variable(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConfigError, match="SEGMENT_PIPELINE_FILES"):
+        HashedFiles(directory=str(tmp_path / "taken")).check()
+
+
+@pytest.mark.parametrize("remote_id", ["gone", "../elsewhere", ""])
+def test_a_folder_it_did_not_make_is_refused(destination: HashedFiles, remote_id: str) -> None:
+    destination.check()
+    with pytest.raises(ConfigError):
+        destination.apply(batch(destination, remote_id, crowd(1)))
+
+
+def test_members_edited_into_something_else_are_refused(destination: HashedFiles) -> None:
+    audience = destination.ensure_audience("vip")
+    (Path(destination.directory) / audience / "members.csv").write_text("name\nmary\n")
+    with pytest.raises(ContractError) as caught:
+        destination.count(audience)
+    assert "mary" not in str(caught.value)
