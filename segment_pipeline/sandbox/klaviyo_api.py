@@ -6,10 +6,9 @@ Knows nothing of profiles and lists.
 import base64
 import json
 import re
-import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from segment_pipeline import clock
 from segment_pipeline.sandbox.exchange import json_body
 
 KEY = "pk_sandbox"
@@ -170,8 +170,10 @@ def cursor(request: Request) -> int:
     text = request.query_params.get("page[cursor]")
     if text is None:
         return 0
+    # Klaviyo's own SDK leaves the equals sign of its link in front of the cursor.
+    text = text.strip("=")
     try:
-        return int(base64.urlsafe_b64decode(text.encode()))
+        return int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
         raise invalid("Invalid cursor.", parameter="page[cursor]") from None
 
@@ -181,7 +183,7 @@ def page(request: Request, items: Sequence[dict[str, Any]], last: int | None) ->
     here = str(request.url)
     following = None
     if last is not None:
-        token = base64.urlsafe_b64encode(str(last).encode()).decode()
+        token = base64.urlsafe_b64encode(str(last).encode()).decode().rstrip("=")
         following = str(request.url.include_query_params(**{"page[cursor]": token}))
     return {"data": list(items), "links": {"self": here, "next": following, "prev": None}}
 
@@ -192,13 +194,14 @@ class Limits:
     Real time, because the sandbox's clock may stand still. `factor` multiplies both of the tier's numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = clock.monotonic) -> None:
+        self._monotonic = monotonic
         self._calls: dict[str, deque[float]] = {}
 
     def spend(self, endpoint: str, tier: str, factor: int) -> dict[str, str]:
         """The RateLimit-* headers of the answer. Raises KlaviyoError 429 when a window is full."""
         burst, steady = (limit * factor for limit in TIERS[tier])
-        now = time.monotonic()
+        now = self._monotonic()
         calls = self._calls.setdefault(endpoint, deque())
         while calls and calls[0] <= now - 60:
             calls.popleft()

@@ -288,13 +288,15 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
         return JSONResponse([{"id": str(r["id"]), "name": r["name"], "size": store.size(str(r["id"]))} for r in rows])
 
     def audience(request: Request) -> Response:
-        row = store.audience(int(request.path_params["audience"]))
+        try:
+            row = store.audience(int(request.path_params["audience"]))
+        except GraphError as error:
+            return error.response()
         if request.method == "POST":
             store.update(row["id"], json_body(request) or {})
         return JSONResponse({"id": str(row["id"]), "name": row["name"], "size": store.size(str(row["id"]))})
 
     def rows(request: Request) -> Response:
-        store.audience(int(request.path_params["audience"]))
         return JSONResponse(store.rows(str(request.path_params["audience"])))
 
     return [

@@ -6,7 +6,6 @@ Knows nothing of audiences.
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from segment_pipeline import clock
 from segment_pipeline.sandbox.exchange import body
 
 TOKEN = "sandbox-meta-token"
@@ -115,13 +115,13 @@ class Usage:
     """
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
+        self._started = clock.monotonic()
         self._calls = 0
 
     def spend(self, limit: int) -> None:
         """Raises GraphError 80003 once `limit` calls were made in the hour."""
-        if time.monotonic() - self._started >= 3600:
-            self._started, self._calls = time.monotonic(), 0
+        if clock.monotonic() - self._started >= 3600:
+            self._started, self._calls = clock.monotonic(), 0
         self._calls += 1
         if self._calls > limit:
             raise limited()
@@ -130,7 +130,7 @@ class Usage:
         """`minutes`: to regain access; None works it out."""
         share = min(100, 100 * self._calls // max(limit, 1))
         if minutes is None:
-            minutes = 0 if self._calls <= limit else max(1, int(3600 - (time.monotonic() - self._started)) // 60)
+            minutes = 0 if self._calls <= limit else max(1, int(3600 - (clock.monotonic() - self._started)) // 60)
         usage = {
             "type": "custom_audience",
             "call_count": 100 if minutes else share,

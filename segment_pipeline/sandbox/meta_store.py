@@ -202,15 +202,14 @@ class MetaStore:
 
         Batch 1 opens the session; a second batch 1, of this session or another, is an update in progress (1870145).
         """
-        known = self.upload(session)
-        running = self.running_replace(audience)
-        if known is not None and known["ended_at"] is not None:
-            raise replace_error(1870158 if known["stage"] == "timeout" else 1870159)
-        if sequence == 1 and running is not None:
-            raise replace_error(1870145)
-        if sequence != 1 and known is None:
-            raise replace_error(1870147)
         with self.writing() as database:
+            known = self.upload(session)
+            if known is not None and known["ended_at"] is not None:
+                raise replace_error(1870158 if known["stage"] == "timeout" else 1870159)
+            if sequence == 1 and self.running_replace(audience) is not None:
+                raise replace_error(1870145)
+            if sequence != 1 and known is None:
+                raise replace_error(1870147)
             self._count_upload(database, audience, session, people, "replace")
             self._insert(database, f"replace:{session}", people.rows)
             upload = database.execute(

@@ -156,7 +156,9 @@ def test_klaviyo_says_too_many_calls_with_retry_after_and_without_its_limit_head
 
 def test_klaviyo_row_errors_hide_behind_a_complete_job(klaviyo: Klaviyo) -> None:
     identifier = klaviyo.new_list()
-    klaviyo.server.faults([{"vendor": "klaviyo", "kind": "row_errors", "every": 2, "path_regex": "import-jobs$", "times": 1}])
+    klaviyo.server.faults(
+        [{"vendor": "klaviyo", "kind": "row_errors", "every": 2, "path_regex": "import-jobs$", "times": 1}]
+    )
     job = klaviyo.imported([profile(external_id=str(number)) for number in range(3)], identifier)
     assert (job["attributes"]["completed_count"], job["attributes"]["failed_count"]) == (1, 2)
     assert klaviyo.members(identifier) == [{"external_id": "1"}]

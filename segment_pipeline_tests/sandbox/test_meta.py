@@ -42,7 +42,9 @@ def error(answer: requests.Response) -> tuple[int, int | None]:
 
 def test_a_new_audience_is_empty_named_and_normal(meta: Meta) -> None:
     audience = meta.audience("spring")
-    shown = meta.call("GET", f"/{audience}", fields="name,subtype,operation_status,approximate_count_lower_bound").json()
+    shown = meta.call(
+        "GET", f"/{audience}", fields="name,subtype,operation_status,approximate_count_lower_bound"
+    ).json()
     assert shown == {
         "id": audience,
         "name": "spring",
@@ -62,7 +64,7 @@ def test_an_audience_needs_its_three_parameters(meta: Meta, missing: str) -> Non
 def test_audiences_are_listed_page_by_page_with_cursors(meta: Meta) -> None:
     created = [meta.audience(f"page {number}") for number in range(5)]
     found: list[str] = []
-    after: dict[str, str] = {}
+    after: dict[str, Any] = {}
     while True:
         answer = meta.call("GET", "/act_1001/customaudiences", fields="id,name", limit=2, **after).json()
         found += [row["id"] for row in answer["data"] if row["name"].startswith("page ")]
@@ -148,7 +150,9 @@ def test_ten_thousand_rows_are_taken_and_one_more_is_not(meta: Meta) -> None:
 def test_the_read_count_is_an_estimate(meta: Meta) -> None:
     audience = meta.audience()
     meta.users("POST", audience, "EXTERN_ID", [str(number) for number in range(5000)])
-    shown = meta.call("GET", f"/{audience}", fields="approximate_count_lower_bound,approximate_count_upper_bound").json()
+    shown = meta.call(
+        "GET", f"/{audience}", fields="approximate_count_lower_bound,approximate_count_upper_bound"
+    ).json()
     assert (shown["approximate_count_lower_bound"], shown["approximate_count_upper_bound"]) == (3200, 3800)
 
 
@@ -302,7 +306,7 @@ def test_a_bearer_token_is_a_token(meta: Meta) -> None:
 
 @pytest.mark.parametrize("removed", ["pretty", "debug", "__debug__", "date_format"])
 def test_the_parameters_removed_in_v26_are_errors(meta: Meta, removed: str) -> None:
-    assert error(meta.call("GET", "/act_1001", **{removed: "1"}))[0] == 100
+    assert error(meta.call("GET", "/act_1001", None, **{removed: "1"}))[0] == 100
 
 
 def test_the_root_ids_query_and_if_none_match_are_errors_too(meta: Meta) -> None:

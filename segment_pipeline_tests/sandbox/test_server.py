@@ -1,6 +1,10 @@
 """The server as a process: it starts on a free port, ends when told, and keeps what vendors were told through a crash."""
 
 import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +46,40 @@ def test_a_port_that_is_taken_is_an_error_that_says_where_to_look(tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(ConfigError, match=r"server\.log"):
             SandboxServer(tmp_path, vendors=["meta"], port=taken.getsockname()[1]).start()
+
+
+def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys\n"
+        "from segment_pipeline.sandbox.server import SandboxServer\n"
+        "server = SandboxServer(pathlib.Path(sys.argv[1]), vendors=['meta']).start()\n"
+        "print(server.base_url, flush=True)\n"
+        "os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    url = f"{done.stdout.strip()}/_control/health"
+    assert done.returncode == 9
+    for _ in range(100):
+        try:
+            requests.get(url, timeout=5)
+        except requests.ConnectionError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the server outlived its parent by ten seconds")
+
+
+def test_calls_side_by_side_lose_nothing(tmp_path: Path) -> None:
+    with SandboxServer(tmp_path, vendors=["meta", "klaviyo"]) as server:
+        audience, identifier = Meta(server).audience(), Klaviyo(server).new_list()
+
+        def call(number: int) -> None:
+            Meta(server).users("POST", audience, "EXTERN_ID", [f"{number}-{row}" for row in range(20)])
+            Klaviyo(server).imported([{"type": "profile", "attributes": {"external_id": f"{number}"}}], identifier)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(call, range(40)))
+        assert len(Meta(server).rows(audience)) == 800
+        assert len(Klaviyo(server).members(identifier)) == 40
 
 
 def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ class Meta:
     def users(self, method: str, audience: str, schema: Any, data: Any, **more: Any) -> requests.Response:
         return self.call(method, f"/{audience}/users", {"payload": {"schema": schema, "data": data}, **more})
 
-    def replace(self, audience: str, session: int, sequence: int, data: Any, *, last: bool = False) -> requests.Response:
+    def replace(
+        self, audience: str, session: int, sequence: int, data: Any, *, last: bool = False
+    ) -> requests.Response:
         return self.call(
             "POST",
             f"/{audience}/usersreplace",
