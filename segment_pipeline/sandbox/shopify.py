@@ -142,7 +142,7 @@ class ShopAt:
             seal(f"{name} {sort} {descending}", record.position, record.key, seen + number)
             for number, record in enumerate(found, 1)
         ]
-        return Page([json.loads(record.body) for record in found], cursors, more, after is not None)
+        return Page([_opened(record.body) for record in found], cursors, more, after is not None)
 
     def count(self, name: str, arguments: Json) -> Json:
         """Exact up to `limit`; beyond it, at least that many. Without a limit Shopify still stops at 25,001."""
@@ -162,7 +162,7 @@ class ShopAt:
             return None
         if (type_name, key) not in self._nodes:
             body = self.records.get("shopify", ENTITIES[type_name], key, self.at)
-            self._nodes[type_name, key] = None if body is None else json.loads(body)
+            self._nodes[type_name, key] = None if body is None else _opened(body)
         return self._nodes[type_name, key]
 
     def _variant(self, gid: str) -> Json | None:
@@ -299,6 +299,17 @@ def _shopify(state: SandboxState) -> Shopify:
     if state not in _SHOPS:
         _SHOPS[state] = Shopify(state, Limits())
     return _SHOPS[state]
+
+
+def _opened(body: bytes) -> Json:
+    """A stored node; a refund of an order names a line by id only, and gets the line itself."""
+    found: Json = json.loads(body)
+    if refunds := found.get("refunds"):
+        lines = {line["id"]: line for line in found["lineItems"]}
+        for refund in refunds:
+            for refunded in refund["refundLineItems"]:
+                refunded["lineItem"] = lines.get(refunded["lineItem"]["id"], refunded["lineItem"])
+    return found
 
 
 def _throttled(requested: int, status: Json) -> Json:

@@ -108,7 +108,13 @@ SHOP = version(
 SHOPPER = {"id": "gid://shopify/Customer/6001"}
 ORDERS = [
     order(5001, "2017-05-01T10:00:00", lineItems=[line(1), line(2), line(3)], customer=SHOPPER),
-    order(5002, "2017-05-01T11:00:00", test=True),
+    order(
+        5002,
+        "2017-05-01T11:00:00",
+        test=True,
+        lineItems=[line(4)],
+        refunds=[{"refundLineItems": [{"quantity": 1, "lineItem": {"id": "gid://shopify/LineItem/4"}}]}],
+    ),
     order(5003, "2017-05-02T00:00:00", cancelledAt="2017-05-02T00:00:00Z"),
     order(5004, "2017-05-02T12:00:00", created="2017-04-01T00:00:00", customer={"id": "gid://shopify/Customer/6999"}),
 ]

@@ -159,6 +159,14 @@ def test_a_lines_discounted_total_leaves_code_discounts_out_unless_asked(shopify
     }
 
 
+def test_a_refund_leads_to_the_line_it_refunds(shopify: Client) -> None:
+    query = """{ order(id: "gid://shopify/Order/5002") { refunds(first: 3) { refundLineItems(first: 9) { nodes {
+        quantity lineItem { sku } } } } } }"""
+    assert data(shopify, query)["order"]["refunds"] == [
+        {"refundLineItems": {"nodes": [{"quantity": 1, "lineItem": {"sku": "W-4"}}]}}
+    ]
+
+
 def test_metafields_are_found_by_namespace_and_key(shopify: Client) -> None:
     query = """{ customer(id: "gid://shopify/Customer/6001") {
         tier: metafield(namespace: "loyalty", key: "tier") { value }
