@@ -80,6 +80,11 @@ class Lake:
             if rows
         ]
 
+    def rows(self, name: str) -> int:
+        """Rows of a table at present, as the Delta log counts them."""
+        delta = storage.open_table(self.uri(name), self.storage_options)
+        return sum(file.rows for file in storage.files(delta, table(name))) if delta else 0
+
     def snapshots(self, name: str) -> list[date]:
         """The as_of days of which a snapshot exists, oldest first."""
         return sorted({entry["as_of"] for entry in self.partitions(name)})
@@ -147,6 +152,10 @@ class Session:
     def register(self, name: str, rows: pa.Table) -> None:
         """Make an Arrow table a view."""
         self.connection.register(name, rows)
+
+    def records(self, name: str, files: Sequence[Path], path: Sequence[str]) -> None:
+        """Make the records in raw JSON pages a view with one column, `record`; `path` empty: JSON lines."""
+        self.connection.records(name, [str(file) for file in files], path)
 
     def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
         """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
