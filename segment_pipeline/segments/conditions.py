@@ -1,0 +1,179 @@
+"""What has to be found out per person before rules are pure logic: measures, thresholds on them, and one bit for each.
+
+A bit is set only by rows that are there: a person without any row has 0 everywhere. So each condition is phrased such
+that 0 is right for such a person, and the rule negates it where the phrase had to be turned round.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.segments.nodes import (
+    Activities,
+    Comparison,
+    CountRule,
+    Dimension,
+    Rule,
+    SequenceRule,
+    ShareRule,
+    SumRule,
+    TopRule,
+)
+
+WORD_BITS = 62
+
+Turned = Literal["==", "!=", "<", "<=", ">", ">="]
+_INVERSE: dict[Comparison, Turned] = {"==": "!=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number per person: of chosen activities, of those on the one item that has most, or a sum over them."""
+
+    kind: Literal["count", "item_count", "amount", "quantity"]
+    of: Activities
+
+    @property
+    def is_plain(self) -> bool:
+        """Counts activities by name and window alone."""
+        return self.kind == "count" and self.of == Activities(self.of.name, within=self.of.within)
+
+
+@dataclass(frozen=True, slots=True)
+class CountCondition:
+    measure: Measure
+    at_least: int
+    at_most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SumCondition:
+    measure: Measure
+    operator: Turned
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCondition:
+    dimension: Dimension
+    value: str
+    lifetime: bool
+    operator: Turned
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class KnownShareCondition:
+    """Any share of the dimension is known."""
+
+    dimension: Dimension
+    lifetime: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TopCondition:
+    trait: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceCondition:
+    steps: tuple[Activities, ...]
+    within: int
+
+
+Condition = CountCondition | SumCondition | ShareCondition | KnownShareCondition | TopCondition | SequenceCondition
+
+
+@dataclass(frozen=True, slots=True)
+class Literals:
+    """A leaf as logic over conditions: all of `set_`, none of `unset`."""
+
+    set_: tuple[Condition, ...] = ()
+    unset: tuple[Condition, ...] = ()
+
+
+def literals(leaf: Rule) -> Literals | None:
+    """The conditions behind a leaf; None for leaves that traits alone decide."""
+    match leaf:
+        case CountRule(of, at_least, at_most, same_product):
+            measure = Measure("item_count" if same_product else "count", _normal(of))
+            if at_least > 0:
+                return Literals((CountCondition(measure, at_least, at_most),))
+            if at_most is None:
+                raise ConfigError(f"a rule counts {of.name} with at_least=0 and no at_most: give it one of them")
+            return Literals(unset=(CountCondition(measure, at_most + 1, None),))
+        case SumRule(of, field, operator, value):
+            measure = Measure(field, _normal(of))
+            if _holds(Decimal(0), operator, value):
+                return Literals(unset=(SumCondition(measure, _INVERSE[operator], value),))
+            return Literals((SumCondition(measure, operator, value),))
+        case ShareRule(dimension, name, lifetime, operator, share):
+            if _holds(0.0, operator, share):
+                turned = ShareCondition(dimension, name, lifetime, _INVERSE[operator], share)
+                return Literals((KnownShareCondition(dimension, lifetime),), (turned,))
+            return Literals((ShareCondition(dimension, name, lifetime, operator, share),))
+        case TopRule(trait, n):
+            return Literals((TopCondition(trait, n),))
+        case SequenceRule(steps, within):
+            return Literals((SequenceCondition(tuple(_normal(step) for step in steps), within),))
+    return None
+
+
+def _normal(of: Activities) -> Activities:
+    # The same choice in another order of names is measured once.
+    names = {
+        field: tuple(sorted(set(getattr(of, field))))
+        for field in ("item", "brand", "department", "category", "collection", "campaign", "channel", "subject", "text", "source")
+    }
+    return replace(of, **names)  # type: ignore[arg-type]
+
+
+def _holds(left: Decimal | float, operator: Comparison, right: Decimal | float) -> bool:
+    match operator:
+        case "==":
+            return left == right
+        case "<":
+            return left < right
+        case "<=":
+            return left <= right
+        case ">":
+            return left > right
+        case ">=":
+            return left >= right
+
+
+@dataclass(frozen=True, slots=True)
+class Bit:
+    """Where a condition's answer stands: `mask` of the 62-bit word numbered `word`."""
+
+    word: int
+    mask: int
+
+
+class Bits:
+    """Gives every distinct condition a bit: those on names alone first and sorted by name, so that they share words.
+
+    Words below `plain_words` hold only conditions on names alone; no word holds both kinds.
+    """
+
+    def __init__(self, conditions: Iterable[Condition]) -> None:
+        distinct = list(dict.fromkeys(conditions))
+        plain = [c for c in distinct if isinstance(c, CountCondition) and c.measure.is_plain]
+        plain.sort(key=lambda c: c.measure.of.name)
+        others = [c for c in distinct if not (isinstance(c, CountCondition) and c.measure.is_plain)]
+        self.plain_words = -(-len(plain) // WORD_BITS)
+        self.words = self.plain_words + -(-len(others) // WORD_BITS)
+        self.plain: dict[CountCondition, Bit] = {c: _bit(i, 0) for i, c in enumerate(plain)}
+        self.others: dict[Condition, Bit] = {c: _bit(i, self.plain_words) for i, c in enumerate(others)}
+
+    def of(self, condition: Condition) -> Bit:
+        if isinstance(condition, CountCondition) and condition in self.plain:
+            return self.plain[condition]
+        return self.others[condition]
+
+
+def _bit(index: int, first_word: int) -> Bit:
+    return Bit(first_word + index // WORD_BITS, 1 << index % WORD_BITS)

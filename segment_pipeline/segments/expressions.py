@@ -1,0 +1,185 @@
+"""Rules as boolean SQL over the wide table of people: one row per person, traits beside words of bits.
+
+Every leaf is wrapped so that unknown is false. Values become literals here and nowhere else.
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+
+from sqlglot import exp
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.segments.conditions import Bit, Bits, literals
+from segment_pipeline.segments.nodes import (
+    AllOf,
+    AnyOf,
+    BirthdayRule,
+    InsideRule,
+    MemberRule,
+    NearRule,
+    NoneOf,
+    Rule,
+    Scalar,
+    TraitRule,
+)
+from segment_pipeline.segments.rules import Segment
+
+EARTH_RADIUS_KM = 6371.0088  # mean radius R1 of the IUGG
+
+_COMPARE: dict[str, type[exp.Binary]] = {"==": exp.EQ, "!=": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE}
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    return exp.column(name, table=table, quoted=True)
+
+
+def value(scalar: Scalar) -> exp.Expr:
+    """A Python value as a SQL literal of its own type."""
+    match scalar:
+        case bool():
+            return exp.Boolean(this=scalar)
+        case int():
+            return exp.Literal.number(scalar)
+        case float():
+            # Through text: an engine reads 0.1 as a decimal, and its cast to DOUBLE may round twice.
+            return exp.cast(exp.Literal.string(repr(scalar)), "DOUBLE")
+        case Decimal():
+            scale = max(0, -int(scalar.as_tuple().exponent))
+            return exp.cast(exp.Literal.string(format(scalar, "f")), f"DECIMAL(38,{scale})")
+        case str():
+            return exp.Literal.string(scalar)
+        case date():
+            return exp.cast(exp.Literal.string(scalar.isoformat()), "DATE")
+    raise ConfigError(f"a rule cannot compare with a {type(scalar).__name__}")
+
+
+def typed(scalar: Scalar, kind: str) -> exp.Expr:
+    """A value in the type its trait is compared in: exact for money, binary for DOUBLE."""
+    if isinstance(scalar, float | Decimal) and not isinstance(scalar, bool):
+        if kind in ("MONEY", "RATE"):
+            return value(scalar if isinstance(scalar, Decimal) else Decimal(repr(scalar)))
+        return value(float(scalar))
+    return value(scalar)
+
+
+def known(condition: exp.Expr) -> exp.Expr:
+    """The condition, with unknown as false."""
+    return exp.Coalesce(this=condition, expressions=[exp.false()])
+
+
+def word(number: int) -> str:
+    return f"word_{number}"
+
+
+def is_set(bit: Bit) -> exp.Expr:
+    both = exp.BitwiseAnd(this=column(word(bit.word)), expression=exp.Literal.number(bit.mask))
+    return exp.NEQ(this=exp.paren(both), expression=exp.Literal.number(0))
+
+
+class Expressions:
+    """Turns rules into SQL, given the bits of their conditions, the traits' types and the segments they may refer to."""
+
+    def __init__(self, bits: Bits, traits: Mapping[str, str], segments: Mapping[str, Segment], as_of: date) -> None:
+        self.bits, self.traits, self.segments, self.as_of = bits, traits, segments, as_of
+
+    def of(self, rule: Rule) -> exp.Expr:
+        """A condition that is TRUE or FALSE for every person, never NULL."""
+        match rule:
+            case AllOf(rules):
+                return _join(exp.And, [self.of(child) for child in rules], empty=True)
+            case AnyOf(rules):
+                return _join(exp.Or, [self.of(child) for child in rules], empty=False)
+            case NoneOf(rules):
+                return exp.Not(this=exp.paren(_join(exp.Or, [self.of(child) for child in rules], empty=False)))
+            case MemberRule(segment):
+                return self.of(self.segments[segment].where)
+            case TraitRule():
+                return self._trait(rule)
+            case NearRule(lat, lon, km):
+                return known(exp.LTE(this=_distance(lat, lon), expression=value(km)))
+            case InsideRule(corners):
+                return known(_inside(corners))
+            case BirthdayRule(days):
+                listed = [exp.Literal.string(text) for text in birthdays(self.as_of, days)]
+                return known(exp.In(this=column("birth_day"), expressions=listed))
+        found = literals(rule)
+        if found is None:
+            raise ConfigError(f"the compiler does not know {type(rule).__name__}")
+        held = [is_set(self.bits.of(condition)) for condition in found.set_]
+        held += [exp.Not(this=exp.paren(is_set(self.bits.of(condition)))) for condition in found.unset]
+        return _join(exp.And, held, empty=True)
+
+    def _trait(self, rule: TraitRule) -> exp.Expr:
+        kind = self.traits[rule.trait]
+        held = column(rule.trait)
+        match rule.operator:
+            case "unknown":
+                return exp.Is(this=held, expression=exp.null())
+            case "in":
+                return known(exp.In(this=held, expressions=[typed(item, kind) for item in rule.values]))
+            case "contains":
+                return known(exp.ArrayContains(this=held, expression=value(rule.values[0])))
+            case "between":
+                low, high = (typed(item, kind) for item in rule.values)
+                return known(exp.Between(this=held, low=low, high=high))
+            case _:
+                return known(_COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))
+
+
+def birthdays(as_of: date, days: int) -> list[str]:
+    """MM-DD of every birthday from as_of to so many days after it, sorted; 02-29 counts as 02-28 where there is none."""
+    found = set()
+    for offset in range(min(days, 366) + 1):
+        day = as_of + timedelta(days=offset)
+        found.add(f"{day:%m-%d}")
+        if (day.month, day.day) == (2, 28) and (day + timedelta(days=1)).month == 3:
+            found.add("02-29")
+    return sorted(found)
+
+
+def _join(kind: type[exp.And] | type[exp.Or], parts: list[exp.Expr], *, empty: bool) -> exp.Expr:
+    if not parts:
+        return exp.Boolean(this=empty)
+    # Halved, not chained: a rule of a thousand terms stays shallow.
+    if len(parts) == 1:
+        return exp.paren(parts[0])
+    middle = len(parts) // 2
+    left, right = _join(kind, parts[:middle], empty=empty), _join(kind, parts[middle:], empty=empty)
+    return exp.paren(kind(this=left, expression=right))
+
+
+def _distance(lat: float, lon: float) -> exp.Expr:
+    """Kilometres along the great circle (haversine) from the person's place."""
+    half_lat = exp.Radians(this=exp.paren(exp.Sub(this=column("lat"), expression=value(lat)))) / exp.Literal.number(2)
+    half_lon = exp.Radians(this=exp.paren(exp.Sub(this=column("lon"), expression=value(lon)))) / exp.Literal.number(2)
+    sines = exp.Pow(this=exp.Sin(this=half_lat), expression=exp.Literal.number(2))
+    sines_lon = exp.Pow(this=exp.Sin(this=half_lon.copy()), expression=exp.Literal.number(2))
+    cosines = exp.Cos(this=exp.Radians(this=column("lat"))) * exp.Cos(this=exp.Radians(this=value(lat)))
+    inner = exp.Least(this=value(1.0), expressions=[exp.Add(this=sines, expression=cosines * sines_lon)])
+    return exp.Asin(this=exp.Sqrt(this=inner)) * value(2 * EARTH_RADIUS_KM)
+
+
+def _inside(corners: tuple[tuple[float, float], ...]) -> exp.Expr:
+    """Even-odd rule: a ray to the east crosses an odd number of edges."""
+    crossings: list[exp.Expr] = []
+    for (lat_a, lon_a), (lat_b, lon_b) in zip(corners, (*corners[1:], corners[0]), strict=True):
+        if lat_a == lat_b:
+            continue
+        low, high = min(lat_a, lat_b), max(lat_a, lat_b)
+        between = exp.and_(
+            exp.GTE(this=column("lat"), expression=value(low)), exp.LT(this=column("lat"), expression=value(high))
+        )
+        slope = (lon_b - lon_a) / (lat_b - lat_a)
+        offset = exp.paren(exp.Sub(this=column("lat"), expression=value(lat_a)))
+        edge = exp.Add(this=exp.Mul(this=offset, expression=value(slope)), expression=value(lon_a))
+        hit = exp.and_(between, exp.LT(this=column("lon"), expression=edge))
+        crossings.append(exp.Case(ifs=[exp.If(this=hit, true=exp.Literal.number(1))], default=exp.Literal.number(0)))
+    if not crossings:
+        return exp.false()
+    total = crossings[0]
+    for crossing in crossings[1:]:
+        total = exp.Add(this=total, expression=crossing)
+    odd = exp.EQ(this=exp.Mod(this=exp.paren(total), expression=exp.Literal.number(2)), expression=exp.Literal.number(1))
+    unknown = exp.or_(exp.Is(this=column("lat"), expression=exp.null()), exp.Is(this=column("lon"), expression=exp.null()))
+    return exp.and_(exp.not_(unknown), odd)

@@ -1,0 +1,303 @@
+"""The language segments are written in: typed literals that say who belongs, and nothing about how that is found out.
+
+    Segment("night_owls", owner="team:crm", goal="app_orders", description="…",
+            where=all_of(trait("orders_365d") >= 3, did("order", local_hour=(22, 4), within=days(30))))
+
+Every leaf is total: what is unknown is false, also under `!=`; `none_of` negates that; `is_unknown()` asks for it.
+Declares only: `segments.validation` judges a rule, `segments.compiler` turns it into SQL.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal, NewType, TypedDict, Unpack
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.segments.nodes import (
+    Activities,
+    AllOf,
+    AnyOf,
+    BirthdayRule,
+    Comparison,
+    CountRule,
+    Dimension,
+    InsideRule,
+    MemberRule,
+    NearRule,
+    NoneOf,
+    Rule,
+    Scalar,
+    SequenceRule,
+    ShareRule,
+    SumRule,
+    TopRule,
+    TraitRule,
+)
+
+Names = str | tuple[str, ...]
+Days = NewType("Days", int)
+
+DEFAULT_MINIMUM_SIZE = 20
+
+
+def days(number: int) -> Days:
+    """That many company days, the as-of day included."""
+    return Days(number)
+
+
+class Trait:
+    """A trait to compare; each comparison gives a Rule."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
+        return TraitRule(self.name, "==", (_scalar(other),))
+
+    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
+        return TraitRule(self.name, "!=", (_scalar(other),))
+
+    def __lt__(self, other: Scalar) -> Rule:
+        return TraitRule(self.name, "<", (other,))
+
+    def __le__(self, other: Scalar) -> Rule:
+        return TraitRule(self.name, "<=", (other,))
+
+    def __gt__(self, other: Scalar) -> Rule:
+        return TraitRule(self.name, ">", (other,))
+
+    def __ge__(self, other: Scalar) -> Rule:
+        return TraitRule(self.name, ">=", (other,))
+
+    def isin(self, *values: Scalar) -> Rule:
+        return TraitRule(self.name, "in", values)
+
+    def contains(self, value: str) -> Rule:
+        """The list holds the value."""
+        return TraitRule(self.name, "contains", (value,))
+
+    def between(self, low: Scalar, high: Scalar) -> Rule:
+        """From `low` to `high`, both included."""
+        return TraitRule(self.name, "between", (low, high))
+
+    def is_unknown(self) -> Rule:
+        return TraitRule(self.name, "unknown")
+
+
+class Quantity:
+    """A number about a person to compare; each comparison gives a Rule."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, rule: "SumRule | ShareRule") -> None:
+        self._rule = rule
+
+    def _compared(self, operator: Comparison, value: float | Decimal) -> Rule:
+        match self._rule:
+            case SumRule(of, measure):
+                return SumRule(of, measure, operator, _decimal(value))
+            case ShareRule(dimension, name, lifetime):
+                return ShareRule(dimension, name, lifetime, operator, float(value))
+
+    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
+        if not isinstance(other, int | float | Decimal):
+            raise ConfigError("a sum or share compares with a number")
+        return self._compared("==", other)
+
+    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
+        raise ConfigError("a sum or share has no !=: use none_of(… == …)")
+
+    def __lt__(self, other: float | Decimal) -> Rule:
+        return self._compared("<", other)
+
+    def __le__(self, other: float | Decimal) -> Rule:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: float | Decimal) -> Rule:
+        return self._compared(">", other)
+
+    def __ge__(self, other: float | Decimal) -> Rule:
+        return self._compared(">=", other)
+
+
+def _scalar(value: object) -> Scalar:
+    if not isinstance(value, bool | int | float | Decimal | str | date):
+        raise ConfigError(f"a trait cannot be compared with a {type(value).__name__}: use is_unknown() for None, isin() for several")
+    return value
+
+
+def _decimal(value: float | Decimal) -> Decimal:
+    return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def _names(value: Names | None) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def trait(name: str) -> Trait:
+    """A trait of `segment-pipeline traits`, to compare: `trait("orders_90d") >= 2`."""
+    return Trait(name)
+
+
+class Filters(TypedDict, total=False):
+    """What a choice among activities may be narrowed by; several names mean any of them."""
+
+    product: Names
+    brand: Names
+    department: Names
+    category: Names
+    collection: Names
+    campaign: Names
+    channel: Names
+    subject: Names
+    text: Names
+    source: Names
+    within: Days | None
+    local_hour: tuple[int, int]
+    score: tuple[float, float]
+    not_followed_by: str
+    never: str
+
+
+def activities(name: str, **filters: Unpack[Filters]) -> Activities:
+    """A choice among activities, for `did`, `sum_of` and `sequence`.
+
+    `collection="latest"`: the collections of the newest launch up to as_of among the products that meet `product`,
+    `brand`, `department` and `category`.
+    """
+    score = filters.get("score")
+    return Activities(
+        name,
+        item=_names(filters.get("product")),
+        brand=_names(filters.get("brand")),
+        department=_names(filters.get("department")),
+        category=_names(filters.get("category")),
+        collection=_names(filters.get("collection")),
+        campaign=_names(filters.get("campaign")),
+        channel=_names(filters.get("channel")),
+        subject=_names(filters.get("subject")),
+        text=_names(filters.get("text")),
+        source=_names(filters.get("source")),
+        within=filters.get("within"),
+        local_hour=filters.get("local_hour"),
+        score=None if score is None else (float(score[0]), float(score[1])),
+        not_followed_by=filters.get("not_followed_by"),
+        never=filters.get("never"),
+    )
+
+
+def did(
+    name: str,
+    *,
+    at_least: int = 1,
+    at_most: int | None = None,
+    same_product: bool = False,
+    **filters: Unpack[Filters],
+) -> Rule:
+    """Did something `at_least` times; `same_product` counts per product and asks for one that reaches the number."""
+    return CountRule(activities(name, **filters), at_least, at_most, same_product)
+
+
+def did_not(name: str, **filters: Unpack[Filters]) -> Rule:
+    """Did it not once; true for a person of whom no such activity is known."""
+    return CountRule(activities(name, **filters), at_least=0, at_most=0)
+
+
+def sum_of(measure: Literal["amount", "quantity"], of: Activities) -> Quantity:
+    """The sum over chosen activities, to compare: `sum_of("amount", activities("order", within=days(30))) >= 100`."""
+    return Quantity(SumRule(of, measure, ">=", Decimal(0)))
+
+
+def share_of_spend(
+    *, department: str | None = None, category: str | None = None, collection: str | None = None, lifetime: bool = False
+) -> Quantity:
+    """The share of spend in the 365 days to as_of (`lifetime`: of all time) that went to one value of one dimension."""
+    given: list[tuple[Dimension, str]] = []
+    if department is not None:
+        given.append(("department", department))
+    if category is not None:
+        given.append(("category", category))
+    if collection is not None:
+        given.append(("collection", collection))
+    if len(given) != 1:
+        raise ConfigError("share_of_spend takes exactly one of department, category and collection")
+    return Quantity(ShareRule(given[0][0], given[0][1], lifetime, ">=", 0.0))
+
+
+def member_of(segment: "Segment | str") -> Rule:
+    """Belongs to another segment, as it is computed for the same day."""
+    return MemberRule(segment if isinstance(segment, str) else segment.name)
+
+
+def near(lat: float, lon: float, km: float) -> Rule:
+    return NearRule(float(lat), float(lon), float(km))
+
+
+def inside(*corners: tuple[float, float]) -> Rule:
+    return InsideRule(tuple((float(lat), float(lon)) for lat, lon in corners))
+
+
+def birthday_within(number: Days) -> Rule:
+    return BirthdayRule(number)
+
+
+def top_n(trait: str, n: int) -> Rule:
+    return TopRule(trait, n)
+
+
+def sequence(*steps: Activities, within: Days) -> Rule:
+    return SequenceRule(steps, within)
+
+
+def all_of(*rules: Rule) -> Rule:
+    return AllOf(rules)
+
+
+def any_of(*rules: Rule) -> Rule:
+    return AnyOf(rules)
+
+
+def none_of(*rules: Rule) -> Rule:
+    return NoneOf(rules)
+
+
+def _place() -> tuple[str, int]:
+    frame = sys._getframe(2)  # noqa: SLF001
+    while frame.f_back is not None and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<")):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A named group of people, who answers for it, and what it is to move.
+
+    `owner`: `team:x` or an e-mail address. `goal`: the measure it is judged by. `minimum_size`: below it the segment is
+    flagged. `message`: attributes tools receive for its members (message segments). `review_on`: when to look at it again.
+    """
+
+    name: str
+    owner: str
+    goal: str
+    description: str
+    where: Rule
+    review_on: date | None = None
+    minimum_size: int = DEFAULT_MINIMUM_SIZE
+    persona: bool = False
+    message: Mapping[str, str] = field(default_factory=dict, hash=False)
+    file: str = field(init=False, repr=False, compare=False, default="")
+    line: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        file, line = _place()
+        object.__setattr__(self, "file", file)
+        object.__setattr__(self, "line", line)
+
+    @property
+    def place(self) -> str:
+        """File and line of the literal."""
+        return f"{self.file}:{self.line}"

@@ -1,0 +1,38 @@
+-- One row per person and condition met: the word and mask of its bit. A person may have the same row twice; bits do not mind.
+SELECT n.profile_id, t.word, t.mask
+FROM segment_counts AS n
+JOIN segment_count_terms AS t ON t.measure = n.measure
+WHERE n.n >= t.at_least AND (t.at_most IS NULL OR n.n <= t.at_most)
+UNION ALL
+SELECT s.profile_id, t.word, t.mask
+FROM segment_sums AS s
+JOIN segment_sum_terms AS t ON t.measure = s.measure
+WHERE CASE t.operator
+    WHEN '==' THEN s.total = t."limit"
+    WHEN '!=' THEN s.total <> t."limit"
+    WHEN '<' THEN s.total < t."limit"
+    WHEN '<=' THEN s.total <= t."limit"
+    WHEN '>' THEN s.total > t."limit"
+    ELSE s.total >= t."limit"
+  END
+UNION ALL
+SELECT h.profile_id, h.word, h.mask
+FROM (
+  SELECT s.profile_id, t.word, t.mask, t.operator, t."limit" AS ceiling,
+    CASE WHEN t.lifetime THEN s.share_total ELSE s.share_365d END AS share
+  FROM trait_shares AS s
+  JOIN segment_share_terms AS t ON t.dimension = s.dimension AND t.value = s.value
+) AS h
+WHERE CASE h.operator
+    WHEN '==' THEN h.share = h.ceiling
+    WHEN '!=' THEN h.share <> h.ceiling
+    WHEN '<' THEN h.share < h.ceiling
+    WHEN '<=' THEN h.share <= h.ceiling
+    WHEN '>' THEN h.share > h.ceiling
+    ELSE h.share >= h.ceiling
+  END
+UNION ALL
+SELECT DISTINCT s.profile_id, t.word, t.mask
+FROM trait_shares AS s
+JOIN segment_known_terms AS t ON t.dimension = s.dimension
+WHERE CASE WHEN t.lifetime THEN s.share_total ELSE s.share_365d END IS NOT NULL

@@ -1,0 +1,85 @@
+"""People, activities and products as literal rows, put before the compiler as the views it reads."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.segments.compiler import compile_segments
+from segment_pipeline.segments.evaluate import World
+from segment_pipeline.segments.rules import Rule, Segment
+from segment_pipeline.segments.validation import trait_types
+from segment_pipeline_tests.conftest import arrow_rows
+
+ACTIVITY_SCHEMA = pa.schema(
+    [
+        ("profile_id", pa.string()),
+        ("name", pa.string()),
+        ("occurred_at", pa.timestamp("us", tz="UTC")),
+        ("occurred_on", pa.date32()),
+        ("local_at", pa.timestamp("us")),
+        *[(name, pa.string()) for name in ("source", "product_key", "item_key", "brand", "department", "category", "collection")],
+        ("launched_on", pa.date32()),
+        ("quantity", pa.decimal128(18, 8)),
+        ("amount", pa.decimal128(18, 4)),
+        ("is_markdown", pa.bool_()),
+        *[(name, pa.string()) for name in ("campaign", "channel", "subject", "text")],
+        ("score", pa.float64()),
+        ("order_key", pa.string()),
+    ]
+)
+PRODUCT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("source", "product_key", "item_key", "title", "brand", "department", "category", "collection")]
+    + [("launched_on", pa.date32()), ("price", pa.decimal128(18, 4))]
+)
+DAY = date(2017, 12, 31)
+
+
+def segment(name: str, where: Rule, **more: Any) -> Segment:
+    return Segment(name, owner="team:crm", goal="orders", description="in a test", where=where, **more)
+
+
+def person(profile_id: str, **traits: Any) -> dict[str, Any]:
+    return {"as_of": DAY, "profile_id": profile_id} | traits
+
+
+def act(profile_id: str, name: str, days_ago: float = 0, **more: Any) -> dict[str, Any]:
+    """An activity so many days before noon of DAY."""
+    at = datetime(2017, 12, 31, 12, tzinfo=UTC) - timedelta(days=days_ago)
+    return {"profile_id": profile_id, "name": name, "occurred_at": at, "occurred_on": at.date()} | more
+
+
+def share(profile_id: str, value: str, share_365d: float | None, dimension: str = "department", **more: Any) -> dict[str, Any]:
+    held = {"as_of": DAY, "profile_id": profile_id, "dimension": dimension, "value": value, "share_365d": share_365d}
+    return held | {"spend_365d": 0, "spend_total": 0} | more
+
+
+def typed(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+
+
+def register(session: Session, world: World) -> None:
+    session.register("traits", arrow_rows("traits", world.traits))  # type: ignore[arg-type]
+    session.register("trait_shares", arrow_rows("trait_shares", world.shares))  # type: ignore[arg-type]
+    session.register("activities", typed(world.activities, ACTIVITY_SCHEMA))  # type: ignore[arg-type]
+    session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
+
+
+def compiled_members(lake: Lake, segments: Sequence[Segment], world: World) -> dict[str, set[str]]:
+    """The members of each segment as the compiler and the engine find them."""
+    with lake.session() as session:
+        register(session, world)
+        compilation = compile_segments(segments, world.as_of, traits=trait_types())
+        compilation.define(session)
+        found: dict[str, set[str]] = {s.name: set() for s in segments}
+        for row in session.rows(compilation.members()):
+            assert row["profile_id"] not in found[row["segment"]], "a person is listed twice"
+            found[row["segment"]].add(row["profile_id"])
+    return found
+
+
+def who(lake: Lake, where: Rule, world: World) -> set[str]:
+    """The members of one rule."""
+    return compiled_members(lake, [segment("one", where)], world)["one"]
