@@ -220,6 +220,8 @@ class Shopify:
             asked = exchange.json_body(request)
             text, variables = asked["query"], asked.get("variables") or {}
         except (ValueError, TypeError, KeyError):
+            text = None
+        if not isinstance(text, str) or not isinstance(variables, dict):
             return JSONResponse({"errors": "Bad Request"}, status_code=400)
         answer = self._answer(text, variables, asked.get("operationName"))
         content = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()

@@ -85,6 +85,11 @@ def test_a_query_the_schema_does_not_allow_is_refused(shopify: Client, query: st
     assert answer["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"query": 1}', '{"query": "{ shop { name } }", "variables": [1]}'])
+def test_a_body_that_is_no_graphql_request_is_a_bad_request(shopify: Client, content: str) -> None:
+    assert shopify.post(GRAPHQL, data=content).status_code == 400
+
+
 def test_a_variable_of_the_wrong_type_is_refused(shopify: Client) -> None:
     assert "errors" in ask(shopify, "query Q($n: Int!) { orders(first: $n) { nodes { id } } }", n="many")
     assert "errors" in ask(shopify, "query Q($n: Int!) { orders(first: $n) { nodes { id } } }")
