@@ -1,7 +1,7 @@
 """The one HTTP client: time-outs, pacing, retries of named failures, whole bodies or none, and nothing private in an error.
 
 Knows no vendor: a connector hands in its auth, its limits and `classify`, which reads the body, because a 200 may be a failure.
-Listings are walked by `paging`.
+Listings are walked by `paging`; when to send is `pacing`.
 """
 
 import logging
@@ -10,8 +10,6 @@ import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from json import JSONDecodeError, loads
 from pathlib import Path
@@ -21,12 +19,12 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import tenacity
 import urllib3
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
 from segment_pipeline import clock, redact
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
+from segment_pipeline.pacing import Pacer, retry_after
 
 logging.getLogger("urllib3.connectionpool").addFilter(redact.QuietTransport())
 
@@ -34,7 +32,6 @@ Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 _CHUNK = 1 << 16
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
-_EPOCH_FROM = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +121,7 @@ class HttpClient:
         self._classify = classify
         self._max_bytes = max_response_bytes
         self._lock = threading.Lock()
-        self._bucket = (
-            InMemoryBucket([Rate(n, round(s * 1000)) for n, s in sorted(rates, key=lambda r: r[1])]) if rates else None
-        )
-        self._next_slot = 0
+        self._pacer = Pacer(rates)
         self._session = requests.Session()
         self._session.headers.update(headers or {})
         self._session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
@@ -147,6 +141,11 @@ class HttpClient:
     @property
     def requests_of_thread(self) -> int:
         return getattr(self._of_thread, "count", 0)
+
+    def _count(self) -> None:
+        with self._lock:
+            self.requests += 1
+        self._of_thread.count = self.requests_of_thread + 1
 
     def request(
         self,
@@ -247,7 +246,8 @@ class HttpClient:
         for renew in (renewable, None):
             failure: SegmentPipelineError | None = None
             prepared = self._session.prepare_request(call)
-            self._wait_for_slot()
+            self._count()
+            self._pacer.wait()
             try:
                 # Reading goes on inside the same guard: a body cut short is a failure of the request.
                 with self._session.send(
@@ -267,33 +267,15 @@ class HttpClient:
                 renew.refresh(prepared)
         raise AssertionError("unreachable: the second pass returns or raises")
 
-    def _wait_for_slot(self) -> None:
-        """Reserve the next free slot under the limits, then wait for it outside the lock, so that threads queue fairly."""
-        with self._lock:
-            self.requests += 1
-            self._of_thread.count = self.requests_of_thread + 1
-            now = round(clock.monotonic() * 1000)
-            slot = max(now, self._next_slot)
-            if self._bucket is not None:
-                item = RateItem(self.name, slot)
-                while not self._bucket.put(item):
-                    free_in = self._bucket.waiting(item)
-                    item.timestamp += max(1, free_in) if isinstance(free_in, int) else 1
-                self._bucket.leak(item.timestamp)
-                slot = self._next_slot = item.timestamp
-        if slot > now:
-            clock.sleep((slot - now) / 1000)
-
-    def _hold_all(self, seconds: float) -> None:
-        """A limit met by one thread is met by all: no slot before it has passed, unless the wait is beyond our patience."""
-        if seconds <= self._retry.total_seconds:
-            with self._lock:
-                self._next_slot = max(self._next_slot, round((clock.monotonic() + seconds) * 1000))
-
     def _read(self, answer: requests.Response, call: requests.Request, expect: Collection[int]) -> Response:
         body = bytearray()
+        deadline = clock.monotonic() + self._retry.total_seconds
         for chunk in answer.iter_content(_CHUNK):
             body += chunk
+            if clock.monotonic() > deadline:
+                raise TransientError(
+                    f"{self._said(call)} dripped its answer for too long: it is tried again", sent=True
+                )
             if len(body) > self._max_bytes:
                 raise ContractError(
                     f"{self._said(call)} answered with more than {self._max_bytes} bytes: ask for smaller pages"
@@ -312,7 +294,8 @@ class HttpClient:
             if error.retry_after is None:
                 error.retry_after = retry_after(response.headers)
             if error.retry_after is not None and not error.sent:
-                self._hold_all(error.retry_after)
+                # A limit met by one thread is met by all, unless the wait is beyond our patience.
+                self._pacer.hold(error.retry_after if error.retry_after <= self._retry.total_seconds else 0)
         raise error
 
     def _default_error(self, response: Response, call: requests.Request) -> SegmentPipelineError:
@@ -343,7 +326,7 @@ class HttpClient:
                     written += file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            if length is not None and written != int(length):
+            if length is not None and str(written) != length.strip():
                 raise TransientError(f"{self._said(call)} sent {written} of {length} bytes: it is tried again later")
             partial.replace(dest)
         finally:
@@ -379,30 +362,3 @@ class HttpClient:
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request  # an auth of any kind also keeps requests from reading ~/.netrc
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after`: whole seconds, a Unix time, or an HTTP date; None when absent or unreadable.
-
-    Points in time are compared with the answer's own Date where there is one: the two clocks need not agree.
-    """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    server_now = _http_date(headers.get("date", "")) or clock.now()
-    try:
-        number = float(value)
-    except ValueError:
-        until = _http_date(value)
-        return None if until is None else max(0.0, (until - server_now).total_seconds())
-    if not number >= 0:  # NaN included
-        return None
-    return number if number < _EPOCH_FROM else max(0.0, number - server_now.timestamp())
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -15,7 +15,8 @@ import requests
 
 from segment_pipeline import clock, paging, redact
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
-from segment_pipeline.http import HttpClient, Response, RetryPolicy, retry_after
+from segment_pipeline.http import HttpClient, Response, RetryPolicy
+from segment_pipeline.pacing import retry_after
 
 Step = Callable[[BaseHTTPRequestHandler], None]
 
@@ -261,6 +262,16 @@ def test_requests_keep_to_every_rate(server: Server, waits: list[float]) -> None
             client.request("GET", "/things")
     assert 0.5 < waits[0] <= 1.1  # third: over 2 a second
     assert 55 < waits[1] <= 61  # fourth: over 3 a minute
+
+
+def test_a_limit_met_by_one_thread_holds_all(server: Server, waits: list[float]) -> None:
+    """The next request of anyone waits as well, not only the one that was refused."""
+    server.play(answer(429, headers=[("Retry-After", "30")]), answer(200))
+    with HttpClient(server.url, retry=RetryPolicy(attempts=1)) as client:
+        with pytest.raises(TransientError):
+            client.request("GET", "/refused")
+        client.request("GET", "/next")
+    assert 29 < waits[0] <= 30
 
 
 def test_a_200_can_be_a_failure_by_its_body(server: Server) -> None:

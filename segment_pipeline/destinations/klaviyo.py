@@ -209,7 +209,7 @@ class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _unfit(self) -> str:
         column = _COLUMNS[self.channel]
         return f"""CASE WHEN {column} IS NULL THEN 'no_identifier'
-            WHEN strlen({self._profile()}) > {_PROFILE_BYTES} THEN 'too_large' END"""
+            WHEN strlen({column}) + strlen(coalesce(attributes, '')) > {_PROFILE_BYTES - 200} THEN 'too_large' END"""
 
     def _profile(self) -> str:
         field, column = _FIELDS[self.channel], _COLUMNS[self.channel]
