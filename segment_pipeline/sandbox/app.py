@@ -10,7 +10,6 @@ Control plane: `GET/PUT /_control/clock {"now": iso}` · `POST /_control/faults`
 
 import asyncio
 import importlib
-import importlib.util
 import socket
 import struct
 from collections.abc import Sequence
@@ -166,8 +165,7 @@ def create_app(home: Path, vendors: Sequence[str] | None = None) -> SandboxApp:
         raise ConfigError(f"the sandbox has no vendor {sorted(unknown)}: it has {list(VENDORS)}")
     state = SandboxState(home)
     names = VENDORS if vendors is None else vendors
-    found = [name for name in names if importlib.util.find_spec(f"{PACKAGE}.{name}")]
-    return SandboxApp(state, [Vendor(name, importlib.import_module(f"{PACKAGE}.{name}"), state) for name in found])
+    return SandboxApp(state, [Vendor(name, importlib.import_module(f"{PACKAGE}.{name}"), state) for name in names])
 
 
 def _refused(error: ConfigError) -> Response:

@@ -6,7 +6,7 @@ A row matches on any one of its identifying keys (e-mail, phone, own id, device)
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +25,10 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One row. `row` is a number made of all its keys; `keys` are the identifying ones as `KEY:value`."""
+    """One row. `row` is a number made of all its keys; `held` are these as JSON; `keys` the identifying ones as `KEY:value`."""
 
     row: int
-    values: Mapping[str, str]
+    held: str
     keys: tuple[str, ...]
     options: str | None
 
@@ -104,6 +104,6 @@ def _person(schema: Sequence[str], values: Sequence[Any]) -> Person | None:
     if not held:
         return None
     keys = tuple(f"{name}:{value}" for name, value in held.items() if name in IDENTIFYING)
-    identity = json.dumps(sorted(held.items())).encode()
-    row = int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest()) >> 1
-    return Person(row, held, keys, json.dumps(options) if options else None)
+    text = json.dumps(held, sort_keys=True)
+    row = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+    return Person(row, text, keys, json.dumps(options) if options else None)

@@ -74,6 +74,7 @@ class SandboxState:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA cache_size=-65536")
             connection.execute("PRAGMA foreign_keys=ON")
             connections[vendor] = connection
         return connection
