@@ -1,0 +1,146 @@
+"""Which records belong together: connected components, and the few that contradict themselves resolved link by link.
+
+Works on numbers and digests only; knows no table. The result does not depend on the order of its inputs.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+Unique = Mapping[str, Hashable]
+
+
+def components(nodes: int, edges: pa.Table) -> np.ndarray:
+    """The component of each of the nodes 1..nodes (position 0 is node 1), from edges given as two integer columns."""
+    first = edges.column(0).to_numpy() - 1
+    second = edges.column(1).to_numpy() - 1
+    graph = coo_matrix((np.ones(len(first), dtype=np.bool_), (first, second)), shape=(nodes, nodes))
+    labels: np.ndarray = connected_components(graph, directed=False)[1]
+    return labels
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A record and what may not differ within one person: by kind (`customer of square`, `birth date`), its value."""
+
+    record: int
+    unique: Unique
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A record carries a value; `strength` 0 is the strongest evidence, `value` a digest of the value."""
+
+    record: int
+    strength: int
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A value that would have joined records of different people: `first` and `second` stand for the two people."""
+
+    kind: str
+    value: str
+    because: str
+    first: int
+    second: int
+    records: int
+
+
+@dataclass(slots=True)
+class _Clusters:
+    parent: dict[int, int] = field(default_factory=dict)
+    unique: dict[int, dict[str, Hashable]] = field(default_factory=dict)
+
+    def root(self, record: int) -> int:
+        while self.parent[record] != record:
+            self.parent[record] = self.parent[self.parent[record]]
+            record = self.parent[record]
+        return record
+
+    def conflict(self, roots: Iterable[int]) -> tuple[str, int, int] | None:
+        """What two of these clusters hold different values of, and which two; None: they may be one person."""
+        held: dict[str, tuple[Hashable, int]] = {}
+        for root in sorted(roots):
+            for kind, value in sorted(self.unique[root].items()):
+                known, owner = held.setdefault(kind, (value, root))
+                if known != value:
+                    return kind, owner, root
+        return None
+
+    def unite(self, roots: Iterable[int]) -> None:
+        first, *others = sorted(roots)
+        for other in others:
+            self.parent[other] = first
+            self.unique[first].update(self.unique.pop(other))
+
+
+def resolve(members: Sequence[Member], links: Sequence[Link]) -> tuple[dict[int, int], list[Refusal]]:
+    """The cluster (its smallest record) of each record, and the links refused.
+
+    Values are taken from the strongest evidence to the weakest. Of the clusters a value touches, those with the same
+    full name are joined first, then those that claim nothing of their own; then all of them, unless two contradict:
+    a value two people share says nothing about a third record that carries nothing else, which therefore stays apart.
+    """
+    clusters = _Clusters()
+    names: dict[int, str | None] = {}
+    for member in members:
+        clusters.parent[member.record] = member.record
+        clusters.unique[member.record] = dict(member.unique)
+        names[member.record] = member.name
+    refused: list[Refusal] = []
+    for kind, value, records in _by_strength(links):
+        for alike in _by_name(records, names):
+            _join(clusters, alike)
+        free = [r for r in records if not clusters.unique[clusters.root(r)]]
+        _join(clusters, free)
+        conflict = _join(clusters, records)
+        if conflict:
+            because, first, second = conflict
+            refused.append(Refusal(kind, value, because, first, second, len(records)))
+    return {record: clusters.root(record) for record in clusters.parent}, refused
+
+
+def _join(clusters: _Clusters, records: Iterable[int]) -> tuple[str, int, int] | None:
+    roots = {clusters.root(record) for record in records}
+    if len(roots) < 2:
+        return None
+    conflict = clusters.conflict(roots)
+    if conflict is None:
+        clusters.unite(roots)
+    return conflict
+
+
+def _by_strength(links: Sequence[Link]) -> Iterator[tuple[str, str, list[int]]]:
+    """Values with the records that carry them, from the strongest: first the records of the strongest links, then with weaker."""
+    carriers: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    for link in links:
+        carriers[link.kind, link.value].append(link)
+    steps: list[tuple[int, str, str, list[int]]] = []
+    for (kind, value), carried in carriers.items():
+        records: list[int] = []
+        for strength, group in groupby(sorted(carried, key=lambda k: (k.strength, k.record)), key=lambda k: k.strength):
+            records = sorted({*records, *(link.record for link in group)})
+            if len(records) > 1:
+                steps.append((strength, kind, value, records))
+    for _, kind, value, records in sorted(steps):
+        yield kind, value, records
+
+
+def _by_name(records: Sequence[int], names: Mapping[int, str | None]) -> Iterator[list[int]]:
+    alike: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        name = names[record]
+        if name is not None:
+            alike[name].append(record)
+    for name in sorted(alike):
+        yield alike[name]

@@ -1,0 +1,39 @@
+"""The golden record: one row per person, each field from the most trusted record that knows it.
+
+Survivorship, in this order. Accounts alive at their source come before deleted ones; then the sources in the company's
+order of trust (`IdentityRules.trust`); then customers before loyalty accounts; then the newest version. A field is the
+first known value in that order; given and family name, and the parts of an address, are taken from one account together.
+The e-mail and the phone are the first by: consent granted, unknown, denied; held by an account, in the order above; newest
+seen. Blocked and over-shared ones are never chosen.
+"""
+
+from datetime import date
+
+import pyarrow as pa
+
+from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.records import Window
+
+
+def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+    """Define golden_fields, person_identifiers and consent_states from the views `persons` (whose each record is) and records."""
+    places = pa.table(
+        {"source": pa.array(rules.trust, pa.string()), "place": pa.array(range(len(rules.trust)), pa.int64())}
+    )
+    session.register("trusted", places)
+    session.scan("consents")
+    end = Window.of(as_of).instants(timezone)[1]
+    session.define("consent_states", statement("profiles", "consent_states"), materialize=True, end=end)
+    for name in ("person_accounts", "golden_fields", "person_identifiers"):
+        session.define(name, statement("profiles", name), materialize=True)
+
+
+def write_profiles(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+    """Write `profiles` and `profile_identifiers`: the newest as_of only. Needs the views of `identity.resolve_records`."""
+    session.define("persons", "SELECT source, entity, record_key, profile_id FROM resolved")
+    define_golden(session, as_of, rules, timezone)
+    session.define("best_contacts", statement("profiles", "best_contacts"), materialize=True)
+    session.replace("profiles", statement("profiles", "profiles"), as_of=as_of)
+    session.replace("profile_identifiers", statement("profiles", "profile_identifiers"), as_of=as_of)

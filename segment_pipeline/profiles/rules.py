@@ -1,0 +1,38 @@
+"""What a company decides about identity: which values may link records, how many people may share one, which source to believe.
+
+Holds decisions only; `identity` applies them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from segment_pipeline import identifiers
+
+# Addresses in reserved domains tell people apart as well as any others, although no mail reaches them.
+_BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
+    "email": {reason: p for reason, p in identifiers.BLOCKED["email"].items() if reason != "reserved_domain"},
+    "phone": dict(identifiers.BLOCKED["phone"]),
+    "anonymous_id": dict(identifiers.BLOCKED["device_id"]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRules:
+    """Which identifiers link records to one person. Hashable by value through `repr`; equal rules give equal identities.
+
+    `blocked_patterns`: regular expressions on canonical values, by identifier type and by a name for the reason.
+    `blocked_values`: canonical values that link nobody (the shop's number, the address on its tablet), by type.
+    `limits`: the most people a value may be seen with before it links none of them, by type.
+    `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on: beyond it, it is
+    the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers (the web shop's id as
+    the analytics' user id). `trust`: sources, most trusted first, for the golden record; others follow by name.
+    """
+
+    blocked_patterns: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _BLOCKED_PATTERNS)
+    blocked_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(
+        default_factory=lambda: {"email": 10, "phone": 8, "loyalty_id": 4, "customer_key": 1000, "anonymous_id": 8}
+    )
+    guest_limit: int = 25
+    key_spaces: Mapping[str, str] = field(default_factory=lambda: {"amplitude": "shopify"})
+    trust: tuple[str, ...] = ()

@@ -1,0 +1,16 @@
+-- One row per value that links nobody at as_of: refused by a pattern, by name, or because too many people share it.
+SELECT
+    'blocked' AS kind,
+    concat_ws(':', identifier_type, refusal) AS rule,
+    CAST(NULL AS VARCHAR) AS profile_id,
+    CAST(NULL AS VARCHAR) AS other_profile_id,
+    CAST(records AS BIGINT) AS records,
+    sha256(concat_ws(':', identifier_type, identifier)) AS evidence
+FROM identifier_values
+WHERE refusal IS NOT NULL
+UNION ALL
+SELECT
+    'blocked', concat_ws(':', 'anonymous_id', refusal), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(records AS BIGINT),
+    sha256(concat_ws(':', 'anonymous_id', anonymous_id))
+FROM devices
+WHERE refusal IS NOT NULL

@@ -1,0 +1,15 @@
+-- One row per cart begun by the end of as_of: the version of that day, or the earliest held after it.
+SELECT
+    c.source, c.cart_key, c.updated_at, c.customer_key, c.email, c.phone, c.anonymous_id, c.created_at, c.completed_at,
+    c.value, c.product_keys,
+    c.completed_at IS NOT NULL AND c.completed_at < $end AS completed
+FROM carts AS c
+JOIN (
+    SELECT
+        source, cart_key,
+        coalesce(max(updated_at) FILTER (WHERE day <= $as_of), min(updated_at)) AS updated_at
+    FROM carts
+    WHERE created_at < $end
+    GROUP BY source, cart_key
+) AS v ON v.source = c.source AND v.cart_key = c.cart_key AND v.updated_at = c.updated_at
+WHERE c.created_at < $end

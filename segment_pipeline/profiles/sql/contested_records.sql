@@ -1,0 +1,7 @@
+-- One row per record of a contradictory component, with what may not differ within one person.
+SELECT
+    c.component, c.record_no, f.customer_of, coalesce(g.group_no, c.record_no) AS group_no, f.loyalty_id, f.birth_date, f.full_name
+FROM components AS c
+JOIN contradictory AS x ON x.component = c.component
+LEFT JOIN account_facts AS f ON f.record_no = c.record_no
+LEFT JOIN account_groups AS g ON g.record_no = c.record_no

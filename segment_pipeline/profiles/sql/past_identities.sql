@@ -1,0 +1,4 @@
+-- One row per (snapshot, record) that was published and may have used ids no longer produced.
+SELECT as_of, source, entity, record_key, profile_id FROM identities WHERE as_of < $newest
+UNION
+SELECT as_of, source, entity, record_key, profile_id FROM identities_replaced

@@ -1,0 +1,35 @@
+-- One row per record known by the end of as_of, numbered from the oldest: record_no orders by (the record's own creation,
+-- source, entity, key), so that the smallest number among a person's records is the anchor.
+-- `class`: account (held by its source), named (a customer other records name and its source no longer holds), guest
+-- (an order or cart without a customer), device, address.
+SELECT
+    row_number() OVER (ORDER BY created_at, source, entity, record_key) AS record_no,
+    source, entity, record_key, class, created_at
+FROM (
+    SELECT source, entity, customer_key AS record_key, 'account' AS class, created_at
+    FROM accounts
+    UNION ALL
+    SELECT n.source, 'customer' AS entity, n.customer_key AS record_key, 'named' AS class, min(n.first_at) AS created_at
+    FROM (
+        SELECT source, customer_key, created_at AS first_at FROM touches WHERE customer_key IS NOT NULL
+        UNION ALL
+        SELECT customer_source AS source, customer_key, first_at FROM contacts WHERE customer_key IS NOT NULL
+    ) AS n
+    LEFT JOIN accounts AS a ON a.source = n.source AND a.entity = 'customer' AND a.customer_key = n.customer_key
+    WHERE a.customer_key IS NULL
+    GROUP BY n.source, n.customer_key
+    UNION ALL
+    SELECT source, entity, record_key, 'guest' AS class, created_at
+    FROM touches
+    WHERE customer_key IS NULL
+    UNION ALL
+    SELECT source, 'device' AS entity, anonymous_id AS record_key, 'device' AS class, min(first_at) AS created_at
+    FROM visits_by_contact
+    WHERE anonymous_id IS NOT NULL
+    GROUP BY source, anonymous_id
+    UNION ALL
+    SELECT source, 'email' AS entity, sha256(email) AS record_key, 'address' AS class, min(first_at) AS created_at
+    FROM contacts
+    WHERE email IS NOT NULL
+    GROUP BY source, email
+) AS found
