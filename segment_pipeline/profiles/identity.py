@@ -117,7 +117,7 @@ def define_records(session: Session, as_of: date, rules: IdentityRules, timezone
     end = Window.of(as_of).instants(timezone)[1]
     for name in FACTS:
         session.scan(name)
-    _register_rules(session, rules)
+    register_rules(session, rules)
     _define(session, "accounts", as_of=as_of, end=end)
     _define(session, "orders_as_of", as_of=as_of)
     _define(session, "carts_as_of", as_of=as_of, end=end)
@@ -132,7 +132,8 @@ def _define(session: Session, name: str, **values: Any) -> None:
     session.define(name, statement("profiles", name), materialize=True, **values)
 
 
-def _register_rules(session: Session, rules: IdentityRules) -> None:
+def register_rules(session: Session, rules: IdentityRules) -> None:
+    """Make the rules views: key_spaces, people_limits, blocked."""
     spaces = {"source": list(rules.key_spaces), "owner": list(rules.key_spaces.values())}
     session.register("key_spaces", _texts(spaces))
     limits = pa.table(
