@@ -95,6 +95,15 @@ def test_a_phone_becomes_e164_by_its_country(raw: str, country: str | None, cano
     assert identifiers.phone_reason(raw, country) is None
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    raw=st.from_regex(r"(\+?1[ .-]?)?\(?[2-9][0-9]{2}\)?[ .-]?[2-9][0-9]{2}[ .-]?[0-9]{4}", fullmatch=True),
+    country=st.sampled_from(["US", "CA", "GB", None]),
+)
+def test_the_short_way_for_north_america_equals_the_library(raw: str, country: str | None) -> None:
+    assert identifiers._phone(raw, country) == identifiers._parsed_phone(raw, country or "")
+
+
 @pytest.mark.parametrize(
     ("raw", "country", "reason"),
     [

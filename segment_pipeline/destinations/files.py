@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 import pyarrow as pa
@@ -33,7 +33,7 @@ _UNFIT: Final = f"""CASE
 _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class HashedFiles(dg.ConfigurableResource):  # type: ignore[type-arg]
+class HashedFiles(dg.ConfigurableResource[Any]):
     """Audiences as CSV files under `directory`, columns email and phone, SHA-256 in hex, empty where a member has none.
 
     The phone is hashed as E.164 with its `+` unless `phone_rule` says otherwise (`meta.phone/1`: digits only).

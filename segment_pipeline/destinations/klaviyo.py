@@ -36,7 +36,7 @@ _FIELDS: Final = {"email": "email", "sms": "phone_number"}
 _COLUMNS: Final = {"email": "email", "sms": "phone"}
 
 
-class KlaviyoLists(dg.ConfigurableResource):  # type: ignore[type-arg]
+class KlaviyoLists(dg.ConfigurableResource[Any]):
     """Lists of one Klaviyo account; each audience is a list named `list_prefix` + its name.
 
     A member is known by one identifier, the one its `channel` reaches: e-mail for `email`, the E.164 phone for `sms`.

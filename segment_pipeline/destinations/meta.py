@@ -52,7 +52,7 @@ class _InvalidParameter(ContractError):
     """Code 100: in a call that carries rows, one of them may be to blame, and Meta does not say which."""
 
 
-class MetaAudiences(dg.ConfigurableResource):  # type: ignore[type-arg]
+class MetaAudiences(dg.ConfigurableResource[Any]):
     """Custom audiences of one ad account. A row is [EMAIL, PHONE], SHA-256 in hex; "" where a member has none.
 
     A removal that would leave too few people (subcode 1870047) is final, not an error: the receipt rejects every row with

@@ -323,6 +323,22 @@ class RemoteDestinationContract(DestinationContract):
         left = people[10:] if operation is Operation.REMOVE else people
         assert self.held(destination, audience) == keys_of(destination, left)
 
+    def test_mixed_faults_on_a_fifth_of_all_requests_change_nothing(
+        self, destination: Destination, audience: str
+    ) -> None:
+        """Limits, server errors, dead connections and cut answers at random: batches end right, in any order of pain."""
+        people = crowd(300)
+        kinds = ("429", "500", "503", "reset", "lost_response", "truncated")
+        self.misbehave(*({"kind": kind, "rate": 0.2 / len(kinds), "seed": n} for n, kind in enumerate(kinds)))
+        for number in range(10):
+            part = people[number * 30 : number * 30 + 30]
+            assert settle_again(destination, batch(destination, audience, part, number=number)).accepted == 30
+        for number in range(5):
+            part = people[number * 20 : number * 20 + 20]
+            gone = batch(destination, audience, part, Operation.REMOVE, number=10 + number)
+            assert settle_again(destination, gone).accepted == 20
+        assert self.held(destination, audience) == keys_of(destination, people[100:])
+
     def test_a_lasting_fault_says_whether_rows_may_have_arrived(self, destination: Destination, audience: str) -> None:
         """A connection that dies after the work is `sent`; a limit that lets nothing in is not."""
         once = self.remade(destination, attempts=1)
