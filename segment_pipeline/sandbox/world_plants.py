@@ -71,21 +71,22 @@ class Garden:
 
     def _weekly_women(self, seat: Seat, number: int) -> None:
         for days in (330, 300, 260, 220, 180, 150, 120, 90, 50, 20, 2 + number % 4):
-            self._order(seat, days, 19, self._dearest("Women", days, 4), quantity=2)
+            self._order(seat, days, 19, self._dearest("Women", days, 4))
 
     def _churned_runners(self, seat: Seat, number: int) -> None:
         for step in range(9):
             days = 350 - step * 18 + number
             picks = self._dearest("Shoes", days, 3) + self._dearest("Women", days, 1)
-            self._order(seat, days, 18, picks, quantity=2)
+            self._order(seat, days, 18, picks)
         newest = self._newest("Running Shoes")
         self._visit(seat, 12, 20, [("product_viewed", newest[0])])
         self._visit(seat, 2 + number % 4, 20, [("product_viewed", product) for product in newest[:3]])
 
     def _gift_givers(self, seat: Seat, number: int) -> None:
         for days in (170, 130, 75, 40, 16 + number):
-            older = [p for p in self._launched("Men", days) if (self._day(days) - _launch(p)).days > 125 and _price(p) < 15000]
-            self._order(seat, days, 20, older[number : number + 3], markdown=True)
+            older = [p for p in self._launched("Men", days) if (self._day(days) - _launch(p)).days > 125]
+            affordable = [p for p in older if 9000 <= _price(p) <= 26000]
+            self._order(seat, days, 20, affordable[number : number + 4], markdown=True)
 
     def _early_adopters(self, seat: Seat, number: int) -> None:
         launches = sorted({(_launch(p), str(p["collection"])) for p in self.products if p["collection"]})
@@ -105,7 +106,9 @@ class Garden:
         # The last of them buys at the till what is in the cart: a near miss.
         bought = self._at(1, 15) if number == 1 else None
         left = self._at(2 if number == 1 else 1, 18)
-        self.carts.append({"cart_no": cart_no, "person_id": seat.person_id, "ts": left, "bought_at": bought, "planted": seat.planted})
+        self.carts.append(
+            {"cart_no": cart_no, "person_id": seat.person_id, "ts": left, "bought_at": bought, "planted": seat.planted}
+        )
         for line, product in enumerate(picks, 1):
             self.cart_lines.append({"cart_no": cart_no, "line": line, "product_no": product["product_no"]})
 
@@ -128,7 +131,9 @@ class Garden:
 
     def _category_interest(self, seat: Seat, number: int) -> None:
         for days in (2, 5, 8):
-            self._visit(seat, days, 19, [("product_viewed", product) for product in self._newest("Dresses")[: 2 + number % 3]])
+            self._visit(
+                seat, days, 19, [("product_viewed", product) for product in self._newest("Dresses")[: 2 + number % 3]]
+            )
 
     def _late_night_snackers(self, seat: Seat, number: int) -> None:
         snacks = [p for p in self.products if p["category"] == "Snacks"]
@@ -171,12 +176,35 @@ class Garden:
         latest = max(_launch(p) for p in offered)
         return [p for p in offered if _launch(p) == latest]
 
-    def _order(self, seat: Seat, days: int, hour: int, picks: Sequence[Product], *, quantity: int = 1, markdown: bool | None = False) -> None:
+    def _order(
+        self,
+        seat: Seat,
+        days: int,
+        hour: int,
+        picks: Sequence[Product],
+        *,
+        quantity: int = 1,
+        markdown: bool | None = False,
+    ) -> None:
         taken = sum(order["person_id"] == seat.person_id for order in self.orders)
         order_no = 5_600_000_000_000 + seat.ordinal * 1000 + taken
-        self.orders.append({"order_no": order_no, "person_id": seat.person_id, "ts": self._at(days, hour) + timedelta(minutes=20 + taken)})
+        self.orders.append(
+            {
+                "order_no": order_no,
+                "person_id": seat.person_id,
+                "ts": self._at(days, hour) + timedelta(minutes=20 + taken),
+            }
+        )
         for line, product in enumerate(picks, 1):
-            self.lines.append({"order_no": order_no, "line": line, "product_no": product["product_no"], "qty": quantity, "markdown": markdown})
+            self.lines.append(
+                {
+                    "order_no": order_no,
+                    "line": line,
+                    "product_no": product["product_no"],
+                    "qty": quantity,
+                    "markdown": markdown,
+                }
+            )
 
     def _visit(self, seat: Seat, days: int, hour: int, deeds: Sequence[tuple[str, Product | None]]) -> None:
         key = f"p{seat.person_id}.{sum(s['person_id'] == seat.person_id for s in self.sessions)}"
@@ -201,11 +229,25 @@ def _price(product: Product) -> int:
 _WHEN = pa.timestamp("us")
 _ORDERS = pa.schema([("order_no", pa.int64()), ("person_id", pa.string()), ("ts", _WHEN)])
 _LINES = pa.schema(
-    [("order_no", pa.int64()), ("line", pa.int64()), ("product_no", pa.int64()), ("qty", pa.int64()), ("markdown", pa.bool_())]
+    [
+        ("order_no", pa.int64()),
+        ("line", pa.int64()),
+        ("product_no", pa.int64()),
+        ("qty", pa.int64()),
+        ("markdown", pa.bool_()),
+    ]
 )
-_CARTS = pa.schema([("cart_no", pa.int64()), ("person_id", pa.string()), ("ts", _WHEN), ("bought_at", _WHEN), ("planted", pa.string())])
+_CARTS = pa.schema(
+    [("cart_no", pa.int64()), ("person_id", pa.string()), ("ts", _WHEN), ("bought_at", _WHEN), ("planted", pa.string())]
+)
 _CART_LINES = pa.schema([("cart_no", pa.int64()), ("line", pa.int64()), ("product_no", pa.int64())])
 _SESSIONS = pa.schema([("session_key", pa.string()), ("person_id", pa.string()), ("start_ts", _WHEN)])
 _DEEDS = pa.schema(
-    [("session_key", pa.string()), ("step", pa.int64()), ("what", pa.string()), ("product_no", pa.int64()), ("qty", pa.int64())]
+    [
+        ("session_key", pa.string()),
+        ("step", pa.int64()),
+        ("what", pa.string()),
+        ("product_no", pa.int64()),
+        ("qty", pa.int64()),
+    ]
 )

@@ -71,7 +71,7 @@ class Proportions:
     data_sale_opt_out: float = 0.03
 
     # Web analytics.
-    browse_sessions_per_order: float = 1.2
+    browse_sessions_per_order: float = 1.0
     browse_sessions_per_person: float = 5.0
     browse_sessions_per_till_household: float = 2.0
     anonymous_devices: int = 2000
@@ -81,13 +81,19 @@ class Proportions:
     message_delivered: float = 0.97
     message_opened: float = 0.4
     message_clicked: float = 0.1
-    newsletters_per_year: int = 12
+    newsletters_per_year: int = 8
     survey_answered: float = 0.2
 
     # People who are sure to be in each worked example, per example; 2 in a world of fewer than 1,000 households.
     planted: int = 6
 
     def __post_init__(self) -> None:
-        mix = self.same_email + self.phone_only + self.guest_known_email + self.mistyped_email_known_phone + self.nothing_shared
+        mix = (
+            self.same_email
+            + self.phone_only
+            + self.guest_known_email
+            + self.mistyped_email_known_phone
+            + self.nothing_shared
+        )
         if abs(mix - 1) > 1e-9:
             raise ValueError(f"the kinds of web households add up to {mix}, not to 1")

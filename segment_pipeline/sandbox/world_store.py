@@ -4,8 +4,19 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
-VERSION_COLUMNS = ("vendor", "entity", "key", "route", "created_at", "updated_at", "visible_from", "visible_until", "body")
+VERSION_COLUMNS = (
+    "vendor",
+    "entity",
+    "key",
+    "route",
+    "created_at",
+    "updated_at",
+    "visible_from",
+    "visible_until",
+    "body",
+)
 
 
 class WorldWriter:
@@ -24,14 +35,16 @@ class WorldWriter:
             "BEGIN;"
         )
 
-    def __enter__(self) -> "WorldWriter":
+    def __enter__(self) -> Self:
         return self
 
     def add(self, rows: Iterable[Sequence[str | None]]) -> None:
         """Append versions, in the order of VERSION_COLUMNS."""
         self._connection.executemany("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self._connection.close()
             self._partial.unlink(missing_ok=True)

@@ -42,10 +42,23 @@ CATEGORIES = (
     Category("Home", "Bedding", 4900, 17900, "hg-15-1", "Home & Garden > Linens & Bedding > Bedding"),
     Category("Home", "Kitchenware", 1900, 14900, "hg-11", "Home & Garden > Kitchen & Dining"),
     Category("Beauty", "Skin Care", 1500, 8900, "hb-3-2-9", "Health & Beauty > Personal Care > Cosmetics > Skin Care"),
-    Category("Beauty", "Fragrance", 3900, 12900, "hb-3-2-8", "Health & Beauty > Personal Care > Cosmetics > Perfumes & Colognes"),
-    Category("Electronics", "Phones", 29900, 89900, "el-4-8-5", "Electronics > Communications > Telephony > Mobile Phones"),
-    Category("Electronics", "Phone Cases", 1500, 4900, "el-4-8-4", "Electronics > Communications > Telephony > Accessories"),
-    Category("Electronics", "Headphones", 2900, 29900, "el-2-2-7", "Electronics > Audio > Audio Components > Headphones"),
+    Category(
+        "Beauty",
+        "Fragrance",
+        3900,
+        12900,
+        "hb-3-2-8",
+        "Health & Beauty > Personal Care > Cosmetics > Perfumes & Colognes",
+    ),
+    Category(
+        "Electronics", "Phones", 29900, 89900, "el-4-8-5", "Electronics > Communications > Telephony > Mobile Phones"
+    ),
+    Category(
+        "Electronics", "Phone Cases", 1500, 4900, "el-4-8-4", "Electronics > Communications > Telephony > Accessories"
+    ),
+    Category(
+        "Electronics", "Headphones", 2900, 29900, "el-2-2-7", "Electronics > Audio > Audio Components > Headphones"
+    ),
     Category("Infant", "Baby Clothing", 1500, 5900, "aa-1-2", f"{_APPAREL} > Baby & Toddler Clothing"),
 )
 # Shelf categories of the real data that the web shop also sells: (department, category here, category of the till).
@@ -61,7 +74,17 @@ SHELVES = (
 _GIFT_CARDS = (2500, 5000, 10000)
 _BRANDS = ("Northwind", "Larkspur", "Halden", "Mirror Lake", "Castleton")
 _STYLES = ("Classic", "Aria", "Summit", "Harbor", "Ember")
-_SEASONS = {1: "Winter", 2: "Spring", 3: "Spring", 4: "Spring", 5: "Summer", 6: "Summer", 7: "Summer", 8: "Fall"}
+_SEASONS = {
+    1: "Winter",
+    2: "Spring",
+    3: "Spring",
+    4: "Spring",
+    5: "Summer",
+    6: "Summer",
+    7: "Summer",
+    8: "Fall",
+    12: "Winter",
+}
 
 
 def web_products(as_of: date, shelf: list[tuple[str, int, int]], mix: Proportions) -> pa.Table:
@@ -74,7 +97,9 @@ def web_products(as_of: date, shelf: list[tuple[str, int, int]], mix: Proportion
             for number, style in enumerate(_STYLES):
                 price = category.low + (category.high - category.low) * ((number * 2 + place + age) % 5) // 4
                 rows.append(
-                    _row(len(rows), category.department, category.name, f"{style} {category.name} {launched:%y%m}", price)
+                    _row(
+                        len(rows), category.department, category.name, f"{style} {category.name} {launched:%y%m}", price
+                    )
                     | {
                         "collection": collection,
                         "launched_on": launched,
@@ -101,7 +126,7 @@ def web_products(as_of: date, shelf: list[tuple[str, int, int]], mix: Proportion
 
 def _launch_ages(place: int) -> tuple[int, ...]:
     shift = place * 11 % 55
-    return (470 - shift, 330 - shift, 250 - shift, 165 - shift, 105 - shift // 2, 8 + place % 17)
+    return (470 - shift, 330 - shift, 250 - shift, 165 - shift, 105 - shift // 2, 8 + place * 5 % len(CATEGORIES))
 
 
 _SCHEMA = pa.schema(

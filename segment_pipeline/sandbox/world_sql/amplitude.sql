@@ -169,7 +169,7 @@ create table amplitude_events as
         select session_key || '.' || step || '.' || what || '.' || coalesce(product_no, 0) as id, what, moment, device_id, epoch_ms(start_ts) as session_id, user_no, email, gender, city, region, land, platform, properties
         from web_events
         union all
-        select session_key || '.' || what || '.' || coalesce(md5(properties), ''), what, moment, device_id, -1, user_no, email, null, city, region, land, 'Server', properties
+        select session_key || '.' || what || '.' || moment || md5(properties), what, moment, device_id, -1, user_no, email, null, city, region, land, 'Server', properties
         from (from mail_events union all from consent_events union all from survey_events)
         where moment >= getvariable('t0')),
     uploaded as (
@@ -178,7 +178,7 @@ create table amplitude_events as
     union all
     select * replace (1 as repeat, up + seconds(3700 + u('again', id) * 80000) as up) from uploaded where u('repeated', id) < getvariable('p_event_repeated') and up < getvariable('t1');
 
-create view amplitude_events_versions as
+create macro amplitude_events_versions_between(low, high) as table
     select 'amplitude' as vendor, 'events' as entity, uuid as key, strftime(up, '%Y%m%dT%H') as route, iso(moment) as created_at, iso(up) as updated_at, iso(up) as visible_from, null::varchar as visible_until,
            '{"uuid":"' || uuid || '","$insert_id":"' || insert_id || '","event_id":' || md5_number_lower(id) % 1000000 || ',"event_type":"' || what || '","event_time":"' || amplitude_time(moment)
            || '","client_event_time":"' || amplitude_time(moment) || '","client_upload_time":"' || amplitude_time(up - interval 300 millisecond) || '","server_received_time":"' || amplitude_time(up - interval 100 millisecond)
@@ -188,5 +188,5 @@ create view amplitude_events_versions as
            || ',"user_properties":' || case when email is null then '{}' when gender is null then '{"email":"' || email || '"}' else '{"email":"' || email || '","gender":"' || gender || '"}' end
            || ',"groups":{},"country":"' || if(land = 'CA', 'Canada', 'United States') || '","region":"' || region || '","city":"' || city || '","platform":"' || platform
            || '","os_name":"' || case platform when 'Web' then 'Chrome' when 'Server' then '' else lower(platform) end || '","app":1}' as body
-    from (select *, md5(getvariable('seed') || ':event:' || id || ':' || repeat)::uuid::varchar as uuid, lower(opaque('insert', id, 24)) as insert_id from amplitude_events)
+    from (select *, md5(getvariable('seed') || ':event:' || id || ':' || repeat)::uuid::varchar as uuid, lower(opaque('insert', id, 24)) as insert_id from amplitude_events where up >= low and up < high)
     order by up, uuid;

@@ -17,7 +17,7 @@ create table baskets as
 create table basket_coupons as
     select n, list(coupon_upc order by coupon_upc) as codes, min(campaign_id) as campaign_id
     from (
-        select r.*, arg_max(b.n, b.coupon * 100 + b.n % 100) as n
+        select r.*, max({coupon: b.coupon, n: b.n}).n as n
         from redemptions r
         join baskets b on b.household_id = r.household_id and b.coupon > 0 and (b.ts - interval 5 hour)::date = r.redeemed_on
         group by r.household_id, r.coupon_upc, r.campaign_id, r.redeemed_on)
@@ -39,7 +39,7 @@ create table square_orders as
 
 -- Returns and exchanges: the dearest line of a receipt comes back, an exchange takes the same again.
 create table return_lines as
-    select basket_id as n, arg_max(product_id, net * 1000 + product_id % 1000) as product_id, max(net) as net
+    select basket_id as n, max({net: net, product_id: product_id}).product_id as product_id, max(net) as net
     from lines where net > 0 and quantity between 1 and 20 and u('return', basket_id) < getvariable('p_order_returned')
     group by basket_id;
 insert into square_orders
