@@ -49,7 +49,7 @@ class Vendor:
         scope: Scope = {"type": "http", "path": path, "root_path": "", "method": method}
         for route in self.routes:
             if isinstance(route, Route) and route.matches(scope)[0] is Match.FULL:
-                return f"{method} {route.path}"
+                return f"{method} {route.path.rstrip('/')}"
         return f"{method} (no route)"
 
 

@@ -268,6 +268,9 @@ def routes(state: SandboxState) -> list[BaseRoute]:
     def old(request: Request) -> Response:
         return api.retired().response()
 
+    def unknown(request: Request) -> Response:
+        return api.not_found("resource").response()
+
     job, member = "/api/profile-bulk-import-jobs/{id}", "/api/lists/{id}/relationships/profiles"
     return [
         *route("/api/lists", GET=("L", klaviyo.get_lists), POST=("M", klaviyo.create_list)),
@@ -295,6 +298,7 @@ def routes(state: SandboxState) -> list[BaseRoute]:
         *route("/api/profile-suppression-bulk-delete-jobs", POST=("L", klaviyo.unsuppress)),
         Route("/api/v1/{rest:path}", old, methods=["GET", "POST", "PUT", "DELETE"]),
         Route("/api/v2/{rest:path}", old, methods=["GET", "POST", "PUT", "DELETE"]),
+        Route("/{rest:path}", unknown, methods=["GET", "POST", "PATCH", "PUT", "DELETE"]),
     ]
 
 

@@ -24,12 +24,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from segment_pipeline.sandbox.exchange import json_body, row_errors
+from segment_pipeline.sandbox.exchange import row_errors
 from segment_pipeline.sandbox.faults import wait_of
+from segment_pipeline.sandbox.meta_control import control_routes
 from segment_pipeline.sandbox.meta_graph import ACCOUNT, GraphError, Usage, authorize, expired, limited, parameters
 from segment_pipeline.sandbox.meta_rows import People, read_people
-from segment_pipeline.sandbox.meta_store import DEFAULTS, MetaStore, replace_error
+from segment_pipeline.sandbox.meta_store import MetaStore, replace_error
 from segment_pipeline.sandbox.state import SandboxState
+
+__all__ = ["WRITE_METHODS", "control_routes", "fault_response", "routes"]
 
 WRITE_METHODS = frozenset({"POST", "DELETE"})
 SUBTYPES = frozenset({"CUSTOM"})
@@ -246,6 +249,9 @@ class Meta:
         rows = [row for row in self.store.uploads(audience) if wanted in (None, row["session"])]
         return {"data": [_upload(row) for row in rows], "paging": {}}
 
+    def refuse_path(self, request: Request, _given: Parameters) -> dict[str, Any]:
+        raise GraphError(2500, f"Unknown path components: /{request.path_params['rest']}")
+
     def refuse_ids(self, _request: Request, _given: Parameters) -> dict[str, Any]:
         raise GraphError(100, "The ids query parameter is deprecated in v26.0+")
 
@@ -254,56 +260,23 @@ def routes(state: SandboxState) -> list[BaseRoute]:
     meta = Meta(state)
     account, audience = "/{version}/act_{account}", "/{version}/{audience:int}"
 
-    def route(path: str, **calls: Call) -> Route:
-        methods = sorted(set(calls) | {"POST"}) if "DELETE" in calls else sorted(calls)
-        return Route(path, meta.endpoint(**calls), methods=methods)
+    def route(path: str, **calls: Call) -> list[BaseRoute]:
+        """With and without a slash at the end: Graph takes both, and its SDK sends both."""
+        endpoint = meta.endpoint(**calls)
+        methods = sorted({*calls, "POST"} if "DELETE" in calls else calls)
+        return [Route(each, endpoint, methods=methods) for each in (path, f"{path}/")]
 
     return [
-        route("/{version}/", GET=meta.refuse_ids),
-        route(f"{account}/customaudiences", GET=meta.list_audiences, POST=meta.create),
-        route(f"{account}/customaudiencestos", GET=meta.terms, POST=meta.accept_terms),
-        route(f"{account}/usersofanyaudience", DELETE=meta.remove_everywhere),
-        route(account, GET=meta.show_account),
-        route(f"{audience}/users", POST=meta.add_users, DELETE=meta.remove_users),
-        route(f"{audience}/usersreplace", POST=meta.replace_users),
-        route(f"{audience}/sessions", GET=meta.sessions),
-        route(audience, GET=meta.show, POST=meta.rename, DELETE=meta.drop),
-    ]
-
-
-def control_routes(state: SandboxState) -> list[BaseRoute]:
-    store = MetaStore(state)
-
-    def settings(request: Request) -> Response:
-        if request.method == "PUT":
-            values = json_body(request) or {}
-            unknown = sorted(set(values) - set(DEFAULTS))
-            if unknown:
-                return JSONResponse({"error": f"unknown settings {unknown}"}, status_code=400)
-            store.change_settings(values)
-        return JSONResponse(store.settings())
-
-    def audiences(request: Request) -> Response:
-        rows = store.audiences(ACCOUNT, after=0, limit=-1)
-        return JSONResponse([{"id": str(r["id"]), "name": r["name"], "size": store.size(str(r["id"]))} for r in rows])
-
-    def audience(request: Request) -> Response:
-        try:
-            row = store.audience(int(request.path_params["audience"]))
-        except GraphError as error:
-            return error.response()
-        if request.method == "POST":
-            store.update(row["id"], json_body(request) or {})
-        return JSONResponse({"id": str(row["id"]), "name": row["name"], "size": store.size(str(row["id"]))})
-
-    def rows(request: Request) -> Response:
-        return JSONResponse(store.rows(str(request.path_params["audience"])))
-
-    return [
-        Route("/settings", settings, methods=["GET", "PUT"]),
-        Route("/audiences", audiences, methods=["GET"]),
-        Route("/audiences/{audience:int}", audience, methods=["GET", "POST"]),
-        Route("/audiences/{audience:int}/rows", rows, methods=["GET"]),
+        *route("/{version}", GET=meta.refuse_ids),
+        *route(f"{account}/customaudiences", GET=meta.list_audiences, POST=meta.create),
+        *route(f"{account}/customaudiencestos", GET=meta.terms, POST=meta.accept_terms),
+        *route(f"{account}/usersofanyaudience", DELETE=meta.remove_everywhere),
+        *route(account, GET=meta.show_account),
+        *route(f"{audience}/users", POST=meta.add_users, DELETE=meta.remove_users),
+        *route(f"{audience}/usersreplace", POST=meta.replace_users),
+        *route(f"{audience}/sessions", GET=meta.sessions),
+        *route(audience, GET=meta.show, POST=meta.rename, DELETE=meta.drop),
+        *route("/{version}/{rest:path}", GET=meta.refuse_path, POST=meta.refuse_path, DELETE=meta.refuse_path),
     ]
 
 

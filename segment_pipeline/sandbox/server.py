@@ -69,7 +69,10 @@ class SandboxServer:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         assert process.stdout is not None
+        late = threading.Timer(SECONDS_TO_START, process.kill)
+        late.start()
         line = process.stdout.readline().strip()
+        late.cancel()
         if not line.isdigit():
             self.stop()
             raise ConfigError("the sandbox did not start: read sandbox/server.log under its home")
@@ -163,6 +166,7 @@ def serve(home: Path, port: int, *, vendors: Sequence[str] | None = None, announ
             proxy_headers=False,
             # A client may pause between calls for longer than the default 5 s and find its connection closed.
             timeout_keep_alive=300,
+            timeout_graceful_shutdown=2,
             lifespan="off",
             ws="none",
         )

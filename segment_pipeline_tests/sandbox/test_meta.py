@@ -320,6 +320,10 @@ def test_a_dead_version_is_2635(meta: Meta) -> None:
     assert error(meta.call("GET", "/act_1001"))[0] == 2635
 
 
+def test_an_unknown_path_is_an_error_of_graph(meta: Meta) -> None:
+    assert error(meta.call("GET", "/act_1001/pigeons"))[0] == 2500
+
+
 def test_another_ad_account_does_not_exist_for_this_token(meta: Meta) -> None:
     assert error(meta.call("GET", "/act_2002/customaudiences")) == (100, 33)
 

@@ -1,5 +1,6 @@
 """A destination vendor's sandbox with a plain HTTP client: what a test needs to speak to it as documented."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,3 +126,20 @@ class Klaviyo:
 
 def profile(**attributes: Any) -> dict[str, Any]:
     return {"type": "profile", "attributes": attributes}
+
+
+numbers = itertools.count(1)
+
+
+def email() -> str:
+    """An address no other test has used."""
+    return f"person{next(numbers)}@example.com"
+
+
+def phone() -> str:
+    return f"+1555{next(numbers):07}"
+
+
+def errors(answer: requests.Response) -> list[tuple[str, str | None]]:
+    """(code, pointer) of each error."""
+    return [(one["code"], one["source"].get("pointer")) for one in answer.json()["errors"]]
