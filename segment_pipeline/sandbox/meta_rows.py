@@ -25,11 +25,11 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One row. `row` is a number made of all its keys; `held` are these as JSON; `keys` the identifying ones as `KEY:value`."""
+    """One row. `row` is a number made of all its keys, `held` are these as JSON, `keys` a number for each identifying one."""
 
     row: int
     held: str
-    keys: tuple[str, ...]
+    keys: tuple[int, ...]
     options: str | None
 
 
@@ -103,7 +103,11 @@ def _person(schema: Sequence[str], values: Sequence[Any]) -> Person | None:
             held[name] = str(value)
     if not held:
         return None
-    keys = tuple(f"{name}:{value}" for name, value in held.items() if name in IDENTIFYING)
+    keys = tuple(_number(f"{name}:{value}") for name, value in held.items() if name in IDENTIFYING)
     text = json.dumps(held, sort_keys=True)
-    row = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
-    return Person(row, text, keys, json.dumps(options) if options else None)
+    return Person(_number(text), text, keys, json.dumps(options) if options else None)
+
+
+def _number(text: str) -> int:
+    """63 bits of a digest: short keys keep the trees of a large audience small."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
