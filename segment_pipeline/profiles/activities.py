@@ -15,7 +15,6 @@ from typing import Final
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles.identity import register_rules
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.records import Window
@@ -28,7 +27,7 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "local_at": ("TIMESTAMP", "wall-clock time of the person or store; NULL: zone unknown"),
     "source": ("VARCHAR", "source of the fact"),
     "product_key": ("VARCHAR", "the source's own product id; NULL: none"),
-    "item_key": ("VARCHAR", "the same product across sources: the article number, else source:product_key"),
+    "item_key": ("VARCHAR", "the same product across sources: its first SKU, else source:product_key"),
     "brand": ("VARCHAR", "of the product at as_of"),
     "department": ("VARCHAR", "of the product at as_of"),
     "category": ("VARCHAR", "of the product at as_of, else what the event names"),
@@ -132,7 +131,4 @@ def define_behaviour(session: Session, as_of: date, rules: IdentityRules) -> Non
 def define_products(session: Session, as_of: date) -> None:
     """Define products_as_of, one row per product."""
     session.scan("products")
-    # Until every source names its article numbers, a product is its source's alone.
-    held = "sku" in table("products").by_name
-    session.define("products_with_sku", "SELECT * FROM products" if held else "SELECT *, CAST(NULL AS VARCHAR) AS sku FROM products")
     session.define("products_as_of", statement("profiles", "products_as_of"), materialize=True, as_of=as_of)

@@ -1,5 +1,5 @@
 -- One row per product: its version of as_of or earlier; where only later ones are held, the earliest of them.
-SELECT source, product_key, coalesce(sku, concat_ws(':', source, product_key)) AS item_key, title, brand, department, category, collection, price, launched_on
+SELECT source, product_key, coalesce(list_sort(skus)[1], concat_ws(':', source, product_key)) AS item_key, title, brand, department, category, collection, price, launched_on
 FROM (
     SELECT
         p.*,
@@ -12,6 +12,6 @@ FROM (
                 day,
                 updated_at
         ) AS place
-    FROM products_with_sku AS p
+    FROM products AS p
 ) AS versions
 WHERE place = 1

@@ -1,0 +1,25 @@
+"""What the pipeline calls for one day: identities first, then traits. Thin on purpose; the rooms' modules do the work."""
+
+from datetime import date
+
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles.identity import IdentityReport, build_identities
+from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.traits import TraitRules, TraitsReport, build_traits
+from segment_pipeline.settings import Settings
+
+
+def identities(lake: Lake, as_of: date, settings: Settings, rules: IdentityRules | None = None) -> IdentityReport:
+    """Identities of one day; the newest day also gets profiles and profile_identifiers. One build at a time."""
+    return build_identities(lake, as_of, rules or IdentityRules(), timezone=settings.timezone)
+
+
+def traits(
+    lake: Lake,
+    as_of: date,
+    settings: Settings,
+    rules: TraitRules | None = None,
+    identity_rules: IdentityRules | None = None,
+) -> TraitsReport:
+    """Traits and trait shares of one day; its identities must be there. Days may be built at the same time."""
+    return build_traits(lake, as_of, rules, identity_rules=identity_rules, timezone=settings.timezone)

@@ -1,0 +1,35 @@
+"""How good the identities are, against a truth that says which record is whose: pairs found, pairs right."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.statements import statement
+
+
+def pair_quality(lake: Lake, truth_path: Path | str) -> dict[str, Any]:
+    """Precision and recall over pairs of records at the newest as_of, and the pairs missed by kind of record.
+
+    `truth_path`: Parquet with one row per record: source, entity, record_key, person_id, kind. Only records that are in both
+    are paired, and those of the truth that belong to nobody here count as missed. `missed_by_kind` gives, per kind, the
+    records that are not with the largest part of their person. Precision or recall is None where there is no pair.
+    """
+    days = lake.snapshots("identities")
+    if not days:
+        raise ConfigError("there are no identities to compare with the truth: materialise them first")
+    with lake.session() as session:
+        session.register("truth_file", pq.read_table(truth_path))
+        session.scan("identities", partitions={"as_of": [days[-1]]})
+        session.define("judged", statement("profiles", "judged"), materialize=True)
+        pairs = session.rows(statement("profiles", "pair_counts"))[0]
+        missed = session.rows(statement("profiles", "missed_by_kind"))
+    found, right, true = (int(pairs[name] or 0) for name in ("found", "right_pairs", "true_pairs"))
+    return {
+        "precision": right / found if found else None,
+        "recall": right / true if true else None,
+        "pairs": {"found": found, "right": right, "true": true},
+        "missed_by_kind": {row["kind"]: {"missed": row["missed"], "records": row["records"]} for row in missed},
+    }

@@ -1,0 +1,115 @@
+-- One row per person known by as_of. 0 is known: the source landed and says nothing; NULL is unknown.
+SELECT
+    CAST($as_of AS DATE) AS as_of,
+    p.profile_id,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_total, 0) AS BIGINT) END AS orders_total,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_90d, 0) AS BIGINT) END AS orders_90d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_365d, 0) AS BIGINT) END AS orders_365d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_total, 0) AS DECIMAL(18,4)) END AS spend_total,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_90d, 0) AS DECIMAL(18,4)) END AS spend_90d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_365d, 0) AS DECIMAL(18,4)) END AS spend_365d,
+    CASE WHEN $orders_landed AND o.orders_365d > 0 THEN CAST(o.spend_365d / o.orders_365d AS DECIMAL(18,4)) END AS aov_365d,
+    CASE WHEN $orders_landed THEN o.first_order_on END AS first_order_on,
+    CASE WHEN $orders_landed THEN o.last_order_on END AS last_order_on,
+    CASE WHEN $orders_landed THEN CAST(date_diff('day', o.last_order_on, $as_of) AS INTEGER) END AS days_since_last_order,
+    CASE WHEN $orders_landed THEN b.spend_percentile END AS spend_percentile,
+    CASE
+        WHEN NOT $orders_landed THEN NULL
+        WHEN b.spend_percentile >= $top_from THEN 'top'
+        WHEN b.spend_percentile >= $mid_from THEN 'mid'
+        WHEN b.spend_percentile IS NOT NULL THEN 'low'
+        ELSE 'none'
+    END AS value_tier,
+    CASE
+        WHEN NOT $orders_landed THEN NULL
+        WHEN t.spend_percentile >= $top_from THEN 'top'
+        WHEN t.spend_percentile >= $mid_from THEN 'mid'
+        WHEN t.spend_percentile IS NOT NULL THEN 'low'
+        ELSE 'none'
+    END AS value_tier_lifetime,
+    CASE WHEN $orders_landed THEN b.rfm_r END AS rfm_r,
+    CASE WHEN $orders_landed THEN b.rfm_f END AS rfm_f,
+    CASE WHEN $orders_landed THEN b.rfm_m END AS rfm_m,
+    CASE
+        WHEN NOT $orders_landed THEN NULL
+        WHEN coalesce(o.orders_total, 0) = 0 THEN 'prospect'
+        WHEN date_diff('day', o.first_order_on, $as_of) <= $new_days THEN 'new'
+        WHEN date_diff('day', o.last_order_on, $as_of) <= $active_days THEN 'active'
+        WHEN date_diff('day', o.last_order_on, $as_of) <= $at_risk_days THEN 'at_risk'
+        ELSE 'churned'
+    END AS lifecycle_stage,
+    CASE
+        WHEN NOT $orders_landed OR coalesce(o.orders_total, 0) = 0 THEN NULL
+        WHEN o.orders_365d >= $loyal_orders AND date_diff('day', o.last_order_on, $as_of) <= $active_days
+            THEN CASE WHEN b.spend_percentile >= $top_from THEN 'vip' ELSE 'loyal' END
+        ELSE 'regular'
+    END AS loyalty_stage,
+    CASE
+        WHEN NOT $events_landed THEN NULL
+        WHEN e.visits_30d >= $power_visits THEN 'power'
+        WHEN e.visits_30d >= 1 THEN 'active'
+        WHEN date_diff('day', e.last_visit_on, $as_of) <= $dormant_days THEN 'inactive'
+        ELSE 'dormant'
+    END AS activity_stage,
+    CASE WHEN $orders_landed THEN l.top_department END AS top_department,
+    CASE WHEN $orders_landed THEN CAST(coalesce(l.departments_365d, 0) AS BIGINT) END AS departments_365d,
+    CASE WHEN $orders_landed AND l.sold_365d > 0
+        THEN CAST(l.markdown_365d AS DOUBLE) / CAST(l.sold_365d AS DOUBLE) END AS markdown_share,
+    CASE WHEN $orders_landed AND l.dated_lines_365d > 0
+        THEN CAST(l.new_lines_365d AS DOUBLE) / CAST(l.dated_lines_365d AS DOUBLE) END AS new_arrival_share,
+    CASE WHEN $orders_landed AND o.timed_orders > 0
+        THEN CAST(coalesce(o.late_orders, 0) AS DOUBLE) / CAST(o.timed_orders AS DOUBLE) END AS late_night_share,
+    CASE WHEN $orders_landed THEN CAST(coalesce(w.loaded, 0) AS DECIMAL(18,4)) END AS prepaid_loaded_7d,
+    CASE WHEN $events_landed THEN e.last_seen_on END AS last_seen_on,
+    CASE WHEN $events_landed THEN CAST(coalesce(e.visits_7d, 0) AS BIGINT) END AS visits_7d,
+    CASE WHEN $events_landed THEN CAST(coalesce(e.visits_30d, 0) AS BIGINT) END AS visits_30d,
+    CASE WHEN $events_landed THEN CAST(coalesce(e.sessions_30d, 0) AS BIGINT) END AS sessions_30d,
+    CASE WHEN $messages_landed THEN CAST(coalesce(m.email_clicks_90d, 0) AS BIGINT) END AS email_clicks_90d,
+    CASE WHEN $messages_landed THEN coalesce(m.responded_campaigns, CAST([] AS VARCHAR[])) END AS responded_campaigns,
+    CAST(g.age AS INTEGER) AS age,
+    coalesce(
+        g.age_band,
+        CASE
+            WHEN g.age IS NULL OR g.age < 0 THEN NULL
+            WHEN g.age < 19 THEN 'under 19'
+            WHEN g.age < 25 THEN '19-24'
+            WHEN g.age < 35 THEN '25-34'
+            WHEN g.age < 45 THEN '35-44'
+            WHEN g.age < 55 THEN '45-54'
+            WHEN g.age < 65 THEN '55-64'
+            ELSE '65+'
+        END
+    ) AS age_band,
+    g.gender, g.income_band, g.household_type, g.children, g.occupation, g.birth_day, g.city, g.region, g.postcode, g.country,
+    s.lat, s.lon,
+    CAST(g.loyalty_balance AS BIGINT) AS loyalty_balance,
+    v.preferred_department,
+    v.interests,
+    coalesce(r.email_reachable, FALSE) AS email_reachable,
+    coalesce(r.sms_reachable, FALSE) AS sms_reachable,
+    coalesce(r.ads_reachable, FALSE) AS ads_reachable,
+    p.sources
+FROM (
+    SELECT profile_id, list_sort(array_agg(DISTINCT source)) AS sources FROM persons GROUP BY profile_id
+) AS p
+LEFT JOIN order_facts AS o ON o.profile_id = p.profile_id
+LEFT JOIN buyers AS b ON b.profile_id = p.profile_id
+LEFT JOIN lifetime_buyers AS t ON t.profile_id = p.profile_id
+LEFT JOIN line_facts AS l ON l.profile_id = p.profile_id
+LEFT JOIN prepaid_facts AS w ON w.profile_id = p.profile_id
+LEFT JOIN store_facts AS s ON s.profile_id = p.profile_id
+LEFT JOIN event_facts AS e ON e.profile_id = p.profile_id
+LEFT JOIN message_facts AS m ON m.profile_id = p.profile_id
+LEFT JOIN survey_facts AS v ON v.profile_id = p.profile_id
+LEFT JOIN reach_facts AS r ON r.profile_id = p.profile_id
+LEFT JOIN (
+    SELECT
+        *,
+        extract(year FROM $as_of) - extract(year FROM birth_date)
+            - CASE
+                WHEN extract(month FROM $as_of) * 100 + extract(day FROM $as_of)
+                    < extract(month FROM birth_date) * 100 + extract(day FROM birth_date) THEN 1
+                ELSE 0
+            END AS age
+    FROM golden_fields
+) AS g ON g.profile_id = p.profile_id
