@@ -150,9 +150,16 @@ class SandboxServer:
 
 
 def serve(home: Path, port: int, *, vendors: Sequence[str] | None = None, announce: bool = False) -> None:
-    """Serve in the foreground until interrupted. `announce` prints the port as the first line of standard output."""
+    """Serve in the foreground until interrupted. `announce` prints the port as the first line of standard output.
+
+    Raises ConfigError when the port is taken.
+    """
     app = create_app(home, vendors)
-    with socket.create_server((HOST, port), backlog=256) as listener:
+    try:
+        listener = socket.create_server((HOST, port), backlog=256)
+    except OSError:
+        raise ConfigError(f"port {port} of {HOST} cannot be listened on: end what uses it or choose another") from None
+    with listener:
         if announce:
             sys.stdout.write(f"{listener.getsockname()[1]}\n")
             sys.stdout.flush()

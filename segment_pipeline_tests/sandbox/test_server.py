@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline.sandbox.server import SandboxServer, serve
 from segment_pipeline_tests.sandbox.vendors import Klaviyo, Meta
 
 
@@ -46,6 +46,8 @@ def test_a_port_that_is_taken_is_an_error_that_says_where_to_look(tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(ConfigError, match=r"server\.log"):
             SandboxServer(tmp_path, vendors=["meta"], port=taken.getsockname()[1]).start()
+        with pytest.raises(ConfigError, match="choose another"):
+            serve(tmp_path, taken.getsockname()[1], vendors=["meta"])
 
 
 def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path: Path) -> None:
