@@ -106,9 +106,7 @@ def define_persons(session: Session, as_of: date) -> None:
     if as_of not in session.lake.snapshots("identities"):
         raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
     session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_as_of")
-    session.define(
-        "persons", "SELECT source, entity, record_key, profile_id FROM identities_as_of", materialize=True
-    )
+    session.define("persons", "SELECT source, entity, record_key, profile_id FROM identities_as_of", materialize=True)
 
 
 def define_sales(session: Session, as_of: date) -> None:

@@ -143,9 +143,13 @@ def register_rules(session: Session, rules: IdentityRules) -> None:
         }
     )
     session.register("people_limits", limits)
-    rows = [(kind, "listed", value, None) for kind, values in rules.blocked_values.items() for value in values]
+    rows: list[tuple[str, str, str | None, str | None]] = [
+        (kind, "listed", value, None) for kind, values in rules.blocked_values.items() for value in values
+    ]
     rows += [
-        (kind, reason, None, pattern) for kind, found in rules.blocked_patterns.items() for reason, pattern in found.items()
+        (kind, reason, None, pattern)
+        for kind, found in rules.blocked_patterns.items()
+        for reason, pattern in found.items()
     ]
     columns = ("identifier_type", "reason", "identifier", "pattern")
     session.register("blocked", _texts({name: [row[at] for row in rows] for at, name in enumerate(columns)}))
@@ -162,7 +166,9 @@ def _register_components(session: Session, labels: np.ndarray) -> None:
 
 def _group_accounts(session: Session, count: int) -> None:
     """View account_groups: accounts of one source that are one person's, by the smallest record number among them."""
-    session.register("account_groups", pa.table({"record_no": pa.array([], pa.int64()), "group_no": pa.array([], pa.int64())}))
+    session.register(
+        "account_groups", pa.table({"record_no": pa.array([], pa.int64()), "group_no": pa.array([], pa.int64())})
+    )
     pairs = session.table(statement("profiles", "same_person_accounts"))
     if not pairs.num_rows:
         return
@@ -174,8 +180,10 @@ def _group_accounts(session: Session, count: int) -> None:
 
 
 _REFUSALS = pa.schema(
-    [("kind", pa.string()), ("value", pa.string()), ("because", pa.string())]
-    + [("first", pa.int64()), ("second", pa.int64()), ("records", pa.int64())]
+    [
+        *((name, pa.string()) for name in ("kind", "value", "because")),
+        *((name, pa.int64()) for name in ("first", "second", "records")),
+    ]
 )
 
 

@@ -8,22 +8,30 @@ import pyarrow.parquet as pq
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.activities import define_persons, define_sales
+from segment_pipeline.records import Window
 
 
-def pair_quality(lake: Lake, truth_path: Path | str) -> dict[str, Any]:
+def pair_quality(lake: Lake, truth_path: Path | str, *, timezone: str = "UTC") -> dict[str, Any]:
     """Precision and recall over pairs of records at the newest as_of, and the pairs missed by kind of record.
 
-    `truth_path`: Parquet with one row per record: source, entity, record_key, person_id, kind. Only records that are in both
-    are paired, and those of the truth that belong to nobody here count as missed. `missed_by_kind` gives, per kind, the
-    records that are not with the largest part of their person. Precision or recall is None where there is no pair.
+    `truth_path`: Parquet with one row per record: source, entity, record_key, person_id, kind. Judged are its records that the
+    lake holds by then; orders and carts with a customer are the customer's, and a record that belongs to nobody counts as
+    missed. `missed_by_kind` gives, per kind, the records that are not with the largest part of their person. Precision or
+    recall is None where there is no pair.
     """
     days = lake.snapshots("identities")
     if not days:
         raise ConfigError("there are no identities to compare with the truth: materialise them first")
     with lake.session() as session:
         session.register("truth_file", pq.read_table(truth_path))
-        session.scan("identities", partitions={"as_of": [days[-1]]})
-        session.define("judged", statement("profiles", "judged"), materialize=True)
+        define_persons(session, days[-1])
+        for name in ("customers", "carts", "events"):
+            session.scan(name)
+        end = Window.of(days[-1]).instants(timezone)[1]
+        define_sales(session, days[-1])
+        session.define("carts_as_of", statement("profiles", "carts_as_of"), as_of=days[-1], end=end)
+        session.define("judged", statement("profiles", "judged"), materialize=True, as_of=days[-1], end=end)
         pairs = session.rows(statement("profiles", "pair_counts"))[0]
         missed = session.rows(statement("profiles", "missed_by_kind"))
     found, right, true = (int(pairs[name] or 0) for name in ("found", "right_pairs", "true_pairs"))

@@ -64,33 +64,63 @@ class TraitsReport:
 
 _RFM = "Hughes, Strategic Database Marketing (quintiles), with equal values in one bin"
 _DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
-    "orders_total": ("completed sales to date; not returns, exchanges, test or cancelled orders, nor loads of prepaid balance alone", ""),
+    "orders_total": (
+        "completed sales to date; not returns, exchanges, test or cancelled orders, nor loads of prepaid balance alone",
+        "",
+    ),
     "orders_90d": ("completed sales in 90 days", ""),
     "orders_365d": ("completed sales in 365 days", ""),
-    "spend_total": ("revenue to date: net of sales and of goods sold in exchanges, minus refunds and returns made by as_of", ""),
-    "spend_90d": ("revenue of the orders of 90 days, refunds by as_of off; an unlinked return counts on its own day", ""),
+    "spend_total": (
+        "revenue to date: net of sales and of goods sold in exchanges, minus refunds and returns made by as_of",
+        "",
+    ),
+    "spend_90d": (
+        "revenue of the orders of 90 days, refunds by as_of off; an unlinked return counts on its own day",
+        "",
+    ),
     "spend_365d": ("the same of 365 days", ""),
     "aov_365d": ("spend_365d / orders_365d; NULL without an order", ""),
     "first_order_on": ("company day of the first completed sale", ""),
     "last_order_on": ("company day of the last completed sale", ""),
     "days_since_last_order": ("as_of - last_order_on; NULL without an order", ""),
-    "spend_percentile": ("cume_dist of spend_365d among people with an order in 365 days; NULL for others", "SQL:2003 CUME_DIST"),
+    "spend_percentile": (
+        "cume_dist of spend_365d among people with an order in 365 days; NULL for others",
+        "SQL:2003 CUME_DIST",
+    ),
     "value_tier": ("by spend_percentile: top >= 0.9, mid >= 0.5, low; `none` without an order in 365 days", ""),
     "value_tier_lifetime": ("the same over spend_total among people with any order; `none` without", ""),
-    "rfm_r": ("ceil(5 x cume_dist of last_order_on) among people with an order in 365 days; 5 is the most recent", _RFM),
+    "rfm_r": (
+        "ceil(5 x cume_dist of last_order_on) among people with an order in 365 days; 5 is the most recent",
+        _RFM,
+    ),
     "rfm_f": ("ceil(5 x cume_dist of orders_365d) among the same", _RFM),
     "rfm_m": ("ceil(5 x cume_dist of spend_365d) among the same", _RFM),
     "lifecycle_stage": (
         "prospect: no order; new: first order <= 30 days ago; else by the last order: active <= 90, at_risk <= 180, churned",
         "",
     ),
-    "loyalty_stage": ("loyal: 6 or more orders in 365 days and the last <= 90 days ago; vip: loyal and value_tier top; else regular", ""),
-    "activity_stage": ("power: 8 or more visits in 30 days; active: 1 or more; inactive: last visit <= 90 days ago; dormant: later or never", ""),
+    "loyalty_stage": (
+        "loyal: 6 or more orders in 365 days and the last <= 90 days ago; vip: loyal and value_tier top; else regular",
+        "",
+    ),
+    "activity_stage": (
+        "power: 8 or more visits in 30 days; active: 1 or more; inactive: last visit <= 90 days ago; dormant: later or never",
+        "",
+    ),
     "top_department": ("department with the largest spend in 365 days, ties to the first name; NULL without spend", ""),
     "departments_365d": ("departments bought from in 365 days", ""),
-    "markdown_share": ("share of the spend on sold lines of 365 days, refunds off, that was on marked-down lines; NULL without", ""),
-    "new_arrival_share": ("share of sold lines of 365 days of known launch that were bought <= 30 days after it; NULL without", ""),
-    "late_night_share": ("share of sales of 365 days with a local time that were made from 22:00 to before 04:00 local time", ""),
+    "markdown_share": (
+        "share of the spend on sold lines of 365 days, refunds off, that was on marked-down lines; NULL without",
+        "",
+    ),
+    "new_arrival_share": (
+        "share of sold lines of 365 days of known launch that were bought <= 30 days after it; NULL without",
+        "",
+    ),
+    "late_night_share": (
+        "share of sales of 365 days with a local time that were made from 22:00 to before 04:00 local time",
+        "",
+    ),
     "prepaid_loaded_7d": ("prepaid balance loaded in 7 days", ""),
     "last_seen_on": ("company day of the last event of any kind", ""),
     "visits_7d": ("visit events in 7 days", ""),
@@ -115,7 +145,10 @@ _DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
     "loyalty_balance": ("points over the person's living loyalty accounts; NULL: not a member", ""),
     "preferred_department": ("newest declared answer; NULL: never answered", ""),
     "interests": ("declared interests, sorted, each once; NULL: never answered", ""),
-    "email_reachable": ("has a usable, unsuppressed e-mail whose newest e-mail consent is a grant and no newer denial names the customer", ""),
+    "email_reachable": (
+        "has a usable, unsuppressed e-mail whose newest e-mail consent is a grant and no newer denial names the customer",
+        "",
+    ),
     "sms_reachable": ("the same for a phone and SMS", ""),
     "ads_reachable": ("the same for an e-mail or phone and ads", ""),
     "sources": ("sources that know the person, sorted", ""),
@@ -168,9 +201,7 @@ def build_traits(
         inputs = session.inputs
         query = statement("profiles", "traits")
         written = session.replace("traits", query, {"as_of": [as_of]}, **_wanted("traits", values | flags))
-        shares = session.replace(
-            "trait_shares", statement("profiles", "trait_shares"), {"as_of": [as_of]}, as_of=as_of
-        )
+        shares = session.replace("trait_shares", statement("profiles", "trait_shares"), {"as_of": [as_of]}, as_of=as_of)
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
     return TraitsReport(as_of, written.rows, shares.rows, buyers, unknown, inputs)
@@ -182,7 +213,12 @@ def define_trait_facts(
     """Define one view per kind of fact, each with one row per person; returns the values the statements take."""
     activities.define_persons(session, as_of)
     define_records(session, as_of, identity_rules, timezone)
-    session.define("identifier_values", statement("profiles", "identifier_values"), materialize=True, guest_limit=identity_rules.guest_limit)
+    session.define(
+        "identifier_values",
+        statement("profiles", "identifier_values"),
+        materialize=True,
+        guest_limit=identity_rules.guest_limit,
+    )
     golden.define_golden(session, as_of, identity_rules, timezone)
     for name in ("refunds", "order_lines", "stores", "suppressions"):
         session.scan(name)
@@ -200,9 +236,7 @@ def define_trait_facts(
         **{name: getattr(rules, name) for name in TraitRules.__slots__},
     }
     for name in _STEPS:
-        session.define(
-            name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values)
-        )
+        session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
     return values
 
 
