@@ -314,20 +314,19 @@ class HttpClient:
             if response.status_code not in expect:
                 raise ContractError(f"{self._said(call)} answered HTTP {response.status_code} instead of a file")
             return response
-        length = answer.headers.get("Content-Length")
-        if length is None and "chunked" not in answer.headers.get("Transfer-Encoding", "").lower():
+        if (
+            "Content-Length" not in answer.headers
+            and "chunked" not in answer.headers.get("Transfer-Encoding", "").lower()
+        ):
             raise ContractError(f"{self._said(call)} gave a file of unknown length, so a cut could not be seen")
         partial = dest.with_name(f"{dest.name}.{os.getpid()}.{threading.get_ident()}.part")
         try:
-            written = 0
             with partial.open("wb") as file:
-                # `raw` and not `iter_content`: the bytes as sent, which Content-Length counts.
+                # `raw` and not `iter_content`: the bytes as sent, which urllib3 counts against Content-Length.
                 for chunk in answer.raw.stream(_CHUNK, decode_content=False):
-                    written += file.write(chunk)
+                    file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            if length is not None and str(written) != length.strip():
-                raise TransientError(f"{self._said(call)} sent {written} of {length} bytes: it is tried again later")
             partial.replace(dest)
         finally:
             partial.unlink(missing_ok=True)

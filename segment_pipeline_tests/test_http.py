@@ -154,6 +154,21 @@ def test_refused_credentials_are_a_persons_work(server: Server, client: HttpClie
     assert len(server.seen) == 1
 
 
+def test_a_redirect_is_not_followed(server: Server, client: HttpClient) -> None:
+    """A redirected POST would become a GET, and credentials would travel with it."""
+    server.play(answer(302, headers=[("Location", "/elsewhere")]), answer(200))
+    with pytest.raises(ContractError):
+        client.request("GET", "/things")
+    assert [path for _, path, _, _ in server.seen] == ["/things"]
+
+
+def test_cookies_are_not_kept(server: Server, client: HttpClient) -> None:
+    server.play(answer(200, headers=[("Set-Cookie", "session=1")]), answer(200))
+    client.request("GET", "/first")
+    client.request("GET", "/second")
+    assert "cookie" not in server.seen[1][2]
+
+
 def test_an_expected_code_is_an_answer(server: Server, client: HttpClient) -> None:
     server.play(answer(404, b"none"))
     assert client.request("GET", "/x", expect=(404,)).content == b"none"

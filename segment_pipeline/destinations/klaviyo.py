@@ -200,11 +200,9 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
         return paging.pages(fetch, paging.link_next, what=f"{self.name}: {redact.location(path)}")
 
     def _find(self, wanted: str) -> str | None:
-        for page in self._listing("/api/lists"):
-            for found in page["data"]:
-                if found["attributes"]["name"] == wanted:
-                    return str(found["id"])
-        return None
+        listed = (one for page in self._listing("/api/lists") for one in page["data"])
+        # Of two lists made at once under one name, every run takes the same.
+        return min((_text(one, "id") for one in listed if one["attributes"]["name"] == wanted), default=None)
 
     def _unfit(self) -> str:
         column = _COLUMNS[self.channel]

@@ -210,15 +210,14 @@ class MetaAudiences(dg.ConfigurableResource[Any]):
             page = {"after": after} if after else {}
             return self._get(f"act_{self._account}/customaudiences", fields=fields, limit="100", **page)
 
-        for page in paging.pages(fetch, _after, what=f"{self.name}'s list of audiences"):
-            for audience in page.get("data", ()):
-                if audience.get("description") == mark:
-                    if (audience.get("operation_status") or {}).get("code") == _FLAGGED_STATUS:
-                        raise ConfigError(
-                            f"{self.name} flagged audience {_text(audience, 'id')}: review its name in Ads Manager"
-                        )
-                    return _text(audience, "id")
-        return None
+        listed = paging.pages(fetch, _after, what=f"{self.name}'s list of audiences")
+        ours = [one for page in listed for one in page.get("data", ()) if one.get("description") == mark]
+        if not ours:
+            return None
+        oldest = min(ours, key=lambda one: int(_text(one, "id")))  # of two made at once, every run takes the same
+        if (oldest.get("operation_status") or {}).get("code") == _FLAGGED_STATUS:
+            raise ConfigError(f"{self.name} flagged audience {oldest['id']}: review its name in Ads Manager")
+        return _text(oldest, "id")
 
     def _invalid(self, answer: Any, rows: pa.Table) -> dict[str, str]:
         """Key → reason of the rows that Meta called invalid; a 200 with counts only when it did not say which.

@@ -14,7 +14,7 @@ from facebook_business.session import FacebookSession
 
 from segment_pipeline.destinations import bodies, meta
 from segment_pipeline.destinations.meta import MetaAudiences
-from segment_pipeline.errors import ConfigError, RejectedRecords, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.records import Batch, Destination, Operation
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.contracts.destination import (
@@ -182,6 +182,26 @@ def test_rows_meta_calls_invalid_are_rejected_by_key(
     assert (receipt.accepted, set(receipt.rejected.values()), len(receipt.rejected)) == (27, {"invalid_entry"}, 3)
     assert rows_of(server, audience).isdisjoint(
         {key for key in keys_of(destination, crowd(30)) if digest(key) in receipt.rejected}
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"num_received": "2"}, TransientError),
+        ({}, ContractError),
+        ([], ContractError),
+        ({"num_received": "x"}, ContractError),
+    ],
+)
+def test_an_answer_that_counts_fewer_rows_is_no_success(
+    destination: MetaAudiences, body: object, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        destination._invalid(body, batch(destination, "1", crowd(3)).rows)
+    assert (
+        destination._invalid({"num_received": 3, "num_invalid_entries": 0}, batch(destination, "1", crowd(3)).rows)
+        == {}
     )
 
 
