@@ -117,7 +117,11 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
         )
 
     def poll(self, handle: str, batch: Batch) -> BatchReceipt:
-        """Once every job of the batch is complete: its errors by our keys, and Klaviyo's ids of those accepted."""
+        """Once every job of the batch is complete: its errors by our keys, and Klaviyo's ids of those accepted.
+
+        A job that was cancelled or is no longer known raises ContractError, since asking again cannot help: the rows may
+        or may not be there, so the batch is to be sent again.
+        """
         before = self._requests_of_thread()
         jobs = [self._job(job_id) for job_id in handle.split(",")]
         states = [str(job["status"]) for job in jobs]
@@ -219,7 +223,7 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
     def _job(self, job_id: str) -> dict[str, Any]:
         answer = self._bulk().request("GET", f"/api/profile-bulk-import-jobs/{job_id}", expect=(404,))
         if answer.status_code == 404:
-            raise TransientError(f"{self.name} no longer knows an import job: send its batch again", sent=True)
+            raise ContractError(f"{self.name} no longer knows an import job: its batch is to be sent again")
         body = answer.json()
         attributes = (body.get("data") or {}).get("attributes") if isinstance(body, Mapping) else None
         if not isinstance(attributes, dict) or not isinstance(attributes.get("status"), str):
