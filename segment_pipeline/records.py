@@ -158,13 +158,20 @@ class Destination(Protocol):
 class SyncReport:
     """The accounting of one audience's sync. Numbers are members up to `eligible`, destination keys after it.
 
-    candidates = sum(ineligible) + eligible; desired = unchanged + added + updated + rejected + held_adds + uncertain_adds.
+    candidates = sum(ineligible) + eligible
+    desired = unchanged + added + updated + rejected + held + uncertain
+    leaving (keys held before that are not desired) = removed + remove_rejected + held_removals + uncertain_removals
+
+    `status`: `synced`; `partial` (some keys are uncertain, the next run settles them); `held` (a guard stopped the changes,
+    explicit denials apart; `reasons` names it, `digests` holds what to approve); `planned` (nothing was to be sent);
+    `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
+    `requests`: write requests made. `remote`: keys the tool held when last counted; None: it does not say.
     """
 
     audience: str
     destination: str
     status: str
-    as_of: date
+    as_of: date | None
     candidates: int = 0
     ineligible: Mapping[str, int] = field(default_factory=dict)
     eligible: int = 0
@@ -172,11 +179,14 @@ class SyncReport:
     unchanged: int = 0
     added: int = 0
     updated: int = 0
-    removed: int = 0
     rejected: int = 0
-    remove_rejected: int = 0
     held: int = 0
     uncertain: int = 0
+    leaving: int = 0
+    removed: int = 0
+    remove_rejected: int = 0
+    held_removals: int = 0
+    uncertain_removals: int = 0
     requests: int = 0
     remote: int | None = None
     digests: Sequence[str] = ()

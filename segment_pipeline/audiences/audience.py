@@ -1,0 +1,124 @@
+"""What a company declares about one audience: who, to which tool, for which purpose, within which bounds.
+
+Holds declarations only; who may be sent is `eligibility`'s business.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from segment_pipeline.errors import ConfigError
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A trait sent along with each member. An unknown value is left out, so that what the tool holds stays.
+
+    `field`: the tool's name for it. `clears`: an unknown value is sent as null and empties the tool's field.
+    """
+
+    trait: str
+    field: str
+    clears: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """A share of the eligible people who are not sent, drawn once per person and kept for the life of the experiment."""
+
+    experiment: str
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ConfigError(f"experiment {self.experiment}: a holdout's share lies between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """A person is in at most one audience of a group: the one with the smallest rank that may send to them."""
+
+    group: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What stops a plan before anything is sent. Shares are of the keys held before; both halves of a pair must be exceeded.
+
+    `minimum`: smallest audience worth or fit to send; None: the destination's `minimum_size`.
+    """
+
+    removal_share: float = 0.20
+    removal_keys: int = 20
+    large_removal_share: float = 0.05
+    large_removal_keys: int = 500
+    allow_empty: bool = False
+    minimum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """One segment kept in one tool.
+
+    `destination`: name of a declared destination. `channel`, `purpose`: the consent it needs.
+    `limit`: the most people to send; None: all. `attributes`: traits sent along, for tools that take them.
+    `owned`: nobody else writes to the remote audience, so a count that differs from ours is reported.
+    `remote_name`: its name in the tool; it should say nothing about the people in it (default: `Audience` and a number).
+    `max_age_hours`: how old memberships may be, counted from the end of their day; None: `settings.fresh_hours`.
+    """
+
+    name: str
+    segment: str
+    destination: str
+    channel: str
+    owner: str
+    purpose: str = "marketing"
+    priority: Priority | None = None
+    limit: int | None = None
+    holdout: Holdout | None = None
+    attributes: Sequence[Attribute] = ()
+    owned: bool = False
+    remote_name: str | None = None
+    guards: Guards = field(default_factory=Guards)
+    max_age_hours: int | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"audience {self.name!r}: a name is lower-case letters, digits and _, and starts with a letter"
+            )
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"audience {self.name}: a limit is at least 1")
+        if len({attribute.field for attribute in self.attributes}) != len(self.attributes):
+            raise ConfigError(f"audience {self.name} maps two traits to one field: rename one")
+
+    @property
+    def remote(self) -> str:
+        """The name the tool knows it by. Platforms flag names that hint at health or money, so the default says nothing."""
+        return self.remote_name or f"Audience {hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+
+
+def in_priority_order(audiences: Iterable[Audience]) -> list[Audience]:
+    """Audiences so that each comes after those of its group that claim people first; raises ConfigError for clashes."""
+    listed = list(audiences)
+    names = [audience.name for audience in listed]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two audiences are named {twice[0]}: rename one")
+    ranks = [(a.priority.group, a.priority.rank) for a in listed if a.priority]
+    if clashes := sorted({rank for rank in ranks if ranks.count(rank) > 1}):
+        raise ConfigError(f"two audiences of priority group {clashes[0][0]} have rank {clashes[0][1]}: change one")
+    return sorted(listed, key=lambda a: (a.priority.group, a.priority.rank) if a.priority else ("", 0))
+
+
+def claimants(audience: Audience, audiences: Iterable[Audience]) -> list[str]:
+    """Names of the audiences that claim people before this one."""
+    own = audience.priority
+    if own is None:
+        return []
+    return sorted(
+        a.name for a in audiences if a.priority and a.priority.group == own.group and a.priority.rank < own.rank
+    )

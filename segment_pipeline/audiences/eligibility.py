@@ -1,0 +1,145 @@
+"""Who may be sent to: the one way from a segment's members to a plan, for every path.
+
+Consent, suppressions and erasures are read as of now, whatever the day of the memberships. Members lose in this order, each
+counted: erased, suppressed, no consent, no usable identifier, claimed by a higher audience, holdout, over the limit.
+
+How statements cover people. The newest statement about an identifier holds, denied before granted at the same instant. A
+person has denied when the newest statement on any of their identifiers, shared ones included, is a denial; then every
+identifier of theirs is out, for everyone who shares it, unless that very identifier was granted later. An address or a number
+is covered by a grant on itself or on the account (customer key). In channels that are not an address (`ads`, `mail`, …) a
+grant on an identifier nobody else has covers the person's other identifiers too; on a shared one it covers that one alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.statements import statement
+
+REASONS = ("erased", "suppressed", "no_consent", "no_identifier", "claimed", "holdout", "over_limit")
+ADDRESS_CHANNELS = frozenset({"email", "sms"})
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Members of the segment: candidates = sum(ineligible) + eligible. The people themselves are the view `eligible`."""
+
+    candidates: int
+    ineligible: Mapping[str, int]
+    eligible: int
+
+
+def define_evidence(session: Session, audience: Audience) -> None:
+    """The views every judgement of an audience rests on, as of now: who is known by what, and who said what."""
+    for table in ("profiles", "profile_identifiers", "profile_aliases", "consents", "suppressions"):
+        session.scan(table)
+    session.scan("audience_members", partitions={"audience": [audience.name]})
+    session.define("known_people", statement("audiences", "known_identifiers"), materialize=True)
+    session.define("known_identifiers", "SELECT * FROM known_people")
+    session.define(
+        "consent_now",
+        statement("audiences", "consent_now"),
+        materialize=True,
+        channel=audience.channel,
+        purpose=audience.purpose,
+    )
+    session.define("person_consent", statement("audiences", "person_consent"), materialize=True)
+    session.define(
+        "blocked_identifiers", statement("audiences", "blocked_identifiers"), materialize=True, channel=audience.channel
+    )
+    session.define("blocked_people", statement("audiences", "blocked_people"), materialize=True)
+
+
+def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, claimants: Sequence[str]) -> Eligibility:
+    """Define the view `eligible` (one row per person who may be sent to) and count who may not, by reason.
+
+    Needs `define_evidence`. Leaves `drawn` (with the variants to store) and `member_identifiers` behind.
+    """
+    session.scan("memberships", partitions={"as_of": [as_of]})
+    session.scan("claims", partitions={"audience": list(claimants)} if claimants else None)
+    experiment = audience.holdout.experiment if audience.holdout else ""
+    session.scan("assignments", partitions={"experiment": [experiment]})
+    define = session.define
+    define("candidates", statement("audiences", "candidates"), materialize=True, segment=audience.segment)
+    _define_external_ids(session, shape)
+    session.register("destination_fields", shape.table)
+    define(
+        "member_identifiers",
+        statement("audiences", "member_identifiers"),
+        materialize=True,
+        person_level=audience.channel not in ADDRESS_CHANNELS,
+    )
+    define("judged", statement("audiences", "judged"), materialize=True)
+    define("claimed", statement("audiences", "claimed"), materialize=True, claimants=list(claimants))
+    define("variants", statement("audiences", "variants"))
+    threshold = threshold_of(audience.holdout.share) if audience.holdout else ""
+    define("drawn", statement("audiences", "drawn"), materialize=True, experiment=experiment, threshold=threshold)
+    define("holders", statement("audiences", "holders"))
+    define(
+        "verdicts", statement("audiences", "verdicts"), materialize=True, most=audience.limit, audience=audience.name
+    )
+    define("eligible", "SELECT profile_id FROM verdicts WHERE reason IS NULL")
+    counted = {
+        row["reason"]: row["people"]
+        for row in session.rows("SELECT reason, count(*) AS people FROM verdicts GROUP BY reason")
+    }
+    ineligible = {reason: counted.get(reason, 0) for reason in REASONS}
+    return Eligibility(sum(counted.values()), ineligible, counted.get(None, 0))
+
+
+def _define_external_ids(session: Session, shape: Shape) -> None:
+    """Tools that key on our id are sent one per candidate, as if it were an identifier the sources had given."""
+    if not shape.wants_external_ids:
+        return
+    column = next(i.column for i in shape.capabilities.identifiers if i.kind == "external_id")
+    session.define(
+        "sent_external_ids",
+        "SELECT json_extract_string(identifiers, '$.' || $column) AS sent FROM audience_members WHERE state <> 'rejected'",
+        column=column,
+    )
+    session.define("external_ids", statement("audiences", "external_ids"), materialize=True)
+    session.define("known_identifiers", "SELECT * FROM known_people UNION ALL BY NAME SELECT * FROM external_ids")
+
+
+def threshold_of(share: float) -> str:
+    """Eight hex digits: a digest below them, as text, falls into the share. 'g' is above every digit: all of them."""
+    return "g" if share >= 1 else f"{int(share * 2**32):08x}"
+
+
+def store_assignments(session: Session, audience: Audience, as_of: date, now: datetime) -> int:
+    """Keep the variants drawn for the first time, for ever; returns how many."""
+    if audience.holdout is None or not session.value("SELECT count(*) FROM drawn WHERE is_new"):
+        return 0
+    return session.append(
+        "assignments",
+        "SELECT CAST($experiment AS VARCHAR) AS experiment, profile_id, variant, CAST($day AS DATE) AS assigned_on, "
+        "CAST($now AS TIMESTAMPTZ) AS assigned_at, CAST($audience AS VARCHAR) AS audience FROM drawn WHERE is_new",
+        experiment=audience.holdout.experiment,
+        day=as_of,
+        now=now,
+        audience=audience.name,
+    ).rows
+
+
+def store_claims(session: Session, audience: Audience, as_of: date) -> None:
+    """Replace the people this audience holds back from those after it: all it may send to, its holdout included."""
+    if audience.priority is None:
+        return
+    session.scan("claims", partitions={"audience": [audience.name]}, alias="_own_claims")
+    wanted = "SELECT profile_id FROM verdicts WHERE reason IS NULL OR reason = 'holdout'"
+    session.define("_wanted_claims", wanted)
+    different = session.value(
+        "SELECT count(*) FROM _wanted_claims AS w FULL JOIN _own_claims AS o ON o.profile_id = w.profile_id "
+        "WHERE w.profile_id IS NULL OR o.profile_id IS NULL"
+    )
+    if different:
+        session.replace(
+            "claims",
+            "SELECT CAST($audience AS VARCHAR) AS audience, profile_id, CAST($day AS DATE) AS as_of FROM _wanted_claims",
+            {"audience": [audience.name]},
+            audience=audience.name,
+            day=as_of,
+        )

@@ -1,0 +1,327 @@
+"""The ledger: what was attempted, what came of it, and who may attempt. Transactions in SQLite (one host) or PostgreSQL.
+
+    plan      planned -> pushing -> pushed -> folded      held -> approved | (left to expire)
+    batch     planned -> attempted -> final | uncertain | unsent
+
+`attempted` is committed before a batch leaves, a receipt and its row outcomes are one transaction, and both only by the
+holder of the audience's lease. Opening migrates. Errors of the database leave as ours, without a value.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, RowMapping
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from segment_pipeline import clock
+from segment_pipeline.audiences.ledger_tables import approvals, batches, plans, remotes, row_outcomes
+from segment_pipeline.audiences.plan import Plan, PlannedBatch
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.records import BatchReceipt, Operation
+
+HEAD = "0001"
+UNFINISHED = ("planned", "pushing", "pushed")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPlan:
+    """A plan as the ledger knows it. `sequence` numbers the plans of one audience."""
+
+    plan: Plan
+    sequence: int
+    status: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """What became of one batch. `state`: planned, attempted, final, uncertain, unsent."""
+
+    batch: PlannedBatch
+    state: str
+    requests: int
+    rejected: Mapping[str, str]
+    vendor_ids: Mapping[str, str]
+
+
+class Ledger:
+    """Plans, batches, outcomes and remote ids of all audiences. Thread-safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Ledger":
+        """Connect and migrate; raises ConfigError for a URL or database that cannot be opened."""
+        from segment_pipeline.audiences.migrate import migrate
+
+        try:
+            parsed = sa.make_url(url)
+            if parsed.get_backend_name() == "sqlite":
+                if parsed.database:
+                    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                engine = sa.create_engine(parsed, connect_args={"timeout": 60}, hide_parameters=True)
+                sa.event.listen(engine, "connect", _sqlite_pragmas)
+                sa.event.listen(engine, "begin", _sqlite_begin)
+            else:
+                engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+            migrate(engine, HEAD)
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            raise ConfigError(
+                f"the ledger cannot be opened ({type(error).__name__}): check SEGMENT_PIPELINE_LEDGER"
+            ) from None
+        return cls(engine)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction; nothing of the database's message, which quotes values, leaves it."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise TransientError(f"the ledger did not answer ({type(error).__name__}): run again") from None
+        except SQLAlchemyError as error:
+            raise ContractError(
+                f"the ledger refused a statement ({type(error).__name__}): is it this version's schema?"
+            ) from None
+
+    def record(self, plan: Plan, *, held: bool, inputs: str, floor: int = 0) -> RecordedPlan:
+        """Write the plan and its batches down under the next number above `floor` and those the audience used.
+
+        A plan that was written down before and not sent gets a new number; raises ContractError for one that was sent.
+        """
+        now, status = clock.now(), "held" if held else "planned"
+        with self.transaction() as c:
+            existing = c.execute(sa.select(plans.c.status).where(plans.c.digest == plan.digest)).scalar()
+            if existing not in (None, "planned", "held"):
+                raise ContractError(f"plan {plan.digest} was already sent: plan again")
+            used = c.execute(sa.select(sa.func.max(plans.c.sequence)).where(plans.c.audience == plan.audience)).scalar()
+            sequence = 1 + max(used or 0, floor)
+            if existing is None:
+                c.execute(
+                    plans.insert().values(
+                        digest=plan.digest,
+                        audience=plan.audience,
+                        destination=plan.destination,
+                        sequence=sequence,
+                        kind=plan.kind,
+                        status=status,
+                        as_of=plan.as_of.isoformat(),
+                        fields=json.dumps(plan.fields),
+                        inputs=inputs,
+                        created_at=now,
+                        changed_at=now,
+                    )
+                )
+                c.execute(
+                    batches.insert(),
+                    [
+                        {
+                            "plan": plan.digest,
+                            "number": b.number,
+                            "phase": b.phase,
+                            "operation": b.operation.value,
+                            "rows": b.rows,
+                            "state": "planned",
+                            "token": 0,
+                            "attempts": 0,
+                            "requests": 0,
+                        }
+                        for b in plan.batches
+                    ],
+                )
+            else:
+                c.execute(
+                    plans.update()
+                    .where(plans.c.digest == plan.digest)
+                    .values(sequence=sequence, status=status, changed_at=now)
+                )
+            return RecordedPlan(plan, sequence, status, now)
+
+    def advance(self, digest: str, status: str) -> None:
+        with self.transaction() as c:
+            c.execute(plans.update().where(plans.c.digest == digest).values(status=status, changed_at=clock.now()))
+
+    def plan(self, digest: str) -> RecordedPlan | None:
+        """A plan by its digest; None: there is none."""
+        found = self._plans(plans.c.digest == digest)
+        return found[0] if found else None
+
+    def unfinished(self, audience: str) -> list[RecordedPlan]:
+        """Plans of an audience that were begun and not folded, oldest first: what a killed run left."""
+        return self._plans((plans.c.audience == audience) & plans.c.status.in_(UNFINISHED))
+
+    def _plans(self, condition: sa.ColumnElement[bool]) -> list[RecordedPlan]:
+        with self.transaction() as c:
+            found = c.execute(sa.select(plans).where(condition).order_by(plans.c.sequence)).mappings().all()
+            return [
+                RecordedPlan(self._plan(c, row), row["sequence"], row["status"], row["created_at"]) for row in found
+            ]
+
+    def _plan(self, c: Connection, row: RowMapping) -> Plan:
+        rows = c.execute(
+            sa.select(batches).where(batches.c.plan == row["digest"]).order_by(batches.c.number)
+        ).mappings()
+        return Plan(
+            digest=row["digest"],
+            audience=row["audience"],
+            destination=row["destination"],
+            kind=row["kind"],
+            as_of=date.fromisoformat(row["as_of"]),
+            fields=tuple(json.loads(row["fields"])),
+            batches=tuple(_batch(b) for b in rows),
+        )
+
+    def last_folded(self, audience: str) -> int:
+        """Number of the last plan folded into the lake; 0: none."""
+        query = sa.select(sa.func.max(plans.c.sequence)).where(
+            (plans.c.audience == audience) & (plans.c.status == "folded")
+        )
+        with self.transaction() as c:
+            return int(c.execute(query).scalar() or 0)
+
+    def attempt(self, c: Connection, digest: str, number: int, token: int) -> None:
+        c.execute(
+            batches.update()
+            .where((batches.c.plan == digest) & (batches.c.number == number))
+            .values(state="attempted", token=token, attempts=batches.c.attempts + 1, attempted_at=clock.now())
+        )
+
+    def note_handle(self, c: Connection, digest: str, number: int, handle: str | None) -> None:
+        c.execute(
+            batches.update().where((batches.c.plan == digest) & (batches.c.number == number)).values(handle=handle)
+        )
+
+    def receive(self, c: Connection, digest: str, number: int, state: str, receipt: BatchReceipt) -> None:
+        """The end of a batch and the outcomes of its rows."""
+        here = (batches.c.plan == digest) & (batches.c.number == number)
+        c.execute(
+            batches.update()
+            .where(here)
+            .values(state=state, handle=receipt.handle, requests=receipt.requests, ended_at=clock.now())
+        )
+        c.execute(row_outcomes.delete().where((row_outcomes.c.plan == digest) & (row_outcomes.c.batch == number)))
+        told = [
+            {
+                "plan": digest,
+                "batch": number,
+                "key": key,
+                "outcome": "rejected",
+                "reason": reason[:120],
+                "vendor_id": None,
+            }
+            for key, reason in sorted(receipt.rejected.items())
+        ]
+        told += [
+            {"plan": digest, "batch": number, "key": key, "outcome": "accepted", "reason": None, "vendor_id": vendor_id}
+            for key, vendor_id in sorted(receipt.vendor_ids.items())
+            if key not in receipt.rejected
+        ]
+        if told:
+            c.execute(row_outcomes.insert(), told)
+
+    def give_up(self, digest: str) -> None:
+        """Batches of a killed run: what was attempted and never answered is uncertain for good."""
+        with self.transaction() as c:
+            c.execute(
+                batches.update()
+                .where((batches.c.plan == digest) & (batches.c.state == "attempted"))
+                .values(state="uncertain", ended_at=clock.now())
+            )
+
+    def outcome(self, digest: str) -> list[RecordedBatch]:
+        """Each batch of a plan with what is known of it, by number."""
+        with self.transaction() as c:
+            rows = (
+                c.execute(sa.select(batches).where(batches.c.plan == digest).order_by(batches.c.number))
+                .mappings()
+                .all()
+            )
+            told = c.execute(sa.select(row_outcomes).where(row_outcomes.c.plan == digest)).mappings().all()
+        rejected: dict[int, dict[str, str]] = {}
+        vendor_ids: dict[int, dict[str, str]] = {}
+        for row in told:
+            if row["outcome"] == "rejected":
+                rejected.setdefault(row["batch"], {})[row["key"]] = row["reason"] or "rejected"
+            elif row["vendor_id"] is not None:
+                vendor_ids.setdefault(row["batch"], {})[row["key"]] = row["vendor_id"]
+        return [
+            RecordedBatch(
+                _batch(row),
+                row["state"],
+                row["requests"],
+                rejected.get(row["number"], {}),
+                vendor_ids.get(row["number"], {}),
+            )
+            for row in rows
+        ]
+
+    def folded(self, digest: str) -> None:
+        """The lake holds the outcome: vendor ids and the like need not be kept here any longer."""
+        with self.transaction() as c:
+            c.execute(
+                row_outcomes.delete().where((row_outcomes.c.plan == digest) & (row_outcomes.c.outcome == "accepted"))
+            )
+            c.execute(plans.update().where(plans.c.digest == digest).values(status="folded", changed_at=clock.now()))
+
+    def remote_id(self, audience: str, destination: str) -> str | None:
+        with self.transaction() as c:
+            found = c.execute(
+                sa.select(remotes.c.remote_id).where(
+                    (remotes.c.audience == audience) & (remotes.c.destination == destination)
+                )
+            ).scalar()
+        return str(found) if found is not None else None
+
+    def remote_keys(self, audience: str, destination: str) -> int | None:
+        """Keys the vendor held when last asked; None: never asked, or it does not say."""
+        with self.transaction() as c:
+            found = c.execute(
+                sa.select(remotes.c.remote_keys).where(
+                    (remotes.c.audience == audience) & (remotes.c.destination == destination)
+                )
+            ).scalar()
+        return int(found) if found is not None else None
+
+    def note_remote(self, audience: str, destination: str, remote_id: str, keys: int | None = None) -> None:
+        here = (remotes.c.audience == audience) & (remotes.c.destination == destination)
+        with self.transaction() as c:
+            values = {"remote_id": remote_id, "remote_keys": keys, "counted_at": clock.now()}
+            if not c.execute(remotes.update().where(here).values(**values)).rowcount:
+                c.execute(remotes.insert().values(audience=audience, destination=destination, **values))
+
+    def note_approval(self, digest: str, audience: str, expires_at: datetime) -> None:
+        with self.transaction() as c:
+            c.execute(approvals.delete().where(approvals.c.digest == digest))
+            c.execute(
+                approvals.insert().values(
+                    digest=digest, audience=audience, approved_at=clock.now(), expires_at=expires_at
+                )
+            )
+
+
+def _batch(row: RowMapping) -> PlannedBatch:
+    return PlannedBatch(row["number"], row["phase"], Operation(row["operation"]), row["rows"])
+
+
+def _sqlite_pragmas(connection: Any, _: ConnectionPoolEntry) -> None:
+    # The driver must not open transactions by itself: each begins as a writer, or two readers deadlock on upgrade.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 60000", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,245 @@
+"""From eligible people to a plan: the difference between what a tool should hold and what it holds, in numbered batches.
+
+The unit is the destination key. Two plans come of one comparison: explicit denials, sent first and never held, and the rest,
+which a guard can hold. Nothing is sent here; a plan is written to the lake before anything is.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+
+from segment_pipeline.audiences.audience import Audience, Guards
+from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.lake.tables import table
+from segment_pipeline.records import Capabilities, Operation
+
+DENIALS, MAIN = "denials", "main"
+TRY_REFUSED_AGAIN = timedelta(days=7)
+REFRESH_AT = 0.8  # share of a membership's life at the platform after which it is sent again
+ENVELOPE = 200  # bytes a row costs in a request beyond its values
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """Rows that go out together. All batches of a phase end before the next phase starts; phase 0 is not sent."""
+
+    number: int
+    phase: int
+    operation: Operation
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes to one audience, immutable and known by its digest; its rows are in the lake's `plan_rows`."""
+
+    digest: str
+    audience: str
+    destination: str
+    kind: str
+    as_of: date
+    fields: tuple[str, ...]
+    batches: tuple[PlannedBatch, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Destination keys by what happens to them. held_before = leaving + stuck + the desired ones among the held."""
+
+    desired: int = 0
+    held_before: int = 0
+    leaving: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)
+    exits: int = 0
+    owners_changed: int = 0
+
+    def of(self, *changes: str) -> int:
+        return sum(self.changes.get(change, 0) for change in changes)
+
+
+def define_attributes(session: Session, audience: Audience, shape: Shape, as_of: date) -> None:
+    """The view `member_attributes`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
+    if not audience.attributes:
+        return
+    if not shape.capabilities.attributes:
+        raise ConfigError(
+            f"audience {audience.name} maps traits but destination {audience.destination} takes none: drop `attributes`"
+        )
+    for attribute in audience.attributes:
+        if attribute.trait not in table("traits").by_name:
+            raise ConfigError(
+                f"audience {audience.name} maps trait {attribute.trait}, which nobody declares: "
+                "`segment-pipeline traits` lists them"
+            )
+    session.scan("traits", partitions={"as_of": [as_of]})
+    session.define("member_attributes", shape.attributes(audience.attributes), materialize=True)
+
+
+def compare(
+    session: Session, audience: Audience, shape: Shape, now: datetime, *, known: bool, removals_again: bool = False
+) -> Comparison:
+    """Define `compared`, `leaving` and `planned` from the view `eligible`.
+
+    `known` False: who should be in it is not known (no fresh memberships), so nothing is desired or leaves but by denial.
+    `removals_again`: removals the tool refused lately are tried once more.
+    """
+    define = session.define
+    if known:
+        define("keyed", shape.keyed(audience.attributes), materialize=True)
+        define("keyed_long", shape.long("keyed", "key"))
+        if shape.capabilities.matches_any_key:
+            define("record_keys", "SELECT CAST(NULL AS VARCHAR) AS key, CAST(NULL AS VARCHAR) AS record WHERE FALSE")
+        else:
+            define("record_keys", shape.record_keys(), materialize=True)
+        define("desired", statement("audiences", "desired"), materialize=True)
+    else:
+        define(
+            "desired",
+            "SELECT key, identifiers, owners, CAST(NULL AS VARCHAR) AS attributes, payload_hash "
+            "FROM audience_members WHERE FALSE",
+        )
+    expires = shape.capabilities.expires_after_days
+    define(
+        "compared",
+        statement("audiences", "compared"),
+        materialize=True,
+        try_again_before=now - TRY_REFUSED_AGAIN,
+        removals_again_before=now if removals_again else now - TRY_REFUSED_AGAIN,
+        refresh_before=now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
+    )
+    define("holding", "SELECT key, identifiers FROM audience_members WHERE state <> 'rejected'")
+    define("holding_wide", shape.wide("holding"))
+    define("held_long", shape.long("holding_wide", "key"))
+    define("blocked_as_sent", shape.blocked())
+    define("denied_keys", statement("audiences", "denied_keys"), materialize=True)
+    define("owned_changes", statement("audiences", "owned_changes"), materialize=True)
+    define("rekeyed", statement("audiences", "rekeyed"), materialize=True)
+    define("leaving", statement("audiences", "leaving"), materialize=True, known=known)
+    define(
+        "staying",
+        "SELECT key, identifiers, vendor_id FROM compared "
+        "WHERE change IN ('added', 'resent', 'updated', 'refreshed', 'unchanged')",
+    )
+    for relation in ("leaving", "staying"):
+        define(f"{relation}_wide", shape.wide(relation))
+        define(f"{relation}_long", shape.long(f"{relation}_wide", "key"))
+    define("removals", shape.removals(), materialize=True)
+    define("removal_rows", f"SELECT r.*, {shape.json('r')} AS identifiers FROM removals AS r")
+    define("taken_along", statement("audiences", "taken_along"), materialize=True)
+    define("all_planned", statement("audiences", "planned"), materialize=True)
+    define("planned", "SELECT * FROM all_planned")
+    changes = {
+        row["change"]: row["keys"]
+        for row in session.rows("SELECT change, count(*) AS keys FROM compared GROUP BY change")
+    }
+    counts = session.rows(
+        "SELECT count(*) FILTER (WHERE change NOT IN ('leaving', 'stuck', 'forgotten')) AS desired, "
+        "count(*) FILTER (WHERE held) AS held_before, count(*) FILTER (WHERE new_owners) AS owners_changed FROM compared"
+    )[0]
+    exits = session.value("SELECT count(*) FROM removals WHERE kind = 'main' AND cause <> 'rekeyed'")
+    leaving = session.value("SELECT count(*) FROM leaving")
+    return Comparison(counts["desired"], counts["held_before"], leaving, changes, exits, counts["owners_changed"])
+
+
+def guard_reasons(guards: Guards, capabilities: Capabilities, comparison: Comparison) -> list[str]:
+    """Names of the guards a comparison trips; re-keys and explicit denials are not exits."""
+    reasons = []
+    exits, held = comparison.exits, comparison.held_before
+    if (exits > guards.removal_keys and exits > guards.removal_share * held) or (
+        exits > guards.large_removal_keys and exits > guards.large_removal_share * held
+    ):
+        reasons.append("removals")
+    minimum = capabilities.minimum_size if guards.minimum is None else guards.minimum
+    if comparison.desired == 0 and not guards.allow_empty:
+        reasons.append("empty_result")
+    elif 0 < comparison.desired < minimum:
+        reasons.append("under_minimum")
+    return reasons
+
+
+def draw(session: Session, audience: Audience, shape: Shape, kind: str, *, as_of: date, base: int) -> Plan | None:
+    """The plan of one kind from `planned`, its rows left in the view `batched`; None when there is nothing to change.
+
+    `base`: number of the last plan folded, so that the same change after another one is another plan.
+    """
+    capabilities = shape.capabilities
+    remove_first = kind == DENIALS or capabilities.matches_any_key
+    session.define(
+        "phased",
+        statement("audiences", "phased"),
+        remove_first=remove_first,
+    )
+    sizes = session.rows(
+        "SELECT phase, count(*) AS rows, max(length(identifiers) + coalesce(length(attributes), 0)) AS widest "
+        "FROM phased WHERE kind = $kind GROUP BY phase ORDER BY phase",
+        kind=kind,
+    )
+    if not sizes:
+        return None
+    phases, first = [], 1
+    for size in sizes:
+        if size["phase"] == 0:
+            phases.append({"phase": 0, "first": 0, "most": 1})
+            continue
+        most = max(1, min(capabilities.batch_rows, capabilities.batch_bytes // (int(size["widest"]) + ENVELOPE)))
+        phases.append({"phase": size["phase"], "first": first, "most": most})
+        first += -(-size["rows"] // most)
+    session.register(
+        "phases", pa.Table.from_pylist(phases, pa.schema([(n, pa.int32()) for n in ("phase", "first", "most")]))
+    )
+    session.define("batched", statement("audiences", "batched"), materialize=True, kind=kind)
+    batches, digests = [], []
+    for row in session.rows(statement("audiences", "batch_digests")):
+        number = row["batch"]
+        phase = max((p for p in phases if p["first"] <= number), key=lambda p: p["first"])["phase"] if number else 0
+        batches.append(PlannedBatch(number, phase, Operation(row["operation"]), row["rows"]))
+        digests.append(row["digest"])
+    header = json.dumps([audience.name, audience.destination, kind, as_of.isoformat(), base, shape.fields])
+    digest = hashlib.sha256("\n".join([header, *digests]).encode()).hexdigest()[:32]
+    return Plan(digest, audience.name, audience.destination, kind, as_of, tuple(shape.fields), tuple(batches))
+
+
+def write(session: Session, plan: Plan) -> None:
+    """Store the plan's rows, from the view `batched`; storing the same plan twice leaves one."""
+    written = session.replace(
+        "plan_rows",
+        "SELECT CAST($audience AS VARCHAR) AS audience, CAST($digest AS VARCHAR) AS digest, * FROM batched",
+        {"audience": [plan.audience], "digest": [plan.digest]},
+        audience=plan.audience,
+        digest=plan.digest,
+    )
+    if written.rows != plan.rows:
+        raise ContractError(f"plan {plan.digest} counted {plan.rows} rows and stored {written.rows}: plan it again")
+
+
+def keep_approved(session: Session, audience: str, digest: str) -> None:
+    """Drop from `planned` what the approved plan does not hold: approval may only shrink what is sent."""
+    session.scan("plan_rows", partitions={"audience": [audience], "digest": [digest]}, alias="approved_rows")
+    session.define(
+        "planned",
+        "SELECT p.* FROM (SELECT * FROM all_planned) AS p JOIN approved_rows AS a "
+        "ON a.key = p.key AND a.operation = p.operation WHERE p.kind = 'main' "
+        "UNION ALL SELECT * FROM all_planned WHERE kind <> 'main'",
+        materialize=True,
+    )
+
+
+def batch_numbers(batches: Sequence[PlannedBatch]) -> dict[int, list[PlannedBatch]]:
+    """Batches by phase, in the order phases are sent; what is not sent is left out."""
+    phases: dict[int, list[PlannedBatch]] = {}
+    for batch in batches:
+        if batch.phase:
+            phases.setdefault(batch.phase, []).append(batch)
+    return dict(sorted(phases.items()))

@@ -1,0 +1,267 @@
+"""Sends a plan: each batch attempted in the ledger before it leaves and ended by a receipt, whatever the vendor does.
+
+Delivery is at-least-once. What was sent and never answered is `uncertain`, what never left is `unsent`; both are the next
+diff's business. Decides nothing about who is in an audience.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segment_pipeline import clock
+from segment_pipeline.audiences.lease import Lease
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
+from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
+from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.statements import generated
+from segment_pipeline.records import Batch, BatchReceipt, Destination, Operation
+
+ATTEMPTS = 8
+LONGEST_WAIT = 60.0
+POLLS, POLL_SECONDS = 200, 1800.0
+SPLIT = 1_000_000  # parts of a split batch are numbered from here, so that no vendor takes one for its whole
+WITHHELD = "withheld"
+REKEYED_PHASE = 3
+
+T = TypeVar("T")
+Recheck = Callable[[pa.Table], frozenset[str]]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What is known of one batch or a part of it. `state`: final, uncertain or unsent."""
+
+    state: str = "final"
+    requests: int = 0
+    rejected: dict[str, str] = field(default_factory=dict)
+    vendor_ids: dict[str, str] = field(default_factory=dict)
+    trouble: str | None = None
+
+    def join(self, other: "Delivery") -> None:
+        """Parts make a whole: it is final when all of them are, and unsent only when nothing left."""
+        if self.state != other.state:
+            self.state = "uncertain"
+        self.requests += other.requests
+        self.rejected.update(other.rejected)
+        self.vendor_ids.update(other.vendor_ids)
+        self.trouble = self.trouble or other.trouble
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """Repeat a call the vendor was too busy for; raises its last TransientError."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return call()
+        except TransientError as error:
+            if attempt + 1 == ATTEMPTS:
+                raise
+            _pause(attempt, error)
+    raise AssertionError("unreachable: the last attempt raises")
+
+
+def _pause(attempt: int, error: TransientError) -> None:
+    asked = 0.5 * 2**attempt if error.retry_after is None else error.retry_after
+    clock.sleep(min(LONGEST_WAIT, asked))
+
+
+class Push:
+    """One plan on its way to one remote audience. `recheck` names keys that may no longer be sent; asked once a plan is old."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        plan: Plan,
+        destination: Destination,
+        remote_id: str,
+        *,
+        recheck: Recheck | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.ledger, self.lease, self.plan = ledger, lease, plan
+        self.destination, self.remote_id = destination, remote_id
+        self.recheck, self.progress = recheck, progress
+        self.unsettled = False
+        self.troubles: list[str] = []
+        self._splits: dict[int, int] = {}
+        self._done = 0
+
+    def run(self, session: Session) -> None:
+        """Send every batch, phase by phase. Raises ConfigError or ConflictError, what is under way then ends as uncertain."""
+        session.scan("plan_rows", partitions={"audience": [self.plan.audience], "digest": [self.plan.digest]})
+        for phase, planned in batch_numbers(self.plan.batches).items():
+            if phase == REKEYED_PHASE and self.unsettled:
+                # The keys that take their place are not confirmed: the next run removes them.
+                break
+            self._phase(session, planned)
+
+    def _phase(self, session: Session, planned: Sequence[PlannedBatch]) -> None:
+        parallel = max(1, self.destination.capabilities.parallel)
+        under_way: set[Future[None]] = set()
+        with ThreadPoolExecutor(parallel, thread_name_prefix="push") as pool:
+            for batch, rows in self._contents(session, planned):
+                allowed, withheld = self._allowed(batch, rows)
+                while len(under_way) >= parallel:
+                    ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                    for future in ended:
+                        future.result()
+                under_way.add(pool.submit(self._send, batch, allowed, withheld))
+            for future in under_way:
+                future.result()
+
+    def _contents(self, session: Session, planned: Sequence[PlannedBatch]) -> Iterator[tuple[PlannedBatch, pa.Table]]:
+        """The rows of each batch, streamed in order: a plan need not fit into memory."""
+        columns = ", ".join(
+            f"json_extract_string(identifiers, {literal(chr(36) + '.' + chr(34) + f + chr(34))}) AS {quote(f)}"
+            for f in self.plan.fields
+        )
+        query = generated(
+            "audiences/batches",
+            f"SELECT batch, key, {columns}, vendor_id, attributes FROM plan_rows "
+            f"WHERE batch BETWEEN {planned[0].number} AND {planned[-1].number} ORDER BY batch, key",
+        )
+        reader = session.reader(query)
+        held = reader.schema.empty_table()
+        for batch in planned:
+            while held.num_rows < batch.rows:
+                try:
+                    held = pa.concat_tables([held, pa.Table.from_batches([reader.read_next_batch()])])
+                except StopIteration:
+                    break
+            rows, held = held.slice(0, batch.rows), held.slice(batch.rows)
+            if rows.num_rows != batch.rows or pc.any(pc.not_equal(rows["batch"], batch.number)).as_py():
+                raise ContractError(f"plan {self.plan.digest}: batch {batch.number} is not in the lake as planned")
+            yield batch, rows.drop_columns(["batch"])
+        reader.read_all()
+
+    def _allowed(self, batch: PlannedBatch, rows: pa.Table) -> tuple[pa.Table, frozenset[str]]:
+        """The rows that may still go out, and the keys that may not; removals always may."""
+        if self.recheck is None or batch.operation is Operation.REMOVE:
+            return rows, frozenset()
+        withheld = self.recheck(rows)
+        if not withheld:
+            return rows, withheld
+        kept = pc.invert(pc.is_in(rows["key"], pa.array(sorted(withheld), pa.string())))
+        return rows.filter(kept), withheld
+
+    def _send(self, batch: PlannedBatch, rows: pa.Table, withheld: frozenset[str]) -> None:
+        with self.ledger.transaction() as connection:
+            self.lease.renew(connection)
+            self.ledger.attempt(connection, self.plan.digest, batch.number, self.lease.token)
+        delivery = self._deliver(batch, rows, batch.number) if rows.num_rows else Delivery()
+        rejected = delivery.rejected | dict.fromkeys(withheld, WITHHELD)
+        receipt = BatchReceipt(
+            accepted=batch.rows - len(rejected),
+            rejected=rejected,
+            vendor_ids=delivery.vendor_ids,
+            requests=delivery.requests,
+        )
+        with self.ledger.transaction() as connection:
+            self.lease.renew(connection)
+            self.ledger.receive(connection, self.plan.digest, batch.number, delivery.state, receipt)
+        if delivery.state != "final":
+            self.unsettled = True
+        if delivery.trouble:
+            self.troubles.append(delivery.trouble)
+        self._done += batch.rows
+        if self.progress:
+            self.progress(self.plan.audience, self._done, self.plan.rows)
+
+    def _deliver(self, planned: PlannedBatch, rows: pa.Table, number: int) -> Delivery:
+        """Apply rows until the answer is final or patience ends; rows the vendor refuses are cut out and the rest goes on."""
+        batch = Batch(self.plan.digest, number, planned.operation, self.remote_id, rows)
+        delivery, sent = Delivery(), False
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._still_ours()
+            try:
+                receipt = self._applied(batch, delivery)
+            except RejectedRecords as refusal:
+                delivery.requests += 1
+                delivery.join(self._without_refused(planned, rows, refusal, number))
+                return delivery
+            except TransientError as error:
+                delivery.requests += 1
+                sent = sent or error.sent
+                delivery.trouble = str(error)
+                if attempt + 1 < ATTEMPTS:
+                    _pause(attempt, error)
+                continue
+            except ContractError as error:
+                # The answer made no sense; the rows may well be there.
+                delivery.state, delivery.trouble = "uncertain", str(error)
+                return delivery
+            delivery.trouble = None
+            delivery.rejected.update(receipt.rejected)
+            delivery.vendor_ids.update(receipt.vendor_ids)
+            return delivery
+        delivery.state = "uncertain" if sent else "unsent"
+        return delivery
+
+    def _applied(self, batch: Batch, delivery: Delivery) -> BatchReceipt:
+        receipt = self.destination.apply(batch)
+        delivery.requests += receipt.requests
+        started, polls = clock.monotonic(), 0
+        if receipt.handle is not None:
+            with self.ledger.transaction() as connection:
+                self.lease.renew(connection)
+                parent = batch.number % SPLIT
+                self.ledger.note_handle(connection, self.plan.digest, parent, receipt.handle)
+        while receipt.handle is not None:
+            if polls >= POLLS or clock.monotonic() - started > POLL_SECONDS:
+                raise ContractError(
+                    f"{self.destination.name} did not finish a job in time: it is looked at again next time"
+                )
+            clock.sleep(min(30.0, 0.5 * 1.5**polls))
+            polls += 1
+            try:
+                polled = self.destination.poll(receipt.handle, batch)
+            except TransientError:
+                delivery.requests += 1
+                continue
+            delivery.requests += polled.requests
+            receipt = polled
+        known = set(batch.rows.column("key").to_pylist())
+        if receipt.accepted + len(receipt.rejected) != batch.rows.num_rows or not receipt.rejected.keys() <= known:
+            raise ContractError(
+                f"{self.destination.name} answered for {receipt.accepted + len(receipt.rejected)} rows of a batch of "
+                f"{batch.rows.num_rows}: its receipt does not add up"
+            )
+        return receipt
+
+    def _without_refused(
+        self, planned: PlannedBatch, rows: pa.Table, refusal: RejectedRecords, number: int
+    ) -> Delivery:
+        """The rows named are rejected and the others sent again; where none is named, halves are sent until one row is left."""
+        keys = rows.column("key").to_pylist()
+        named = {position: reason for position, reason in refusal.rows.items() if 0 <= position < len(keys)}
+        whole = Delivery()
+        if named:
+            whole.rejected.update({keys[position]: reason for position, reason in named.items()})
+            rest = rows.take(pa.array([p for p in range(len(keys)) if p not in named], pa.int64()))
+            if rest.num_rows:
+                whole.join(self._deliver(planned, rest, self._part(number)))
+            return whole
+        if len(keys) == 1:
+            whole.rejected[keys[0]] = "refused"
+            return whole
+        middle = len(keys) // 2
+        whole = self._deliver(planned, rows.slice(0, middle), self._part(number))
+        whole.join(self._deliver(planned, rows.slice(middle), self._part(number)))
+        return whole
+
+    def _part(self, number: int) -> int:
+        parent = number % SPLIT
+        self._splits[parent] = self._splits.get(parent, 0) + 1
+        return parent + self._splits[parent] * SPLIT
+
+    def _still_ours(self) -> None:
+        with self.ledger.transaction() as connection:
+            self.lease.renew(connection)

@@ -1,0 +1,24 @@
+-- One row per destination key that is desired, held, or was refused, with what has to change about it.
+SELECT
+    coalesce(d.key, h.key) AS key,
+    CASE
+        WHEN d.key IS NULL AND h.state = 'rejected' THEN 'forgotten'
+        WHEN d.key IS NULL AND starts_with(h.refused, 'remove:') AND h.refreshed_at > $removals_again_before THEN 'stuck'
+        WHEN d.key IS NULL THEN 'leaving'
+        WHEN h.key IS NULL THEN 'added'
+        WHEN h.refused = d.payload_hash AND h.refreshed_at > $try_again_before THEN 'refused'
+        WHEN h.state = 'rejected' THEN 'added'
+        WHEN h.state = 'uncertain' THEN 'resent'
+        WHEN h.payload_hash <> d.payload_hash THEN 'updated'
+        WHEN h.refreshed_at <= $refresh_before THEN 'refreshed'
+        ELSE 'unchanged'
+    END AS change,
+    coalesce(h.state, 'rejected') <> 'rejected' AS held,
+    coalesce(d.identifiers, h.identifiers) AS identifiers,
+    d.attributes,
+    coalesce(d.payload_hash, h.payload_hash) AS payload_hash,
+    coalesce(d.owners, h.owners) AS owners,
+    h.vendor_id,
+    d.key IS NOT NULL AND h.key IS NOT NULL AND d.owners <> h.owners AS new_owners
+FROM desired AS d
+FULL JOIN audience_members AS h ON h.key = d.key

@@ -1,0 +1,13 @@
+-- One row per change with the phase it is sent in; a phase starts when the one before has ended. Phase 0 is not sent.
+-- Added first and removed after, so that nobody is out in between; the other way round where a removal could hit the addition.
+SELECT
+    *,
+    CASE
+        WHEN in_place THEN 0
+        WHEN operation = 'remove' AND ($remove_first OR kind = 'denials') THEN 1
+        WHEN operation = 'upsert' AND ($remove_first OR kind = 'denials') THEN 2
+        WHEN operation = 'upsert' THEN 1
+        WHEN cause = 'rekeyed' THEN 3
+        ELSE 2
+    END AS phase
+FROM planned

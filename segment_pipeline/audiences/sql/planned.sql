@@ -1,0 +1,39 @@
+-- One row per change to send. Denials are a plan of their own; a key whose record lives on under another key is not sent.
+SELECT
+    c.kind,
+    'upsert' AS operation,
+    c.cause,
+    c.key,
+    c.identifiers,
+    c.vendor_id,
+    c.attributes,
+    c.payload_hash,
+    c.owners,
+    FALSE AS in_place
+FROM (
+    SELECT
+        'main' AS kind,
+        CASE WHEN c.change = 'added' AND r.key IS NOT NULL THEN 'rekeyed' ELSE c.change END AS cause,
+        c.key, c.identifiers, c.vendor_id, c.attributes, c.payload_hash, c.owners
+    FROM compared AS c
+    LEFT JOIN rekeyed AS r ON r.key = c.key
+    WHERE c.change IN ('added', 'resent', 'updated', 'refreshed')
+    UNION ALL
+    SELECT t.kind, 'resent' AS cause, c.key, c.identifiers, c.vendor_id, c.attributes, c.payload_hash, c.owners
+    FROM compared AS c
+    JOIN taken_along AS t ON t.key = c.key
+    WHERE c.change = 'unchanged'
+) AS c
+UNION ALL
+SELECT
+    CASE WHEN r.in_place THEN 'main' ELSE r.kind END AS kind,
+    'remove' AS operation,
+    r.cause,
+    r.key,
+    r.identifiers,
+    r.vendor_id,
+    CAST(NULL AS VARCHAR) AS attributes,
+    r.payload_hash,
+    r.owners,
+    r.in_place
+FROM removal_rows AS r

@@ -1,0 +1,36 @@
+"""From people to what the tool holds: literal people in, the tool's rows and the report's numbers out."""
+
+from segment_pipeline_tests.audiences.tool import Tool
+from segment_pipeline_tests.audiences.world import Person, World, audience
+
+ANN = Person("p-ann", "ann@shop.test", "+12025550101")
+BOB = Person("p-bob", "bob@shop.test", None)
+CAT = Person("p-cat", None, "+12025550103")
+DAN = Person("p-dan", "dan@shop.test", "+12025550104", consent=None)
+
+
+def test_members_with_consent_reach_the_tool_and_the_report_adds_up(world: World, tool: Tool) -> None:
+    world.people([ANN, BOB, CAT, DAN])
+    report = world.sync(audience(), tool)
+    assert report.reasons == ()
+    assert tool.held() == {("ann@shop.test", "+12025550101"), ("bob@shop.test", None), (None, "+12025550103")}
+    assert (report.status, report.candidates, report.ineligible["no_consent"], report.eligible) == ("synced", 4, 1, 3)
+    assert (report.desired, report.added, report.remote, report.requests) == (3, 3, 3, 1)
+
+
+def test_a_second_run_sends_nothing(world: World, tool: Tool) -> None:
+    world.people([ANN, BOB])
+    world.sync(audience(), tool)
+    calls = tool.calls()
+    report = world.sync(audience(), tool)
+    assert tool.calls() == calls
+    assert (report.status, report.unchanged, report.requests, report.remote) == ("synced", 2, 0, 2)
+
+
+def test_a_leave_is_removed(world: World, tool: Tool) -> None:
+    world.people([ANN, BOB])
+    world.sync(audience(), tool)
+    world.members([BOB.profile_id])
+    report = world.sync(audience(), tool)
+    assert tool.held() == {("bob@shop.test", None)}
+    assert (report.unchanged, report.removed, report.leaving, report.remote) == (1, 1, 1, 1)
