@@ -1,7 +1,8 @@
 """The canonical tables every source is mapped to: what the systems said, version by version. Declarations only.
 
 Facts are partitioned by (source, day). `day` is the company day of `updated_at` for records that change, of the server's
-arrival for event logs, of the pull for snapshots. A row is a version; readers take the newest with `updated_at` <= as-of.
+arrival for event logs; for snapshots it is the last company day that was over when they were pulled. A row is a version;
+readers take the newest with `updated_at` <= as-of.
 """
 
 from segment_pipeline.lake.tables import Column as C, Table
@@ -85,10 +86,11 @@ TABLES = (
             C("price", "MONEY", "list price"),
             C("currency", "VARCHAR", "ISO 4217 of the price"),
             C("launched_on", "DATE", "first day it was sold; NULL: unknown"),
-            C("deleted_on", "DATE", "first snapshot day without it; NULL: it is there"),
+            C("deleted_on", "DATE", "day the source said it is gone; NULL: it is there"),
+            C("skus", "VARCHAR[]", "stock keeping units it is sold under: what one product has in common across sources"),
             DAY,
         ),
-        key=("source", "product_key", "updated_at", "day"),
+        key=("source", "product_key", "updated_at"),
         partition_by=PARTITIONS,
         sort_by=("product_key",),
     ),
@@ -118,7 +120,7 @@ TABLES = (
                 "before discounts, without tax, shipping, tips and gift cards; negative for a return",
                 nullable=False,
             ),
-            C("discount", "MONEY", "discounts, positive", nullable=False),
+            C("discount", "MONEY", "discounts, positive; negative where a return takes them back", nullable=False),
             C("net", "MONEY", "gross - discount", nullable=False),
             C("net_base", "MONEY", "net in the base currency; NULL: no rate"),
             C("gift_card_sold", "MONEY", "prepaid balance loaded by this order; not revenue", nullable=False),
@@ -138,12 +140,17 @@ TABLES = (
         (
             SOURCE,
             C("order_key", "VARCHAR", "order", nullable=False),
-            C("line_number", "VARCHAR", "the source's id of the line within the order", nullable=False),
+            C(
+                "line_number",
+                "VARCHAR",
+                "the source's id of the line within the order; returned lines begin with `return:`",
+                nullable=False,
+            ),
             UPDATED,
             C("product_key", "VARCHAR", "product; NULL: free text"),
             C("quantity", "RATE", "units; meaningless for fuel and the like"),
             C("gross", "MONEY", "before discounts; negative for returned lines", nullable=False),
-            C("discount", "MONEY", "discounts, positive", nullable=False),
+            C("discount", "MONEY", "discounts, positive; negative where a return takes them back", nullable=False),
             C("net", "MONEY", "gross - discount", nullable=False),
             C("net_base", "MONEY", "net in the base currency; NULL: no rate"),
             C("is_markdown", "BOOLEAN", "sold below list price", nullable=False),
@@ -159,7 +166,7 @@ TABLES = (
         "one row per refund of money; versions share the key and differ in updated_at",
         (
             SOURCE,
-            C("refund_key", "VARCHAR", "the source's id of the refund", nullable=False),
+            C("refund_key", "VARCHAR", "the source's id of the refund, with the line's where it names one", nullable=False),
             UPDATED,
             C("order_key", "VARCHAR", "order refunded; NULL: not linked"),
             C("line_number", "VARCHAR", "line refunded; NULL: the order as a whole"),

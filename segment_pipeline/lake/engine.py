@@ -37,6 +37,13 @@ class Connection(Protocol):
     def register(self, name: str, rows: pa.Table) -> None:
         """Make `name` a view of an Arrow table."""
 
+    def records(self, name: str, files: Sequence[str], path: Sequence[str]) -> None:
+        """Make `name` a view of the records in raw pages: one row `record`, JSON text, per element of the list at `path`.
+
+        Files are Parquet with one column, `content`: a page as received. An empty `path`: the files are text instead, plain
+        or gzip by their suffix, and each line is a record, valid JSON or not.
+        """
+
     def define(self, name: str, sql: str, *, materialize: bool) -> None:
         """Make `name` a view of a query, or a temporary table of its rows."""
 
