@@ -220,7 +220,7 @@ class _Builder:
             "select category, product_id, price from till_products where category in (select unnest(?)) order by sales desc, product_id",
             [[till_category for _, _, till_category in SHELVES]],
         ).fetchall()
-        products = web_products(self._plan.as_of, shelf, self._plan.mix)
+        products = web_products(self._plan.as_of, shelf)
         garden = Garden(self._plan.as_of, products.to_pylist())
         garden.grow(planted)
         tables = garden.tables() | {

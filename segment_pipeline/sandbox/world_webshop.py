@@ -9,8 +9,6 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from segment_pipeline.sandbox.world_proportions import Proportions
-
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -87,7 +85,7 @@ _SEASONS = {
 }
 
 
-def web_products(as_of: date, shelf: list[tuple[str, int, int]], mix: Proportions) -> pa.Table:
+def web_products(as_of: date, shelf: list[tuple[str, int, int]]) -> pa.Table:
     """One row per web product. `shelf`: (till category, product number, usual price in cents), best sellers first."""
     rows: list[dict[str, object]] = []
     for place, category in enumerate(CATEGORIES):

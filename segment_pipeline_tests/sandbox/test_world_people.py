@@ -69,7 +69,7 @@ def test_each_worked_example_gets_its_people() -> None:
 
 
 def test_each_fashion_category_has_a_collection_launched_in_the_last_month_and_older_ones() -> None:
-    products = web_products(AS_OF, [], MIX).to_pylist()
+    products = web_products(AS_OF, []).to_pylist()
     for category in CATEGORIES:
         ages = {(AS_OF - p["launched_on"]).days for p in products if p["category"] == category.name}
         assert 0 <= min(ages) <= 30
@@ -77,7 +77,7 @@ def test_each_fashion_category_has_a_collection_launched_in_the_last_month_and_o
 
 
 def test_churned_runners_left_half_a_year_ago_and_came_back_to_look_at_the_newest_shoes() -> None:
-    products = web_products(AS_OF, [("BAG SNACKS", n, 300) for n in range(20)], MIX).to_pylist()
+    products = web_products(AS_OF, [("BAG SNACKS", n, 300) for n in range(20)]).to_pylist()
     garden = Garden(AS_OF, products)
     garden.grow([seat for seat in plant_seats(1) if seat.planted == "churned_runners"])
     orders: list[dict[str, Any]] = garden.orders
