@@ -1,5 +1,10 @@
 """Fixtures every room uses: a lake in an empty folder, and literal rows put through the real engine."""
 
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,3 +45,35 @@ def put(lake: Lake) -> Callable[[str, Rows], None]:
             session.append(name, "SELECT * FROM literal_rows")
 
     return append
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the demo has run once with 300 households; shared by all workers, to be read only."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    home = shared / "demo"
+    with (shared / "demo.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "report.json").exists():
+            run_cli("demo", "--home", str(home), "--households", "300")
+    return home
+
+
+@pytest.fixture
+def demo_copy(demo_home: Path, tmp_path: Path) -> Path:
+    """A copy of the demo's home to write to."""
+    return Path(shutil.copytree(demo_home, tmp_path / "demo", ignore=shutil.ignore_patterns("running", "spill")))
+
+
+def run_cli(*arguments: str, home: Path | None = None, code: int = 0) -> str:
+    """The command line as a process of its own, with a clean environment; returns its standard output."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("SEGMENT_PIPELINE_", "DAGSTER_"))}
+    options = ["--home", str(home)] if home else []
+    done = subprocess.run(
+        [sys.executable, "-m", "segment_pipeline.cli", *options, *arguments],
+        env=environ, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, f"exit {done.returncode}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout

@@ -9,7 +9,9 @@ from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
 
 
-def find_profile(lake: Lake, *, profile_id: str | None = None, email: str | None = None, phone: str | None = None, country: str) -> str:
+def find_profile(
+    lake: Lake, *, profile_id: str | None = None, email: str | None = None, phone: str | None = None, country: str
+) -> str:
     """The current id of the person with this id (old ids count), e-mail or phone. `country`: of a phone without a prefix.
 
     Raises ConfigError when nobody has it, or several people do: then their ids are in the message, never the value.
@@ -27,7 +29,9 @@ def find_profile(lake: Lake, *, profile_id: str | None = None, email: str | None
                 raise ConfigError(f"this is not a usable {kind}: check its spelling")
             found = session.rows(statement("profiles", "view_by_identifier"), identifier_type=kind, identifier=value)
     if not found:
-        raise ConfigError("nobody in the lake has this id, e-mail or phone: is the newest day's identities asset materialised?")
+        raise ConfigError(
+            "nobody in the lake has this id, e-mail or phone: is the newest day's identities asset materialised?"
+        )
     if len(found) > 1:
         ids = ", ".join(row["profile_id"] for row in found)
         raise ConfigError(f"{len(found)} people share it: choose one with --id: {ids}")
@@ -41,7 +45,14 @@ def profile_view(lake: Lake, profile_id: str) -> dict[str, Any]:
     """
     with lake.session() as session:
         session.define("person", "SELECT $profile_id AS profile_id", profile_id=profile_id)
-        for name in ("profiles", "profile_identifiers", "consents", "audience_members", "plan_rows", "membership_changes"):
+        for name in (
+            "profiles",
+            "profile_identifiers",
+            "consents",
+            "audience_members",
+            "plan_rows",
+            "membership_changes",
+        ):
             session.scan(name)
         newest = {name: _newest(lake, name) for name in ("identities", "traits", "memberships")}
         for name, day in newest.items():

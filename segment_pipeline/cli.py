@@ -1,0 +1,478 @@
+"""The command line: parses, calls the rooms, prints a table or `--json`. Holds no logic of its own.
+
+A failure ends with exit code 1 (2: wrong usage) and one line that says what to do; a held plan ends with 3.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from segment_pipeline.errors import ConfigError, GuardTripped, SegmentPipelineError
+
+if TYPE_CHECKING:
+    from segment_pipeline.catalogue import Catalogue
+    from segment_pipeline.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+HELD = 3
+
+
+def told(command: Callable[P, T]) -> Callable[P, T]:
+    """Our errors as one line on standard error and an exit code, instead of a traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GuardTripped as error:
+            click.echo(f"held: {error}", err=True)
+            sys.exit(HELD)
+        except SegmentPipelineError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+    return run
+
+
+def with_json(command: Callable[P, T]) -> Callable[P, T]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON with stable field names.")(command)
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str = "", columns: Sequence[str] = ()) -> None:
+    """Rows as JSON, or as a table of `columns` (default: all of the first row)."""
+    if as_json:
+        click.echo(json.dumps(rows, default=_plain, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    names = list(columns or (rows[0] if rows else ()))
+    grid = Table(title=title or None, title_justify="left")
+    for name in names:
+        numeric = bool(rows) and isinstance(rows[0].get(name), int | float | Decimal)
+        grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(row.get(name)) for name in names))
+    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime() | date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case set() | frozenset() | tuple():
+            return sorted(value) if not isinstance(value, tuple) else list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "–"
+        case dict():
+            return ", ".join(f"{k} {v}" for k, v in value.items()) or "–"
+        case list() | tuple():
+            return ", ".join(map(str, value)) or "–"
+        case float():
+            return f"{value:.4g}"
+    return str(value)
+
+
+def _company() -> tuple["Catalogue", "Settings"]:
+    from segment_pipeline.settings import Settings
+    from segment_pipeline.starter.company import STARTER
+
+    return STARTER, Settings.from_env()
+
+
+def _day(given: datetime | None, settings: "Settings", table: str) -> date:
+    from segment_pipeline.lake.lake import Lake
+
+    if given is not None:
+        return given.date()
+    days = Lake.open(settings).snapshots(table)
+    if not days:
+        raise ConfigError(
+            f"the lake at {settings.lake} has no {table} yet: run the refresh job, or `segment-pipeline demo`"
+        )
+    return days[-1]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="Folder of lake, ledger and raw pages [SEGMENT_PIPELINE_HOME or .pipeline].",
+)
+@click.version_option(package_name="segment-pipeline")
+def cli(home: Path | None) -> None:
+    """Customer data from sources to audiences, scheduled by Dagster."""
+    from segment_pipeline.settings import adopt
+
+    if home is not None:
+        os.environ["SEGMENT_PIPELINE_HOME"] = str(home.absolute())
+    adopt(Path(os.environ.get("SEGMENT_PIPELINE_HOME", ".pipeline")))
+
+
+@cli.command()
+@click.option(
+    "--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True, help="Folder of the demo."
+)
+@click.option("--households", type=click.IntRange(min=10), help="Households of the real data [all 2,469].")
+@click.option("--days", type=click.IntRange(min=1, max=365), help="Days of history up to the as-of day [the year].")
+@click.option("--as-of", type=DAY, default="2017-12-31", show_default=True, help="Last day of the demo.")
+@with_json
+@told
+def demo(home: Path, households: int | None, days: int | None, as_of: datetime, as_json: bool) -> None:
+    """Run the whole pipeline on real receipts against the local sandbox, and report."""
+    from segment_pipeline.demo import run_demo
+
+    report = run_demo(home.absolute(), households=households, days=days, as_of=as_of.date(), quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(report, default=_plain, indent=2))
+        return
+    audiences = [{"audience": name} | numbers for name, numbers in report["audiences"].items()]
+    segments = [{"segment": name, "members": size} for name, size in report["segments"].items()]
+    show(segments, as_json=False, title=f"Segments of {report['profiles']} people as of {report['as_of']}")
+    show(
+        audiences,
+        as_json=False,
+        title="Audiences",
+        columns=["audience", "destination", "candidates", "ineligible", "eligible", "desired", "unchanged", "added",
+                 "updated", "removed", "rejected", "held", "uncertain", "remote", "requests"],
+    )  # fmt: skip
+    quality, seconds = report["identity"], report["seconds"]
+    click.echo(f"identity: precision {quality['precision']:.4f}, recall {quality['recall']:.4f} against the truth")
+    click.echo("seconds: " + ", ".join(f"{stage} {took:.1f}" for stage, took in seconds.items()))
+    click.echo(f"report: {home / 'report.json'}   next: make ui, or segment-pipeline --home {home} segments list")
+
+
+@cli.command()
+@click.option(
+    "--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True, help="Folder of the demo."
+)
+@click.option("--port", type=int, default=3000, show_default=True)
+@told
+def ui(home: Path, port: int) -> None:
+    """Dagster's webserver and daemon on the demo's lake, with the sandbox beside them."""
+    from segment_pipeline.demo import serve_ui
+
+    sys.exit(serve_ui(home.absolute(), port=port))
+
+
+@cli.command()
+@click.option("--port", type=int, default=8787, show_default=True)
+@told
+def sandbox(port: int) -> None:
+    """Serve the vendors' APIs on 127.0.0.1, over the state in the home folder."""
+    from segment_pipeline.sandbox.server import serve
+    from segment_pipeline.settings import Settings
+
+    serve(Settings.from_env().home, port)
+
+
+@cli.command()
+@with_json
+@told
+def validate(as_json: bool) -> None:
+    """Check every declaration of the catalogue and every setting; exit 1 with file and line of each mistake."""
+    catalogue, settings = _company()
+    problems = catalogue.problems()
+    for connector in (
+        *catalogue.enabled_sources(settings).values(),
+        *catalogue.enabled_destinations(settings).values(),
+    ):
+        missing = getattr(connector, "missing_settings", None)
+        problems += missing() if missing else []
+    if as_json:
+        click.echo(json.dumps({"ok": not problems, "problems": problems}, indent=2))
+    elif problems:
+        for problem in problems:
+            click.echo(problem, err=True)
+    else:
+        click.echo(f"{len(catalogue.segments)} segments and {len(catalogue.audiences)} audiences: no mistakes")
+    if problems:
+        sys.exit(1)
+
+
+@cli.command()
+@with_json
+@told
+def traits(as_json: bool) -> None:
+    """Every trait with its exact definition."""
+    from segment_pipeline.profiles.traits import TRAITS
+
+    rows = [{"trait": t.name, "type": t.type, "definition": t.definition} for t in TRAITS]
+    show(rows, as_json=as_json, title="Traits")
+
+
+@cli.command()
+@with_json
+@told
+def tables(as_json: bool) -> None:
+    """Every table of the lake: grain, key, columns, and rows held."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.lake.tables import all_tables
+    from segment_pipeline.settings import Settings
+
+    lake = Lake.open(Settings.from_env())
+    rows = [
+        {
+            "table": t.name,
+            "rows": lake.rows(t.name),
+            "grain": t.grain,
+            "key": list(t.key),
+            "personal": list(t.pii),
+            **(
+                {"columns": [{"name": c.name, "type": c.type, "description": c.description} for c in t.columns]}
+                if as_json
+                else {}
+            ),
+        }
+        for t in all_tables()
+    ]
+    show(rows, as_json=as_json, title="Tables")
+
+
+@cli.group()
+def segments() -> None:
+    """List, preview and explain segments."""
+
+
+@segments.command("list")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+@told
+def segments_list(as_of: datetime | None, as_json: bool) -> None:
+    """Every segment with its size."""
+    from segment_pipeline.lake.lake import Lake
+
+    catalogue, settings = _company()
+    day = _day(as_of, settings, "segment_sizes")
+    with Lake.open(settings).session() as session:
+        session.scan("segment_sizes", partitions={"as_of": [day]})
+        sizes = {row["segment"]: row["size"] for row in session.rows("SELECT segment, size FROM segment_sizes")}
+    rows = [
+        {"segment": s.name, "size": sizes.get(s.name), "owner": s.owner, "goal": s.goal, "description": s.description}
+        for s in catalogue.segments
+    ]
+    show(rows, as_json=as_json, title=f"Segments as of {day}")
+
+
+@segments.command("preview")
+@click.argument("name")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+@told
+def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
+    """Size of a segment as written now: of each term, and of each step of the intersection."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.segments.inspect import preview
+
+    catalogue, settings = _company()
+    catalogue.validate()
+    day = _day(as_of, settings, "traits")
+    result = preview(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings)
+    if as_json:
+        click.echo(json.dumps(asdict(result), default=_plain, indent=2))
+        return
+    rows = [{"term": step.term, "people": step.size, "left after it": step.remaining} for step in result.steps]
+    show(rows, as_json=False, title=f"{name} as of {day}: {result.size} of {result.population} people")
+
+
+@segments.command("explain")
+@click.argument("name")
+@click.option("--profile", "profile_id", required=True, help="Profile id.")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+@told
+def segments_explain(name: str, profile_id: str, as_of: datetime | None, as_json: bool) -> None:
+    """Why a person is or is not in a segment: each term, true or false."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.segments.inspect import explain
+
+    catalogue, settings = _company()
+    day = _day(as_of, settings, "traits")
+    result = explain(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, profile_id)
+    if as_json:
+        click.echo(json.dumps(asdict(result), default=_plain, indent=2))
+        return
+    rows = [
+        {"term": "  " * t.depth + t.term, "holds": "yes" if t.holds else "no", "value": t.value} for t in result.terms
+    ]
+    verdict = "is" if result.member else "is not"
+    show(rows, as_json=False, title=f"{profile_id} {verdict} in {name} as of {day}")
+
+
+@cli.group()
+def profile() -> None:
+    """Look at one person."""
+
+
+@profile.command("show")
+@click.option("--id", "profile_id", help="Profile id.")
+@click.option("--email", help="Any address of the person.")
+@click.option("--phone", help="Any phone of the person.")
+@with_json
+@told
+def profile_show(profile_id: str | None, email: str | None, phone: str | None, as_json: bool) -> None:
+    """Everything held about one person: records, traits, segments, audiences and which tool was sent what."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.profiles.view import find_profile, profile_view
+
+    if sum(given is not None for given in (profile_id, email, phone)) != 1:
+        raise click.UsageError("give exactly one of --id, --email and --phone")
+    _, settings = _company()
+    lake = Lake.open(settings)
+    found = find_profile(lake, profile_id=profile_id, email=email, phone=phone, country=settings.country)
+    view = profile_view(lake, found)
+    if as_json:
+        click.echo(json.dumps(view, default=_plain, ensure_ascii=False, indent=2))
+        return
+    show([{"field": k, "value": v} for k, v in view["profile"].items()], as_json=False, title=f"Person {found}")
+    for part in ("identifiers", "records", "segments", "consents", "audiences"):
+        show(view[part], as_json=False, title=part.capitalize())
+    show([{"trait": k, "value": v} for k, v in view["traits"].items()], as_json=False, title="Traits")
+
+
+@cli.group()
+def audiences() -> None:
+    """List, plan, sync and approve audiences."""
+
+
+@audiences.command("list")
+@with_json
+@told
+def audiences_list(as_json: bool) -> None:
+    """Every audience, what it holds, and its last sync."""
+    from segment_pipeline.lake.lake import Lake
+
+    catalogue, settings = _company()
+    with Lake.open(settings).session() as session:
+        session.scan("audience_members")
+        counted = session.rows(
+            "SELECT audience, CAST(count(*) AS BIGINT) AS keys, max(refreshed_at) AS last_sent FROM audience_members GROUP BY audience"
+        )
+    held = {row["audience"]: row for row in counted}
+    rows = [
+        {
+            "audience": a.name, "segment": a.segment, "destination": a.destination, "channel": a.channel, "purpose": a.purpose,
+            "keys": held.get(a.name, {}).get("keys", 0), "last_sent": held.get(a.name, {}).get("last_sent"),
+        }
+        for a in catalogue.audiences
+    ]  # fmt: skip
+    show(rows, as_json=as_json, title="Audiences")
+
+
+@audiences.command("plan")
+@click.argument("name")
+@with_json
+@told
+def audiences_plan(name: str, as_json: bool) -> None:
+    """What a sync would do, without sending anything."""
+    from segment_pipeline.defs.operations import planned
+
+    catalogue, settings = _company()
+    show([asdict(planned(catalogue, settings, name))], as_json=as_json, title=f"Plan of {name}")
+
+
+@audiences.command("sync")
+@click.argument("name")
+@with_json
+@told
+def audiences_sync(name: str, as_json: bool) -> None:
+    """Send now what the newest day's memberships ask for, through the same asset the job runs."""
+    from segment_pipeline.defs.operations import synced
+
+    catalogue, settings = _company()
+    report = synced(catalogue, settings, name)
+    show([asdict(report)], as_json=as_json, title=f"Sync of {name}")
+    if report.status == "held":
+        raise GuardTripped(
+            f"nothing was sent: {'; '.join(report.reasons)}", digest=report.digests[0] if report.digests else None
+        )
+
+
+@audiences.command("approve")
+@click.argument("digest")
+@with_json
+@told
+def audiences_approve(digest: str, as_json: bool) -> None:
+    """Send a held plan: eligibility is computed again, and its additions may only have become fewer."""
+    from segment_pipeline.defs.operations import approved
+
+    catalogue, settings = _company()
+    show([asdict(approved(catalogue, settings, digest))], as_json=as_json, title="Approved")
+
+
+@cli.command()
+@with_json
+@told
+def maintain(as_json: bool) -> None:
+    """Drop expired snapshots and raw pages, join small files, remove unreferenced ones."""
+    from rich.progress import Progress
+
+    from segment_pipeline import clock
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.lake.maintenance import maintain as run
+    from segment_pipeline.settings import Settings
+
+    settings = Settings.from_env()
+    with Progress(disable=as_json, transient=True) as bar:
+        task = bar.add_task("tables", total=None)
+        done = run(
+            Lake.open(settings),
+            clock.today(settings.timezone),
+            progress=lambda name: bar.update(task, description=name, advance=1),
+        )
+    show([asdict(upkeep) for upkeep in done], as_json=as_json, title="Maintenance")
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["segment", "audience"]))
+@click.argument("old")
+@click.argument("new")
+@with_json
+@told
+def rename(kind: str, old: str, new: str, as_json: bool) -> None:
+    """Carry the history of a segment or audience over to its new name, so that it is not a new one."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.lake.migrations import rename as carry_over
+    from segment_pipeline.settings import Settings
+
+    show(
+        [{"kind": kind, "old": old, "new": new, "rows": carry_over(Lake.open(Settings.from_env()), kind, old, new)}],
+        as_json=as_json,
+    )
+
+
+@cli.command("free-runs")
+@with_json
+@told
+def free_runs(as_json: bool) -> None:
+    """After a host crash: end runs that Dagster still believes to be running, so that their pool slots are free."""
+    from segment_pipeline.defs.operations import freed_runs
+
+    show([{"run_id": run} for run in freed_runs()], as_json=as_json, title="Runs ended", columns=["run_id"])
+
+
+def main() -> None:
+    cli(prog_name="segment-pipeline")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""When things run: the nightly refresh, the sync once a day is complete, the alert when a run fails.
+
+Two jobs, never one: `refresh` is partitioned and only writes the lake, `sync` is not and is the only one that sends.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from segment_pipeline.defs import audiences, ingest, people, segments
+from segment_pipeline.errors import SegmentPipelineError
+from segment_pipeline.http import HttpClient
+from segment_pipeline.settings import Settings
+
+
+def refresh_job(days: dg.DailyPartitionsDefinition) -> "dg.UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(
+        "refresh",
+        selection=dg.AssetSelection.groups(ingest.GROUP, people.GROUP, segments.GROUP),
+        partitions_def=days,
+        description="Pull, resolve, derive and evaluate one day or a range of days; sends nothing",
+    )
+
+
+def sync_job() -> "dg.UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(
+        "sync",
+        selection=dg.AssetSelection.groups(audiences.GROUP),
+        description="Make every audience equal to its segment's newest day; the only job that sends",
+    )
+
+
+def nightly(
+    settings: Settings, days: dg.DailyPartitionsDefinition, job: "dg.UnresolvedAssetJobDefinition"
+) -> dg.ScheduleDefinition:
+    """Refresh of the last complete day. Starts running."""
+
+    @dg.schedule(
+        name="nightly",
+        job=job,
+        cron_schedule=settings.cron,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Refreshes yesterday's partition",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        with dg.partition_loading_context(effective_dt=context.scheduled_execution_time):
+            key = days.get_last_partition_key()
+        if key is None:
+            return dg.SkipReason("no day is complete yet")
+        return dg.RunRequest(run_key=f"{key}@{context.scheduled_execution_time:%Y-%m-%dT%H:%M}", partition_key=key)
+
+    return schedule
+
+
+def new_day(
+    names: Sequence[str], days: dg.DailyPartitionsDefinition, job: "dg.UnresolvedAssetJobDefinition"
+) -> dg.SensorDefinition:
+    """Sync once the newest day's memberships are all there; a backfill of the past launches nothing. Starts running.
+
+    A newest day that is computed again is not sent again: `segment-pipeline audiences sync` does that.
+    """
+    keys = [segments.segment_key(name) for name in names]
+
+    @dg.sensor(
+        name="new_day",
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches the sync when every segment of the newest day is materialised",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        newest = days.get_last_partition_key()
+        if newest is None or (context.cursor and newest <= context.cursor):
+            return dg.SkipReason(f"{newest or 'no day'} is already handled")
+        have = sum(newest in context.instance.get_materialized_partitions(key) for key in keys)
+        if have < len(keys):
+            return dg.SkipReason(f"{newest}: {have} of {len(keys)} segments are there")
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(run_key=f"sync:{newest}", tags={"as_of": newest})], cursor=newest
+        )
+
+    return sensor
+
+
+def alert(settings: Settings) -> dg.SensorDefinition:
+    """One POST per failed run to `SEGMENT_PIPELINE_ALERT_URL`: job, run and our own sentence. Starts running."""
+
+    @dg.run_failure_sensor(
+        name="failures",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the alert webhook about failed runs",
+    )
+    def sensor(context: dg.RunFailureSensorContext) -> None:
+        said = context.failure_event.message or "failed"
+        message = {"job": context.dagster_run.job_name, "run_id": context.dagster_run.run_id, "error": said}
+        if not settings.alert_url:
+            context.log.error("job %s, run %s failed; no alert URL is set", message["job"], message["run_id"])
+            return
+        try:
+            with HttpClient(settings.alert_url, name="the alert webhook") as client:
+                client.request("POST", settings.alert_url, json=message)
+        except SegmentPipelineError as error:
+            # No traceback: ours is one sentence, and a foreign one may quote what the request held.
+            context.log.error("the alert about run %s could not be delivered: %s", message["run_id"], error)  # noqa: TRY400
+
+    return sensor

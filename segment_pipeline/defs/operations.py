@@ -1,0 +1,96 @@
+"""What the command line does to audiences and runs, outside of a Dagster run but through the same rooms."""
+
+import uuid
+from contextlib import closing
+from typing import TypeVar
+
+import dagster as dg
+
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.sync import approve, plan_only, sync
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.records import Destination, SyncReport
+from segment_pipeline.settings import Settings
+from segment_pipeline.sources.consents import refresh_consents
+from segment_pipeline.sources.source import Source
+
+T = TypeVar("T")
+
+
+def planned(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
+    """What a sync of the audience would do by the lake as it is: nothing is pulled, sent or stored."""
+    catalogue.audience(name)
+    with closing(Ledger.open(settings.ledger)) as ledger:
+        audiences = catalogue.enabled_audiences(settings)
+        (report,) = plan_only(
+            Lake.open(settings), ledger, audiences, _destinations(catalogue, settings), settings, only=[name]
+        )
+    return report
+
+
+def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
+    """Sync one audience now, consent first."""
+    catalogue.audience(name)
+    lake, sources = Lake.open(settings), _sources(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger:
+        (report,) = sync(
+            lake,
+            ledger,
+            catalogue.enabled_audiences(settings),
+            _destinations(catalogue, settings),
+            settings,
+            refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+            only=[name],
+        )
+    return report
+
+
+def approved(catalogue: Catalogue, settings: Settings, digest: str) -> SyncReport:
+    """Send a held plan, as far as it still holds."""
+    lake, sources = Lake.open(settings), _sources(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger:
+        return approve(
+            lake,
+            ledger,
+            catalogue.enabled_audiences(settings),
+            _destinations(catalogue, settings),
+            settings,
+            digest,
+            refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+        )
+
+
+def freed_runs() -> list[str]:
+    """End every run Dagster still holds as started, and free its pool slots; returns their ids.
+
+    For after a host crash: run monitoring does not see that such runs are dead. Raises ConfigError without DAGSTER_HOME.
+    """
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterHomeNotSetError:
+        raise ConfigError(
+            "DAGSTER_HOME is not set: name the folder of the Dagster instance whose runs are stuck"
+        ) from None
+    with instance:
+        stuck = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+        for run in stuck:
+            instance.report_run_canceled(run, message="Ended by `segment-pipeline free-runs` after a crash of the host")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        return [run.run_id for run in stuck]
+
+
+def _destinations(catalogue: Catalogue, settings: Settings) -> dict[str, Destination]:
+    return {name: _resolved(tool) for name, tool in catalogue.enabled_destinations(settings).items()}
+
+
+def _sources(catalogue: Catalogue, settings: Settings) -> dict[str, Source]:
+    return {name: _resolved(source) for name, source in catalogue.enabled_sources(settings).items()}
+
+
+def _resolved(connector: T) -> T:
+    # Outside a run nobody has put the secrets' values in the place of their names yet.
+    if isinstance(connector, dg.ConfigurableResource):
+        return connector.process_config_and_initialize()  # type: ignore[return-value]
+    return connector

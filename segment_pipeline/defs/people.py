@@ -1,0 +1,93 @@
+"""Profile assets: who is who as of a day, and what was true of them then."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.defs import specs
+from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.partitions import window_of
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles import build
+from segment_pipeline.settings import Settings
+
+GROUP = "profiles"
+LATE = timedelta(hours=36)
+IDENTITIES = dg.AssetKey(["profiles", "identities"])
+TRAITS = dg.AssetKey(["profiles", "traits"])
+
+
+def assets(
+    catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDefinition, ingested: Sequence[dg.AssetKey]
+) -> list[dg.AssetsDefinition]:
+    """Identities and traits, daily as-of snapshots. A day reads every ingested day up to it, not only its own."""
+
+    @dg.multi_asset(
+        name="identities",
+        specs=[
+            specs.spec(
+                IDENTITIES.path,
+                group=GROUP,
+                description="Every record resolved to a person as of the day; the newest day also writes the golden records",
+                table=table("identities"),
+                deps=ingested,
+                partitions=days,
+            )
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def identities(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        lake = Lake.open(settings)
+        with told():
+            for day in window_of(context).days():
+                report = build.identities(lake, day, settings, catalogue.identity)
+        yield dg.MaterializeResult(
+            asset_key=IDENTITIES,
+            metadata={
+                "dagster/row_count": report.records,
+                "profiles": report.profiles,
+                "refused_links": report.refused,
+                "contradictory": report.contradictory,
+                "merges": report.merges,
+                "splits": report.splits,
+                "aliases": report.aliases,
+                "back_projected": report.back_projected,
+                "newest_day": day.isoformat(),
+            },
+        )
+
+    @dg.multi_asset(
+        name="traits",
+        specs=[
+            specs.spec(
+                TRAITS.path,
+                group=GROUP,
+                description="Point-in-time traits of every person as of the day",
+                table=table("traits"),
+                deps=[IDENTITIES],
+                partitions=days,
+                freshness=dg.FreshnessPolicy.time_window(fail_window=LATE),
+            )
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def traits(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        lake = Lake.open(settings)
+        with told():
+            for day in window_of(context).days():
+                report = build.traits(lake, day, settings, catalogue.traits, catalogue.identity)
+        yield dg.MaterializeResult(
+            asset_key=TRAITS,
+            metadata={
+                "dagster/row_count": report.profiles,
+                "shares": report.shares,
+                "buyers_365d": report.buyers_365d,
+                "newest_day": day.isoformat(),
+            },
+        )
+
+    return [identities, traits]

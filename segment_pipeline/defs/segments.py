@@ -1,0 +1,81 @@
+"""Segment assets: all of them one multi-asset that evaluates a day's segments together, any subset of them on demand."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.defs import specs
+from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.partitions import window_of
+from segment_pipeline.defs.people import LATE, TRAITS
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.tables import table
+from segment_pipeline.segments.memberships import build_memberships
+from segment_pipeline.settings import Settings
+
+GROUP = "segments"
+
+
+def segment_key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(["segments", name])
+
+
+def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """One multi-asset, one spec per segment: a segment that cannot be evaluated fails alone and is never emptied."""
+    names = [segment.name for segment in catalogue.segments]
+
+    @dg.multi_asset(
+        name="segments",
+        specs=[
+            specs.spec(
+                ["segments", segment.name],
+                group=GROUP,
+                description=segment.description,
+                table=table("memberships"),
+                owner=segment.owner,
+                deps=[TRAITS],
+                partitions=days,
+                freshness=dg.FreshnessPolicy.time_window(fail_window=LATE),
+                tags={"goal": segment.goal} if segment.goal else None,
+            )
+            for segment in catalogue.segments
+        ],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        lake, window = Lake.open(settings), window_of(context)
+        selected = [name for name in names if segment_key(name) in context.selected_asset_keys]
+
+        def results() -> Iterator[dg.MaterializeResult[Any]]:
+            with told():
+                failed: dict[str, str] = {}
+                for day in window.days():
+                    report = build_memberships(lake, day, catalogue.segments, settings, selected=selected)
+                    failed.update(report.failed)
+            for name in selected:
+                if name in failed:
+                    continue
+                entered, exited = report.changes.get(name, (0, 0))
+                yield dg.MaterializeResult(
+                    asset_key=segment_key(name),
+                    metadata={
+                        "dagster/row_count": report.sizes[name],
+                        "members": report.sizes[name],
+                        "entered": entered,
+                        "exited": exited,
+                        "population": report.population,
+                        "newest_day": window.last.isoformat(),
+                    },
+                )
+            if failed:
+                what = "; ".join(f"{name}: {why}" for name, why in sorted(failed.items()))
+                raise dg.Failure(
+                    f"segments not evaluated, their audiences keep what they have: {what}", allow_retries=False
+                )
+
+        yield from specs.complete(context, results())
+
+    return [body]

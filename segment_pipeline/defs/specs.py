@@ -1,0 +1,70 @@
+"""One way to describe every asset: key, room as group, owner, kinds, columns of the table behind it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from segment_pipeline.lake.tables import Table
+
+OWNER = "team:customer-data"
+
+
+def schema(table: Table) -> dg.TableSchema:
+    """A table's declaration as Dagster shows it."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type.lower(),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                tags={"pii": "true"} if column.pii else {},
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def spec(
+    key: Sequence[str],
+    *,
+    group: str,
+    description: str,
+    table: Table | None = None,
+    owner: str = OWNER,
+    kinds: Iterable[str] = (),
+    deps: Sequence[dg.AssetKey] = (),
+    partitions: dg.PartitionsDefinition[str] | None = None,
+    freshness: dg.FreshnessPolicy | None = None,
+    tags: dict[str, str] | None = None,
+) -> dg.AssetSpec:
+    """An asset's declaration; `table` gives the column schema and the key columns as metadata."""
+    metadata: dict[str, Any] = {}
+    if table is not None:
+        metadata = {"dagster/column_schema": schema(table), "table": table.name, "grain": table.grain}
+    return dg.AssetSpec(
+        key=dg.AssetKey(list(key)),
+        group_name=group,
+        description=description,
+        owners=[owner],
+        kinds=set(kinds) or {"deltalake"},
+        deps=list(deps),
+        partitions_def=partitions,
+        metadata=metadata,
+        freshness_policy=freshness,
+        tags=tags or {},
+    )
+
+
+def complete(
+    context: dg.AssetExecutionContext, results: Iterable[dg.MaterializeResult[Any]]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Pass results on and fail when a selected asset got none: Dagster can record such an asset as materialised."""
+    seen = set()
+    for result in results:
+        seen.add(result.asset_key)
+        yield result
+    if missing := context.selected_asset_keys - seen:
+        names = ", ".join(sorted(key.to_user_string() for key in missing))
+        raise dg.Failure(f"these assets were selected and not produced: {names}", allow_retries=False)

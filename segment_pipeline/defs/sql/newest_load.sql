@@ -1,0 +1,11 @@
+-- One row: the newest finished load of an asset, its days and its numbers summed over days and tables.
+-- `rows_said` is the source's own count of records in the window, written alike on each row: NULL when it does not say.
+SELECT
+    min(day) AS first_day,
+    max(day) AS last_day,
+    CAST(sum(rows_landed) AS BIGINT) AS rows_landed,
+    CAST(max(rows_said) AS BIGINT) AS rows_said,
+    CAST(sum(rows_quarantined) AS BIGINT) AS rows_quarantined
+FROM loads
+WHERE asset = $asset
+  AND run_id = (SELECT max_by(run_id, finished_at) FROM loads WHERE asset = $asset)

@@ -1,0 +1,274 @@
+"""The demo: the assets of `definitions.py`, run through Dagster on real receipts against the local sandbox.
+
+There is no second pipeline here: this module prepares a home, asks Dagster for the same jobs a schedule would launch,
+and reads the report back from the lake.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from segment_pipeline import clock
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.defs import audiences, ingest, people, segments
+from segment_pipeline.definitions import build_definitions
+from segment_pipeline.errors import ConfigError, SegmentPipelineError
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.tables import all_tables
+from segment_pipeline.profiles.quality import pair_quality
+from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline.sandbox.world import build_world
+from segment_pipeline.settings import Settings, adopt
+from segment_pipeline.starter.company import STARTER
+
+HISTORY_DAYS = 14
+TIMEZONE = "America/New_York"
+YEAR = 365
+SECRETS = {
+    "SQUARE_ACCESS_TOKEN": "sandbox-square-token",
+    "SHOPIFY_CLIENT_ID": "sandbox-shopify-id",
+    "SHOPIFY_CLIENT_SECRET": "sandbox-shopify-secret",
+    "AMPLITUDE_API_KEY": "sandbox-amplitude-key",
+    "AMPLITUDE_SECRET_KEY": "sandbox-amplitude-secret",
+    "META_ACCESS_TOKEN": "sandbox-meta-token",
+    "META_APP_SECRET": "sandbox-meta-secret",
+    "META_AD_ACCOUNT": "1001",
+    "KLAVIYO_API_KEY": "pk_sandbox",
+}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+VENDORS = ("square", "shopify", "amplitude", "meta", "klaviyo")
+
+
+class DemoFailed(SegmentPipelineError):
+    """A stage of the demo failed; the message carries Dagster's own description of it."""
+
+
+def run_demo(
+    home: Path,
+    *,
+    households: int | None = None,
+    days: int | None = None,
+    as_of: date = date(2017, 12, 31),
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Build the world if it is not there, run every stage, and write `<home>/report.json`; returns the report.
+
+    Running it again on the same home pulls and computes everything again and sends nothing.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, float] = {}
+    stages = _Stages(seconds, quiet=quiet)
+    with alone(home, "demo"), stages:
+        with stages.stage("world"):
+            build_world(home, households=households, days=days, as_of=as_of)
+        with SandboxServer(home) as sandbox:
+            sandbox.clear_requests()
+            settings = prepare(home, sandbox.base_url, as_of=as_of, days=days or YEAR)
+            _run(stages, settings, as_of)
+            report = _report(settings, as_of, seconds, sandbox)
+    (home / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
+    return report
+
+
+def prepare(home: Path, base_url: str, *, as_of: date, days: int) -> Settings:
+    """Write the home's `settings.env` and Dagster's folder, and take them into this process's environment."""
+    # The night after as_of: late enough that every source has its last hours, early enough that the day is fresh.
+    now = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC) + timedelta(days=1, hours=8)
+    values = {
+        "SEGMENT_PIPELINE_HOME": str(home),
+        "SEGMENT_PIPELINE_TIMEZONE": TIMEZONE,
+        "SEGMENT_PIPELINE_START": (as_of - timedelta(days=days - 1)).isoformat(),
+        "SEGMENT_PIPELINE_END": as_of.isoformat(),
+        clock.VARIABLE: now.isoformat(),
+        "DAGSTER_HOME": str(home / "dagster"),
+        **{f"{vendor.upper()}_BASE_URL": f"{base_url}/{vendor}" for vendor in VENDORS},
+        **SECRETS,
+    }
+    (home / "settings.env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
+    for name in values:
+        os.environ.pop(name, None)
+    adopt(home)
+    (home / "dagster").mkdir(exist_ok=True)
+    shutil.copyfile(dagster_yaml(), home / "dagster" / "dagster.yaml")
+    return Settings.from_env()
+
+
+def dagster_yaml() -> Path:
+    """The instance configuration people run: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parent
+    for place in (package.parent / "dagster.yaml", package / "dagster.yaml"):
+        if place.exists():
+            return place
+    raise ConfigError("dagster.yaml is missing from this installation: install the package again")
+
+
+@contextmanager
+def alone(home: Path, what: str) -> Iterator[None]:
+    """One demo or UI per home: Dagster's daemons disturb each other. Raises ConfigError for the second."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "running").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"a demo or UI is already running on {home}: end it before starting the {what}") from None
+        yield
+
+
+def _run(stages: "_Stages", settings: Settings, as_of: date) -> None:
+    sources = STARTER.enabled_sources(settings)
+    history = [as_of - timedelta(days=n) for n in range(min(HISTORY_DAYS, (as_of - settings.start).days + 1))]
+    with dg.DagsterInstance.get() as instance:
+        definitions = build_definitions(STARTER, settings)
+        refresh = definitions.resolve_job_def("refresh")
+        for source in sources.values():
+            keys = [ingest.entity_key(source.name, entity.name) for entity in source.entities]
+            with stages.stage(source.name):
+                _execute(refresh, instance, keys, (settings.start, as_of))
+        for name, keys in (
+            ("identity", [people.IDENTITIES]),
+            ("traits", [people.TRAITS]),
+            ("segments", [segments.segment_key(segment.name) for segment in STARTER.segments]),
+        ):
+            with stages.stage(name):
+                _execute(refresh, instance, keys, (min(history), as_of))
+        with stages.stage("sync"):
+            keys = [audiences.audience_key(audience.name) for audience in STARTER.enabled_audiences(settings)]
+            _execute(definitions.resolve_job_def("sync"), instance, keys, None)
+
+
+def _execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], days: tuple[date, date] | None
+) -> None:
+    tags = {}
+    if days is not None:
+        tags = {
+            "dagster/asset_partition_range_start": days[0].isoformat(),
+            "dagster/asset_partition_range_end": days[1].isoformat(),
+        }
+    result = job.execute_in_process(
+        instance=instance, asset_selection=list(keys), tags=tags, raise_on_error=False, run_config=QUIET
+    )
+    if not result.success:
+        for event in result.all_events:
+            if event.is_step_failure:
+                data = event.step_failure_data
+                told = data.user_failure_data.description if data.user_failure_data else None
+                error = data.error
+                raise DemoFailed(f"{event.step_key}: {told or (error.cls_name if error else 'failed')}")
+        raise DemoFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
+
+
+def _report(
+    settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer
+) -> dict[str, Any]:
+    lake = Lake.open(settings)
+    requests = {vendor: counts["read"] + counts["write"] for vendor, counts in sandbox.requests().items()}
+    with lake.session() as session:
+        session.scan("profiles")
+        session.scan("segment_sizes", partitions={"as_of": [as_of]})
+        profiles = session.value("SELECT count(*) FROM profiles")
+        sizes = session.rows("SELECT segment, size FROM segment_sizes ORDER BY segment")
+    return {
+        "as_of": as_of.isoformat(),
+        "seconds": {stage: round(took, 1) for stage, took in seconds.items()},
+        "requests": requests,
+        "tables": {table.name: lake.rows(table.name) for table in all_tables()},
+        "profiles": profiles,
+        "identity": pair_quality(lake, settings.sandbox / "truth" / "records.parquet", timezone=settings.timezone),
+        "segments": {row["segment"]: row["size"] for row in sizes},
+        "audiences": _audience_numbers(settings, sandbox),
+    }
+
+
+def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, dict[str, Any]]:
+    """The last sync's numbers per audience, from Dagster's own record of them, and what the tool really holds."""
+    found: dict[str, dict[str, Any]] = {}
+    with dg.DagsterInstance.get() as instance, closing(Ledger.open(settings.ledger)) as ledger:
+        for audience in STARTER.enabled_audiences(settings):
+            event = instance.get_latest_materialization_event(audiences.audience_key(audience.name))
+            if event is None or event.asset_materialization is None:
+                continue
+            metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+            prefix = "ineligible_"
+            reasons = {name.removeprefix(prefix): value for name, value in metadata.items() if name.startswith(prefix)}
+            remote = metadata.get("remote")
+            if remote is None and audience.destination == "meta":
+                # Meta publishes estimates only; the sandbox can be asked what it holds.
+                remote_id = ledger.remote_id(audience.name, audience.destination)
+    X
+            numbers = {name: metadata[name] for name in audiences.NUMBERS}
+            found[audience.name] = {
+                "destination": audience.destination,
+                "ineligible": reasons,
+                **numbers,
+                "remote": remote,
+            }
+    return found
+
+
+def serve_ui(home: Path, *, port: int) -> int:
+    """Dagster's webserver and daemon on a home the demo made, until interrupted; returns their exit code."""
+    if not (home / "settings.env").exists():
+        raise ConfigError(f"there is no demo in {home}: run `make demo` first")
+    with alone(home, "UI"), SandboxServer(home) as sandbox:
+        held = dict(
+            line.split("=", 1)
+            for line in (home / "settings.env").read_text(encoding="utf-8").splitlines()
+            if "=" in line
+        )
+        start, end = (date.fromisoformat(held[f"SEGMENT_PIPELINE_{name}"]) for name in ("START", "END"))
+        prepare(home, sandbox.base_url, as_of=end, days=(end - start).days + 1)
+        Console().print(f"Dagster: http://127.0.0.1:{port}/asset-groups   sandbox: {sandbox.base_url}")
+        command = [
+            sys.executable, "-m", "dagster", "dev", "--module-name", "segment_pipeline.definitions",
+            "--host", "127.0.0.1", "--port", str(port),
+        ]  # fmt: skip
+        process = subprocess.Popen(command)  # noqa: S603  our own interpreter and module
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            return process.wait()
+
+
+class _Stages:
+    """One line of progress per stage, and the seconds each took."""
+
+    def __init__(self, seconds: dict[str, float], *, quiet: bool) -> None:
+        self.seconds = seconds
+        self.bar = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        task = self.bar.add_task(name, total=None)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+        self.bar.update(task, total=1, completed=1)

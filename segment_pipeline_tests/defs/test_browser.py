@@ -1,0 +1,59 @@
+"""Dagster's UI on the demo's lake, in a real browser: the graph, one partition from the UI, an audience's numbers."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from segment_pipeline_tests.defs.dagster_process import DagsterProcess
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("REQUIRE_ALL") != "1", reason="no chromium here (Debian: apt-get install chromium)"
+)
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def test_a_person_sees_the_graph_runs_a_partition_and_reads_an_audiences_numbers(demo_copy: Path) -> None:
+    with DagsterProcess(demo_copy) as dagster, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.goto(f"{dagster.url}/asset-groups")
+        _skip_welcome(page)
+        for group in ("sources", "profiles", "segments", "audiences"):
+            expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=30_000)
+        page.screenshot(path=str(demo_copy / "graph.png"))
+
+        before = {run["runId"] for run in dagster.runs()}
+        page.goto(f"{dagster.url}/assets/profiles/traits?view=partitions")
+        page.get_by_role("button", name="Materialize").first.click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Latest", exact=True).click()
+        dialog.get_by_role("button", name="Launch 1 run").click()
+
+        def launched() -> str | None:
+            mine = [r for r in dagster.runs() if r["runId"] not in before and r["jobName"] == "__ASSET_JOB"]
+            return mine[0]["status"] if mine and mine[0]["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+        assert dagster.until("the run from the UI ended", launched, 180) == "SUCCESS"
+
+        audience = min(json.loads((demo_copy / "report.json").read_text())["audiences"])
+        page.goto(f"{dagster.url}/assets/audiences/{audience}?view=events")
+        for number in ("eligible", "desired", "unchanged"):
+            expect(page.get_by_text(number, exact=True).first).to_be_visible(timeout=30_000)
+        page.screenshot(path=str(demo_copy / "audience.png"))
+        browser.close()
+
+
+def _skip_welcome(page: Page) -> None:
+    skip = page.get_by_role("button", name="Skip")
+    try:
+        skip.click(timeout=5_000)
+    except Exception:  # noqa: BLE001  the dialog shows on a fresh instance only
+        return
