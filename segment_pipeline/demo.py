@@ -171,9 +171,7 @@ def _execute(
         raise DemoFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
 
 
-def _report(
-    settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer
-) -> dict[str, Any]:
+def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer) -> dict[str, Any]:
     lake = Lake.open(settings)
     requests = {vendor: counts["read"] + counts["write"] for vendor, counts in sandbox.requests().items()}
     with lake.session() as session:
@@ -208,7 +206,7 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
             if remote is None and audience.destination == "meta":
                 # Meta publishes estimates only; the sandbox can be asked what it holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
-    X
+                remote = len(sandbox.control("GET", f"/_control/meta/audiences/{remote_id}/rows"))
             numbers = {name: metadata[name] for name in audiences.NUMBERS}
             found[audience.name] = {
                 "destination": audience.destination,
