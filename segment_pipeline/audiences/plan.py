@@ -175,12 +175,7 @@ def draw(session: Session, audience: Audience, shape: Shape, kind: str, *, as_of
     `base`: number of the last plan folded, so that the same change after another one is another plan.
     """
     capabilities = shape.capabilities
-    remove_first = kind == DENIALS or capabilities.matches_any_key
-    session.define(
-        "phased",
-        statement("audiences", "phased"),
-        remove_first=remove_first,
-    )
+    session.define("phased", statement("audiences", "phased"))
     sizes = session.rows(
         "SELECT phase, count(*) AS rows, max(length(identifiers) + coalesce(length(attributes), 0)) AS widest "
         "FROM phased WHERE kind = $kind GROUP BY phase ORDER BY phase",

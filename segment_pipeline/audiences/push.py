@@ -27,7 +27,7 @@ LONGEST_WAIT = 60.0
 POLLS, POLL_SECONDS = 200, 1800.0
 SPLIT = 1_000_000  # parts of a split batch are numbered from here, so that no vendor takes one for its whole
 WITHHELD = "withheld"
-REKEYED_PHASE = 3
+REKEYED_PHASE = 4
 
 T = TypeVar("T")
 Recheck = Callable[[pa.Table], frozenset[str]]

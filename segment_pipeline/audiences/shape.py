@@ -169,6 +169,7 @@ class Shape:
 
         `in_place`: the tool's record lives on under a staying key and is not touched. `surplus`: every identifier is carried
         by a staying key of a tool that matches on any of them, so the whole tuple is sent and those keys are sent again.
+        `remove_first`: the tool could find the record by what a staying key is known by, so the removal must not come last.
         """
         carried = ", ".join(
             f"bool_or(l.place = {place} AND s.carries IS NOT NULL) AS c{place}" for place, _ in enumerate(self.fields)
@@ -176,9 +177,9 @@ class Shape:
         all_carried = "bool_and(s.carries IS NOT NULL)"
         first = " ".join(f"WHEN w.{quote(f)} IS NOT NULL THEN c.c{place}" for place, f in enumerate(self.fields))
         if self.capabilities.matches_any_key:
-            in_place, surplus = "FALSE", "c.all_carried"
+            in_place, surplus, remove_first = "FALSE", "c.all_carried", "TRUE"
         else:
-            in_place, surplus = f"CASE {first} END", "FALSE"
+            in_place, surplus, remove_first = f"CASE {first} END", "FALSE", "c.reachable"
         strongest_only = [
             f"CASE WHEN {' AND '.join([f'w.{quote(g)} IS NULL' for g in self.fields[:place]] or ['TRUE'])} THEN w.{quote(f)} END"
             for place, f in enumerate(self.fields)
@@ -191,12 +192,14 @@ class Shape:
         return generated(
             "audiences/removals",
             f"""SELECT w.key, w.cause, w.kind, w.owners, w.payload_hash, {in_place} AS in_place, {surplus} AS surplus,
+                {remove_first} AS remove_first,
                 CASE WHEN v.vendor_id IS NOT NULL OR w.cause = 'rekeyed' THEN NULL ELSE w.vendor_id END AS vendor_id, {columns}
             FROM leaving_wide AS w
             JOIN (
-                SELECT l.key, {all_carried} AS all_carried, {carried}
+                SELECT l.key, {all_carried} AS all_carried, bool_or(t.carries IS NOT NULL) AS reachable, {carried}
                 FROM leaving_long AS l
                 LEFT JOIN (SELECT DISTINCT carries FROM staying_long) AS s ON s.carries = l.carries
+                LEFT JOIN (SELECT DISTINCT {self.strongest("t")} AS carries FROM staying_wide AS t) AS t ON t.carries = l.carries
                 GROUP BY l.key
             ) AS c ON c.key = w.key
             LEFT JOIN (SELECT DISTINCT vendor_id FROM staying WHERE vendor_id IS NOT NULL) AS v ON v.vendor_id = w.vendor_id""",

@@ -4,10 +4,9 @@ SELECT
     *,
     CASE
         WHEN in_place THEN 0
-        WHEN operation = 'remove' AND ($remove_first OR kind = 'denials') THEN 1
-        WHEN operation = 'upsert' AND ($remove_first OR kind = 'denials') THEN 2
-        WHEN operation = 'upsert' THEN 1
-        WHEN cause = 'rekeyed' THEN 3
-        ELSE 2
+        WHEN operation = 'upsert' THEN 2
+        WHEN kind = 'denials' OR remove_first THEN 1
+        WHEN cause = 'rekeyed' THEN 4
+        ELSE 3
     END AS phase
 FROM planned

@@ -9,7 +9,8 @@ SELECT
     c.attributes,
     c.payload_hash,
     c.owners,
-    FALSE AS in_place
+    FALSE AS in_place,
+    FALSE AS remove_first
 FROM (
     SELECT
         'main' AS kind,
@@ -35,5 +36,6 @@ SELECT
     CAST(NULL AS VARCHAR) AS attributes,
     r.payload_hash,
     r.owners,
-    r.in_place
+    r.in_place,
+    r.remove_first
 FROM removal_rows AS r

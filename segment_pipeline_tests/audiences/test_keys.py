@@ -1,0 +1,137 @@
+"""Destination keys: shared identifiers, changed identifiers, owners, attributes; on both kinds of tool."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline.audiences.audience import Attribute
+from segment_pipeline_tests.audiences.tool import HASHED, Tool
+from segment_pipeline_tests.audiences.world import Person, World, audience
+
+A, B, P, Q = "ann@shop.test", "bob@shop.test", "+12025550101", "+12025550102"
+ANN, BOB = Person("ann", A, P), Person("bob", B, P)
+
+
+@pytest.fixture(params=["any_key", "one_record"])
+def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Tool:
+    return Tool(tmp_path / "tool.sqlite", matches_any_key=request.param == "any_key")
+
+
+def test_identifiers_are_sent_as_the_rule_makes_them(world: World, tmp_path: Path) -> None:
+    tool = Tool(tmp_path / "hashed.sqlite", identifiers=HASHED)
+    world.people([Person("mary", "mary@example.com", "+15559876543")])
+    world.sync(audience(), tool)
+    # Meta's own vectors.
+    assert tool.held() == {
+        (
+            "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79",
+            "1ef970831d7963307784fa8688e8fce101a15685d62aa765fed23f3a2c576a4e",
+        )
+    }
+
+
+def test_one_of_two_who_share_a_phone_leaves(world: World, tool: Tool) -> None:
+    world.people([ANN, BOB])
+    world.sync(audience(), tool)
+    world.members(["bob"])
+    report = world.sync(audience(), tool)
+    assert tool.held() == {(B, P)}
+    assert (report.removed, report.unchanged, report.remote) == (1, 1, 1)
+
+
+def test_two_people_with_the_same_identifiers_are_one_key_until_both_left(world: World, tool: Tool) -> None:
+    world.people([ANN, replace(ANN, profile_id="spouse")])
+    report = world.sync(audience(), tool)
+    assert (report.eligible, report.desired, tool.held()) == (2, 1, {(A, P)})
+    world.members(["spouse"])
+    assert world.sync(audience(), tool).unchanged == 1
+    assert [r["owners"] for r in world.rows("audience_members")] == [["spouse"]]
+    world.members([])
+    assert world.sync(audience(), tool).removed == 1
+    assert tool.held() == set()
+
+
+@pytest.mark.parametrize("changed", [(A, Q), ("new@shop.test", P), ("new@shop.test", Q), (None, P), (A, None)])
+def test_changed_identifiers_are_a_rekey(world: World, tool: Tool, changed: tuple[str | None, str | None]) -> None:
+    world.people([ANN, Person("cat", "cat@shop.test")])
+    world.sync(audience(), tool)
+    world.people([replace(ANN, email=changed[0], phone=changed[1]), Person("cat", "cat@shop.test")])
+    report = world.sync(audience(), tool)
+    assert (report.added, report.removed, report.remote, report.status) == (1, 1, 2, "synced")
+    strongest = {(e or p) for e, p in tool.held()}
+    assert strongest == {changed[0] or changed[1], "cat@shop.test"}
+    assert world.sync(audience(), tool).requests == 0
+
+
+def test_a_phone_alone_whose_owner_left_while_another_carries_it(world: World, tool: Tool) -> None:
+    world.people([Person("cat", None, P), ANN])
+    first = world.sync(audience(), tool)
+    assert first.remote == first.desired
+    world.members(["ann"])
+    report = world.sync(audience(), tool)
+    assert tool.held() == {(A, P)}
+    assert (report.remote, report.status) == (1, "synced")
+    assert world.sync(audience(), tool).requests == 0
+
+
+def test_two_addresses_that_share_a_record_at_the_tool_are_one_key(world: World, tmp_path: Path) -> None:
+    tool = Tool(tmp_path / "t.sqlite", matches_any_key=False)
+    world.people([Person("ann", A, P), Person("twin", A, Q)])
+    report = world.sync(audience(), tool)
+    assert (report.eligible, report.desired, report.remote) == (2, 1, 1)
+    world.members(["twin"])
+    assert world.sync(audience(), tool).remote == 1
+    assert world.sync(audience(), tool).requests == 0
+    world.members([])
+    assert world.sync(audience(), tool).remote == 0
+
+
+def test_an_alias_of_an_owner_sends_nothing(world: World, tool: Tool) -> None:
+    world.people([ANN, BOB])
+    world.sync(audience(), tool)
+    world.people([replace(ANN, profile_id="n-ann"), BOB])
+    world.alias([("ann", "n-ann")])
+    calls = tool.calls()
+    report = world.sync(audience(), tool)
+    assert (report.unchanged, report.requests, tool.calls()) == (2, 0, calls)
+
+
+def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) -> None:
+    from segment_pipeline.records import IdentifierRule
+
+    ids = (IdentifierRule("external_id", "external_id", "external_id/1"),)
+    tool = Tool(tmp_path / "ids.sqlite", identifiers=ids)
+    world.people([ANN])
+    world.sync(audience(), tool)
+    world.people([replace(ANN, profile_id="n-ann")])
+    world.alias([("ann", "n-ann")])
+    assert world.sync(audience(), tool).requests == 0
+    assert tool.held() == {("ann",)}
+
+
+def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: World, tmp_path: Path) -> None:
+    tool = Tool(tmp_path / "t.sqlite", matches_any_key=False, attributes=True)
+    mapped = audience(attributes=[Attribute("lifecycle_stage", "stage"), Attribute("city", "town", clears=True)])
+    world.people([replace(ANN, traits={"lifecycle_stage": "new", "city": "Bonn"})])
+    world.sync(mapped, tool)
+    assert tool.attributes() == [{"stage": "new", "town": "Bonn"}]
+    assert world.sync(mapped, tool).requests == 0
+    world.people([replace(ANN, traits={"city": None, "orders_total": 1})])
+    report = world.sync(mapped, tool)
+    assert (report.updated, report.unchanged) == (1, 0)
+    assert tool.attributes() == [{"stage": "new", "town": None}]
+
+
+def test_memberships_that_lapse_are_sent_again_in_time(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = Tool(tmp_path / "t.sqlite", expires_after_days=30)
+    world.people([ANN])
+    late = audience(max_age_hours=10_000)
+    world.sync(late, tool)
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-20T06:00:00+00:00")
+    assert world.sync(late, tool).requests == 0
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-26T06:00:00+00:00")
+    assert world.sync(late, tool).updated == 1
+    assert world.sync(late, tool).requests == 0
