@@ -24,6 +24,7 @@ from segment_pipeline.sources.raw import Pulled, RawPages
 from segment_pipeline.sources.source import Entity, Kind, Source, TableMapping, entity_of
 
 MALFORMED_SHARE = 0.05
+BEGINNING = date(1970, 1, 2)
 UNDATED = date(1970, 1, 1)
 
 
@@ -49,10 +50,13 @@ class IngestReport:
     seconds: float = field(compare=False, default=0.0)
 
 
-def pull(source: Source, entity: str, window: Window, settings: Settings) -> Pulled:
-    """Fetch an entity's window, widened by its look-back, into raw pages; nothing is written to the lake."""
+def pull(source: Source, entity: str, window: Window, settings: Settings, *, first: bool = False) -> Pulled:
+    """Fetch an entity's window, widened by its look-back, into raw pages; nothing is written to the lake.
+
+    `first`: nothing of the entity was ever landed, so a dimension is fetched from the beginning.
+    """
     declared = entity_of(source, entity)
-    widened = window.widened(declared.look_back)
+    widened = Window(BEGINNING, window.last) if first and declared.dimension else window.widened(declared.look_back)
     pages = RawPages(settings.raw, source.name, entity, widened, clock.now())
     return source.pull(declared, widened, settings.timezone, pages)
 
@@ -63,8 +67,16 @@ def ingest(lake: Lake, source: Source, entity: str, window: Window, settings: Se
     Raises what `Source.pull` raises, and ContractError, before anything is replaced, when more than 5 % of the entity's
     records (and more than one) are malformed, or when fewer records arrived than the source says there are.
     """
-    pulled = pull(source, entity, window, settings)
+    first = entity_of(source, entity).dimension and not landed_before(lake, source.name, entity)
+    pulled = pull(source, entity, window, settings, first=first)
     return land(lake, source, entity, pulled, settings, run_id, window=window)
+
+
+def landed_before(lake: Lake, source: str, entity: str) -> bool:
+    """Whether any landing of an entity is on record."""
+    with lake.session() as session:
+        session.scan("loads", partitions={"source": [source]})
+        return bool(session.value("SELECT count(*) > 0 FROM loads WHERE asset = $asset", asset=f"{source}/{entity}"))
 
 
 def land(
@@ -236,7 +248,9 @@ class _Landing:
         rows = self._session.rows("SELECT key, reason, raw, day FROM parsed WHERE reason IS NOT NULL")
         if not self._entity.parts[0].path:
             broken = self._session.rows(f"SELECT record FROM {self._entity.parts[0].view}_broken")
-            rows += [{"key": None, "reason": "not JSON", "raw": json.dumps(row["record"]), "day": None} for row in broken]
+            rows += [
+                {"key": None, "reason": "not JSON", "raw": json.dumps(row["record"]), "day": None} for row in broken
+            ]
         refused = []
         for row in rows:
             raw = row["raw"] or "null"
@@ -261,7 +275,9 @@ class _Landing:
     def _bound(self, name: str) -> Statement:
         loaded = statement("sources", name)
         wanted = set(re.findall(r"\$([a-z_]+)", loaded.text))
-        return Statement(loaded.name, loaded.bound(**{key: value for key, value in self._values.items() if key in wanted}))
+        return Statement(
+            loaded.name, loaded.bound(**{key: value for key, value in self._values.items() if key in wanted})
+        )
 
 
 def _overlap(one: Window, other: Window) -> Window | None:

@@ -45,7 +45,9 @@ def contacts(session: Session, columns: Collection[str], country: str) -> None:
             "phone_values",
             pa.table({"raw": wanted.column("raw"), "country": wanted.column("stated"), "phone": found.column("phone")}),
         )
-        session.define("phones", "SELECT raw, country, phone FROM phone_values WHERE phone IS NOT NULL", materialize=True)
+        session.define(
+            "phones", "SELECT raw, country, phone FROM phone_values WHERE phone IS NOT NULL", materialize=True
+        )
     else:
         session.define(
             "phones",
@@ -91,5 +93,7 @@ def dictionaries(session: Session, declared: Mapping[str, Mapping[str, str]]) ->
     for name, entries in declared.items():
         session.register(
             name,
-            pa.table({"key": pa.array(list(entries), pa.string()), "value": pa.array(list(entries.values()), pa.string())}),
+            pa.table(
+                {"key": pa.array(list(entries), pa.string()), "value": pa.array(list(entries.values()), pa.string())}
+            ),
         )

@@ -92,12 +92,22 @@ class RawPages:
     def add(self, part: str, content: bytes, *, records: int, at: str = "") -> None:
         """Keep one page as received. `at` orders pages fetched at the same time; `records` is what its envelope holds."""
         if len(content) > PAGE_BYTES:
-            raise ContractError(f"a page of {self.source}/{self.entity} has {len(content)} bytes: make the source's pages smaller")
+            raise ContractError(
+                f"a page of {self.source}/{self.entity} has {len(content)} bytes: make the source's pages smaller"
+            )
         path = self.path(part, ".parquet", at=at)
         page = pa.table({"content": pa.array([content.decode()], pa.large_string())})
-        parquet.write_table(page, path, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False)
+        parquet.write_table(
+            page, path, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False
+        )
         with self._lock:
             self._records[part] = self._records.get(part, 0) + records
+
+    def add_line(self, part: str, answer: Any) -> None:
+        """Keep a small answer that is no listing: one JSON line, a record of its own."""
+        self.path(part, ".jsonl").write_text(
+            json.dumps(answer, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
+        )
 
     def path(self, part: str, suffix: str, *, at: str = "") -> Path:
         """A new file of a part, for content that is streamed to disk as it comes."""
@@ -168,7 +178,9 @@ class Envelopes:
         if row is None or row[0] != "OBJECT":
             raise ContractError(f"a page of {len(content)} bytes is no whole JSON object: pull the window again")
         if row[1] not in {None, "NULL", "ARRAY"}:
-            raise ContractError(f"{records} of a page is not a list: pull the window again, and see whether the API changed")
+            raise ContractError(
+                f"{records} of a page is not a list: pull the window again, and see whether the API changed"
+            )
         values = [None if text is None else json.loads(text) for text in row[3]]
         return dict(zip(fields, values, strict=True)), row[2] or 0
 

@@ -63,7 +63,8 @@ class Entity:
     they exist `email_raw`, `phone_raw`, `phone_country`, `currency`, `business_on` for what landing looks up.
     `prepare`: statements made temporary tables of their own names before the mappings run, in order.
     `values`: parameters of the statements; `dictionaries`: views (key, value) they may join.
-    `look_back`: days pulled again before a window, for records that arrive late.
+    `dimension`: its first pull ever reaches back to the beginning, whatever the window: a customer last changed before the
+    first day of history still buys in it. `look_back`: days pulled again before a window, for records that arrive late.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Entity:
     parse: str
     tables: tuple[TableMapping, ...]
     look_back: int = 0
+    dimension: bool = False
     prepare: tuple[str, ...] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
     dictionaries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

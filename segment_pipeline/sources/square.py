@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -23,7 +22,7 @@ from segment_pipeline.sources.raw import Envelopes, Pulled, RawPages
 from segment_pipeline.sources.source import Entity, Kind, Part, TableMapping, secret
 
 LOCATIONS_PER_CALL = 10
-TOKEN = "SQUARE_ACCESS_TOKEN"
+TOKEN = "SQUARE_ACCESS_TOKEN"  # noqa: S105 - the name of a variable
 
 GROUP_ATTRIBUTES = {
     "Age": "age_band",
@@ -37,7 +36,7 @@ GROUP_ATTRIBUTES = {
 }
 
 
-class Square(dg.ConfigurableResource):
+class Square(dg.ConfigurableResource[None]):
     """One Square seller. `access_token` empty: read from SQUARE_ACCESS_TOKEN when it is used.
 
     `look_back`: days pulled again for tills that were offline, whose orders arrive up to 72 hours late.
@@ -79,6 +78,7 @@ class Square(dg.ConfigurableResource):
                     TableMapping("consents", "square_consents_rows"),
                 ),
                 look_back=self.look_back,
+                dimension=True,
                 prepare=("square_customer_attributes",),
                 dictionaries={"group_attributes": self.group_attributes},
                 description="customers with what their groups declare, and e-mail opt-outs",
@@ -90,6 +90,7 @@ class Square(dg.ConfigurableResource):
                 "square_loyalty",
                 (TableMapping("customers", "square_loyalty_rows", one_per_record=True),),
                 look_back=self.look_back,
+                dimension=True,
                 description="loyalty accounts, each with the customer that owns it",
             ),
             Entity(
@@ -99,6 +100,7 @@ class Square(dg.ConfigurableResource):
                 "square_catalog",
                 (TableMapping("products", "square_catalog_rows"),),
                 look_back=self.look_back,
+                dimension=True,
                 description="item variations with department and category, deleted ones included",
             ),
             Entity(
@@ -112,7 +114,10 @@ class Square(dg.ConfigurableResource):
                 ),
                 look_back=self.look_back,
                 prepare=("square_order_items",),
-                values={"coupon_prefix": self.coupon_prefix, "campaign_path": f"$.{json.dumps(self.campaign_metadata)}"},
+                values={
+                    "coupon_prefix": self.coupon_prefix,
+                    "campaign_path": f"$.{json.dumps(self.campaign_metadata)}",
+                },
                 description="orders of every state, returns and exchanges included",
             ),
         )
@@ -139,7 +144,12 @@ class Square(dg.ConfigurableResource):
                     )
                 case "loyalty":
                     # No filter by time: the whole listing, of which the window's changes are kept.
-                    api.search("accounts", "/v2/loyalty/accounts/search", {"limit": min(self.page_size, 200)}, "loyalty_accounts")
+                    api.search(
+                        "accounts",
+                        "/v2/loyalty/accounts/search",
+                        {"limit": min(self.page_size, 200)},
+                        "loyalty_accounts",
+                    )
                 case "catalog":
                     self._catalog(api, start)
                 case "orders":
@@ -225,7 +235,9 @@ class _Api:
         # An empty listing is an object without the list.
         envelope, count = self._envelopes.read(content, records, ("cursor", "errors"))
         if envelope["errors"]:
-            raise ContractError(f"square: a page of {part} came with errors although it was answered: pull the window again")
+            raise ContractError(
+                f"square: a page of {part} came with errors although it was answered: pull the window again"
+            )
         self._into.add(part, content, records=count, at=at)
         return envelope
 

@@ -44,7 +44,9 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
         materialize=True,
     )
     if before is not None and not session.value(f"SELECT count(*) FROM {quote(rows)}"):
-        raise ContractError(f"source {source}: the snapshot of {name} is empty and the one before it was not: nothing was written")
+        raise ContractError(
+            f"source {source}: the snapshot of {name} is empty and the one before it was not: nothing was written"
+        )
 
     def closing(previous: date, current: date) -> str:
         values = ", ".join(
@@ -81,7 +83,8 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
     ahead = ["day", *(["received_at"] if "received_at" in declared.names else [])]
     order = ", ".join([*ahead, *(f"{quote(c)} NULLS LAST" for c in declared.names if c not in {*ahead, "source", key})])
     session.define(
-        "_both", f"SELECT {columns}, FALSE AS _held FROM {quote(rows)} UNION ALL SELECT {columns}, TRUE AS _held FROM _held"
+        "_both",
+        f"SELECT {columns}, FALSE AS _held FROM {quote(rows)} UNION ALL SELECT {columns}, TRUE AS _held FROM _held",
     )
     session.define(
         "_ranked",
@@ -89,10 +92,14 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
         materialize=True,
     )
     touched = [
-        row["day"]
-        for row in session.rows("SELECT DISTINCT day FROM _ranked WHERE NOT _held OR _rank > 1 ORDER BY day")
+        row["day"] for row in session.rows("SELECT DISTINCT day FROM _ranked WHERE NOT _held OR _rank > 1 ORDER BY day")
     ]
-    session.define("_kept", f"SELECT {columns} FROM _ranked WHERE _rank = 1 AND day IN ($days)".replace("$days", ", ".join(map(literal, touched))))
+    session.define(
+        "_kept",
+        f"SELECT {columns} FROM _ranked WHERE _rank = 1 AND day IN ($days)".replace(
+            "$days", ", ".join(map(literal, touched))
+        ),
+    )
     session.replace(name, "SELECT * FROM _kept", {"source": [source], "day": touched})
     session.drop("_ranked")
 
@@ -114,25 +121,25 @@ def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source:
 def record_loads(session: Session, report: "IngestReport", run_id: str, refused: Mapping[date, int]) -> None:
     """One row per table and day: the window's days, and any other day the pull put rows under. Appended, never replaced."""
     finished = clock.now()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, landed in report.by_day.items():
         totals = {e["day"]: e["rows"] for e in session.lake.partitions(name) if e["source"] == report.source}
-        for day in sorted({*report.window.days(), *landed}):
-            rows.append(
-                {
-                    "source": report.source,
-                    "asset": f"{report.source}/{report.entity}",
-                    "run_id": run_id,
-                    "table_name": name,
-                    "rows_landed": landed.get(day, 0),
-                    "rows_total": totals.get(day, 0),
-                    "rows_said": report.said,
-                    "rows_quarantined": refused.get(day, 0),
-                    "rows_back_projected": 0,
-                    "requests": report.requests,
-                    "finished_at": finished,
-                    "day": day,
-                }
-            )
+        rows.extend(
+            {
+                "source": report.source,
+                "asset": f"{report.source}/{report.entity}",
+                "run_id": run_id,
+                "table_name": name,
+                "rows_landed": landed.get(day, 0),
+                "rows_total": totals.get(day, 0),
+                "rows_said": report.said,
+                "rows_quarantined": refused.get(day, 0),
+                "rows_back_projected": 0,
+                "requests": report.requests,
+                "finished_at": finished,
+                "day": day,
+            }
+            for day in sorted({*report.window.days(), *landed})
+        )
     session.register("_loads", pa.Table.from_pylist(rows, schema=table("loads").arrow))
     session.append("loads", "SELECT * FROM _loads")

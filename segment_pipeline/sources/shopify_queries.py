@@ -1,0 +1,89 @@
+"""The GraphQL that the Shopify source sends, for Admin API 2026-10. Text only; each is checked against the vendor's schema."""
+
+MONEY = "{shopMoney{amount currencyCode}}"
+
+_PAGE = "pageInfo{hasNextPage endCursor}"
+
+_LINE = f"""id sku title quantity isGiftCard
+    originalTotalSet{MONEY}
+    product{{legacyResourceId}}
+    discountAllocations{{allocatedAmountSet{MONEY} discountApplication{{__typename ... on AutomaticDiscountApplication{{title}}}}}}"""
+
+SHOP = "query Shop{shop{id name myshopifyDomain ianaTimezone currencyCode}}"
+
+ORDERS = f"""query Orders($first: Int!, $after: String, $query: String, $nested: Int!) {{
+  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
+    {_PAGE}
+    nodes {{
+      id legacyResourceId createdAt processedAt updatedAt cancelledAt test sourceName
+      attribution{{handle}} retailLocation{{id}}
+      email phone customer{{legacyResourceId}} displayFinancialStatus discountCodes
+      shippingAddress{{phone countryCodeV2}} billingAddress{{phone countryCodeV2}}
+      customerJourneySummary{{lastVisit{{utmParameters{{campaign}}}}}}
+      currencyCode
+      lineItems(first: $nested) {{ {_PAGE} nodes {{ {_LINE} }} }}
+      refunds {{
+        id legacyResourceId createdAt processedAt
+        totalRefundedSet{MONEY}
+        refundLineItems(first: $nested) {{ {_PAGE} nodes {{ quantity lineItem{{id isGiftCard}} subtotalSet{MONEY} }} }}
+      }}
+    }}
+  }}
+}}"""
+
+MORE_LINES = f"""query MoreLines($id: ID!, $after: String, $nested: Int!) {{
+  order(id: $id) {{ id lineItems(first: $nested, after: $after) {{ {_PAGE} nodes {{ {_LINE} }} }} }}
+}}"""
+
+CUSTOMERS = f"""query Customers(
+  $first: Int!, $after: String, $query: String,
+  $genderSpace: String, $genderKey: String!, $birthSpace: String, $birthKey: String!
+) {{
+  customers(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
+    {_PAGE}
+    nodes {{
+      id legacyResourceId firstName lastName createdAt updatedAt state locale tags dataSaleOptOut
+      defaultEmailAddress{{emailAddress marketingState marketingUpdatedAt}}
+      defaultPhoneNumber{{phoneNumber smsMarketingConsent{{state updatedAt}}}}
+      defaultAddress{{address1 city provinceCode zip countryCodeV2}}
+      gender: metafield(namespace: $genderSpace, key: $genderKey) {{value}}
+      birthDate: metafield(namespace: $birthSpace, key: $birthKey) {{value}}
+    }}
+  }}
+}}"""
+
+PRODUCTS = f"""query Products(
+  $first: Int!, $after: String, $query: String, $nested: Int!,
+  $departmentSpace: String, $departmentKey: String!, $launchSpace: String, $launchKey: String!
+) {{
+  products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
+    {_PAGE}
+    nodes {{
+      id legacyResourceId title vendor productType status isGiftCard createdAt updatedAt publishedAt
+      category{{name}}
+      collections(first: 1) {{ nodes {{title}} }}
+      department: metafield(namespace: $departmentSpace, key: $departmentKey) {{value}}
+      launchedOn: metafield(namespace: $launchSpace, key: $launchKey) {{value}}
+      priceRangeV2{{minVariantPrice{{amount currencyCode}}}}
+      variants(first: $nested) {{ {_PAGE} nodes {{id sku}} }}
+    }}
+  }}
+}}"""
+
+CHECKOUTS = f"""query Checkouts($first: Int!, $after: String, $query: String, $nested: Int!) {{
+  abandonedCheckouts(first: $first, after: $after, query: $query, sortKey: CREATED_AT) {{
+    {_PAGE}
+    nodes {{
+      id createdAt updatedAt completedAt
+      customer{{legacyResourceId defaultEmailAddress{{emailAddress}} defaultPhoneNumber{{phoneNumber}}}}
+      shippingAddress{{phone countryCodeV2}} billingAddress{{phone countryCodeV2}}
+      subtotalPriceSet{MONEY}
+      lineItems(first: $nested) {{ {_PAGE} nodes {{ sku title quantity product{{legacyResourceId}} }} }}
+    }}
+  }}
+}}"""
+
+
+def count(field: str) -> str:
+    """How many records a listing's filter matches; `precision` tells whether the vendor stopped counting."""
+    return f"query Count($query: String, $limit: Int) {{ {field}(query: $query, limit: $limit) {{count precision}} }}"
