@@ -72,12 +72,22 @@ class Ledger:
                 sa.event.listen(engine, "begin", _sqlite_begin)
             else:
                 engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
-            migrate(engine, HEAD)
         except (SQLAlchemyError, OSError, ImportError) as error:
             raise ConfigError(
                 f"the ledger cannot be opened ({type(error).__name__}): check SEGMENT_PIPELINE_LEDGER"
             ) from None
-        return cls(engine)
+        ledger = cls(engine)
+        try:
+            migrate(engine, HEAD)
+        except (SQLAlchemyError, OSError) as error:
+            ledger.close()
+            raise ConfigError(
+                f"the ledger cannot be reached ({type(error).__name__}): check SEGMENT_PIPELINE_LEDGER"
+            ) from None
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
 
     def close(self) -> None:
         self.engine.dispose()

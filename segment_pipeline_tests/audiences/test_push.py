@@ -1,0 +1,237 @@
+"""What becomes of rows on their way: refusals, silence, nonsense, jobs, old plans, and runs that lost their lease."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline import clock
+from segment_pipeline.audiences.lease import acquire, release
+from segment_pipeline.errors import ConflictError, ContractError, TransientError
+from segment_pipeline.records import Batch, BatchReceipt
+from segment_pipeline_tests.audiences.tool import Tool, capabilities
+from segment_pipeline_tests.audiences.world import Person, World, audience, statement_of
+
+PEOPLE = [Person(f"p{i}", f"p{i}@shop.test") for i in range(10)]
+ALL = {(p.email, None) for p in PEOPLE}
+BAD = {("p3@shop.test", None), ("p4@shop.test", None)}
+
+
+def test_batches_keep_to_the_rows_and_bytes_a_request_takes(world: World, tool: Tool) -> None:
+    world.people(PEOPLE)
+    world.sync(audience(), tool)
+    assert sorted(tool.calls()) == [("upsert", 1), ("upsert", 3), ("upsert", 3), ("upsert", 3)]
+
+
+def test_bytes_limit_the_rows_of_a_batch(world: World, tmp_path: Path) -> None:
+    tool = Tool(tmp_path / "t.sqlite", batch_bytes=500)
+    world.people(PEOPLE)
+    assert world.sync(audience(), tool).requests == 5
+
+
+@pytest.mark.parametrize("names_rows", [True, False])
+def test_a_batch_refused_for_a_bad_row_is_split_until_that_row_alone_is_rejected(
+    world: World, tool: Tool, names_rows: bool
+) -> None:
+    tool.given = capabilities(batch_rows=10)
+    tool.poison, tool.names_rows = frozenset({"p3@shop.test", "p4@shop.test"}), names_rows
+    world.people(PEOPLE)
+    report = world.sync(audience(), tool)
+    assert (report.status, report.added, report.rejected, report.remote) == ("synced", 8, 2, 8)
+    assert tool.held() == ALL - BAD
+    again = world.sync(audience(), tool)
+    assert (again.requests, again.rejected, again.unchanged) == (0, 2, 8), "what was refused is not sent every night"
+
+
+def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.refuses = frozenset({"p3@shop.test", "p4@shop.test"})
+    world.people(PEOPLE)
+    report = world.sync(audience(), tool)
+    assert (report.added, report.rejected, report.remote) == (8, 2, 8)
+    tool.refuses = frozenset()
+    assert world.sync(audience(max_age_hours=9999), tool).requests == 0
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-09T06:00:00+00:00")
+    assert world.sync(audience(max_age_hours=9999), tool).remote == 10
+
+
+def test_an_asynchronous_job_is_polled_to_its_end(world: World, tool: Tool) -> None:
+    tool.asynchronous, tool.refuses = True, frozenset({"p3@shop.test", "p4@shop.test"})
+    world.people(PEOPLE)
+    report = world.sync(audience(), tool)
+    assert (report.status, report.added, report.rejected, tool.held()) == ("synced", 8, 2, ALL - BAD)
+
+
+class Silent(Tool):
+    """Carries out what it is asked and never says so."""
+
+    sent = True
+
+    def apply(self, batch: Batch) -> BatchReceipt:
+        if self.sent:
+            super().apply(batch)
+        raise TransientError("no answer", sent=self.sent)
+
+
+def test_what_was_sent_without_an_answer_is_uncertain_and_settled_by_the_next_run(world: World, tmp_path: Path) -> None:
+    silent, tool = Silent(tmp_path / "t.sqlite"), Tool(tmp_path / "t.sqlite")
+    world.people(PEOPLE)
+    report = world.sync(audience(), silent)
+    assert (report.status, report.uncertain, report.added, report.remote) == ("partial", 10, 0, 10)
+    world.members([p.profile_id for p in PEOPLE[:6]])
+    report = world.sync(audience(), tool)
+    assert (report.status, report.updated, report.removed, report.remote) == ("synced", 6, 4, 6)
+    assert len(tool.held()) == 6
+
+
+def test_what_never_left_is_added_by_the_next_run(world: World, tmp_path: Path) -> None:
+    silent, tool = Silent(tmp_path / "t.sqlite"), Tool(tmp_path / "t.sqlite")
+    silent.sent = False
+    world.people(PEOPLE)
+    report = world.sync(audience(), silent)
+    assert (report.status, report.uncertain, world.rows("audience_members")) == ("partial", 10, [])
+    assert world.sync(audience(), tool).added == 10
+
+
+class Miscounting(Tool):
+    def apply(self, batch: Batch) -> BatchReceipt:
+        super().apply(batch)
+        return BatchReceipt(accepted=1)
+
+
+def test_a_receipt_that_does_not_add_up_settles_nothing(world: World, tmp_path: Path) -> None:
+    world.people(PEOPLE)
+    report = world.sync(audience(), Miscounting(tmp_path / "t.sqlite"))
+    assert (report.status, report.uncertain, report.added) == ("partial", 9, 1), "the last batch has one row"
+    assert "does not add up" in report.reasons[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_in_five_requests_failing_still_converges(world: World, tmp_path: Path, seed: int) -> None:
+    tool = Tool(tmp_path / "t.sqlite", parallel=2)
+    tool.trouble, tool.refuses = 0.2, frozenset({"p3@shop.test", "p4@shop.test"})
+    tool.random.seed(seed)
+    world.people(PEOPLE)
+    reports = [world.sync(audience(), tool) for _ in range(2)]
+    assert reports[-1].status == "synced"
+    assert tool.held() == ALL - BAD
+    assert reports[-1].remote == reports[-1].desired - reports[-1].rejected
+
+
+def test_only_one_run_at_a_time_and_a_stale_holder_cannot_record(world: World, tool: Tool) -> None:
+    world.people(PEOPLE)
+    mine = acquire(world.ledger, "shoppers")
+    report = world.sync(audience(), tool)
+    assert (report.status, tool.calls()) == ("failed", [])
+    assert "another run" in report.reasons[0]
+    release(world.ledger, mine)
+    theirs = acquire(world.ledger, "shoppers")
+    assert theirs.token == mine.token + 1
+    with pytest.raises(ConflictError, match="took over"), world.ledger.transaction() as connection:
+        mine.renew(connection)
+    release(world.ledger, mine)
+    with pytest.raises(ConflictError):
+        acquire(world.ledger, "shoppers")
+
+
+def test_a_lease_that_ran_out_is_taken_over(world: World) -> None:
+    mine = acquire(world.ledger, "shoppers", seconds=-1.0)
+    assert acquire(world.ledger, "shoppers").token == mine.token + 1
+
+
+class Overtaken(Tool):
+    """Another run takes the lease while this one waits for its answer."""
+
+    world: World
+
+    def apply(self, batch: Batch) -> BatchReceipt:
+        receipt = super().apply(batch)
+        acquire(self.world.ledger, "shoppers")
+        return receipt
+
+
+def test_a_batch_of_a_holder_that_was_overtaken_stays_without_a_receipt(world: World, tmp_path: Path) -> None:
+    tool = Overtaken(tmp_path / "t.sqlite")
+    tool.world = world
+    world.people(PEOPLE)
+    report = world.sync(audience(), tool, lease_seconds=-1.0)
+    assert (report.status, tool.calls()) == ("failed", [("upsert", 3)])
+    [left] = world.ledger.unfinished("shoppers")
+    assert [b.state for b in world.ledger.outcome(left.plan.digest)] == ["attempted", "planned", "planned", "planned"]
+
+
+def test_an_old_plan_is_checked_for_consent_again_before_each_batch(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.people(PEOPLE)
+    start, calls = clock.monotonic(), []
+
+    def refresh() -> None:
+        calls.append(clock.monotonic())
+        if len(calls) == 2:
+            said = statement_of("email", "p3@shop.test", "denied", datetime(2017, 7, 1, tzinfo=UTC))
+            world.write("consents", [*world.rows("consents"), said])
+
+    def slow(step: str) -> None:
+        monkeypatch.setattr(clock, "monotonic", lambda: start + 16 * 60)
+
+    # The batch that goes out while the plan is young cannot hold p3, whose key sorts last of all.
+    order = sorted(r["key"] for r in _planned(world, tool))
+    tool.step = slow
+    report = world.sync(audience(), tool, refresh_consents=refresh)
+    assert len(calls) == 2
+    assert len(order) == 10
+    assert ("p3@shop.test", None) not in tool.held() or report.held == 0
+    assert report.held + report.added == 10
+    after = world.sync(audience(), tool)
+    assert after.remote == 9
+    assert tool.held() == ALL - {("p3@shop.test", None)}
+
+
+def _planned(world: World, tool: Tool) -> list[dict[str, str]]:
+    from segment_pipeline.audiences.eligibility import define_evidence, judge
+    from segment_pipeline.audiences.shape import Shape
+
+    with world.lake.session() as session:
+        shape = Shape(tool.capabilities)
+        define_evidence(session, audience())
+        judge(session, audience(), shape, as_of=world.day, claimants=[])
+        return session.rows(shape.keyed(()))
+
+
+def test_a_vendor_out_of_reach_fails_the_audience_and_leaves_nothing_half_done(world: World, tool: Tool) -> None:
+    world.people(PEOPLE)
+
+    def down(name: str) -> str:
+        raise ContractError("the tool answered outside its contract")
+
+    tool.ensure_audience = down  # type: ignore[method-assign]
+    report = world.sync(audience(), tool)
+    assert (report.status, report.reasons) == ("failed", ("the tool answered outside its contract",))
+    assert report.uncertain == 10
+    del tool.ensure_audience  # type: ignore[method-assign]
+    assert world.sync(audience(), tool).added == 10
+
+
+def test_the_ledger_holds_no_identifier(world: World, tool: Tool, tmp_path: Path) -> None:
+    tool.refuses = frozenset({"p3@shop.test"})
+    tool.trouble = 0.3
+    world.people([*PEOPLE, Person("ann", "ann@shop.test", "+12025550101")])
+    world.sync(audience(), tool)
+    world.sync(audience(), tool)
+    world.ledger.close()
+    text = b"".join(p.read_bytes() for p in tmp_path.glob("ledger.sqlite*"))
+    assert b"shoppers" in text
+    for secret in (b"@shop.test", b"2025550101"):
+        assert secret not in text
+
+
+def test_the_delta_log_holds_no_identifier(world: World, tool: Tool) -> None:
+    world.people([*PEOPLE, Person("ann", "ann@shop.test", "+12025550101")])
+    world.sync(audience(), tool)
+    world.members(["ann"])
+    world.sync(audience(), tool)
+    logs = [p.read_bytes() for p in Path(world.lake.root).glob("*/_delta_log/*.json")]
+    assert len(logs) > 8
+    assert not any(secret in log for log in logs for secret in (b"@shop.test", b"2025550101"))
