@@ -26,7 +26,8 @@ FACTS = ("customers", "orders", "carts", "events", "messages", "survey_answers")
 class IdentityReport:
     """Counts of one as_of. `back_projected`: accounts whose attributes are later than the day.
 
-    `records`: records that belong to a person; `unresolved`: records that carry nothing which may link anybody.
+    `records`: records that belong to a person; `unresolved`: records all of whose identifiers are refused. Orders and carts that
+    name nobody at all are no records of a person and are in neither.
     `contradictory`: components that held two values of what is unique to a person and were taken apart.
     """
 
