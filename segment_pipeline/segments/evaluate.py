@@ -202,7 +202,8 @@ def _in_hours(local_at: Any, hours: tuple[int, int]) -> bool:
     if local_at is None:
         return False
     first, last = hours
-    return first <= local_at.hour < last if first < last else local_at.hour >= first or local_at.hour < last
+    hour: int = local_at.hour
+    return first <= hour < last if first < last else hour >= first or hour < last
 
 
 def kilometres(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:

@@ -36,6 +36,34 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
 )
 
+__all__ = [
+    "Activities",
+    "Days",
+    "Filters",
+    "Names",
+    "Quantity",
+    "Rule",
+    "Scalar",
+    "Segment",
+    "Trait",
+    "activities",
+    "all_of",
+    "any_of",
+    "birthday_within",
+    "days",
+    "did",
+    "did_not",
+    "inside",
+    "member_of",
+    "near",
+    "none_of",
+    "sequence",
+    "share_of_spend",
+    "sum_of",
+    "top_n",
+    "trait",
+]
+
 Names = str | tuple[str, ...]
 Days = NewType("Days", int)
 
@@ -86,6 +114,13 @@ class Trait:
 
     def is_unknown(self) -> Rule:
         return TraitRule(self.name, "unknown")
+
+    def is_true(self) -> Rule:
+        return TraitRule(self.name, "==", (True,))
+
+    def is_false(self) -> Rule:
+        """Known to be false; not the same as not known to be true."""
+        return TraitRule(self.name, "==", (False,))
 
 
 class Quantity:

@@ -63,7 +63,18 @@ def problems(
         seen.add(segment.name)
         if texts:
             found.setdefault(segment.name, []).extend(f"{segment.place}: segment {segment.name} {text}" for text in texts)
+    _spread(by_name, found)
     return found
+
+
+def _spread(by_name: Mapping[str, Segment], found: dict[str, list[str]]) -> None:
+    # What leans on a wrong segment cannot be trusted either.
+    waiting = [segment for segment in by_name.values() if segment.name not in found]
+    for _ in by_name:
+        for segment in [one for one in waiting if references(one.where) & found.keys()]:
+            wrong = min(references(segment.where) & found.keys())
+            found[segment.name] = [f"{segment.place}: segment {segment.name} refers to segment {wrong}, which is wrong itself"]
+            waiting.remove(segment)
 
 
 def _head(segment: Segment) -> Iterator[str]:

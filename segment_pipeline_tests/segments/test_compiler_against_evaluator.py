@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -148,9 +148,9 @@ FILTERS: dict[str, list[Any]] = {
 selections = st.lists(st.sampled_from(list(FILTERS)), unique=True, max_size=2).flatmap(
     lambda chosen: st.fixed_dictionaries({name: st.sampled_from(FILTERS[name]) for name in chosen})
 )
-simple = st.fixed_dictionaries({}, optional={"within": st.sampled_from([1, 2, 31]).map(days), "category": st.sampled_from(TEXTS)})
+simple: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({}, optional={"within": st.sampled_from([1, 2, 31]).map(days), "category": st.sampled_from(TEXTS)})
 names = st.sampled_from(NAMES)
-mixed_number = st.sampled_from([0, 1, 2, 0.1, 0.5, 1.5, Decimal("0.1"), Decimal("-3.5")])
+mixed_number: st.SearchStrategy[int | float | Decimal] = st.sampled_from([0, 1, 2, 0.1, 0.5, 1.5, Decimal("0.1"), Decimal("-3.5")])
 
 
 @st.composite
@@ -170,12 +170,13 @@ def counted(draw: st.DrawFn) -> Rule:
 @st.composite
 def quantified(draw: st.DrawFn) -> Rule:
     if draw(st.booleans()):
-        quantity = sum_of(draw(st.sampled_from(["amount", "quantity"])), activities(draw(names), **draw(selections)))
-        limit = draw(mixed_number)
+        measure: Literal["amount", "quantity"] = draw(st.sampled_from(["amount", "quantity"]))
+        quantity, limit = sum_of(measure, activities(draw(names), **draw(selections))), draw(mixed_number)
     else:
-        dimension = draw(st.sampled_from(["department", "category"]))
-        quantity = share_of_spend(**{dimension: draw(st.sampled_from(TEXTS))}, lifetime=draw(st.booleans()))
-        limit = draw(fraction)
+        value, lifetime = draw(st.sampled_from(TEXTS)), draw(st.booleans())
+        by_department = share_of_spend(department=value, lifetime=lifetime)
+        by_category = share_of_spend(category=value, lifetime=lifetime)
+        quantity, limit = draw(st.sampled_from([by_department, by_category])), draw(fraction)
     match draw(st.sampled_from(["<", "<=", ">", ">=", "=="])):
         case "<":
             return quantity < limit

@@ -1,0 +1,167 @@
+"""Writes who is in which segment on a day: `memberships`, `segment_sizes` and `membership_changes`.
+
+A segment that cannot be compiled or run fails alone: what was written of it before stays, and no row says it is empty.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError
+from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.activities import ACTIVITY_NAMES, define_activities
+from segment_pipeline.segments.changes import rebuild_changes
+from segment_pipeline.segments.compiler import Compilation, compile_segments
+from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash
+from segment_pipeline.segments.partitions import replace_segments
+from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.validation import problems, trait_types
+from segment_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipReport:
+    """What one run left. `sizes`: by segment that was written; `failed`: why the others were not, by segment.
+
+    `changes`: (entered, exited) by segment, of every cause; `triggering`: how many of them have the cause `data`.
+    """
+
+    as_of: date
+    population: int
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    changes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    triggering: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What segments are judged against: traits by name and lake type, and the names of activities."""
+
+    traits: Mapping[str, str] = field(default_factory=trait_types)
+    events: Collection[str] = ACTIVITY_NAMES
+
+
+def build_memberships(
+    lake: Lake,
+    as_of: date,
+    segments: Sequence[Segment],
+    settings: Settings,
+    *,
+    selected: Iterable[str] | None = None,
+    rules: Rules | None = None,
+) -> MembershipReport:
+    """Evaluate segments as of a day and write the three tables; running it again leaves the same content.
+
+    `segments`: all that are declared; `selected`: names of those to write, None: all. Rows of others stay as they are.
+    Raises ContractError when the day has no traits, ConfigError for a name nobody declared.
+    """
+    known = rules or Rules()
+    wanted = _wanted(segments, selected)
+    wrong = problems(segments, known.events, known.traits)
+    failed = {name: wrong[name][0] for name in wanted if name in wrong}
+    by_name = {segment.name: segment for segment in segments if segment.name not in wrong}
+    good = [by_name[name] for name in wanted if name in by_name]
+    with lake.session() as session:
+        open_people(session, as_of)
+        population = int(session.value("SELECT count(*) FROM traits"))
+        compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name)
+        define_activities(session, as_of, timezone=settings.timezone, since=compilation.since)
+        try:
+            _run(session, compilation)
+            written = [segment.name for segment in good]
+        except ContractError:
+            written = _run_alone(session, good, by_name, as_of, known=known, failed=failed)
+        hashes = {name: definition_hash(by_name[name], by_name) for name in written}
+        if written:
+            _write(session, as_of, population, hashes)
+    if written:
+        rebuild_changes(lake, as_of, written)
+    return _report(lake, as_of, population, written, failed)
+
+
+def open_people(session: Session, as_of: date) -> None:
+    """Define the views traits and trait_shares of one day; raises ContractError when there is no such snapshot."""
+    if as_of not in session.lake.snapshots("traits"):
+        raise ContractError(f"there are no traits as of {as_of}: materialise them for that day first")
+    session.scan("traits", partitions={"as_of": [as_of]})
+    session.scan("trait_shares", partitions={"as_of": [as_of]})
+
+
+def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list[str]:
+    declared = list(dict.fromkeys(segment.name for segment in segments))
+    if selected is None:
+        return declared
+    asked = set(selected)
+    if unknown := sorted(asked - set(declared)):
+        raise ConfigError(f"there is no segment {unknown[0]}: `segment-pipeline segments list` shows those declared")
+    return [name for name in declared if name in asked]
+
+
+def _run(session: Session, compilation: Compilation) -> None:
+    compilation.define(session)
+    session.define("segment_members", compilation.members(), materialize=True)
+
+
+def _run_alone(
+    session: Session,
+    segments: Sequence[Segment],
+    by_name: Mapping[str, Segment],
+    as_of: date,
+    *,
+    known: Rules,
+    failed: dict[str, str],
+) -> list[str]:
+    """Each segment by itself, after the run of all failed: finds which one it was."""
+    done: list[str] = []
+    for segment in segments:
+        try:
+            _run(session, compile_segments([segment], as_of, traits=known.traits, declared=by_name))
+            session.define(f"segment_members_{len(done)}", "SELECT segment, profile_id FROM segment_members", materialize=True)
+            done.append(segment.name)
+        except SegmentPipelineError as error:
+            failed[segment.name] = f"{segment.place}: segment {segment.name}: {error}"
+    together = " UNION ALL ".join(f"SELECT * FROM segment_members_{number}" for number in range(len(done)))
+    if done:
+        session.define("segment_members", together, materialize=True)
+    return done
+
+
+def _write(session: Session, as_of: date, population: int, hashes: Mapping[str, str]) -> None:
+    digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:32]
+    inputs = {"tables": json.loads(session.inputs), "definitions": digest, "compiler": COMPILER_VERSION}
+    names, values = pa.array(hashes, pa.string()), pa.array(hashes.values(), pa.string())
+    session.register("segment_definitions", pa.table({"segment": names, "definition_hash": values}))
+    session.define("memberships_made", statement("segments", "memberships"), as_of=as_of)
+    session.scan("segment_sizes", partitions={"as_of": [as_of]}, alias="sizes_before")
+    text = json.dumps(inputs, sort_keys=True)
+    sizes = statement("segments", "sizes")
+    session.define("sizes_made", sizes, materialize=True, as_of=as_of, population=population, inputs=text)
+    replace_segments(session, "memberships", "SELECT * FROM memberships_made", as_of, hashes)
+    replace_segments(session, "segment_sizes", "SELECT * FROM sizes_made", as_of, hashes)
+
+
+def _report(
+    lake: Lake, as_of: date, population: int, written: Collection[str], failed: Mapping[str, str]
+) -> MembershipReport:
+    with lake.session() as session:
+        session.scan("segment_sizes", partitions={"as_of": [as_of]})
+        session.scan("membership_changes", partitions={"as_of": [as_of]})
+        sizes = {r["segment"]: r["size"] for r in session.rows("SELECT segment, size FROM segment_sizes")}
+        rows = session.rows(statement("segments", "change_counts"))
+    found = {row["segment"]: row for row in rows}
+    none = {"entered": 0, "exited": 0, "triggering": 0}
+    counts = {name: found.get(name, none) for name in written}
+    return MembershipReport(
+        as_of,
+        population,
+        sizes={name: sizes[name] for name in written},
+        changes={name: (int(row["entered"]), int(row["exited"])) for name, row in counts.items()},
+        triggering={name: int(row["triggering"]) for name, row in counts.items()},
+        failed=dict(failed),
+    )
