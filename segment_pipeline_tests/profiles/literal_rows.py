@@ -35,7 +35,9 @@ def loyalty(source: str, key: str, owner: str, created: date = JAN_1, **columns:
     return customer(source, key, created, entity="loyalty", owner_key=owner, loyalty_id=key, **columns)
 
 
-def order(source: str, key: str, on: date = JAN_1, net: str = "10", *, updated: date | None = None, **columns: Any) -> Row:
+def order(
+    source: str, key: str, on: date = JAN_1, net: str = "10", *, updated: date | None = None, **columns: Any
+) -> Row:
     amount = Decimal(net)
     return {
         "source": source,

@@ -6,7 +6,7 @@ from typing import Any
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.aliases import define_current_profile
 from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, order
-from segment_pipeline_tests.profiles.test_identity import Put, build, rows
+from segment_pipeline_tests.profiles.snapshots import Put, build, rows
 
 
 def ids(lake: Lake, as_of: date) -> dict[str, str]:
@@ -49,11 +49,14 @@ def test_a_merge_leaves_an_alias_of_the_younger_person(lake: Lake, put: Put) -> 
 
 
 def test_an_erased_anchor_leaves_an_alias_and_an_erased_person_none(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", jan(1), email="ann.lee@mail.io"),
-        customer("shopify", "S1", jan(2), email="ann.lee@mail.io"),
-        customer("shopify", "S2", jan(2), email="tom@mail.io"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "T1", jan(1), email="ann.lee@mail.io"),
+            customer("shopify", "S1", jan(2), email="ann.lee@mail.io"),
+            customer("shopify", "S2", jan(2), email="tom@mail.io"),
+        ],
+    )
     build(lake, jan(3))
     old = ids(lake, jan(3))
     erase(lake, "T1")
@@ -65,7 +68,10 @@ def test_an_erased_anchor_leaves_an_alias_and_an_erased_person_none(lake: Lake, 
 
 
 def test_a_split_leaves_the_old_id_to_whoever_holds_its_anchor(lake: Lake, put: Put) -> None:
-    put("orders", [order("shopify", f"O{n}", jan(n), email=f"guest{n}@mail.io", phone="+15135550009") for n in range(1, 10)])
+    put(
+        "orders",
+        [order("shopify", f"O{n}", jan(n), email=f"guest{n}@mail.io", phone="+15135550009") for n in range(1, 10)],
+    )
     build(lake, jan(8))
     build(lake, jan(9))
     assert ids(lake, jan(9))["O1"] == ids(lake, jan(8))["O2"]
@@ -73,10 +79,13 @@ def test_a_split_leaves_the_old_id_to_whoever_holds_its_anchor(lake: Lake, put: 
 
 
 def test_an_id_whose_anchor_is_nobodys_any_more_goes_to_most_of_its_records(lake: Lake, put: Put) -> None:
-    put("events", [
-        *(event(f"{n}", "login", jan(1), anonymous_id="kiosk", customer_key="S0") for n in range(3)),
-        *(event(f"late {n}", "login", jan(5), anonymous_id="kiosk", customer_key=f"S{n}") for n in range(1, 9)),
-    ])
+    put(
+        "events",
+        [
+            *(event(f"{n}", "login", jan(1), anonymous_id="kiosk", customer_key="S0") for n in range(3)),
+            *(event(f"late {n}", "login", jan(5), anonymous_id="kiosk", customer_key=f"S{n}") for n in range(1, 9)),
+        ],
+    )
     put("customers", [customer("shopify", f"S{n}", jan(2), email=f"s{n}@mail.io") for n in range(9)])
     build(lake, jan(3))
     build(lake, jan(6))

@@ -45,7 +45,9 @@ def carriers(links: list[tuple[int, int, str, str]]) -> list[list[int]]:
 def test_components_equal_a_plain_union_find(links: list[tuple[int, int, str, str]]) -> None:
     groups = carriers(links)
     edges = [(record, group[0]) for group in groups for record in group[1:]]
-    table = pa.table({"a": pa.array([e[0] for e in edges], pa.int64()), "b": pa.array([e[1] for e in edges], pa.int64())})
+    table = pa.table(
+        {"a": pa.array([e[0] for e in edges], pa.int64()), "b": pa.array([e[1] for e in edges], pa.int64())}
+    )
     labels = components(12, table)
     found = {frozenset(int(r) + 1 for r in np.flatnonzero(labels == label)) for label in labels}
     assert found == plain_union_find(list(range(1, 13)), groups)
@@ -85,7 +87,14 @@ def test_the_order_of_links_and_members_does_not_show(links, unique, random) -> 
 
 def test_the_strongest_link_wins_and_what_two_people_share_joins_nobody_else() -> None:
     members = [Member(1, {"customer": "a"}), Member(2, {"customer": "b"}), Member(3, {}), Member(4, {})]
-    links = [Link(1, 3, "phone", "p"), Link(2, 3, "phone", "p"), Link(3, 5, "phone", "p"), Link(4, 5, "phone", "p"), Link(2, 2, "email", "e"), Link(4, 4, "email", "e")]
+    links = [
+        Link(1, 3, "phone", "p"),
+        Link(2, 3, "phone", "p"),
+        Link(3, 5, "phone", "p"),
+        Link(4, 5, "phone", "p"),
+        Link(2, 2, "email", "e"),
+        Link(4, 4, "email", "e"),
+    ]
     clusters, refused = resolve(members, links)
     assert as_sets(clusters) == {frozenset({1}), frozenset({2, 4}), frozenset({3})}
     assert {(r.kind, r.value, r.because) for r in refused} == {("phone", "p", "customer")}

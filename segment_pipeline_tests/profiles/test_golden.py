@@ -1,20 +1,33 @@
 """Which value survives into the golden record, and what each person is known by."""
 
 from datetime import date
+from typing import Any
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline_tests.profiles.literal_rows import consent, customer, event, jan, loyalty, order
-from segment_pipeline_tests.profiles.test_identity import Put, build, rows
+from segment_pipeline_tests.profiles.snapshots import Put, build, rows
 
-MAIL = {"email": "ann.lee@mail.io"}
+MAIL: dict[str, Any] = {"email": "ann.lee@mail.io"}
 
 
 def test_each_field_is_the_newest_that_anybody_knows(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", jan(1), first_name="Ann", last_name="Lee", gender="female", birth_date=date(1980, 2, 29), **MAIL),
-        customer("shopify", "S1", jan(2), first_name="Annie", last_name="Lee-Wu", **MAIL),
-        loyalty("square", "L1", "T1", jan(3)),
-    ])
+    put(
+        "customers",
+        [
+            customer(
+                "square",
+                "T1",
+                jan(1),
+                first_name="Ann",
+                last_name="Lee",
+                gender="female",
+                birth_date=date(1980, 2, 29),
+                **MAIL,
+            ),
+            customer("shopify", "S1", jan(2), first_name="Annie", last_name="Lee-Wu", **MAIL),
+            loyalty("square", "L1", "T1", jan(3)),
+        ],
+    )
     build(lake)
     (found,) = rows(lake, "profiles")
     assert {name: found[name] for name in ("first_name", "last_name", "gender", "birth_date", "birth_day", "loyalty_id", "records", "sources")} == {
@@ -24,10 +37,13 @@ def test_each_field_is_the_newest_that_anybody_knows(lake: Lake, put: Put) -> No
 
 
 def test_the_companys_trust_comes_before_newness_and_living_accounts_before_deleted(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", jan(1), city="Till", **MAIL),
-        customer("shopify", "S1", jan(2), city="Web", **MAIL),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "T1", jan(1), city="Till", **MAIL),
+            customer("shopify", "S1", jan(2), city="Web", **MAIL),
+        ],
+    )
     build(lake, trust=("square", "shopify"))
     assert rows(lake, "profiles")[0]["city"] == "Till"
     put("customers", [customer("square", "T1", jan(1), updated=jan(3), city="Till", deleted_on=jan(3), **MAIL)])
@@ -36,20 +52,26 @@ def test_the_companys_trust_comes_before_newness_and_living_accounts_before_dele
 
 
 def test_an_address_is_never_put_together_from_two_accounts(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", jan(1), street="1 Elm St", city="Dayton", postcode="45402", **MAIL),
-        customer("shopify", "S1", jan(2), city="Columbus", **MAIL),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "T1", jan(1), street="1 Elm St", city="Dayton", postcode="45402", **MAIL),
+            customer("shopify", "S1", jan(2), city="Columbus", **MAIL),
+        ],
+    )
     build(lake)
     (found,) = rows(lake, "profiles")
     assert (found["street"], found["city"], found["postcode"]) == (None, "Columbus", None)
 
 
 def test_a_consented_address_comes_before_a_newer_one_and_a_denied_one_last(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", jan(1), email="old@mail.io", phone="+15135550001"),
-        customer("shopify", "S1", jan(2), email="new@mail.io", phone="+15135550001"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "T1", jan(1), email="old@mail.io", phone="+15135550001"),
+            customer("shopify", "S1", jan(2), email="new@mail.io", phone="+15135550001"),
+        ],
+    )
     build(lake)
     assert rows(lake, "profiles")[0]["email"] == "new@mail.io"
     put("consents", [consent("email", "old@mail.io", "email", "granted", jan(3))])
@@ -65,7 +87,10 @@ def test_identifiers_say_when_they_were_seen_last_and_whether_they_are_usable(la
     put("orders", [order("shopify", "O1", jan(7), customer_key="S1", email="noreply@shop.io", phone="+15135550001")])
     put("events", [event("1", "login", jan(9), anonymous_id="d1", customer_key="S1")])
     build(lake)
-    found = {(r["identifier_type"], r["identifier"]): (r["last_seen_at"].date(), r["usable"]) for r in rows(lake, "profile_identifiers")}
+    found = {
+        (r["identifier_type"], r["identifier"]): (r["last_seen_at"].date(), r["usable"])
+        for r in rows(lake, "profile_identifiers")
+    }
     assert found == {
         ("customer_key", "shopify:S1"): (jan(1), True),
         ("email", "ann.lee@mail.io"): (jan(1), True),

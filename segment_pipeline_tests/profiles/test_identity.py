@@ -1,70 +1,40 @@
 """Whose record is whose: literal records in, groups of records out."""
 
-import shutil
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import pytest
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.identity import IdentityReport, build_identities
-from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline_tests.conftest import arrow_rows
-from segment_pipeline_tests.profiles.literal_rows import Row, customer, event, jan, loyalty, message, order
-
-Put = Callable[[str, list[Row]], None]
-DAY = jan(31)
-
-
-def build(lake: Lake, as_of: date = DAY, **rules: Any) -> IdentityReport:
-    return build_identities(lake, as_of, IdentityRules(**rules))
-
-
-def rows(lake: Lake, table: str, sql: str = "SELECT * FROM t") -> list[dict[str, Any]]:
-    with lake.session() as session:
-        session.scan(table, alias="t")
-        return session.rows(sql)
-
-
-def people(lake: Lake, as_of: date = DAY) -> set[frozenset[str]]:
-    """The persons of a day as sets of `entity:key`; addresses, whose keys are digests, as `email`."""
-    groups: dict[str, set[str]] = {}
-    for row in rows(lake, "identities"):
-        if row["as_of"] == as_of:
-            name = "email" if row["entity"] == "email" else f"{row['entity']}:{row['record_key']}"
-            groups.setdefault(row["profile_id"], set()).add(name)
-    return {frozenset(group) for group in groups.values()}
-
-
-def events(lake: Lake, kind: str) -> list[dict[str, Any]]:
-    return [row for row in rows(lake, "identity_events") if row["kind"] == kind]
-
-
-def together(*names: str) -> frozenset[str]:
-    return frozenset(names)
+from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, loyalty, message, order
+from segment_pipeline_tests.profiles.snapshots import Put, build, events, people, rows, together
 
 
 def test_one_address_is_one_person_and_one_letter_off_is_another(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", email="ann.lee@mail.io"),
-        customer("shopify", "S1", email="ann.lee@mail.io"),
-        customer("shopify", "S2", email="anm.lee@mail.io"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "T1", email="ann.lee@mail.io"),
+            customer("shopify", "S1", email="ann.lee@mail.io"),
+            customer("shopify", "S2", email="anm.lee@mail.io"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:T1", "customer:S1"), together("customer:S2")}
 
 
 def test_a_guest_order_is_its_addresses_or_phones_person(lake: Lake, put: Put) -> None:
     put("customers", [customer("square", "T1", email="ann.lee@mail.io", phone="+15135550001")])
-    put("orders", [
-        order("shopify", "by mail", email="ann.lee@mail.io"),
-        order("shopify", "by phone", email="typo@mail.io", phone="+15135550001"),
-        order("shopify", "stranger", email="bob@mail.io"),
-        order("shopify", "nothing"),
-        order("shopify", "test", email="ann.lee@mail.io", status="test"),
-    ])
+    put(
+        "orders",
+        [
+            order("shopify", "by mail", email="ann.lee@mail.io"),
+            order("shopify", "by phone", email="typo@mail.io", phone="+15135550001"),
+            order("shopify", "stranger", email="bob@mail.io"),
+            order("shopify", "nothing"),
+            order("shopify", "test", email="ann.lee@mail.io", status="test"),
+        ],
+    )
     report = build(lake)
     assert people(lake) == {
         together("customer:T1", "order:by mail", "order:by phone"),
@@ -74,19 +44,25 @@ def test_a_guest_order_is_its_addresses_or_phones_person(lake: Lake, put: Put) -
 
 
 def test_what_an_order_of_a_customer_says_links_the_customer(lake: Lake, put: Put) -> None:
-    put("customers", [customer("square", "T1", phone="+15135550001"), customer("shopify", "S1", email="ann.lee@mail.io")])
+    put(
+        "customers",
+        [customer("square", "T1", phone="+15135550001"), customer("shopify", "S1", email="ann.lee@mail.io")],
+    )
     put("orders", [order("shopify", "O1", customer_key="S1", phone="+15135550001")])
     build(lake)
     assert people(lake) == {together("customer:T1", "customer:S1")}
 
 
 def test_a_family_on_one_phone_stays_apart_and_keeps_its_web_accounts(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "mother", email="ann.lee@mail.io", phone="+15135550001"),
-        customer("square", "son", email="tom.lee@mail.io", phone="+15135550001"),
-        customer("shopify", "web mother", email="ann.lee@mail.io", phone="+15135550001"),
-        customer("shopify", "web son", email="tom.lee@mail.io"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "mother", email="ann.lee@mail.io", phone="+15135550001"),
+            customer("square", "son", email="tom.lee@mail.io", phone="+15135550001"),
+            customer("shopify", "web mother", email="ann.lee@mail.io", phone="+15135550001"),
+            customer("shopify", "web son", email="tom.lee@mail.io"),
+        ],
+    )
     put("orders", [order("shopify", "whose?", phone="+15135550001")])
     report = build(lake)
     assert people(lake) == {
@@ -99,52 +75,67 @@ def test_a_family_on_one_phone_stays_apart_and_keeps_its_web_accounts(lake: Lake
 
 
 def test_the_name_decides_which_of_a_family_an_account_with_the_shared_phone_is(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "mother", phone="+15135550001", first_name="Ann", last_name="Lee"),
-        customer("square", "son", phone="+15135550001", first_name="Tom", last_name="Lee"),
-        customer("shopify", "web", phone="+15135550001", first_name=" tom", last_name="LEE"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "mother", phone="+15135550001", first_name="Ann", last_name="Lee"),
+            customer("square", "son", phone="+15135550001", first_name="Tom", last_name="Lee"),
+            customer("shopify", "web", phone="+15135550001", first_name=" tom", last_name="LEE"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:mother"), together("customer:son", "customer:web")}
 
 
 def test_two_accounts_of_one_source_with_one_phone_and_name_are_one_person(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "first", phone="+15135550001", first_name="Ann", last_name="Lee"),
-        customer("square", "again", email="new@mail.io", phone="+15135550001", first_name="Ann", last_name="Lee"),
-        customer("shopify", "web", email="new@mail.io"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "first", phone="+15135550001", first_name="Ann", last_name="Lee"),
+            customer("square", "again", email="new@mail.io", phone="+15135550001", first_name="Ann", last_name="Lee"),
+            customer("shopify", "web", email="new@mail.io"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:first", "customer:again", "customer:web")}
 
 
 def test_two_birth_dates_are_two_people_whatever_they_share(lake: Lake, put: Put) -> None:
-    name = {"first_name": "Ann", "last_name": "Lee", "email": "ann.lee@mail.io"}
-    put("customers", [
-        customer("square", "senior", birth_date=date(1950, 5, 1), **name),
-        customer("shopify", "junior", birth_date=date(1980, 5, 1), **name),
-    ])
+    name: dict[str, Any] = {"first_name": "Ann", "last_name": "Lee", "email": "ann.lee@mail.io"}
+    put(
+        "customers",
+        [
+            customer("square", "senior", birth_date=date(1950, 5, 1), **name),
+            customer("shopify", "junior", birth_date=date(1980, 5, 1), **name),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:senior"), together("customer:junior")}
     assert [row["rule"] for row in events(lake, "refused")] == ["email:two_birth_dates"]
 
 
 def test_two_loyalty_ids_are_two_people_and_a_loyalty_account_is_its_owners(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("square", "T1", email="ann.lee@mail.io"),
-        loyalty("square", "L1", "T1", phone="+15135550001"),
-        loyalty("pos2", "L2", "X", phone="+15135550001"),
-    ])
+    put(
+        "customers",
+        [
+            customer("square", "T1", email="ann.lee@mail.io"),
+            loyalty("square", "L1", "T1", phone="+15135550001"),
+            loyalty("pos2", "L2", "X", phone="+15135550001"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:T1", "loyalty:L1"), together("loyalty:L2")}
 
 
 def test_an_account_its_source_merged_away_does_not_contradict_the_survivor(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("shopify", "kept", email="ann.lee@mail.io"),
-        customer("shopify", "merged", email="ann.lee@mail.io"),
-        customer("shopify", "merged", updated=jan(10), email="ann.lee@mail.io", deleted_on=jan(10)),
-    ])
+    put(
+        "customers",
+        [
+            customer("shopify", "kept", email="ann.lee@mail.io"),
+            customer("shopify", "merged", email="ann.lee@mail.io"),
+            customer("shopify", "merged", updated=jan(10), email="ann.lee@mail.io", deleted_on=jan(10)),
+        ],
+    )
     build(lake, jan(9))
     build(lake, jan(10))
     assert people(lake, jan(9)) == {together("customer:kept"), together("customer:merged")}
@@ -152,17 +143,24 @@ def test_an_account_its_source_merged_away_does_not_contradict_the_survivor(lake
 
 
 def test_a_shop_tablet_and_a_no_reply_address_link_nobody(lake: Lake, put: Put) -> None:
-    tablet = {"email": "tablet@shop.io", "phone": "+15135570100"}
+    tablet: dict[str, Any] = {"email": "tablet@shop.io", "phone": "+15135570100"}
     put("customers", [customer("square", "T1", phone="+15135550001")])
-    put("orders", [
-        *(order("shopify", f"tablet {n}", **tablet) for n in range(26)),
-        order("shopify", "market 1", email="noreply@market.io"),
-        order("shopify", "market 2", email="noreply@market.io", phone="+15135550001"),
-    ])
+    put(
+        "orders",
+        [
+            *(order("shopify", f"tablet {n}", **tablet) for n in range(26)),
+            order("shopify", "market 1", email="noreply@market.io"),
+            order("shopify", "market 2", email="noreply@market.io", phone="+15135550001"),
+        ],
+    )
     report = build(lake)
     assert people(lake) == {together("customer:T1", "order:market 2")}
     assert (report.unresolved, report.blocked) == (27, 3)
-    assert {row["rule"] for row in events(lake, "blocked")} == {"email:limit_guests", "phone:limit_guests", "email:no_reply"}
+    assert {row["rule"] for row in events(lake, "blocked")} == {
+        "email:limit_guests",
+        "phone:limit_guests",
+        "email:no_reply",
+    }
     assert all("@" not in row["evidence"] for row in rows(lake, "identity_events"))
 
 
@@ -172,13 +170,18 @@ def test_a_regular_guest_is_one_person(lake: Lake, put: Put) -> None:
 
 
 @pytest.mark.parametrize(("sharing", "persons"), [(8, 1), (9, 9)])
-def test_a_phone_seen_with_more_people_than_its_limit_links_none_of_them(lake: Lake, put: Put, sharing: int, persons: int) -> None:
+def test_a_phone_seen_with_more_people_than_its_limit_links_none_of_them(
+    lake: Lake, put: Put, sharing: int, persons: int
+) -> None:
     put("orders", [order("shopify", f"O{n}", email=f"guest{n}@mail.io", phone="+15135550009") for n in range(sharing)])
     assert build(lake).profiles == persons
 
 
 def test_reaching_a_limit_is_an_event_of_its_own_and_splits(lake: Lake, put: Put) -> None:
-    put("orders", [order("shopify", f"O{n}", jan(n), email=f"guest{n}@mail.io", phone="+15135550009") for n in range(1, 10)])
+    put(
+        "orders",
+        [order("shopify", f"O{n}", jan(n), email=f"guest{n}@mail.io", phone="+15135550009") for n in range(1, 10)],
+    )
     build(lake, jan(8))
     report = build(lake, jan(9))
     assert (report.limits, report.splits, report.profiles) == (1, 7, 9)
@@ -195,22 +198,28 @@ def test_values_a_company_lists_link_nobody(lake: Lake, put: Put) -> None:
 
 def test_the_analytics_user_id_is_the_shops_customer_and_brings_the_device(lake: Lake, put: Put) -> None:
     put("customers", [customer("shopify", "S1", email="ann.lee@mail.io")])
-    put("events", [
-        event("1", "visit", anonymous_id="phone"),
-        event("2", "login", anonymous_id="phone", customer_key="S1"),
-        event("3", "visit", anonymous_id="stranger"),
-    ])
+    put(
+        "events",
+        [
+            event("1", "visit", anonymous_id="phone"),
+            event("2", "login", anonymous_id="phone", customer_key="S1"),
+            event("3", "visit", anonymous_id="stranger"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:S1", "device:phone"), together("device:stranger")}
 
 
 def test_a_device_joins_whom_it_was_seen_with_most_and_never_joins_two(lake: Lake, put: Put) -> None:
     put("customers", [customer("shopify", "S1"), customer("square", "T1", email="tom@mail.io")])
-    put("events", [
-        event("1", "login", anonymous_id="tablet", customer_key="S1"),
-        event("2", "search", anonymous_id="tablet", customer_key="S1"),
-        event("3", "checkout_started", anonymous_id="tablet", email="tom@mail.io"),
-    ])
+    put(
+        "events",
+        [
+            event("1", "login", anonymous_id="tablet", customer_key="S1"),
+            event("2", "search", anonymous_id="tablet", customer_key="S1"),
+            event("3", "checkout_started", anonymous_id="tablet", email="tom@mail.io"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:S1", "device:tablet"), together("customer:T1", "email")}
     assert [row["rule"] for row in events(lake, "refused")] == ["anonymous_id:shared_device"]
@@ -232,99 +241,13 @@ def test_messages_to_an_address_are_its_owners(lake: Lake, put: Put) -> None:
 
 
 def test_an_old_address_stays_with_its_person(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("shopify", "S1", email="maiden@mail.io"),
-        customer("shopify", "S1", updated=jan(5), email="married@mail.io"),
-        customer("square", "T1", email="maiden@mail.io"),
-    ])
+    put(
+        "customers",
+        [
+            customer("shopify", "S1", email="maiden@mail.io"),
+            customer("shopify", "S1", updated=jan(5), email="married@mail.io"),
+            customer("square", "T1", email="maiden@mail.io"),
+        ],
+    )
     build(lake)
     assert people(lake) == {together("customer:S1", "customer:T1")}
-
-
-def test_a_record_is_known_from_its_creation_and_later_values_are_back_projected_and_counted(lake: Lake, put: Put) -> None:
-    put("customers", [
-        customer("shopify", "S1", jan(5), updated=jan(20), email="ann.lee@mail.io"),
-        customer("square", "T1", jan(1), email="ann.lee@mail.io"),
-    ])
-    assert build(lake, jan(4)).records == 1
-    report = build(lake, jan(5))
-    assert (report.records, report.profiles, report.back_projected) == (2, 1, 1)
-    assert build(lake, jan(20)).back_projected == 0
-
-
-def test_the_order_of_arrival_does_not_show(lake: Lake, put: Put, tmp_path: Path) -> None:
-    facts = [
-        customer("square", "A", jan(3), phone="+15135550001"),
-        customer("square", "B", jan(2), phone="+15135550001"),
-        customer("shopify", "C", jan(1), phone="+15135550001", email="ann.lee@mail.io"),
-        customer("shopify", "D", jan(4), email="tom@mail.io"),
-    ]
-    put("customers", facts)
-    build(lake)
-    first = rows(lake, "identities", "SELECT * FROM t ORDER BY ALL")
-    other = Lake(str(tmp_path / "other"), lake.engine)
-    for fact in reversed(facts):
-        with other.session() as session:
-            session.register("literal_rows", arrow_rows("customers", [fact]))
-            session.append("customers", "SELECT * FROM literal_rows")
-    build(other)
-    assert rows(other, "identities", "SELECT * FROM t ORDER BY ALL") == first
-
-
-def test_materialising_again_and_in_any_order_of_days_gives_the_same_tables(lake: Lake, put: Put, tmp_path: Path) -> None:
-    put("customers", [customer("square", "T1", jan(1), email="ann.lee@mail.io"), customer("square", "T2", jan(1), email="tom@mail.io")])
-    put("orders", [
-        order("shopify", "O1", jan(2), phone="+15135550001"),
-        order("shopify", "O2", jan(3), phone="+15135550001", email="ann.lee@mail.io"),
-        *(order("shopify", f"X{n}", jan(n), email=f"x{n}@mail.io", phone="+15135550007") for n in range(1, 10)),
-    ])
-    put("events", [event("1", "visit", jan(1), anonymous_id="d"), event("2", "login", jan(4), anonymous_id="d", email="tom@mail.io")])
-    days = [jan(n) for n in (1, 2, 3, 4, 8, 9, 12)]
-    tables = ("identities", "identity_events", "profile_aliases", "profiles", "profile_identifiers")
-
-    def state() -> dict[str, list[dict[str, Any]]]:
-        return {name: rows(lake, name, "SELECT * FROM t ORDER BY ALL") for name in tables}
-
-    for day in days:
-        build(lake, day)
-    forwards = state()
-    for day in days:
-        build(lake, day)
-    assert state() == forwards
-    for order_of_days in (list(reversed(days)), days[3:] + days[:3], [days[5], days[0], days[6], days[2], days[4], days[1], days[3]]):
-        for name in tables:
-            shutil.rmtree(f"{lake.root}/{name}")
-        for day in order_of_days:
-            build(lake, day)
-        assert state() == forwards
-    kinds = {row["kind"] for row in forwards["identity_events"]}
-    assert {"merge", "split", "blocked", "limit"} <= kinds
-    assert forwards["profile_aliases"]
-
-
-def test_an_older_day_leaves_the_golden_record_alone(lake: Lake, put: Put) -> None:
-    put("customers", [customer("square", "T1", jan(1), city="Old"), customer("square", "T1", jan(1), updated=jan(5), city="New")])
-    build(lake, jan(6))
-    assert not build(lake, jan(2)).newest
-    assert [(row["as_of"], row["city"]) for row in rows(lake, "profiles")] == [(jan(6), "New")]
-
-
-def test_merges_name_the_identifier_that_caused_them(lake: Lake, put: Put) -> None:
-    put("customers", [customer("square", "T1", jan(1), email="ann.lee@mail.io"), customer("shopify", "S1", jan(2), phone="+15135550001")])
-    put("orders", [order("shopify", "O1", jan(5), customer_key="S1", email="ann.lee@mail.io")])
-    build(lake, jan(3))
-    report = build(lake, jan(5))
-    assert report.merges == 1
-    merge = events(lake, "merge")[0]
-    assert (merge["rule"], merge["records"]) == ("email", 1)
-    ids = {row["record_key"]: row["profile_id"] for row in rows(lake, "identities") if row["as_of"] == jan(3)}
-    assert (merge["profile_id"], merge["other_profile_id"]) == (ids["T1"], ids["S1"])
-
-
-def test_profiles_need_no_more_than_a_day_of_the_company_zone(lake: Lake, put: Put) -> None:
-    # 23:30 in New York on the 31st is the 1st in UTC.
-    late = datetime(2017, 2, 1, 4, 30, tzinfo=UTC)
-    put("customers", [customer("square", "T1", jan(31), created_at=late, updated_at=late)])
-    assert build_identities(lake, DAY, IdentityRules(), timezone="UTC").records == 0
-    assert build_identities(lake, DAY, IdentityRules(), timezone="America/New_York").records == 1
-    assert DAY + timedelta(days=1) == date(2017, 2, 1)

@@ -1,0 +1,249 @@
+"""Traits of orders and goods, each against a person worked out by hand; each test names the rule it holds."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline_tests.profiles.literal_rows import customer, jan, line, order, product, refund
+from segment_pipeline_tests.profiles.snapshots import Put, rows
+from segment_pipeline_tests.profiles.trait_rows import DAY, money, traits
+
+
+def test_orders_and_spend_count_company_days_up_to_and_with_as_of(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put(
+        "orders",
+        [
+            order("square", "today", DAY, "1", customer_key="A"),
+            order("square", "90th day", date(2017, 10, 3), "2", customer_key="A"),
+            order("square", "91st day", date(2017, 10, 2), "4", customer_key="A"),
+            order("square", "365th day", date(2017, 1, 1), "8", customer_key="A"),
+            order("square", "366th day", date(2016, 12, 31), "16", customer_key="A"),
+            order("square", "tomorrow", date(2018, 1, 1), "32", customer_key="A"),
+        ],
+    )
+    a = traits(lake)["A"]
+    assert (a["orders_90d"], a["orders_365d"], a["orders_total"]) == (2, 4, 5)
+    assert (a["spend_90d"], a["spend_365d"], a["spend_total"]) == (money("3"), money("15"), money("31"))
+    assert a["aov_365d"] == money("3.75")
+    assert (a["first_order_on"], a["last_order_on"], a["days_since_last_order"]) == (date(2016, 12, 31), DAY, 0)
+
+
+def test_only_completed_sales_are_orders(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put(
+        "orders",
+        [
+            order("square", "sale", DAY, "10", customer_key="A"),
+            order("square", "open", DAY, "20", customer_key="A", status="open"),
+            order("square", "cancelled", DAY, "40", customer_key="A", status="cancelled"),
+            order("square", "test", DAY, "80", customer_key="A", status="test"),
+            order("square", "gift card alone", DAY, "0", customer_key="A", gift_card_sold=Decimal(50)),
+            order("square", "gift card and milk", DAY, "5", customer_key="A", gift_card_sold=Decimal(25)),
+            order("square", "foreign without rate", DAY, "7", customer_key="A", net_base=None),
+        ],
+    )
+    a = traits(lake)["A"]
+    assert (a["orders_total"], a["spend_total"], a["prepaid_loaded_7d"]) == (3, money("15"), money("75"))
+
+
+def test_a_refund_lowers_its_orders_day_once_it_was_made(lake: Lake, put: Put) -> None:
+    put("customers", [customer("shopify", "A", date(2015, 1, 1))])
+    put(
+        "orders",
+        [
+            order("shopify", "O1", date(2017, 9, 1), "100", customer_key="A"),
+            order("shopify", "O2", DAY, "10", customer_key="A"),
+        ],
+    )
+    put(
+        "refunds",
+        [
+            refund("shopify", "R1", "O1", date(2017, 12, 30), "30"),
+            refund("shopify", "R2", "O2", date(2018, 1, 2), "10"),
+        ],
+    )
+    before, after = traits(lake, date(2017, 12, 29))["A"], traits(lake)["A"]
+    assert (before["spend_365d"], before["spend_90d"]) == (money("100"), money("0"))
+    assert (after["spend_365d"], after["spend_90d"], after["orders_365d"]) == (money("80"), money("10"), 2)
+
+
+def test_a_linked_return_lowers_the_order_it_names_and_an_unlinked_one_its_own_day(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1)), customer("square", "B", date(2015, 1, 1))])
+    put(
+        "orders",
+        [
+            order("square", "A1", date(2016, 12, 1), "100", customer_key="A"),
+            order("square", "A2", DAY, "-40", customer_key="A", kind="return", parent_order_key="A1"),
+            order("square", "B1", date(2016, 12, 1), "100", customer_key="B"),
+            order("square", "B2", DAY, "-40", customer_key="B", kind="return"),
+        ],
+    )
+    found = traits(lake)
+    assert [(found[k]["orders_total"], found[k]["spend_total"], found[k]["spend_365d"]) for k in "AB"] == [
+        (1, money("60"), money("0")),
+        (1, money("60"), money("-40")),
+    ]
+
+
+def test_an_exchange_sells_goods_gives_back_others_and_is_no_order(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put(
+        "orders",
+        [
+            order("square", "A1", date(2017, 3, 1), "50", customer_key="A"),
+            order("square", "X", DAY, "5", customer_key="A", kind="exchange", parent_order_key="A1"),
+        ],
+    )
+    put(
+        "order_lines",
+        [
+            line("square", "A1", "1", date(2017, 3, 1), "50"),
+            line("square", "X", "1", DAY, "35"),
+            line("square", "X", "return:1", DAY, "-30"),
+        ],
+    )
+    a = traits(lake)["A"]
+    assert (a["orders_total"], a["spend_total"], a["spend_90d"]) == (1, money("55"), money("35"))
+
+
+def test_the_version_of_an_order_is_the_one_of_the_day(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put(
+        "orders",
+        [
+            order("square", "O1", jan(1), "10", customer_key="A", status="open"),
+            order("square", "O1", jan(1), "10", updated=jan(3), customer_key="A"),
+            order("square", "O1", jan(1), "10", updated=jan(5), customer_key="A", status="cancelled"),
+            order("square", "pulled late", jan(1), "7", updated=jan(4), customer_key="A"),
+        ],
+    )
+    assert [traits(lake, jan(n))["A"]["spend_total"] for n in (2, 3, 5)] == [money("7"), money("17"), money("7")]
+
+
+def test_equal_spend_ranks_equal_and_bins_may_stay_empty(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", k, date(2015, 1, 1)) for k in "ABCDE"])
+    put(
+        "orders",
+        [
+            *(order("square", f"O{k}", DAY, "10", customer_key=k) for k in "ABC"),
+            order("square", "OD", date(2017, 12, 1), "20", customer_key="D"),
+        ],
+    )
+    found = traits(lake)
+    assert [found[k]["spend_percentile"] for k in "ABCDE"] == [0.75, 0.75, 0.75, 1.0, None]
+    assert [found[k]["value_tier"] for k in "ABCDE"] == ["mid", "mid", "mid", "top", "none"]
+    assert [found[k]["rfm_m"] for k in "ABCDE"] == [4, 4, 4, 5, None]
+    assert [found[k]["rfm_r"] for k in "ABCDE"] == [5, 5, 5, 2, None]
+    assert [found[k]["rfm_f"] for k in "ABCDE"] == [5, 5, 5, 5, None]
+
+
+def test_tiers_begin_at_their_thresholds(lake: Lake, put: Put) -> None:
+    keys = [f"K{n}" for n in range(1, 11)]
+    put("customers", [customer("square", k, date(2015, 1, 1)) for k in keys])
+    put(
+        "orders",
+        [
+            order("square", k, date(2016, 1, 1) if k == "K10" else DAY, str(n), customer_key=k)
+            for n, k in enumerate(keys, 1)
+        ],
+    )
+    found = traits(lake)
+    # Nine bought within the year; K9 is 9/9, K8 is 8/9 < 0.9, K5 is 5/9.
+    assert [found[k]["value_tier"] for k in keys] == ["low"] * 4 + ["mid"] * 4 + ["top", "none"]
+    # Over all ten, K9 is exactly 0.9 and K5 exactly 0.5.
+    assert [found[k]["value_tier_lifetime"] for k in keys] == ["low"] * 4 + ["mid"] * 4 + ["top", "top"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "stage"),
+    [
+        (None, None, "prospect"),
+        (date(2017, 12, 1), date(2017, 12, 1), "new"),
+        (date(2017, 11, 30), date(2017, 11, 30), "active"),
+        (date(2016, 1, 1), date(2017, 10, 2), "active"),
+        (date(2016, 1, 1), date(2017, 10, 1), "at_risk"),
+        (date(2016, 1, 1), date(2017, 7, 4), "at_risk"),
+        (date(2016, 1, 1), date(2017, 7, 3), "churned"),
+    ],
+)
+def test_lifecycle_stages_meet_at_30_90_and_180_days(
+    lake: Lake, put: Put, first: date | None, last: date | None, stage: str
+) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put("orders", [order("square", "other", jan(1))])
+    put("orders", [order("square", f"O{n}", day, customer_key="A") for n, day in enumerate((first, last)) if day])
+    assert traits(lake)["A"]["lifecycle_stage"] == stage
+
+
+def test_loyalty_stage_wants_six_orders_a_recent_one_and_for_vip_the_top_tier(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", k, date(2015, 1, 1)) for k in ("five", "six", "vip", "late", "none")])
+    put(
+        "orders",
+        [
+            *(order("square", f"five{n}", DAY, customer_key="five") for n in range(5)),
+            *(order("square", f"six{n}", DAY, customer_key="six") for n in range(6)),
+            *(order("square", f"vip{n}", DAY, "100", customer_key="vip") for n in range(6)),
+            *(order("square", f"late{n}", date(2017, 10, 1), customer_key="late") for n in range(9)),
+        ],
+    )
+    found = traits(lake)
+    assert {k: found[k]["loyalty_stage"] for k in found} == {
+        "five": "regular", "six": "loyal", "vip": "vip", "late": "regular", "none": None,
+    }  # fmt: skip
+
+
+def test_shares_are_of_spend_of_known_value_with_refunds_and_returns_off(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put(
+        "products",
+        [
+            product(
+                "square",
+                "shoe",
+                department="Shoes",
+                category="Running",
+                collection="Winter",
+                launched_on=date(2017, 11, 1),
+            ),
+            product("square", "shirt", department="Men", category="Shirts", launched_on=date(2017, 1, 1)),
+            product("square", "mystery"),
+        ],
+    )
+    put(
+        "orders",
+        [
+            order("square", "O1", date(2017, 12, 1), "100", customer_key="A"),
+            order("square", "O0", date(2016, 6, 1), "60", customer_key="A"),
+            order("square", "R", date(2017, 12, 20), "-10", customer_key="A", kind="return", parent_order_key="O1"),
+        ],
+    )
+    put(
+        "order_lines",
+        [
+            line("square", "O1", "1", date(2017, 12, 1), "50", product_key="shoe", is_markdown=True),
+            line("square", "O1", "2", date(2017, 12, 1), "30", product_key="shirt"),
+            line("square", "O1", "3", date(2017, 12, 1), "20", product_key="mystery"),
+            line("square", "O0", "1", date(2016, 6, 1), "60", product_key="shirt"),
+            line("square", "R", "return:1", date(2017, 12, 20), "-10", product_key="shirt"),
+        ],
+    )
+    put("refunds", [refund("square", "F", "O1", date(2017, 12, 10), "10", line_number="1")])
+    a = traits(lake)["A"]
+    shares = {
+        (r["dimension"], r["value"]): (r["spend_365d"], r["share_365d"], r["spend_total"], r["share_total"])
+        for r in rows(lake, "trait_shares")
+    }
+    assert shares == {
+        ("department", "Shoes"): (money("40"), 40 / 60, money("40"), 40 / 120),
+        ("department", "Men"): (money("20"), 20 / 60, money("80"), 80 / 120),
+        ("category", "Running"): (money("40"), 40 / 60, money("40"), 40 / 120),
+        ("category", "Shirts"): (money("20"), 20 / 60, money("80"), 80 / 120),
+        ("collection", "Winter"): (money("40"), 1.0, money("40"), 1.0),
+    }
+    assert (a["top_department"], a["departments_365d"]) == ("Shoes", 2)
+    assert a["markdown_share"] == 40 / 90
+    # Two lines of known launch; the shoe was launched 30 days before, the shirt 334.
+    assert a["new_arrival_share"] == 0.5
