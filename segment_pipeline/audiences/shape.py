@@ -167,19 +167,24 @@ class Shape:
     def removals(self) -> Statement:
         """One row per leaving key with only the identifiers no staying key carries, so that nobody else is taken out.
 
-        `in_place`: the tool's record lives on under a staying key and is not touched. `surplus`: every identifier is carried
-        by a staying key of a tool that matches on any of them, so the whole tuple is sent and those keys are sent again.
+        `in_place`: the tool's one record lives on under a staying key with the same strongest identifier and is not touched.
+        `surplus`: every identifier is carried by staying keys, so the whole tuple is sent and those keys are sent again.
         `remove_first`: the tool could find the record by what a staying key is known by, so the removal must not come last.
         """
         carried = ", ".join(
             f"bool_or(l.place = {place} AND s.carries IS NOT NULL) AS c{place}" for place, _ in enumerate(self.fields)
         )
         all_carried = "bool_and(s.carries IS NOT NULL)"
-        first = " ".join(f"WHEN w.{quote(f)} IS NOT NULL THEN c.c{place}" for place, f in enumerate(self.fields))
+        lives_on = ", ".join(
+            f"bool_or(l.place = {place} AND t.carries IS NOT NULL) AS t{place}" for place, _ in enumerate(self.fields)
+        )
+        first = " ".join(f"WHEN w.{quote(f)} IS NOT NULL THEN c.t{place}" for place, f in enumerate(self.fields))
         if self.capabilities.matches_any_key:
             in_place, surplus, remove_first = "FALSE", "c.all_carried", "TRUE"
         else:
-            in_place, surplus, remove_first = f"CASE {first} END", "FALSE", "c.reachable"
+            in_place = f"CASE {first} END"
+            surplus = f"(c.all_carried AND NOT {in_place})"
+            remove_first = f"(c.reachable OR {surplus})"
         strongest_only = [
             f"CASE WHEN {' AND '.join([f'w.{quote(g)} IS NULL' for g in self.fields[:place]] or ['TRUE'])} THEN w.{quote(f)} END"
             for place, f in enumerate(self.fields)
@@ -196,7 +201,8 @@ class Shape:
                 CASE WHEN v.vendor_id IS NOT NULL OR w.cause = 'rekeyed' THEN NULL ELSE w.vendor_id END AS vendor_id, {columns}
             FROM leaving_wide AS w
             JOIN (
-                SELECT l.key, {all_carried} AS all_carried, bool_or(t.carries IS NOT NULL) AS reachable, {carried}
+                SELECT l.key, {all_carried} AS all_carried, bool_or(t.carries IS NOT NULL) AS reachable,
+                    {carried}, {lives_on}
                 FROM leaving_long AS l
                 LEFT JOIN (SELECT DISTINCT carries FROM staying_long) AS s ON s.carries = l.carries
                 LEFT JOIN (SELECT DISTINCT {self.strongest("t")} AS carries FROM staying_wide AS t) AS t ON t.carries = l.carries
