@@ -49,7 +49,7 @@ def canonical(node: object) -> Any:
             held = {}
             for field in fields(node):  # type: ignore[arg-type]
                 value = getattr(node, field.name)
-                if value not in ((), None, False):
+                if value != () and value is not None and value is not False:
                     held[field.name] = sorted(value) if field.name in _UNORDERED else canonical(value)
             return {type(node).__name__: held}
         case tuple():

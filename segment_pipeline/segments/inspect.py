@@ -1,0 +1,182 @@
+"""Answers two questions about one segment as it is written now: how it comes to its size, and why one person is in it or not.
+
+Runs the compiler's own stages and writes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlglot import exp
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.profiles.activities import define_activities
+from segment_pipeline.segments import measuring
+from segment_pipeline.segments.compiler import Compilation, checked, compile_segments
+from segment_pipeline.segments.conditions import literals
+from segment_pipeline.segments.definition import children
+from segment_pipeline.segments.expressions import column, value
+from segment_pipeline.segments.memberships import Rules, open_people
+from segment_pipeline.segments.nodes import (
+    AllOf,
+    BirthdayRule,
+    CountRule,
+    InsideRule,
+    MemberRule,
+    NearRule,
+    Rule,
+    ShareRule,
+    SumRule,
+    TopRule,
+    TraitRule,
+)
+from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.validation import problems
+from segment_pipeline.segments.wording import words
+from segment_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One term of the segment. `size`: people it holds for; `remaining`: those left after it and all terms before it."""
+
+    term: str
+    size: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How a segment comes to its size. `steps`: the terms of its all_of, or the one rule it consists of."""
+
+    segment: str
+    as_of: date
+    population: int
+    size: int
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One rule about one person. `depth`: how deep it is nested; `value`: what is known, in words; NULL: unknown, or it combines."""
+
+    depth: int
+    term: str
+    holds: bool
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    segment: str
+    profile_id: str
+    as_of: date
+    member: bool
+    terms: tuple[Term, ...]
+
+
+def preview(lake: Lake, as_of: date, segment: Segment, segments: Sequence[Segment], settings: Settings) -> Preview:
+    """Sizes of a segment's terms and of each step of their intersection. Raises ConfigError for a segment that is wrong."""
+    terms = segment.where.rules if isinstance(segment.where, AllOf) else (segment.where,)
+    with lake.session() as session:
+        compilation = _compiled(session, as_of, segment, segments, settings)
+        query = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "population"))
+        so_far: list[exp.Expr] = []
+        for number, term in enumerate(terms):
+            holds = compilation.expressions.of(term)
+            so_far.append(holds)
+            query = query.select(_counted(holds, f"size_{number}"), _counted(exp.and_(*so_far), f"left_{number}"))
+        row = session.rows(checked("segments/preview", query.from_(exp.to_table("segment_people"))))[0]
+    steps = tuple(Step(words(term), row[f"size_{n}"], row[f"left_{n}"]) for n, term in enumerate(terms))
+    return Preview(segment.name, as_of, row["population"], steps[-1].remaining if steps else row["population"], steps)
+
+
+def explain(  # noqa: PLR0917 as `preview`, and the person
+    lake: Lake, as_of: date, segment: Segment, segments: Sequence[Segment], settings: Settings, profile_id: str
+) -> Explanation:
+    """Each term of a segment for one person, with what it rests on. Raises ConfigError for an id that has no traits that day."""
+    by_name = {one.name: one for one in segments} | {segment.name: segment}
+    rules = list(_flat(segment.where, by_name))
+    with lake.session() as session:
+        open_people(session, as_of)
+        if not session.value("SELECT count(*) FROM traits WHERE profile_id = $one", one=profile_id):
+            raise ConfigError(f"there is no profile {profile_id} as of {as_of}: `segment-pipeline profile show` finds ids")
+        compilation = _compiled(session, as_of, segment, segments, settings, only=profile_id)
+        query = exp.select(exp.alias_(compilation.expressions.of(segment.where), "member"))
+        for number, (_, rule) in enumerate(rules):
+            query = query.select(exp.alias_(compilation.expressions.of(rule), f"holds_{number}"))
+        query = query.from_(exp.to_table("segment_people"))
+        query = query.where(exp.EQ(this=column("profile_id"), expression=value(profile_id)))
+        row = session.rows(checked("segments/explain", query))[0]
+        found = [_value(session, compilation, rule, profile_id) for _, rule in rules]
+    terms = tuple(Term(depth, words(rule), row[f"holds_{n}"], found[n]) for n, (depth, rule) in enumerate(rules))
+    return Explanation(segment.name, profile_id, as_of, row["member"], terms)
+
+
+def _compiled(
+    session: Session, as_of: date, segment: Segment, segments: Sequence[Segment], settings: Settings, *, only: str | None = None
+) -> Compilation:
+    known = Rules()
+    declared = {one.name: one for one in segments} | {segment.name: segment}
+    if wrong := problems(list(declared.values()), known.events, known.traits).get(segment.name):
+        raise ConfigError(wrong[0])
+    open_people(session, as_of)
+    compilation = compile_segments([segment], as_of, traits=known.traits, declared=declared)
+    define_activities(session, as_of, timezone=settings.timezone, since=compilation.since)
+    if only is not None:
+        session.define("activities_of_one", "SELECT * FROM activities WHERE profile_id = $one", materialize=True, one=only)
+        session.define("activities", "SELECT * FROM activities_of_one")
+    compilation.define(session)
+    return compilation
+
+
+def _counted(holds: exp.Expr, name: str) -> exp.Expr:
+    counted = exp.Filter(this=exp.Count(this=exp.Star(), big_int=True), expression=exp.Where(this=holds.copy()))
+    return exp.alias_(counted, name)
+
+
+def _flat(rule: Rule, by_name: dict[str, Segment], depth: int = 0) -> Iterator[tuple[int, Rule]]:
+    yield depth, rule
+    below = (by_name[rule.segment].where,) if isinstance(rule, MemberRule) else children(rule)
+    for child in below:
+        yield from _flat(child, by_name, depth + 1)
+
+
+def _value(session: Session, compilation: Compilation, rule: Rule, profile_id: str) -> str | None:
+    match rule:
+        case TraitRule(name) | TopRule(name):
+            return _traits(session, profile_id, name)
+        case NearRule() | InsideRule():
+            return _traits(session, profile_id, "lat", "lon")
+        case BirthdayRule():
+            return _traits(session, profile_id, "birth_day")
+        case ShareRule(dimension, name, lifetime):
+            shares = "SELECT share_365d, share_total FROM trait_shares WHERE profile_id = $one AND dimension = $dimension AND value = $name"
+            rows = session.rows(shares, one=profile_id, dimension=dimension, name=name)
+            share = rows[0]["share_total" if lifetime else "share_365d"] if rows else None
+            return None if share is None else f"{share:.4f}"
+        case CountRule() | SumRule():
+            return _measured(session, compilation, rule, profile_id)
+    return None
+
+
+def _traits(session: Session, profile_id: str, *names: str) -> str | None:
+    query = exp.select(*(column(name) for name in names)).from_(exp.to_table("traits"))
+    query = query.where(exp.EQ(this=column("profile_id"), expression=value(profile_id)))
+    held = list(session.rows(checked("segments/explain", query))[0].values())
+    return None if None in held else ", ".join(map(str, held))
+
+
+def _measured(session: Session, compilation: Compilation, rule: CountRule | SumRule, profile_id: str) -> str:
+    behind = literals(rule)
+    condition = (*behind.set_, *behind.unset)[0] if behind else None
+    measure = getattr(condition, "measure", None)
+    if measure is not None and measure in compilation.measures:
+        name, number = ("segment_sums", "total") if isinstance(rule, SumRule) else ("segment_counts", "n")
+        query = f"SELECT {number} AS found FROM {name} WHERE profile_id = $one AND measure = $measure"
+        rows = session.rows(query, one=profile_id, measure=compilation.measures[measure])
+        return str(rows[0]["found"].normalize() if isinstance(rule, SumRule) else rows[0]["found"]) if rows else "0"
+    count = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "found")).from_(exp.to_table("segment_activities").as_("a"))
+    count = count.where(*measuring.chosen(rule.of, {}, compilation.as_of))
+    return str(session.value(checked("segments/explain", count)))
