@@ -8,7 +8,7 @@ What it costs hardly depends on the number of segments: facts are read once per 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from sqlglot import exp
@@ -47,7 +47,7 @@ def checked(name: str, tree: exp.Expr) -> Statement:
 
 @dataclass(frozen=True)
 class Compilation:
-    """The plan of one run. `segments`: those asked for; `rules`: further rules to be told of each person (explain, preview)."""
+    """The plan of one run for the segments asked for."""
 
     segments: tuple[Segment, ...]
     as_of: date
@@ -55,7 +55,6 @@ class Compilation:
     bits: Bits
     measures: Mapping[Measure, int]
     traits_used: tuple[str, ...]
-    rules: tuple[Rule, ...] = field(default=())
 
     @property
     def chosen(self) -> list[Activities]:
@@ -205,7 +204,6 @@ def compile_segments(
     *,
     traits: Mapping[str, str],
     declared: Mapping[str, Segment] | None = None,
-    rules: Sequence[Rule] = (),
 ) -> Compilation:
     """The plan for these segments on one day.
 
@@ -214,8 +212,8 @@ def compile_segments(
     """
     wanted = tuple(segments)
     known = dict(declared or {}) | {segment.name: segment for segment in wanted}
-    found: list[Rule] = [leaf for rule in (*(s.where for s in wanted), *rules) for leaf in leaves(rule)]
-    open_names = {name for rule in (*(s.where for s in wanted), *rules) for name in references(rule)}
+    found: list[Rule] = [leaf for segment in wanted for leaf in leaves(segment.where)]
+    open_names = {name for segment in wanted for name in references(segment.where)}
     reached: set[str] = set()
     while open_names - reached:
         name = min(open_names - reached)
@@ -224,9 +222,8 @@ def compile_segments(
         open_names |= references(known[name].where)
     conditions = [c for leaf in found if (behind := literals(leaf)) for c in (*behind.set_, *behind.unset)]
     bits = Bits(conditions)
-    return Compilation(
-        wanted, as_of, Expressions(bits, traits, known, as_of), bits, _measures(bits.others), _traits_of(found), tuple(rules)
-    )
+    expressions = Expressions(bits, traits, known, as_of)
+    return Compilation(wanted, as_of, expressions, bits, _measures(bits.others), _traits_of(found))
 
 
 def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) -> dict[Activities, tuple[str, ...]]:

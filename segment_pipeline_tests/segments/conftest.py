@@ -1,6 +1,6 @@
 """People, activities and products as literal rows, put before the compiler as the views it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -67,11 +67,13 @@ def register(session: Session, world: World) -> None:
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 
 
-def compiled_members(lake: Lake, segments: Sequence[Segment], world: World) -> dict[str, set[str]]:
+def compiled_members(
+    lake: Lake, segments: Sequence[Segment], world: World, *, declared: Mapping[str, Segment] | None = None
+) -> dict[str, set[str]]:
     """The members of each segment as the compiler and the engine find them."""
     with lake.session() as session:
         register(session, world)
-        compilation = compile_segments(segments, world.as_of, traits=trait_types())
+        compilation = compile_segments(segments, world.as_of, traits=trait_types(), declared=declared)
         compilation.define(session)
         found: dict[str, set[str]] = {s.name: set() for s in segments}
         for row in session.rows(compilation.members()):

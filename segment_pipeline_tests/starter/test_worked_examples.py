@@ -9,10 +9,9 @@ import pytest
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.activities import ACTIVITY_NAMES
 from segment_pipeline.segments.evaluate import World, members
-from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import validate
+from segment_pipeline.segments.validation import trait_types, validate
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
-from segment_pipeline_tests.segments.conftest import DAY, act, compiled_members, person, share
+from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, DAY, act, compiled_members, person, share
 
 BY_NAME = {segment.name: segment for segment in STARTER_SEGMENTS}
 Acts = list[dict[str, Any]]
@@ -44,8 +43,7 @@ def a(name: str, days_ago: float = 0, **more: Any) -> dict[str, Any]:
 
 
 def found(lake: Lake, name: str, world: World) -> set[str]:
-    segments: list[Segment] = [BY_NAME[name]]
-    return compiled_members(lake, segments, world)[name]
+    return compiled_members(lake, [BY_NAME[name]], world, declared=BY_NAME)[name]
 
 
 def test_the_starter_has_no_mistakes_and_covers_every_family() -> None:
@@ -256,21 +254,12 @@ def test_the_rest_of_the_starter_on_one_member_and_one_miss_each(lake: Lake) -> 
 def test_the_whole_starter_compiled_together_is_what_the_evaluator_says(lake: Lake) -> None:
     people = People({"value_tier": "top", "top_department": "Women", "gender": "female"}, [a("order", 2), a("cart_added", 1, item_key="x")], {"Men": 1.0})
     people.add("plain", acts=[], value_tier=None)
-    world = people.world()
-    full = World(DAY, [dict.fromkeys(_trait_names()) | row for row in world.traits], world.shares,
-                 [dict.fromkeys(_activity_names()) | row for row in world.activities], ())  # fmt: skip
-    full_shares = [{"share_total": None} | row for row in full.shares]
-    full = World(DAY, full.traits, full_shares, full.activities, ())
+    every = people.world()
+    # The evaluator reads rows with every column there, as the lake's are.
+    full = World(
+        DAY,
+        [dict.fromkeys(trait_types()) | dict(row) for row in every.traits],
+        [{"share_total": None} | dict(row) for row in every.shares],
+        [dict.fromkeys(ACTIVITY_SCHEMA.names) | dict(row) for row in every.activities],
+    )
     assert compiled_members(lake, STARTER_SEGMENTS, full) == members(STARTER_SEGMENTS, full)
-
-
-def _trait_names() -> list[str]:
-    from segment_pipeline.segments.validation import trait_types
-
-    return list(trait_types())
-
-
-def _activity_names() -> list[str]:
-    from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA
-
-    return list(ACTIVITY_SCHEMA.names)
