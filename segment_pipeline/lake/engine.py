@@ -1,6 +1,6 @@
 """What the lake asks of a SQL engine. A second engine implements these protocols; nothing else may know which one runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,8 @@ class WriteTarget:
 
     `predicate`: SQL over partition columns whose rows are replaced; None: the whole table is; `append` replaces nothing.
     `marker`: (application id, number) recorded with the commit, so that a fold is applied once.
+    `base`: version the rows were computed from: what others did to the same partitions since is a conflict; None: nothing
+    of the table was read, and the last writer wins.
     """
 
     table: Table
@@ -22,14 +24,19 @@ class WriteTarget:
     predicate: str | None = None
     append: bool = False
     marker: tuple[str, int] | None = None
+    base: int | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connection(Protocol):
     """One conversation with an engine. Every engine exception leaves as ours, naming `name` and never quoting a value."""
 
-    def scan(self, name: str, table: Table, files: Sequence[str]) -> None:
-        """Make `name` a view of the table's declared columns over these files; columns a file lacks are NULL."""
+    def scan(self, name: str, table: Table, files: Sequence[str], *, held: Collection[str] | None = None) -> None:
+        """Make `name` a view of the table's declared columns, of their declared types, over these files.
+
+        Columns a file lacks are NULL. `held`: the columns all of these files hold, which spares looking into each of them;
+        None: they may differ.
+        """
 
     def scan_as_held(self, name: str, table: Table, files: Sequence[str]) -> None:
         """Make `name` a view of all columns these files hold, whatever is declared: for migrations. Files may not be none."""

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from deltalake import DeltaTable
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from segment_pipeline import clock
-from segment_pipeline.errors import ConflictError, ContractError
+from segment_pipeline.errors import ConfigError, ConflictError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import Value, literal, quote
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
@@ -33,6 +34,7 @@ from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
 
 ATTEMPTS = 12
+FIXED = "_fixed"
 
 T = TypeVar("T")
 
@@ -94,6 +96,21 @@ class Lake:
         delta = storage.open_table(self.uri(table(name).name), self.storage_options)
         return delta.transaction_version(application) if delta else None
 
+    def fix(self, *, timezone: str, base_currency: str) -> None:
+        """Hold this lake to one time zone of a company day and one base currency; call before anything is landed.
+
+        The first call writes them down; a later one raises ConfigError when a setting has changed: days and amounts already
+        stored would silently mean something else.
+        """
+        wanted = {"timezone": timezone, "base_currency": base_currency}
+        held = storage.fixed(self.uri(FIXED), self.storage_options, wanted)
+        for name, value in wanted.items():
+            if held[name] != value:
+                raise ConfigError(
+                    f"SEGMENT_PIPELINE_{name.upper()} is {value}, and this lake was landed with {held[name]}: set it back, "
+                    "or land everything again into another lake"
+                )
+
     @contextmanager
     def session(self, pins: Mapping[str, int] | None = None) -> Iterator["Session"]:
         """A conversation in which each table has one version: the one in `pins`, or its newest when first read."""
@@ -110,6 +127,7 @@ class Session:
 
     def __init__(self, lake: Lake, connection: Connection, pins: dict[str, int]) -> None:
         self.lake, self.connection, self.pins = lake, connection, pins
+        self._opened: dict[str, DeltaTable] = {}
 
     @property
     def inputs(self) -> str:
@@ -131,17 +149,28 @@ class Session:
         A table nobody wrote yet is an empty view. Scanning again replaces the view, at the same version.
         """
         declared = table(name)
-        self.connection.scan(alias or name, declared, [f.path for f in self._files(declared, days, until, partitions)])
+        files = [file.path for file in self._files(declared, days, until, partitions)]
+        delta = self._pinned(declared) if files else None
+        self.connection.scan(alias or name, declared, files, held=storage.held_by_all(delta) if delta else None)
+
+    def _pinned(self, declared: Table) -> DeltaTable | None:
+        version = self.pins.get(declared.name)
+        opened = self._opened.get(declared.name)
+        if opened is not None and opened.version() == version:
+            return opened
+        delta = storage.open_table(self.lake.uri(declared.name), self.lake.storage_options, version=version)
+        if delta is not None:
+            storage.check_types(delta, declared)
+            self.pins[declared.name] = delta.version()
+            self._opened[declared.name] = delta
+        return delta
 
     def _files(
         self, declared: Table, days: Window | None, until: date | None, partitions: Partitions | None
     ) -> list[storage.DataFile]:
-        delta = storage.open_table(
-            self.lake.uri(declared.name), self.lake.storage_options, version=self.pins.get(declared.name)
-        )
+        delta = self._pinned(declared)
         if delta is None:
             return []
-        self.pins[declared.name] = delta.version()
         found = storage.files(delta, declared, partitions)
         if days is not None:
             found = [file for file in found if file.partition["day"] in days]
@@ -198,11 +227,27 @@ class Session:
         """Replace the rows of these partitions (None: the whole table) by a query's rows, in one commit.
 
         Raises ContractError when columns or types are not the declared ones, or a row lies outside the partitions.
+        Where this session has read the table, the rows are taken to be made from what it read: ConflictError when somebody
+        changed these partitions since (or the table, when all of it is replaced); see `again`. Otherwise the last writer wins.
         """
         sql = self._in_order(name, _text(query, values))
-        return self._retried(
-            lambda: self._write(name, sql, partitions, append=False, marker=marker, label=_name(query))
-        )
+
+        def attempt() -> Written:
+            return self._write(name, sql, partitions, append=False, marker=marker, label=_name(query))
+
+        return attempt() if name in self.pins else self._retried(attempt)
+
+    def again(self, name: str, attempt: Callable[[], T]) -> T:
+        """Read, compute and replace: calls `attempt`, and again with the newest version while another writer was first.
+
+        `attempt` scans the table itself, so that each call sees what the other writer left.
+        """
+
+        def fresh() -> T:
+            self.pins.pop(name, None)
+            return attempt()
+
+        return self._retried(fresh)
 
     def append(
         self, name: str, query: Statement | str, *, marker: tuple[str, int] | None = None, **values: Value
@@ -222,30 +267,41 @@ class Session:
             raise ContractError(f"table {name} is not partitioned by source and day: use replace")
         label = _name(query)
         self.define("_landing", self._in_order(name, _text(query, values)), materialize=True)
+        storage.check_schema(self.reader("SELECT * FROM _landing WHERE FALSE").read_all().schema, declared)
         days = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _landing ORDER BY day")]
         strangers = self.value(f"SELECT count(*) FROM _landing WHERE source IS DISTINCT FROM {literal(source)}")
         if strangers:
             raise ContractError(f"{label}: {strangers} rows for table {name} do not belong to source {source}")
-        if not days:
-            return Written(name, 0, self.lake.version(name) or 0)
-        partitions: Partitions = {"source": [source], "day": days}
+        if None in days:
+            raise ContractError(f"table {name}, column day: expected a value, got NULL")
+        storage.create(declared, self.lake.uri(name), self.lake.storage_options)
+        try:
+            return self.again(name, lambda: self._land(declared, source, days, label))
+        finally:
+            for view in ("_landing", "_landed", "_news"):
+                self.drop(view)
+
+    def _land(self, declared: Table, source: str, days: list[date], label: str) -> Written:
+        name = declared.name
         columns = ", ".join(quote(column) for column in declared.names)
+        self.scan(name, partitions={"source": [source], "day": days}, alias="_landed")
+        # Mostly a window is landed again with a few new rows, or none: days without news are not written.
+        self.define("_news", f"SELECT {columns} FROM _landing EXCEPT SELECT {columns} FROM _landed", materialize=True)
+        changed = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _news ORDER BY day")]
+        if not changed:
+            version = self.pins.pop(name)
+            return Written(name, 0, version)
+        partitions: Partitions = {"source": [source], "day": changed}
+        self.scan(name, partitions=partitions, alias="_landed")
+        merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM _news"
         key = ", ".join(quote(column) for column in declared.key)
-        rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
-        order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
-
-        def attempt() -> Written:
-            self.pins.pop(name, None)
-            self.scan(name, partitions=partitions, alias="_landed")
-            merged = (
-                f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank "
-                f"FROM (SELECT {columns} FROM _landed UNION SELECT {columns} FROM _landing)) WHERE _rank = 1"
-            )
-            return self._write(name, merged, partitions, append=False, marker=None, label=label)
-
-        written = self._retried(attempt)
-        self.drop("_landing")
-        return written
+        repeated = f"SELECT count(*) FROM (SELECT {key} FROM ({merged}) GROUP BY {key} HAVING count(*) > 1)"
+        if self.value(repeated):
+            rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
+            order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
+            ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({merged})"
+            merged = f"SELECT {columns} FROM ({ranked}) WHERE _rank = 1"
+        return self._write(name, merged, partitions, append=False, marker=None, label=label)
 
     def erase(self, name: str, keys: str, on: Sequence[str]) -> int:
         """Remove the rows of a table whose `on` columns equal those of a row in the view `keys`; returns how many.
@@ -255,7 +311,6 @@ class Session:
         declared = table(name)
 
         def attempt() -> int:
-            self.pins.pop(name, None)
             self.scan(name, alias="_erasing")
             same = " AND ".join(f"e.{quote(column)} = k.{quote(column)}" for column in on)
             hit = f"EXISTS (SELECT 1 FROM {quote(keys)} AS k WHERE {same})"
@@ -273,7 +328,7 @@ class Session:
             self._write(name, kept, partitions, append=False, marker=None, label=f"erasure from {name}")
             return gone
 
-        return self._retried(attempt)
+        return self.again(name, attempt)
 
     def _write(
         self,
@@ -291,6 +346,7 @@ class Session:
             predicate=storage.predicate(partitions) if partitions else None,
             append=append,
             marker=marker,
+            base=self.pins.get(name),
             storage_options=self.lake.storage_options,
         )
         rows = self.connection.write(sql, target, name=label)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from segment_pipeline.errors import ConflictError, ContractError, SegmentPipelineError
 from segment_pipeline.lake.dialect import literal
@@ -20,7 +20,12 @@ from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.tables import Table
 
 VERSION_KEY = "segment_pipeline.version"
-UNSORTED_TYPES = ("VARCHAR[]", "JSON", "BOOLEAN")
+COLUMNS_KEY = "segment_pipeline.columns_at_creation"
+STATISTICS_KEY = "delta.dataSkippingStatsColumns"
+# A file's least and greatest text stays in the log after the person is erased, and any text may tell who it was.
+COUNTED_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "INTEGER", "BIGINT", "MONEY", "RATE")
+# Everything else changes what a file's rows are (deletion vectors) or what its columns are called (column mapping).
+READABLE_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 
 Partitions = Mapping[str, Sequence[str | date]]
 
@@ -34,28 +39,38 @@ def delta_errors(table: str, doing: str) -> Iterator[None]:
         raise ConflictError(
             f"another writer changed the same partitions of table {table} while {doing}: run it again"
         ) from None
-    except (ConflictError, ContractError):
+    except (SegmentPipelineError, TableNotFoundError):
         raise
-    except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever they raise, its text may quote a value
         raise ContractError(f"table {table}: {doing} failed ({type(error).__name__})") from None
 
 
 def open_table(uri: str, options: Mapping[str, str], *, version: int | None = None) -> DeltaTable | None:
-    """The Delta table, at a version or its newest; None when there is none yet."""
-    try:
-        return DeltaTable(uri, version=version, storage_options=dict(options) or None)
-    except TableNotFoundError:
-        return None
+    """The Delta table, at a version or its newest; None when there is none yet.
+
+    Raises ContractError when the log cannot be read, or a version is asked for that is gone.
+    """
+    with delta_errors(uri.rsplit("/", 1)[-1], "opening it" if version is None else f"opening its version {version}"):
+        try:
+            return DeltaTable(uri, version=version, storage_options=dict(options) or None)
+        except TableNotFoundError:
+            return None
+
+
+def statistics(table: Table) -> str:
+    """The columns of which the log keeps the least and greatest value: none that could tell who a person is."""
+    return ",".join(
+        c.name for c in table.columns if not c.pii and c.type in COUNTED_TYPES and c.name not in table.partition_by
+    )
 
 
 def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
     """The table, made if it is not there. No statistics on columns that identify a person; no deletion vectors."""
     existing = open_table(uri, options)
     if existing is not None:
-        return _widened(existing, table)
-    statistics = [
-        c.name for c in table.columns if not c.pii and c.type not in UNSORTED_TYPES and c.name not in table.partition_by
-    ]
+        _brought_up(existing, table)
+        return existing
+    counted = statistics(table)
     with delta_errors(table.name, "creating it"):
         return DeltaTable.create(
             uri,
@@ -65,24 +80,30 @@ def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
             name=table.name,
             description=table.grain,
             configuration={
-                "delta.dataSkippingStatsColumns": ",".join(statistics),
+                # An empty list of columns means the first 32 of them, so none is said as a number.
+                **({STATISTICS_KEY: counted} if counted else {"delta.dataSkippingNumIndexedCols": "0"}),
                 "delta.enableDeletionVectors": "false",
                 "delta.logRetentionDuration": "interval 30 days",
                 "delta.deletedFileRetentionDuration": "interval 7 days",
                 VERSION_KEY: str(table.version),
+                COLUMNS_KEY: str(len(table.columns)),
             },
             raise_if_key_not_exists=False,
             storage_options=dict(options) or None,
         )
 
 
-def _widened(delta: DeltaTable, table: Table) -> DeltaTable:
+def _brought_up(delta: DeltaTable, table: Table) -> int:
+    """Adds what the declaration has gained; returns the number of commits it took."""
+    commits = 0
+    check_features(delta, table)
     held = {field.name for field in delta.schema().fields}
     added = [column for column in table.columns if column.name not in held]
     if undeclared := sorted(held - set(table.names)):
         raise ContractError(
             f"table {table.name} holds columns nobody declares ({', '.join(undeclared)}): run the migrations"
         )
+    check_types(delta, table)
     if required := [column.name for column in added if not column.nullable]:
         raise ContractError(
             f"table {table.name} gained required columns ({', '.join(required)}): write a migration for them"
@@ -91,7 +112,64 @@ def _widened(delta: DeltaTable, table: Table) -> DeltaTable:
         with delta_errors(table.name, "adding columns"):
             schema = Schema.from_arrow(pa.schema([pa.field(column.name, column.arrow) for column in added]))
             delta.alter.add_columns(list(schema.fields))
-    return delta
+        commits += 1
+    counted = statistics(table)
+    if counted and delta.metadata().configuration.get(STATISTICS_KEY) != counted:
+        with delta_errors(table.name, "choosing its statistics"):
+            delta.alter.set_table_properties({STATISTICS_KEY: counted}, raise_if_not_exists=False)
+        commits += 1
+    return commits
+
+
+def check_features(delta: DeltaTable, table: Table) -> None:
+    """Raises ContractError for a table whose files alone do not tell its rows and columns."""
+    protocol, configuration = delta.protocol(), delta.metadata().configuration
+    features = set(protocol.reader_features or [])
+    if "deletionVectors" in features:
+        raise ContractError(
+            f"table {table.name} uses deletion vectors: purge them (REORG … APPLY (PURGE)) and switch them off"
+        )
+    if strange := sorted(features - READABLE_FEATURES):
+        raise ContractError(f"table {table.name} needs features its files cannot be read with ({', '.join(strange)})")
+    if configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise ContractError(f"table {table.name} maps column names: rewrite it without column mapping")
+
+
+def check_types(delta: DeltaTable, table: Table) -> None:
+    """Raises ContractError for a column the table holds as another type than the declared one."""
+    for field in pa.schema(delta.schema()):
+        column = table.by_name.get(field.name)
+        if column is not None and not _same(_plain(field.type), column.arrow):
+            raise ContractError(
+                f"table {table.name}, column {field.name}: declared {column.arrow}, the table holds {field.type}: "
+                "run the migrations"
+            )
+
+
+def held_by_all(delta: DeltaTable) -> set[str] | None:
+    """The columns every file of the table holds; None where columns were added after it was made, so that files differ."""
+    names = {field.name for field in delta.schema().fields}
+    return names if delta.metadata().configuration.get(COLUMNS_KEY) == str(len(names)) else None
+
+
+def fixed(uri: str, options: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """What a table without rows at `uri` says of these names in its properties; the first to ask makes it say `values`."""
+    prefix = "segment_pipeline."
+    delta = open_table(uri, options)
+    if delta is None:
+        with delta_errors(uri.rsplit("/", 1)[-1], "creating it"):
+            # A Delta commit, because only one of two can win it, on every kind of store.
+            delta = DeltaTable.create(
+                uri,
+                schema=pa.schema([("nothing", pa.string())]),
+                mode="ignore",
+                description="settings that cannot change once rows are landed",
+                configuration={prefix + name: value for name, value in values.items()},
+                raise_if_key_not_exists=False,
+                storage_options=dict(options) or None,
+            )
+    held = delta.metadata().configuration
+    return {name: held.get(prefix + name, value) for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +185,9 @@ class DataFile:
 def files(delta: DeltaTable, table: Table, partitions: Partitions | None = None) -> list[DataFile]:
     """Current files whose partition values are among those asked for; a column that is not named is not restricted.
 
-    Raises ContractError for a table written with deletion vectors, whose files alone do not tell its rows.
+    Raises ContractError as `check_features` does.
     """
-    if "deletionVectors" in (delta.protocol().reader_features or []):
-        raise ContractError(
-            f"table {table.name} uses deletion vectors: purge them (REORG … APPLY (PURGE)) and switch them off"
-        )
+    check_features(delta, table)
     actions = pa.table(delta.get_add_actions(flatten=True))
     base = delta.table_uri.rstrip("/").removeprefix("file://")
     wanted = {name: set(values) for name, values in (partitions or {}).items()}
@@ -137,6 +212,22 @@ def predicate(partitions: Partitions) -> str:
     return " AND ".join(parts)
 
 
+def check_schema(schema: pa.Schema, table: Table) -> None:
+    """Raises ContractError naming table, column, expected and got for rows that are not typed as declared."""
+    got = {field.name: field.type for field in schema}
+    for column in table.columns:
+        if column.name not in got:
+            raise ContractError(f"table {table.name}: column {column.name} is missing from what was to be written")
+        if not _same(got[column.name], column.arrow):
+            raise ContractError(
+                f"table {table.name}, column {column.name}: expected {column.arrow}, got {got[column.name]}"
+            )
+    if surplus := sorted(got.keys() - set(table.names)):
+        raise ContractError(
+            f"table {table.name} does not declare {', '.join(surplus)}: add the column to lake/tables or drop it"
+        )
+
+
 @dataclass
 class Stream:
     """What happened while a writer drained a stream: an exception raised inside it does not survive delta-rs."""
@@ -150,18 +241,7 @@ def checked(reader: pa.RecordBatchReader, table: Table, stream: Stream) -> pa.Re
 
     delta-rs casts '7' to a number without a word, so types are compared here.
     """
-    got = {field.name: field.type for field in reader.schema}
-    for column in table.columns:
-        if column.name not in got:
-            raise ContractError(f"table {table.name}: column {column.name} is missing from what was to be written")
-        if got[column.name] != column.arrow and not _same(got[column.name], column.arrow):
-            raise ContractError(
-                f"table {table.name}, column {column.name}: expected {column.arrow}, got {got[column.name]}"
-            )
-    if surplus := sorted(got.keys() - set(table.names)):
-        raise ContractError(
-            f"table {table.name} does not declare {', '.join(surplus)}: add the column to lake/tables or drop it"
-        )
+    check_schema(reader.schema, table)
     required = [column.name for column in table.columns if not column.nullable]
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -186,30 +266,55 @@ def _kept(reader: pa.RecordBatchReader, stream: Stream) -> Iterator[pa.RecordBat
         raise
 
 
+def _plain(kind: pa.DataType) -> pa.DataType:
+    # Arrow has several layouts of one text or list, and delta-rs picks its own.
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind
+
+
 def _same(got: pa.DataType, want: pa.DataType) -> bool:
     if pa.types.is_timestamp(got) and pa.types.is_timestamp(want):
         return bool(got.unit == want.unit and (got.tz is None) == (want.tz is None))
     if pa.types.is_list(got) and pa.types.is_list(want):
         return bool(got.value_type == want.value_type)
-    return False
+    return bool(got == want)
+
+
+def _standing_on(target: WriteTarget) -> DeltaTable:
+    """The table as it was when the rows were computed, give or take what its declaration has gained since."""
+    delta = open_table(target.uri, target.storage_options)
+    if delta is None:
+        return create(target.table, target.uri, target.storage_options)
+    gained = _brought_up(delta, target.table)
+    if target.append or target.base is None or delta.version() == target.base + gained:
+        return delta
+    return open_table(target.uri, target.storage_options, version=target.base) or delta
 
 
 def write(reader: pa.RecordBatchReader, target: WriteTarget) -> int:
-    """Stream rows into one commit; returns their number. Raises ConflictError or ContractError."""
-    create(target.table, target.uri, target.storage_options)
-    stream = Stream()
-    rows = checked(reader, target.table, stream)
-    transactions = [Transaction(target.marker[0], target.marker[1])] if target.marker else None
+    """Stream rows into one commit; returns their number. Raises ConflictError or ContractError.
+
+    With `target.base` the commit stands on that version: what another writer added since to the partitions replaced is a
+    conflict, and a table replaced as a whole suffers no other commit at all.
+    """
+    name, stream = target.table.name, Stream()
     try:
-        with delta_errors(target.table.name, "writing it"):
+        delta = _standing_on(target)
+        rows = checked(reader, target.table, stream)
+        transactions = [Transaction(target.marker[0], target.marker[1])] if target.marker else None
+        # delta-rs sees no conflict between two that replace the whole table, and would keep the rows of both.
+        retries = 0 if not target.append and target.predicate is None else 5
+        with delta_errors(name, "writing it"):
             write_deltalake(
-                target.uri,
+                delta,
                 rows,
                 mode="overwrite" if not target.append else "append",  # type: ignore[call-overload]
                 predicate=None if target.append else target.predicate,
                 partition_by=list(target.table.partition_by) or None,
-                storage_options=dict(target.storage_options) or None,
-                commit_properties=CommitProperties(app_transactions=transactions, max_commit_retries=5),
+                commit_properties=CommitProperties(app_transactions=transactions, max_commit_retries=retries),
             )
     except ContractError:
         if stream.failure is not None:
