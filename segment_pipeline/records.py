@@ -79,6 +79,8 @@ class Capabilities:
     `batch_rows`, `batch_bytes`: the most one request takes. `parallel`: requests in flight at once.
     `minimum_size`: the platform's smallest useful or legal audience (0: none).
     `matches_any_key`: the vendor matches a row on any one of its identifiers, so a removal must precede a re-key.
+    `one_record`: the vendor keeps one record per person, found by the strongest identifier given, whatever else a row says.
+    Neither: a row is held and removed as the whole tuple it was sent as.
     `attributes`: rows may carry profile attributes. `expires_after_days`: memberships lapse unless refreshed; None: never.
     """
 
@@ -89,6 +91,7 @@ class Capabilities:
     parallel: int = 1
     minimum_size: int = 0
     matches_any_key: bool = False
+    one_record: bool = False
     attributes: bool = False
     expires_after_days: int | None = None
 
@@ -165,7 +168,8 @@ class SyncReport:
     `status`: `synced`; `partial` (some keys are uncertain, the next run settles them); `held` (a guard stopped the changes,
     explicit denials apart; `reasons` names it, `digests` holds what to approve); `planned` (nothing was to be sent);
     `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
-    `requests`: write requests made. `remote`: keys the tool held when last counted; None: it does not say.
+    `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say
+    where it tells no number; None: not known.
     """
 
     audience: str
@@ -189,5 +193,6 @@ class SyncReport:
     uncertain_removals: int = 0
     requests: int = 0
     remote: int | None = None
+    counted: bool = False
     digests: Sequence[str] = ()
     reasons: Sequence[str] = ()

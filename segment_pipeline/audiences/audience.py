@@ -3,7 +3,6 @@
 Holds declarations only; who may be sent is `eligibility`'s business.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +66,8 @@ class Audience:
     `destination`: name of a declared destination. `channel`, `purpose`: the consent it needs.
     `limit`: the most people to send; None: all. `attributes`: traits sent along, for tools that take them.
     `owned`: nobody else writes to the remote audience, so a count that differs from ours is reported.
-    `remote_name`: its name in the tool; it should say nothing about the people in it (default: `Audience` and a number).
+    `remote_name`: what the tool is to call it; None: `name`. Ad platforms flag names that hint at health or money, so their
+    connectors make a neutral one of it.
     `max_age_hours`: how old memberships may be, counted from the end of their day; None: `settings.fresh_hours`.
     """
 
@@ -98,8 +98,8 @@ class Audience:
 
     @property
     def remote(self) -> str:
-        """The name the tool knows it by. Platforms flag names that hint at health or money, so the default says nothing."""
-        return self.remote_name or f"Audience {hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+        """The name a destination is asked for."""
+        return self.remote_name or self.name
 
 
 def in_priority_order(audiences: Iterable[Audience]) -> list[Audience]:

@@ -99,10 +99,10 @@ def compare(
     if known:
         define("keyed", shape.keyed(audience.attributes), materialize=True)
         define("keyed_long", shape.long("keyed", "key"))
-        if shape.capabilities.matches_any_key:
-            define("record_keys", "SELECT CAST(NULL AS VARCHAR) AS key, CAST(NULL AS VARCHAR) AS record WHERE FALSE")
-        else:
+        if shape.capabilities.one_record:
             define("record_keys", shape.record_keys(), materialize=True)
+        else:
+            define("record_keys", "SELECT CAST(NULL AS VARCHAR) AS key, CAST(NULL AS VARCHAR) AS record WHERE FALSE")
         define("desired", statement("audiences", "desired"), materialize=True)
     else:
         define(

@@ -225,8 +225,11 @@ class Push:
             polls += 1
             try:
                 polled = self.destination.poll(receipt.handle, batch)
-            except TransientError:
+            except TransientError as error:
                 delivery.requests += 1
+                if error.sent:
+                    # The job itself is lost, not the question about it.
+                    raise
                 continue
             delivery.requests += polled.requests
             receipt = polled

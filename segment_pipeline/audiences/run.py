@@ -93,7 +93,14 @@ class Run:
             pretend(session)
             report = account(session, self.report)
         remembered = self.ledger.remote_keys(self.audience.name, self.audience.destination)
-        return replace(report, status="planned", digests=tuple(digests), reasons=tuple(reasons), remote=remembered)
+        return replace(
+            report,
+            status="planned",
+            digests=tuple(digests),
+            reasons=tuple(reasons),
+            remote=remembered,
+            counted=remembered is not None,
+        )
 
     def _finish_left_over(self) -> None:
         for recorded in self.ledger.unfinished(self.audience.name):
@@ -150,14 +157,20 @@ class Run:
         self.report = replace(report, requests=self.requests, digests=tuple(digests), reasons=tuple(reasons))
         if self.stopped:
             raise self.stopped
-        remote = self._counted()
-        if self.audience.owned and remote is not None:
-            ours = session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'")
-            self.troubles += ["count_differs"] if ours != remote else []
+        ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
+        counted = self._counted()
+        if self.audience.owned and counted is not None:
+            self.troubles += ["count_differs"] if ours != counted else []
         if report.remove_rejected:
             self.troubles.append("removals_refused")
         status = "held" if held else "partial" if report.uncertain or report.uncertain_removals else "synced"
-        return replace(self.report, status=status, remote=remote, reasons=(*reasons, *dict.fromkeys(self.troubles)))
+        return replace(
+            self.report,
+            status=status,
+            remote=ours if counted is None else counted,
+            counted=counted is not None,
+            reasons=(*reasons, *dict.fromkeys(self.troubles)),
+        )
 
     def _carry_out(self, session: Session, lease: Lease, *, held: bool) -> list[str]:
         """Explicit denials first, whatever the guards say; then the rest, or nothing of it. Returns the plans' digests."""

@@ -1,7 +1,7 @@
 """How people become destination keys: SQL made from a destination's identifier rules. Runs nothing.
 
-A destination key is the tuple of identifiers as sent. Tools that match on any identifier hold one row per tuple; tools that
-keep one record per person hold one per strongest identifier, so tuples that share it are one key there.
+A destination key is the tuple of identifiers as sent. Most tools hold one row per tuple, whatever they match on; tools with
+one record per person hold one per strongest identifier, so tuples that share it are one key there.
 """
 
 import json
@@ -165,8 +165,9 @@ class Shape:
         return generated("audiences/blocked_as_sent", parts)
 
     def removals(self) -> Statement:
-        """One row per leaving key with only the identifiers no staying key carries, so that nobody else is taken out.
+        """One row per leaving key, with only the identifiers no staying key carries, so that nobody else is taken out.
 
+        Tools that go by whole tuples are sent the whole tuple.
         `in_place`: the tool's one record lives on under a staying key with the same strongest identifier and is not touched.
         `surplus`: every identifier is carried by staying keys, so the whole tuple is sent and those keys are sent again.
         `remove_first`: the tool could find the record by what a staying key is known by, so the removal must not come last.
@@ -179,10 +180,11 @@ class Shape:
             f"bool_or(l.place = {place} AND t.carries IS NOT NULL) AS t{place}" for place, _ in enumerate(self.fields)
         )
         first = " ".join(f"WHEN w.{quote(f)} IS NOT NULL THEN c.t{place}" for place, f in enumerate(self.fields))
+        in_place, surplus, remove_first, pruned = "FALSE", "FALSE", "FALSE", False
         if self.capabilities.matches_any_key:
-            in_place, surplus, remove_first = "FALSE", "c.all_carried", "TRUE"
-        else:
-            in_place = f"CASE {first} END"
+            surplus, remove_first, pruned = "c.all_carried", "TRUE", True
+        elif self.capabilities.one_record:
+            in_place, pruned = f"CASE {first} END", True
             surplus = f"(c.all_carried AND NOT {in_place})"
             remove_first = f"(c.reachable OR {surplus})"
         strongest_only = [
@@ -191,7 +193,7 @@ class Shape:
         ]
         columns = ", ".join(
             f"CASE WHEN {surplus} THEN w.{quote(f)} WHEN {in_place} THEN {strongest_only[place]} "
-            f"WHEN c.c{place} THEN NULL ELSE w.{quote(f)} END AS {quote(f)}"
+            f"WHEN {f'c.c{place}' if pruned else 'FALSE'} THEN NULL ELSE w.{quote(f)} END AS {quote(f)}"
             for place, f in enumerate(self.fields)
         )
         return generated(

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.lake.lake import Lake, Session, Written
-from segment_pipeline_tests.audiences.tool import Tool
+from segment_pipeline_tests.audiences.tool import KINDS, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 Step = Callable[[str], None]
@@ -84,7 +84,7 @@ def stepping(world: World, tool: Tool, fuse: Fuse) -> World:
 
 
 def tool_in(home: Path, kind: str) -> Tool:
-    return Tool(home / "tool.sqlite", matches_any_key=kind == "any_key", batch_rows=2)
+    return Tool(home / "tool.sqlite", **KINDS[kind], batch_rows=2)
 
 
 def main(home: str, step: str, kind: str) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from segment_pipeline.audiences.audience import Attribute
-from segment_pipeline_tests.audiences.tool import HASHED, Tool
+from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
 from segment_pipeline_tests.audiences.world import Person, World, audience
 
 A, B, P, Q = "ann@shop.test", "bob@shop.test", "+12025550101", "+12025550102"
 ANN, BOB = Person("ann", A, P), Person("bob", B, P)
 
 
-@pytest.fixture(params=["any_key", "one_record"])
+@pytest.fixture(params=KINDS)
 def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Tool:
-    return Tool(tmp_path / "tool.sqlite", matches_any_key=request.param == "any_key")
+    return Tool(tmp_path / "tool.sqlite", **KINDS[request.param])
 
 
 def test_identifiers_are_sent_as_the_rule_makes_them(world: World, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_phone_alone_whose_owner_left_while_another_carries_it(world: World, t
 
 
 def test_two_addresses_that_share_a_record_at_the_tool_are_one_key(world: World, tmp_path: Path) -> None:
-    tool = Tool(tmp_path / "t.sqlite", matches_any_key=False)
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["one_record"])
     world.people([Person("ann", A, P), Person("twin", A, Q)])
     report = world.sync(audience(), tool)
     assert (report.eligible, report.desired, report.remote) == (2, 1, 1)
@@ -111,7 +111,7 @@ def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) ->
 
 
 def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: World, tmp_path: Path) -> None:
-    tool = Tool(tmp_path / "t.sqlite", matches_any_key=False, attributes=True)
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["one_record"], attributes=True)
     mapped = audience(attributes=[Attribute("lifecycle_stage", "stage"), Attribute("city", "town", clears=True)])
     world.people([replace(ANN, traits={"lifecycle_stage": "new", "city": "Bonn"})])
     world.sync(mapped, tool)

@@ -1,7 +1,8 @@
-"""A tool that keeps audiences in a SQLite file and behaves like one of two kinds of vendor, faults included.
+"""A tool that keeps audiences in a SQLite file and behaves like one of three kinds of vendor, faults included.
 
 `any_key`: rows are tuples of identifiers, and a removal takes out every row that shares one (an ad platform).
-Otherwise: one record per person, found by the strongest identifier given, known to it by an id of its own (a mailing tool).
+`one_record`: one record per person, found by the strongest identifier given, known to it by an id of its own (a mailing tool).
+`whole_row`: rows are tuples, and a removal takes out exactly the tuple (a file).
 """
 
 import json
@@ -29,6 +30,13 @@ def capabilities(**changes: Any) -> Capabilities:
         "matches_any_key": True,
     }
     return Capabilities(**(given | changes))
+
+
+KINDS = {
+    "any_key": {"matches_any_key": True, "one_record": False},
+    "one_record": {"matches_any_key": False, "one_record": True},
+    "whole_row": {"matches_any_key": False, "one_record": False},
+}
 
 
 class Tool:
@@ -106,7 +114,7 @@ class Tool:
                 else:
                     for gone in self._matching(database, batch.remote_id, row):
                         database.execute("DELETE FROM rows WHERE id = ?", [gone])
-            vendor_ids = {} if self.given.matches_any_key else vendor_ids
+            vendor_ids = vendor_ids if self.given.one_record else {}
             receipt = BatchReceipt(len(rows) - len(rejected), rejected, vendor_ids)
             if not self.asynchronous:
                 return receipt
@@ -149,10 +157,10 @@ class Tool:
 
     def _upsert(self, database: sqlite3.Connection, audience: str, row: dict[str, Any]) -> str:
         ids = self._ids(row)
-        if self.given.matches_any_key:
-            same = [m for m, text in self._held(database, audience) if json.loads(text) == ids]
-        else:
+        if self.given.one_record:
             same = self._matching(database, audience, row)
+        else:
+            same = [m for m, text in self._held(database, audience) if json.loads(text) == ids]
         if same:
             text, attributes = database.execute("SELECT ids, attributes FROM rows WHERE id = ?", [same[0]]).fetchone()
             ids = json.loads(text) | ids
@@ -171,6 +179,8 @@ class Tool:
         held = self._held(database, audience)
         if self.given.matches_any_key:
             return [m for m, text in held if set(json.loads(text).items()) & set(ids.items())]
+        if not self.given.one_record:
+            return [m for m, text in held if json.loads(text) == ids]
         if row["vendor_id"] and any(str(m) == row["vendor_id"] for m, _ in held):
             return [int(row["vendor_id"])]
         for identifier in self.given.identifiers:
