@@ -21,6 +21,7 @@ RECORD_BYTES = 16 * 1024 * 1024
 SAFE = re.compile(
     r'(Referenced column "\w+" not found|Table with name \w+ does not exist|function "?\w+"? does not exist)'
 )
+MEMORY_HINT = "it needs more memory at once than it may have, raise SEGMENT_PIPELINE_MEMORY"
 
 
 class DuckDBEngine:
@@ -43,6 +44,8 @@ def engine_errors(name: str) -> Iterator[None]:
     except duckdb.Error as error:
         hint = SAFE.search(str(error))
         detail = hint.group(1).replace('"', "") if hint else type(error).__name__
+        if isinstance(error, duckdb.OutOfMemoryException):
+            detail = MEMORY_HINT
         raise ContractError(f"{name} failed on DuckDB: {detail}") from None
 
 
@@ -109,11 +112,11 @@ class DuckDBConnection:
                 f"SELECT CAST(unnest(json_extract(content, {literal(elements)})) AS VARCHAR) AS record FROM {read}",
             )
 
-    def define(self, name: str, sql: str, *, materialize: bool) -> None:
+    def define(self, name: str, sql: str, *, materialize: bool, label: str | None = None) -> None:
         if not materialize:
-            self._view(name, sql)
+            self._view(name, sql, label=label)
             return
-        with engine_errors(name):
+        with engine_errors(label or name):
             self.drop(name)
             self.raw.execute(f"CREATE TEMP TABLE {quote(name)} AS {sql}").fetchall()
 
@@ -168,8 +171,8 @@ class DuckDBConnection:
         )
         return f"read_parquet({literal(list(files))}, union_by_name = {literal(by_name)}, {hive})"
 
-    def _view(self, name: str, sql: str) -> None:
-        with engine_errors(name):
+    def _view(self, name: str, sql: str, *, label: str | None = None) -> None:
+        with engine_errors(label or name):
             self.drop(name)
             self.raw.execute(f"CREATE TEMP VIEW {quote(name)} AS {sql}").fetchall()
 
@@ -193,6 +196,7 @@ def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBa
         yield from reader
     except (pa.ArrowException, OSError) as error:
         # A failure while streaming arrives through Arrow, with DuckDB's text in it.
-        raise ContractError(f"{name} failed on DuckDB while streaming: {type(error).__name__}") from None
+        detail = MEMORY_HINT if "Out of Memory Error" in str(error) else type(error).__name__
+        raise ContractError(f"{name} failed on DuckDB while streaming: {detail}") from None
     finally:
         reader.close()

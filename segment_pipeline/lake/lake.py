@@ -188,7 +188,8 @@ class Session:
 
     def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
         """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
-        self.connection.define(name, _text(query, values), materialize=materialize)
+        label = f"{query.name} as {name}" if isinstance(query, Statement) else name
+        self.connection.define(name, _text(query, values), materialize=materialize, label=label)
 
     def drop(self, name: str) -> None:
         self.connection.drop(name)
@@ -266,7 +267,8 @@ class Session:
         if declared.partition_by != ("source", "day"):
             raise ContractError(f"table {name} is not partitioned by source and day: use replace")
         label = _name(query)
-        self.define("_landing", self._in_order(name, _text(query, values)), materialize=True)
+        wanted = self._in_order(name, _text(query, values))
+        self.connection.define("_landing", wanted, materialize=True, label=f"{label}, landing in {name},")
         storage.check_schema(self.reader("SELECT * FROM _landing WHERE FALSE").read_all().schema, declared)
         days = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _landing ORDER BY day")]
         strangers = self.value(f"SELECT count(*) FROM _landing WHERE source IS DISTINCT FROM {literal(source)}")
