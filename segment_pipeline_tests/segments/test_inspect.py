@@ -1,0 +1,110 @@
+"""Preview and explain, over a lake: sizes of terms and steps, and one person's terms with what they rest on."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.segments.inspect import explain, preview
+from segment_pipeline.segments.rules import (
+    all_of,
+    any_of,
+    days,
+    did,
+    did_not,
+    member_of,
+    none_of,
+    share_of_spend,
+    trait,
+)
+from segment_pipeline.settings import Settings
+from segment_pipeline_tests.conftest import Rows
+from segment_pipeline_tests.segments.conftest import segment
+
+Put = Callable[[str, Rows], None]
+D = date(2017, 12, 31)
+SETTINGS = Settings.from_env({})
+
+
+@pytest.fixture
+def shop(lake: Lake, put: Put) -> Lake:
+    """Three people: ann visited twice, bob once and long ago, cat never; ann spends on shoes."""
+    people: list[dict[str, Any]] = [
+        {"profile_id": "ann", "orders_total": 3, "gender": "female"},
+        {"profile_id": "bob", "orders_total": 1},
+        {"profile_id": "cat", "orders_total": 0, "gender": "female"},
+    ]
+    put("traits", [{"as_of": D} | person for person in people])
+    put("trait_shares", [{
+        "as_of": D, "profile_id": "ann", "dimension": "department", "value": "Shoes",
+        "spend_365d": Decimal(1), "spend_total": Decimal(1), "share_365d": 0.25, "share_total": 0.5,
+    }])  # fmt: skip
+    put("identities", [
+        {"as_of": D, "source": "till", "entity": "customer", "record_key": p["profile_id"], "profile_id": p["profile_id"]} for p in people
+    ])  # fmt: skip
+    visits = [("ann", 31, None), ("ann", 30, "Boots"), ("bob", 1, None)]
+    put("events", [
+        {"source": "till", "event_key": str(n), "name": "visit", "customer_key": who, "category": category, "day": D,
+         "occurred_at": datetime(2017, 12, day, 12, tzinfo=UTC), "occurred_on": date(2017, 12, day),
+         "received_at": datetime(2017, 12, day, 12, tzinfo=UTC)}
+        for n, (who, day, category) in enumerate(visits)
+    ])  # fmt: skip
+    return lake
+
+
+def test_preview_gives_each_term_and_what_is_left_after_it(shop: Lake) -> None:
+    one = segment("one", all_of(trait("gender") == "female", did("visit", within=days(7)), share_of_spend(department="Shoes") >= 0.2))
+    found = preview(shop, D, one, [], SETTINGS)
+    assert (found.population, found.size) == (3, 1)
+    assert [(step.term, step.size, step.remaining) for step in found.steps] == [
+        ("gender == female", 2, 2),
+        ("did visit in 7 days", 1, 1),
+        ("share of spend on department Shoes >= 0.2", 1, 1),
+    ]
+
+
+def test_preview_of_a_segment_of_one_rule_has_one_step(shop: Lake) -> None:
+    found = preview(shop, D, segment("one", did_not("visit", within=days(7))), [], SETTINGS)
+    assert [(step.term, step.size, step.remaining) for step in found.steps] == [("did not visit in 7 days", 2, 2)]
+    assert found.size == 2
+
+
+def test_explain_says_of_each_term_whether_it_holds_and_on_what_it_rests(shop: Lake) -> None:
+    buyer = segment("buyer", trait("orders_total") >= 1)
+    one = segment(
+        "one",
+        all_of(
+            any_of(did("visit", at_least=3), did("visit", category="Boots")),
+            member_of(buyer),
+            share_of_spend(department="Shoes", lifetime=True) >= 0.6,
+            none_of(trait("age").is_unknown()),
+        ),
+    )
+    found = explain(shop, D, one, [buyer], SETTINGS, "ann")
+    assert not found.member
+    assert [(term.depth, term.term, term.holds, term.value) for term in found.terms] == [
+        (0, "all of", False, None),
+        (1, "any of", True, None),
+        (2, "did visit at least 3 times", False, "2"),
+        (2, "did visit, category Boots", True, "1"),
+        (1, "member of buyer", True, None),
+        (2, "orders_total >= 1", True, "3"),
+        (1, "share of lifetime spend on department Shoes >= 0.6", False, "0.5000"),
+        (1, "none of", False, None),
+        (2, "age is unknown", True, None),
+    ]
+    assert explain(shop, D, buyer, [one], SETTINGS, "ann").member
+
+
+def test_explain_of_an_id_without_traits_says_how_to_find_one(shop: Lake) -> None:
+    with pytest.raises(ConfigError, match="there is no profile zoe as of 2017-12-31: `segment-pipeline profile show` finds ids"):
+        explain(shop, D, segment("one", did("visit")), [], SETTINGS, "zoe")
+
+
+def test_a_wrong_segment_is_told_before_anything_runs(shop: Lake) -> None:
+    with pytest.raises(ConfigError, match="segment one names event visits, which no source delivers: did you mean visit?"):
+        preview(shop, D, segment("one", did("visits")), [], SETTINGS)
