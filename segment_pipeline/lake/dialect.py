@@ -18,20 +18,40 @@ from segment_pipeline.errors import ContractError
 
 Value = None | bool | int | float | str | Decimal | date | datetime | Sequence["Value"]
 
-# Functions sqlglot does not know by a class of their own, allowed by name because they carry over or have a rule.
-ALLOWED_FUNCTIONS = frozenset(
+# Functions sqlglot passes on as they are, because the other engines have them by the same name.
+ALLOWED_FUNCTIONS = frozenset({"bit_count", "json_array_length", "printf"})
+
+# Passed on as they are too, and there by another name: an engine that is not DuckDB brings a rule for each.
+NEEDS_RULE = frozenset(
     """
-    bool_and bool_or bit_count list_sort list_distinct list_contains list_transform list_filter list_has_any
-    json_extract_string json_array_length json_keys json_object json_serialize_sql from_json_strict epoch epoch_ms
-    regexp_full_match strip_accents list_aggregate unnest generate_subscripts make_date even to_json json_type
-    json_valid try_strptime list_value isfinite md5 sha256 dayname monthname timezone nullif list_concat list_reduce
-    json_group_array json_merge_patch json_extract json_exists format printf hamming levenshtein
+    timezone to_json json_type json_valid json_merge_patch json_group_array json_exists from_json_strict list_aggregate
+    list_reduce try_strptime strip_accents isfinite even
     """.split()
 )
 
-# Each was seen to change meaning, or to be passed through untranslated, on another engine.
+# Each was seen to change meaning, to be passed through untranslated, or to give another answer at another time.
 BANNED: dict[type[exp.Expr], str] = {
     exp.Command: "a statement sqlglot cannot read",
+    exp.Pivot: "PIVOT",
+    exp.TableSample: "TABLESAMPLE",
+    exp.Columns: "COLUMNS()",
+    exp.Glob: "GLOB",
+    exp.SimilarTo: "SIMILAR TO",
+    exp.Slice: "a slice of a list",
+    exp.ArrayOverlaps: "list_has_any()",
+    exp.DayOfWeek: "dayofweek(), which counts from another day elsewhere,",
+    exp.DayOfWeekIso: "isodow()",
+    exp.TimeToUnix: "epoch(), which loses fractions elsewhere,",
+    exp.Rand: "random()",
+    exp.Uuid: "uuid()",
+    exp.CurrentDate: "the time of the query instead of a bound value",
+    exp.CurrentTime: "the time of the query instead of a bound value",
+    exp.CurrentTimestamp: "the time of the query instead of a bound value",
+    exp.Mode: "mode(), which breaks ties by chance,",
+    exp.First: "first(), which depends on the order of reading,",
+    exp.Last: "last(), which depends on the order of reading,",
+    exp.ReadCSV: "a file by name",
+    exp.ReadParquet: "a file by name",
 }
 
 
@@ -106,6 +126,8 @@ def parse(text: str, *, name: str) -> exp.Expr:
         tree = sqlglot.parse_one(text, read="duckdb")
     except SqlglotError:
         raise ContractError(f"{name} cannot be parsed as one statement of DuckDB's dialect") from None
+    if not isinstance(tree, exp.Query):
+        raise ContractError(f"{name} is no SELECT: statements only read, the lake writes")
     check(tree, name=name)
     return tree
 
@@ -122,12 +144,24 @@ def check(tree: exp.Expr, *, name: str) -> None:
 
 def _refusal(node: exp.Expr) -> str | None:
     match node:
-        case exp.Anonymous() if node.name.lower() not in ALLOWED_FUNCTIONS:
+        case exp.Anonymous() if node.name.lower() not in ALLOWED_FUNCTIONS | NEEDS_RULE:
             return f"the function {node.name.lower()}()"
         case exp.ArrayAgg() if node.find(exp.Order) is not None:
             return "list(x ORDER BY y)"
         case exp.Select() if node.args.get("qualify") is not None and node.is_star:
             return "SELECT * … QUALIFY"
-        case exp.Join() if str(node.args.get("method") or "").upper() == "ASOF":
-            return "ASOF JOIN"
+        case exp.Join() if str(node.args.get("method") or "").upper() in {"ASOF", "POSITIONAL"}:
+            return f"{str(node.args['method']).upper()} JOIN"
+        case exp.Extract() if node.name.upper() in {"DOW", "ISODOW", "DAYOFWEEK", "EPOCH"}:
+            return f"extract({node.name.lower()} …)"
+        case exp.RegexpReplace() if "g" not in node.text("modifiers"):
+            return "regexp_replace() without 'g', which replaces all elsewhere,"
+        case exp.Max() | exp.Min() if node.args.get("expressions") or node.args.get("count"):
+            return "the n greatest or least as a list"
+        case exp.Bracket() if any(index.is_number and index.to_py() < 0 for index in node.expressions):
+            return "a list index counted from the end"
+        case exp.Cast() if node.is_type("json"):
+            return "a cast to JSON, which quotes text elsewhere,"
+        case exp.Table() if isinstance(node.this, exp.Func) or "." in node.name or "/" in node.name:
+            return "a file or a function as a table"
     return None

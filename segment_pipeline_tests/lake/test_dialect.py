@@ -2,12 +2,19 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
+import sqlglot
+from sqlglot import ErrorLevel, exp
 
+import segment_pipeline
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake import dialect
+from segment_pipeline.lake.statements import statement
+
+PACKAGE = Path(segment_pipeline.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -48,3 +55,42 @@ def test_quoting_an_identifier_doubles_its_quotes() -> None:
 def test_constructs_that_do_not_carry_over_are_refused(text: str, construct: str) -> None:
     with pytest.raises(ContractError, match=f"model uses .*{construct}"):
         dialect.parse(text, name="model")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM 'secrets.parquet'", "PIVOT t ON a USING sum(b)",
+        "SELECT * FROM a POSITIONAL JOIN b", "SELECT a FROM t TABLESAMPLE 10%", "SELECT random() AS r", "SELECT now() AS t",
+        "SELECT current_date AS d", "SELECT extract(dow FROM d) FROM t", "SELECT dayofweek(d) FROM t", "SELECT a[1:2] FROM t",
+        "SELECT l[-1] FROM t", "SELECT a::JSON FROM t", "SELECT regexp_replace(a, 'x', 'y') FROM t", "SELECT max(a, 3) FROM t",
+        "SELECT epoch(a) FROM t", "SELECT mode(a) FROM t", "SELECT first(a) FROM t", "SELECT a GLOB 'x*' FROM t",
+        "SELECT columns('x') FROM t", "SELECT list_has_any(a, b) FROM t", "INSERT INTO t SELECT 1", "DROP TABLE t",
+        "COPY t TO 'x'", "SELECT 1; SELECT 2",
+    ],
+)  # fmt: skip
+def test_what_means_something_else_elsewhere_or_does_more_than_read_is_refused(text: str) -> None:
+    with pytest.raises(ContractError, match="model (uses|is no SELECT|cannot be parsed)"):
+        dialect.parse(text, name="model")
+
+
+FILES = sorted(
+    (path.parent.parent.relative_to(PACKAGE).as_posix(), path.stem)
+    for path in PACKAGE.rglob("sql/*.sql")
+    if "sandbox" not in path.parts
+)
+
+
+@pytest.mark.parametrize(("room", "name"), FILES)
+def test_every_statement_of_the_package_loads_and_renders_for_another_engine(room: str, name: str) -> None:
+    loaded = statement(room, name)
+    assert loaded.text.lstrip().startswith("--"), "a statement begins with its grain"
+    tree = dialect.parse(loaded.text, name=loaded.name)
+    passed_on = {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    assert passed_on <= dialect.ALLOWED_FUNCTIONS | dialect.NEEDS_RULE
+    rendered = tree.sql("spark", unsupported_level=ErrorLevel.RAISE)
+    assert sqlglot.parse_one(rendered, read="spark").key == tree.key
+
+
+def test_there_are_statements_to_check() -> None:
+    assert {room for room, _ in FILES} >= {"audiences", "profiles", "segments", "sources"}
