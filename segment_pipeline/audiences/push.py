@@ -107,11 +107,11 @@ class Push:
         under_way: set[Future[None]] = set()
         with ThreadPoolExecutor(parallel, thread_name_prefix="push") as pool:
             for batch, rows in self._contents(session, planned):
-                allowed, withheld = self._allowed(batch, rows)
                 while len(under_way) >= parallel:
                     ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                     for future in ended:
                         future.result()
+                allowed, withheld = self._allowed(batch, rows)
                 under_way.add(pool.submit(self._send, batch, allowed, withheld))
             for future in under_way:
                 future.result()

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from segment_pipeline import clock
+from segment_pipeline.audiences.eligibility import define_evidence, judge
 from segment_pipeline.audiences.lease import acquire, release
+from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.errors import ConflictError, ContractError, TransientError
 from segment_pipeline.records import Batch, BatchReceipt
 from segment_pipeline_tests.audiences.tool import Tool, capabilities
@@ -161,57 +163,48 @@ def test_a_batch_of_a_holder_that_was_overtaken_stays_without_a_receipt(world: W
     assert [b.state for b in world.ledger.outcome(left.plan.digest)] == ["attempted", "planned", "planned", "planned"]
 
 
-def test_an_old_plan_is_checked_for_consent_again_before_each_batch(
-    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.people(PEOPLE)
-    start, calls = clock.monotonic(), []
-
-    def refresh() -> None:
-        calls.append(clock.monotonic())
-        if len(calls) == 2:
-            said = statement_of("email", "p3@shop.test", "denied", datetime(2017, 7, 1, tzinfo=UTC))
-            world.write("consents", [*world.rows("consents"), said])
-
-    def slow(step: str) -> None:
-        monkeypatch.setattr(clock, "monotonic", lambda: start + 16 * 60)
-
-    # The batch that goes out while the plan is young cannot hold p3, whose key sorts last of all.
-    order = sorted(r["key"] for r in _planned(world, tool))
-    tool.step = slow
-    report = world.sync(audience(), tool, refresh_consents=refresh)
-    assert len(calls) == 2
-    assert len(order) == 10
-    assert ("p3@shop.test", None) not in tool.held() or report.held == 0
-    assert report.held + report.added == 10
-    after = world.sync(audience(), tool)
-    assert after.remote == 9
-    assert tool.held() == ALL - {("p3@shop.test", None)}
-
-
-def _planned(world: World, tool: Tool) -> list[dict[str, str]]:
-    from segment_pipeline.audiences.eligibility import define_evidence, judge
-    from segment_pipeline.audiences.shape import Shape
-
+def last_to_go(world: World, tool: Tool) -> str:
+    """The person whose key sorts last, and so goes out in the last batch."""
     with world.lake.session() as session:
         shape = Shape(tool.capabilities)
         define_evidence(session, audience())
         judge(session, audience(), shape, as_of=world.day, claimants=[])
-        return session.rows(shape.keyed(()))
+        keyed = session.rows(shape.keyed(()))
+    return str(max(keyed, key=lambda row: row["key"])["profile_id"])
 
 
-def test_a_vendor_out_of_reach_fails_the_audience_and_leaves_nothing_half_done(world: World, tool: Tool) -> None:
+def test_an_old_plan_is_checked_for_consent_again_before_each_batch(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.people(PEOPLE)
+    last, start = f"{last_to_go(world, tool)}@shop.test", clock.monotonic()
+    pulls: list[str] = []
 
-    def down(name: str) -> str:
+    def refresh() -> None:
+        pulls.append("pulled")
+        if len(pulls) == 2:
+            said = statement_of("email", last, "denied", datetime(2017, 7, 1, tzinfo=UTC))
+            world.write("consents", [*world.rows("consents"), said])
+
+    tool.step = lambda name: monkeypatch.setattr(clock, "monotonic", lambda: start + 16 * 60)
+    report = world.sync(audience(), tool, refresh_consents=refresh)
+    assert (len(pulls), report.added, report.held, report.remote) == (2, 9, 1, 9)
+    assert tool.held() == ALL - {(last, None)}
+    after = world.sync(audience(), tool)
+    assert (after.ineligible["no_consent"], after.requests, after.unchanged) == (1, 0, 9)
+
+
+class Unreachable(Tool):
+    def ensure_audience(self, name: str) -> str:
         raise ContractError("the tool answered outside its contract")
 
-    tool.ensure_audience = down  # type: ignore[method-assign]
-    report = world.sync(audience(), tool)
+
+def test_a_vendor_out_of_reach_fails_the_audience_and_leaves_nothing_half_done(world: World, tmp_path: Path) -> None:
+    world.people(PEOPLE)
+    report = world.sync(audience(), Unreachable(tmp_path / "t.sqlite"))
     assert (report.status, report.reasons) == ("failed", ("the tool answered outside its contract",))
     assert report.uncertain == 10
-    del tool.ensure_audience  # type: ignore[method-assign]
-    assert world.sync(audience(), tool).added == 10
+    assert world.sync(audience(), Tool(tmp_path / "t.sqlite")).added == 10
 
 
 def test_the_ledger_holds_no_identifier(world: World, tool: Tool, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def capabilities(**changes: Any) -> Capabilities:
     return Capabilities(**(given | changes))
 
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "any_key": {"matches_any_key": True, "one_record": False},
     "one_record": {"matches_any_key": False, "one_record": True},
     "whole_row": {"matches_any_key": False, "one_record": False},
