@@ -4,7 +4,9 @@ Holds the download of hours; what the records mean is in sql/amplitude_*.sql. Ho
 complete once and then never changes; each hour can be exported two hours after its end.
 """
 
+import gzip
 import zipfile
+import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -69,7 +71,7 @@ class Amplitude(dg.ConfigurableResource[None]):
         secret(self.api_key, KEY, self.name)
         secret(self.secret_key, SECRET, self.name)
 
-    def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
+    def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:  # noqa: ARG002 - it has one
         start, end = window.instants(timezone)
         start = start.replace(minute=0, second=0, microsecond=0)
         # The hour that holds `end`, if it does not begin with it, belongs to the window in part.
@@ -119,14 +121,22 @@ class Amplitude(dg.ConfigurableResource[None]):
                         raise ContractError(
                             f"amplitude: the export {span} holds a file that is not gzip: see whether the API changed"
                         )
-                    with packed.open(member) as source, into.path("events", ".json.gz", at=span).open("wb") as target:
+                    path = into.path("events", ".json.gz", at=span)
+                    with packed.open(member) as source, path.open("wb") as target:
                         copyfileobj(source, target, 1 << 20)
-        except (zipfile.BadZipFile, EOFError, OSError):
-            raise ContractError(f"amplitude: the export {span} is no whole zip file: pull the window again") from None
+                    into.count("events", _lines(path))
+        except (zipfile.BadZipFile, EOFError, OSError, zlib.error):
+            raise ContractError(f"amplitude: the export {span} is cut short: pull the window again") from None
 
     def _client(self) -> HttpClient:
         auth = HTTPBasicAuth(secret(self.api_key, KEY, self.name), secret(self.secret_key, SECRET, self.name))
         return HttpClient(self.base_url, name=self.name, auth=auth, timeout=(5.0, 600.0))
+
+
+def _lines(path: Path) -> int:
+    """Lines that are not empty; reading to the end also checks the file's own sum."""
+    with gzip.open(path, "rb") as lines:
+        return sum(1 for line in lines if line.strip())
 
 
 def _countries() -> Mapping[str, str]:

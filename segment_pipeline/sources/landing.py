@@ -21,7 +21,7 @@ from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources import lookups, writes
 from segment_pipeline.sources.raw import Pulled, RawPages
-from segment_pipeline.sources.source import Entity, Kind, Source, TableMapping, entity_of
+from segment_pipeline.sources.source import Entity, Kind, Part, Source, TableMapping, entity_of
 
 MALFORMED_SHARE = 0.05
 BEGINNING = date(1970, 1, 2)
@@ -61,7 +61,9 @@ def pull(source: Source, entity: str, window: Window, settings: Settings, *, fir
     return source.pull(declared, widened, settings.timezone, pages)
 
 
-def ingest(lake: Lake, source: Source, entity: str, window: Window, settings: Settings, run_id: str) -> IngestReport:
+def ingest(  # noqa: PLR0917 - what, when and where, in the order they are said
+    lake: Lake, source: Source, entity: str, window: Window, settings: Settings, run_id: str
+) -> IngestReport:
     """Pull a contiguous window once and land every row under its own day.
 
     Raises what `Source.pull` raises, and ContractError, before anything is replaced, when more than 5 % of the entity's
@@ -79,7 +81,7 @@ def landed_before(lake: Lake, source: str, entity: str) -> bool:
         return bool(session.value("SELECT count(*) > 0 FROM loads WHERE asset = $asset", asset=f"{source}/{entity}"))
 
 
-def land(
+def land(  # noqa: PLR0917 - as `ingest`
     lake: Lake,
     source: Source,
     entity: str,
@@ -97,7 +99,7 @@ def land(
     began = clock.monotonic()
     window = window or pulled.window
     with lake.session() as session:
-        landing = _Landing(session, source.name, declared, pulled, settings, only)
+        landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)
         received = landing.read()
         landing.check(received)
         landing.look_up()
@@ -133,7 +135,7 @@ class _Landing:
     """One pull on its way into the lake: views in the session, in the order landing needs them."""
 
     def __init__(
-        self, session: Session, source: str, entity: Entity, pulled: Pulled, settings: Settings, only: Window | None
+        self, session: Session, source: str, entity: Entity, pulled: Pulled, *, settings: Settings, only: Window | None
     ) -> None:
         self._session, self._source, self._entity, self._pulled = session, source, entity, pulled
         self._settings = settings
@@ -162,20 +164,20 @@ class _Landing:
                 self._session.records(part.view, files, part.path)
         lookups.dictionaries(self._session, self._entity.dictionaries)
         for part in self._entity.parts[1:]:
-            self._count(part.name, part.view)
-        first = self._entity.parts[0]
+            self._count(part)
         self._session.define("parsed", self._bound(self._entity.parse), materialize=True)
-        received = self._count(first.name, first.view)
+        received = self._count(self._entity.parts[0])
         self._columns = {name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")}
         return received
 
-    def _count(self, part: str, view: str) -> int:
+    def _count(self, part: Part) -> int:
+        view = part.view if part.path else f"{part.view}_lines"
         found = int(self._session.value(f"SELECT count(*) FROM {view}"))
-        kept = self._pulled.records.get(part)
+        kept = self._pulled.records.get(part.name)
         if kept is not None and kept != found:
             raise ContractError(
-                f"{self._source}/{self._entity.name}: the pages of {part} held {kept} records when they were received and"
-                f" hold {found} now: pull the window again"
+                f"{self._source}/{self._entity.name}: the pages of {part.name} held {kept} records when they were received"
+                f" and hold {found} now: pull the window again"
             )
         return found
 

@@ -100,6 +100,10 @@ class RawPages:
         parquet.write_table(
             page, path, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False
         )
+        self.count(part, records)
+
+    def count(self, part: str, records: int) -> None:
+        """Records received in addition to those counted before."""
         with self._lock:
             self._records[part] = self._records.get(part, 0) + records
 

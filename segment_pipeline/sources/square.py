@@ -128,7 +128,7 @@ class Square(dg.ConfigurableResource[None]):
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
         start, end = window.instants(timezone)
         with self._client() as client:
-            api = _Api(client, into)
+            api, said = _Api(client, into), None
             match entity.name:
                 case "locations":
                     api.locations()
@@ -136,12 +136,13 @@ class Square(dg.ConfigurableResource[None]):
                     # Both ends are taken as included: a record at the end of the window is left out by its day.
                     updated = {"start_at": _text(start), "end_at": _text(end)}
                     api.get("groups", "/v2/customers/groups", {"limit": 50}, "groups")
-                    api.search(
-                        "customers",
-                        "/v2/customers/search",
-                        {"limit": min(self.page_size, 100), "query": {"filter": {"updated_at": updated}}},
-                        "customers",
-                    )
+                    # Profiles made from card data alone, without any contact field, are neither listed nor counted.
+                    asked = {
+                        "limit": min(self.page_size, 100),
+                        "count": True,
+                        "query": {"filter": {"updated_at": updated}},
+                    }
+                    said = api.search("customers", "/v2/customers/search", asked, "customers")
                 case "loyalty":
                     # No filter by time: the whole listing, of which the window's changes are kept.
                     api.search(
@@ -154,7 +155,7 @@ class Square(dg.ConfigurableResource[None]):
                     self._catalog(api, start)
                 case "orders":
                     self._orders(api, start, end)
-            return into.finish(requests=client.requests)
+            return into.finish(requests=client.requests, said=said)
 
     def _catalog(self, api: "_Api", start: datetime) -> None:
         path, limit = "/v2/catalog/search", self.page_size
@@ -210,14 +211,21 @@ class _Api:
         ids = [record.get("id") for record in answer.json().get("locations", []) if isinstance(record, Mapping)]
         return sorted(key for key in ids if isinstance(key, str) and key)
 
-    def search(self, part: str, path: str, body: Mapping[str, Any], records: str, *, at: str = "") -> None:
+    def search(self, part: str, path: str, body: Mapping[str, Any], records: str, *, at: str = "") -> int | None:
+        """Keep every page; returns the smallest count the pages gave, None without one."""
+        counts: list[int] = []
+
         def fetch(cursor: str | None) -> Mapping[str, Any]:
             # The query must be the same on each page; only the cursor is added.
             asked = {**body, "cursor": cursor} if cursor else dict(body)
             answer = self._client.request("POST", path, json=asked, idempotent=True)
-            return self._keep(part, answer.content, records, at)
+            envelope = self._keep(part, answer.content, records, at)
+            if isinstance(envelope["count"], int):
+                counts.append(envelope["count"])
+            return envelope
 
         self._walk(pages(fetch, cursor_field(), what=f"square {path}"))
+        return min(counts, default=None)
 
     def get(self, part: str, path: str, params: Mapping[str, Any], records: str) -> None:
         def fetch(cursor: str | None) -> Mapping[str, Any]:
@@ -233,7 +241,7 @@ class _Api:
 
     def _keep(self, part: str, content: bytes, records: str, at: str) -> Mapping[str, Any]:
         # An empty listing is an object without the list.
-        envelope, count = self._envelopes.read(content, records, ("cursor", "errors"))
+        envelope, count = self._envelopes.read(content, records, ("cursor", "errors", "count"))
         if envelope["errors"]:
             raise ContractError(
                 f"square: a page of {part} came with errors although it was answered: pull the window again"

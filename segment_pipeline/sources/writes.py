@@ -68,7 +68,7 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
 
 
 def land_log(session: Session, name: str, rows: str, source: str, key: str) -> None:
-    """Land rows of a log, keeping of each key only the delivery that arrived first within REPEAT_DAYS on either side.
+    """Land rows of a log, leaving out each delivery of a key that follows another within REPEAT_DAYS.
 
     A vendor may deliver one record twice under two ids; `received_at` (or, without it, the day) and then the row itself decide.
     """
@@ -88,15 +88,16 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
     )
     session.define(
         "_ranked",
-        f"SELECT *, row_number() OVER (PARTITION BY {quote(key)} ORDER BY {order}) AS _rank FROM _both",
+        f"SELECT *, coalesce(day - lag(day) OVER (PARTITION BY {quote(key)} ORDER BY {order}) <= {REPEAT_DAYS}, FALSE) AS _repeats"
+        " FROM _both",
         materialize=True,
     )
     touched = [
-        row["day"] for row in session.rows("SELECT DISTINCT day FROM _ranked WHERE NOT _held OR _rank > 1 ORDER BY day")
+        row["day"] for row in session.rows("SELECT DISTINCT day FROM _ranked WHERE NOT _held OR _repeats ORDER BY day")
     ]
     session.define(
         "_kept",
-        f"SELECT {columns} FROM _ranked WHERE _rank = 1 AND day IN ($days)".replace(
+        f"SELECT {columns} FROM _ranked WHERE NOT _repeats AND day IN ($days)".replace(
             "$days", ", ".join(map(literal, touched))
         ),
     )
