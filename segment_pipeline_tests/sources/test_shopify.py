@@ -1,0 +1,248 @@
+"""What Shopify's records become, and how its limits and its schema are met."""
+
+import gzip
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import build_client_schema, parse, validate
+
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.settings import Settings
+from segment_pipeline.sources import shopify_queries
+from segment_pipeline.sources.landing import ingest
+from segment_pipeline_tests.sandbox.source_world import client, vendor_schema, version, world
+from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
+from segment_pipeline_tests.sources.literal import bag, line, shop, shopify_customer, shopify_order
+
+QUERIES = {
+    "shop": shopify_queries.SHOP,
+    "orders": shopify_queries.ORDERS,
+    "more_lines": shopify_queries.MORE_LINES,
+    "customers": shopify_queries.CUSTOMERS,
+    "products": shopify_queries.PRODUCTS,
+    "checkouts": shopify_queries.CHECKOUTS,
+    **{name: shopify_queries.count(name) for name in ("ordersCount", "customersCount", "productsCount", "abandonedCheckoutsCount")},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    path = vendor_schema("shopify_admin_2026-10_introspection.json.gz")
+    return build_client_schema(json.loads(gzip.decompress(path.read_bytes()))["data"], assume_valid=True)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_the_vendors_schema_takes_every_query(schema: Any, name: str) -> None:
+    assert validate(schema, parse(QUERIES[name])) == []
+
+
+def test_no_query_costs_more_than_a_query_may(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+    """As first sent, with the default page sizes: requested cost at most 1,000."""
+    world(tmp_path, [shop(), shopify_order(1, "2017-06-05T12:00:00"), shopify_customer(1, "2017-06-05T12:00:00")])
+    with client(tmp_path, "shopify") as http:
+        source = connector("shopify", f"{http.base_url}/shopify")
+        reports = [ingest(lake, source, entity.name, JUNE, settings, "run") for entity in source.entities]
+    # A token, two counts and one page each; the shop for orders: nothing was asked a second time in smaller pages.
+    assert [report.requests for report in reports] == [3, 3, 4, 3]
+
+
+def test_a_page_too_costly_is_asked_for_in_smaller_ones(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+    world(tmp_path, [shop(), *(shopify_order(n, "2017-06-05T12:00:00") for n in range(1, 8))])
+    with client(tmp_path, "shopify") as http:
+        source = connector("shopify", f"{http.base_url}/shopify", page_size=250, nested=100)
+        report = ingest(lake, source, "orders", JUNE, settings, "run")
+    assert (report.received, report.rows["orders"]) == (7, 7)
+    assert report.requests > 4
+
+
+def test_discounts_of_every_kind_come_off_and_markdowns_are_told(landed: Landed) -> None:
+    lines = [
+        line(1, "20.00", discount="5.00", markdown=True),
+        line(2, "10.00", discount="1.00"),
+        line(3, "50.00", isGiftCard=True),
+    ]
+    rows = landed(
+        "shopify",
+        "orders",
+        [shop(), shopify_order(1, "2017-06-05T12:00:00", lineItems=lines, discountCodes=["TEN", "TEN"])],
+        "SELECT o.gross, o.discount, o.net, o.gift_card_sold, o.coupon_codes, l.line_number, l.product_key, l.net AS line,"
+        " l.is_markdown FROM orders AS o, order_lines AS l ORDER BY l.line_number",
+    )
+    order = (Decimal("30.0000"), Decimal("6.0000"), Decimal("24.0000"), Decimal("50.0000"), ["TEN"])
+    assert [tuple(row.values()) for row in rows] == [
+        (*order, "1", "71", Decimal("15.0000"), True),
+        (*order, "2", "72", Decimal("9.0000"), False),
+    ]
+
+
+def test_more_lines_than_come_with_an_order_are_fetched(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+    lines = [line(number, "1.00") for number in range(1, 12)]
+    world(
+        tmp_path,
+        [shop(), shopify_order(1, "2017-06-05T12:00:00", lineItems=lines), shopify_order(2, "2017-06-05T12:00:00")],
+    )
+    with client(tmp_path, "shopify") as http:
+        source = connector("shopify", f"{http.base_url}/shopify", nested=4)
+        report = ingest(lake, source, "orders", JUNE, settings, "run")
+    assert report.rows["order_lines"] == 12
+    with lake.session() as session:
+        session.scan("orders")
+        assert session.value("SELECT net FROM orders WHERE order_key = '1'") == Decimal("11.0000")
+
+
+def test_guests_keep_what_the_order_knows_of_them(landed: Landed) -> None:
+    address = {"phone": "(513) 555-0123", "countryCodeV2": "US"}
+    orders = [
+        shopify_order(1, "2017-06-05T12:00:00", email="Guest@Quiet.shop", shippingAddress=address),
+        shopify_order(2, "2017-06-05T12:00:00", customer={"id": "gid://shopify/Customer/9", "legacyResourceId": "9"}),
+    ]
+    rows = landed(
+        "shopify", "orders", [shop(), *orders], "SELECT customer_key, email, phone FROM orders ORDER BY order_key"
+    )
+    assert [tuple(row.values()) for row in rows] == [(None, "guest@quiet.shop", "+15135550123"), ("9", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "channel"),
+    [
+        ({"test": True, "cancelledAt": "2017-06-05T12:00:00Z"}, "test", "web"),
+        ({"cancelledAt": "2017-06-05T12:00:00Z"}, "cancelled", "web"),
+        ({"displayFinancialStatus": "VOIDED"}, "cancelled", "web"),
+        ({"displayFinancialStatus": "PENDING", "sourceName": "mobile_app"}, "open", "app"),
+        ({"displayFinancialStatus": "REFUNDED", "sourceName": "pos"}, "completed", "store"),
+    ],
+)
+def test_status_and_channel(landed: Landed, told: dict[str, Any], status: str, channel: str) -> None:
+    order = shopify_order(1, "2017-06-05T12:00:00", **told)
+    rows = landed("shopify", "orders", [shop(), order], "SELECT status, channel FROM orders")
+    assert rows == [{"status": status, "channel": channel}]
+
+
+def test_local_time_is_the_shops(landed: Landed) -> None:
+    rows = landed("shopify", "orders", [shop(), shopify_order(1, "2017-06-05T04:30:00")], "SELECT local_at FROM orders")
+    assert rows == [{"local_at": datetime(2017, 6, 4, 23, 30)}]
+
+
+def test_refunds_by_line_and_as_a_whole_without_gift_cards(landed: Landed) -> None:
+    def refund(number: int, total: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": f"gid://shopify/Refund/{number}", "legacyResourceId": str(number), "createdAt": "2017-06-07T10:00:00Z",
+            "processedAt": "2017-06-08T02:00:00Z", "updatedAt": "2017-06-08T02:00:00Z", "note": None,
+            "totalRefundedSet": bag(total), "refundLineItems": lines,
+        }  # fmt: skip
+
+    lines = [line(1, "20.00"), line(2, "10.00"), line(3, "50.00", isGiftCard=True)]
+    back = [
+        {"quantity": 1, "lineItem": lines[0], "subtotalSet": bag("20.00")},
+        {"quantity": 1, "lineItem": lines[2], "subtotalSet": bag("50.00")},
+    ]
+    order = shopify_order(
+        1, "2017-06-09T12:00:00", lineItems=lines, refunds=[refund(5, "78.00", back), refund(6, "3.50", [])]
+    )
+    rows = landed(
+        "shopify",
+        "orders",
+        [shop(), order],
+        "SELECT refund_key, order_key, line_number, amount, amount_base, refunded_on, day FROM refunds ORDER BY 1",
+    )
+    on = {"refunded_on": date(2017, 6, 7), "day": date(2017, 6, 9), "order_key": "1"}
+    assert rows == [
+        {
+            "refund_key": "5/1",
+            "line_number": "1",
+            "amount": Decimal("20.0000"),
+            "amount_base": Decimal("20.0000"),
+            **on,
+        },
+        {"refund_key": "6", "line_number": None, "amount": Decimal("3.5000"), "amount_base": Decimal("3.5000"), **on},
+    ]
+
+
+def test_consents_are_what_was_said_and_when(landed: Landed) -> None:
+    """No answer, or an unfinished one, is neither yes nor no; a sale opt-out is a no to ads."""
+
+    def mail(state: str, at: str | None = "2017-05-01T10:00:00Z", name: str = "ada") -> dict[str, Any]:
+        return {
+            "emailAddress": f"{name}@quiet.shop", "marketingState": state, "marketingOptInLevel": None,
+            "marketingUpdatedAt": at, "openTrackingLevel": "UNKNOWN", "validFormat": True,
+        }  # fmt: skip
+
+    phone = {
+        "phoneNumber": "+15135550123",
+        "smsMarketingConsent": {"state": "SUBSCRIBED", "optInLevel": None, "updatedAt": "2017-05-02T10:00:00Z", "collectedFrom": "SHOPIFY"},
+        "whatsAppMarketingConsent": {"state": "NEVER_SUBSCRIBED", "updatedAt": None},
+    }  # fmt: skip
+    people = [
+        shopify_customer(1, "2017-06-05T12:00:00", defaultEmailAddress=mail("SUBSCRIBED"), defaultPhoneNumber=phone),
+        shopify_customer(
+            2, "2017-06-05T12:00:00", defaultEmailAddress=mail("UNSUBSCRIBED", None, "bo"), dataSaleOptOut=True
+        ),
+        shopify_customer(3, "2017-06-05T12:00:00", defaultEmailAddress=mail("NOT_SUBSCRIBED", name="cy")),
+        shopify_customer(4, "2017-06-05T12:00:00", defaultEmailAddress=mail("PENDING", name="di")),
+    ]
+    rows = landed(
+        "shopify", "customers", people, "SELECT identifier, channel, status, recorded_at FROM consents ORDER BY ALL"
+    )
+    assert [(r["identifier"], r["channel"], r["status"], f"{r['recorded_at']:%m-%d}") for r in rows] == [
+        ("+15135550123", "sms", "granted", "05-02"),
+        ("2", "ads", "denied", "06-05"),
+        ("ada@quiet.shop", "email", "granted", "05-01"),
+        ("bo@quiet.shop", "ads", "denied", "06-05"),
+        ("bo@quiet.shop", "email", "denied", "06-05"),
+    ]
+
+
+def test_gender_and_birth_date_come_from_metafields(landed: Landed) -> None:
+    fields = [
+        {"id": "gid://shopify/Metafield/1", "namespace": "custom", "key": "gender", "type": "single_line_text_field", "value": "Female"},
+        {"id": "gid://shopify/Metafield/2", "namespace": "custom", "key": "birth_date", "type": "date", "value": "1980-02-03"},
+    ]  # fmt: skip
+    person = shopify_customer(1, "2017-06-05T12:00:00", metafields=fields)
+    rows = landed("shopify", "customers", [person], "SELECT gender, birth_date, birth_day FROM customers")
+    assert rows == [{"gender": "female", "birth_date": date(1980, 2, 3), "birth_day": "02-03"}]
+
+
+def test_checkouts_hold_their_products_and_whether_they_were_completed(landed: Landed) -> None:
+    body = {
+        "id": "gid://shopify/AbandonedCheckout/81", "name": "#81", "createdAt": "2017-06-05T11:00:00Z",
+        "updatedAt": "2017-06-05T12:00:00Z", "completedAt": None, "abandonedCheckoutUrl": "https://web.example/81", "note": "",
+        "discountCodes": [], "customer": None, "shippingAddress": {"phone": "(513) 555-0123", "countryCodeV2": "US"},
+        "billingAddress": None, "subtotalPriceSet": bag("20.00"), "totalPriceSet": bag("24.99"),
+        "totalLineItemsPriceSet": bag("20.00"), "totalDiscountSet": bag("0.00"),
+        "lineItems": [
+            {
+                "id": "gid://shopify/AbandonedCheckoutLineItem/1", "sku": "W-1", "title": "Shoe", "quantity": 2,
+                "product": {"id": "gid://shopify/Product/71", "legacyResourceId": "71"}, "variant": None,
+                "originalUnitPriceSet": bag("10.00"), "discountedTotalPriceSet": bag("20.00"),
+            }
+        ],
+    }  # fmt: skip
+    cart = version("shopify", "abandonedCheckouts", "81", body, updated="2017-06-05T12:00:00")
+    rows = landed(
+        "shopify",
+        "checkouts",
+        [cart],
+        "SELECT cart_key, phone, completed_at, value, product_keys, lines FROM carts",
+    )
+    assert rows == [
+        {
+            "cart_key": "81", "phone": "+15135550123", "completed_at": None, "value": Decimal("20.0000"), "product_keys": ["71"],
+            "lines": '[{"product_key":"71","sku":"W-1","quantity":2,"title":"Shoe"}]',
+        }
+    ]  # fmt: skip
+
+
+def test_a_token_that_expires_between_two_pages_is_renewed(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+    world(tmp_path, [shop(), *(shopify_order(n, "2017-06-05T12:00:00") for n in range(1, 10))])
+    with client(tmp_path, "shopify") as http:
+        http.post(
+            "/_control/faults",
+            json=[{"vendor": "shopify", "path_regex": "graphql", "kind": "expired_token", "times": 1, "after": 3}],
+        )
+        source = connector("shopify", f"{http.base_url}/shopify", page_size=3)
+        report = ingest(lake, source, "orders", JUNE, settings, "run")
+    assert report.rows["orders"] == 9
