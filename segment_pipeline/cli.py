@@ -430,6 +430,7 @@ def maintain(as_json: bool) -> None:
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.lake.maintenance import maintain as run
     from segment_pipeline.settings import Settings
+    from segment_pipeline.sources.raw import RETENTION, trim
 
     settings = Settings.from_env()
     with Progress(disable=as_json, transient=True) as bar:
@@ -439,6 +440,7 @@ def maintain(as_json: bool) -> None:
             clock.today(settings.timezone),
             progress=lambda name: bar.update(task, description=name, advance=1),
         )
+    trim(settings.raw, clock.now() - RETENTION)
     show([asdict(upkeep) for upkeep in done], as_json=as_json, title="Maintenance")
 
 

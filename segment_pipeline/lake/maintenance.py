@@ -56,6 +56,8 @@ def vacuum(lake: Lake, name: str) -> int:
     with exclusive(lake.lease), storage.delta_errors(name, "vacuuming it"):
         hours = 0 if lake.lease else SAFE_HOURS
         removed = delta.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+        # The log is cut at a checkpoint, and opening a table reads no further back than to one.
+        delta.create_checkpoint()
         delta.cleanup_metadata()
     return len(removed)
 

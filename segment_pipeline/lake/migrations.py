@@ -6,17 +6,22 @@ A column that is only added needs no step here: the next write adds it, and olde
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deltalake import CommitProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.tables import all_tables, table
 
 RENAMED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "segment": (("memberships", "segment"), ("segment_sizes", "segment"), ("membership_changes", "segment")),
-    "audience": (("plan_rows", "audience"), ("audience_members", "audience")),
+    "audience": (
+        ("plan_rows", "audience"),
+        ("audience_members", "audience"),
+        ("claims", "audience"),
+        ("assignments", "audience"),
+    ),
 }
 
 
@@ -60,48 +65,68 @@ def _rewrite(lake: Lake, step: Step) -> None:
     delta = storage.open_table(lake.uri(step.table), lake.storage_options)
     if delta is None:
         return
+    change = f"{step.version} to {step.version + 1}"
+    # Killed between the two commits below, the rows are of the new shape already and the property is not.
+    done = delta.history(1)[0].get("migration") == change
     with lake.session() as session:
-        files = [file.path for file in storage.files(delta, declared)]
-        if files:
-            session.connection.scan_as_held("old", declared, files)
-        else:
-            session.connection.scan("old", declared, [])
-        reader = session.reader(f"SELECT {', '.join(quote(c) for c in declared.names)} FROM ({step.select})")
-        stream = storage.Stream()
+        if not done:
+            _write_new_shape(session, step, delta, change)
         with storage.delta_errors(step.table, "migrating it"):
-            write_deltalake(
-                lake.uri(step.table),
-                storage.checked(reader, declared, stream),
-                mode="overwrite",
-                schema_mode="overwrite",
-                partition_by=list(declared.partition_by) or None,
-                storage_options=lake.storage_options or None,
-                commit_properties=CommitProperties(
-                    custom_metadata={"migration": f"{step.version} to {step.version + 1}"}
-                ),
-            )
+            properties = {
+                storage.VERSION_KEY: str(step.version + 1),
+                # Every file is new and holds every column.
+                storage.COLUMNS_KEY: str(len(declared.columns)),
+                "delta.enableDeletionVectors": "false",
+            }
             delta.update_incremental()
-            delta.alter.set_table_properties({storage.VERSION_KEY: str(step.version + 1)}, raise_if_not_exists=False)
+            delta.alter.set_table_properties(properties, raise_if_not_exists=False)
+
+
+def _write_new_shape(session: Session, step: Step, delta: DeltaTable, change: str) -> None:
+    declared = table(step.table)
+    files = [file.path for file in storage.files(delta, declared)]
+    if files:
+        session.connection.scan_as_held("old", declared, files)
+    else:
+        session.connection.scan("old", declared, [])
+    reader = session.reader(f"SELECT {', '.join(quote(c) for c in declared.names)} FROM ({step.select})")
+    stream = storage.Stream()
+    with storage.delta_errors(step.table, "migrating it"):
+        write_deltalake(
+            delta,
+            storage.checked(reader, declared, stream),
+            mode="overwrite",
+            schema_mode="overwrite",
+            partition_by=list(declared.partition_by) or None,
+            # Whoever else wrote since the rows were read must not be overwritten.
+            commit_properties=CommitProperties(custom_metadata={"migration": change}, max_commit_retries=0),
+        )
 
 
 def rename(lake: Lake, kind: str, old: str, new: str) -> int:
     """Give a segment or an audience another name in every table, history included; returns the rows changed.
 
-    Raises ConfigError for another kind, and when rows of the new name exist: two histories cannot be one.
+    Each table changes in one commit; cut short, the same call finishes the rest. Raises ConfigError for another kind, for
+    a name without rows, and where a table has rows of both names: two histories cannot be one.
     """
     if kind not in RENAMED:
         raise ConfigError(f"cannot rename a {kind}: only {' and '.join(RENAMED)} have history")
-    total = 0
     with lake.session() as session:
+        held: dict[str, int] = {}
         for name, column in RENAMED[kind]:
             session.scan(name)
-            counted = f"SELECT count(*) FROM {name} WHERE {column} = $value"
-            if session.value(counted, value=new):
+            counted = (
+                f"SELECT count(*) FILTER ({column} = $old) AS old, count(*) FILTER ({column} = $new) AS new FROM {name}"
+            )
+            rows = session.rows(counted, old=old, new=new)[0]
+            if rows["old"] and rows["new"]:
                 raise ConfigError(f"{kind} {new} already has rows in table {name}: choose a name nobody has used")
+            held[name] = rows["old"]
+        if not any(held.values()):
+            raise ConfigError(f"{kind} {old} has no rows in any table: check its name")
         for name, column in RENAMED[kind]:
             declared = table(name)
-            rows = session.value(f"SELECT count(*) FROM {name} WHERE {column} = $value", value=old)
-            if not rows:
+            if not held[name]:
                 continue
             columns = ", ".join(
                 f"CASE WHEN {column} = $old THEN $new ELSE {column} END AS {column}" if c == column else quote(c)
@@ -113,5 +138,4 @@ def rename(lake: Lake, kind: str, old: str, new: str) -> int:
                 )
             else:
                 session.replace(name, f"SELECT {columns} FROM {name}", old=old, new=new)
-            total += rows
-    return total
+    return sum(held.values())

@@ -1,5 +1,7 @@
 """Retention, compaction, migrations and renames, on real Delta tables."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from pyarrow import parquet
 
 from segment_pipeline.errors import ConfigError, ConflictError, ContractError
 from segment_pipeline.lake import lease, migrations
@@ -77,6 +80,22 @@ def test_a_table_of_another_shape_is_rewritten_by_its_step(lake: Lake, monkeypat
     assert migrations.migrate(lake) == []
 
 
+def test_a_migration_killed_between_its_commits_is_finished_and_not_applied_twice(lake: Lake) -> None:
+    write_in_old_shape(lake, ROWS, OLD)
+    key = "segment_pipeline.version"
+    DeltaTable(lake.uri("profile_aliases")).alter.set_table_properties({key: "0"}, raise_if_not_exists=False)
+    select = "SELECT old_profile_id, 'x' || new_profile_id AS new_profile_id, CAST(since AS DATE) AS since, 'history' AS cause FROM old"
+    step = migrations.Step("profile_aliases", 0, select)
+    delta = DeltaTable(lake.uri("profile_aliases"))
+    with lake.session() as session:
+        migrations._write_new_shape(session, step, delta, "0 to 1")
+    assert DeltaTable(lake.uri("profile_aliases")).metadata().configuration[key] == "0"
+    migrations.migrate(lake, (step,))
+    with lake.session() as session:
+        session.scan("profile_aliases")
+        assert session.value("SELECT new_profile_id FROM profile_aliases") == "xb"
+
+
 def test_a_version_without_a_way_on_is_an_error(lake: Lake) -> None:
     write_in_old_shape(lake, ROWS, OLD)
     DeltaTable(lake.uri("profile_aliases")).alter.set_table_properties(
@@ -125,3 +144,85 @@ def test_a_rename_keeps_the_history_under_the_new_name(lake: Lake, put: Put, tmp
         assert session.rows("SELECT audience, key FROM audience_members") == [{"audience": "new", "key": "k"}]
     with pytest.raises(ConfigError, match="already has rows"):
         migrations.rename(lake, "segment", "other", "best")
+
+
+def test_after_erasure_and_upkeep_no_byte_of_the_person_is_left(lake: Lake, put: Put) -> None:
+    day = date(2017, 1, 1)
+    row = {
+        "source": "crm", "identifier_type": "email", "channel": "email", "reason": "asked", "day": day,
+        "recorded_at": datetime(2017, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    put("suppressions", [row | {"identifier": f"{name}@known.org"} for name in ("ann", "bob", "cas")])
+    put("suppressions", [row | {"identifier": "ann@known.org", "reason": "again", "day": date(2017, 1, 2)}])
+    with lake.session() as session:
+        session.define("gone", "SELECT 'ann' || '@known.org' AS identifier")
+        assert session.erase("suppressions", "gone", ["identifier"]) == 2
+    held = Path(lake.uri("suppressions"))
+    assert any("ann@known.org" in _texts(path) for path in held.rglob("*.parquet")), "the old files wait for the upkeep"
+    maintain(lake, date(2018, 1, 1))
+    left = [path for path in Path(lake.root).rglob("*") if path.is_file()]
+    assert sum("bob@known.org" in _texts(path) for path in left) == 1
+    assert not [path for path in left if "ann" in path.name or "ann@known.org" in _texts(path)]
+
+
+def _texts(path: Path) -> str:
+    """What a file says once decompressed: a Parquet file's rows and statistics, any other file's bytes."""
+    if path.suffix != ".parquet":
+        return path.read_bytes().decode(errors="replace")
+    file = parquet.ParquetFile(path)
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    return str(file.read().to_pylist()) + str([group.to_dict() for group in groups])
+
+
+def test_expired_plans_go_by_partition_and_newer_ones_stay(
+    lake: Lake, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {
+        "audience": "vip", "batch": 1, "operation": "upsert", "cause": "added", "key": "k", "payload_hash": "",
+        "owners": ["p"],
+    }  # fmt: skip
+    put("plan_rows", [row | {"digest": "d1"}])
+    later = datetime.now(UTC) + timedelta(days=89)
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", later.isoformat())
+    maintain(lake, later.date())
+    assert lake.rows("plan_rows") == 1
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", (later + timedelta(days=2)).isoformat())
+    maintain(lake, later.date())
+    assert lake.rows("plan_rows") == 0
+
+
+def test_a_killed_reader_holds_up_no_maintenance(lake: Lake, put: Put) -> None:
+    put("memberships", [membership(date(2018, 6, 14))])
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom segment_pipeline.lake.lease import shared\n"
+        "with shared(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(lake.lease)], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"held\n"
+        with pytest.raises(ConflictError), lease.exclusive(lake.lease, patience=0.0):
+            pass
+        reader.kill()
+        reader.wait()
+        with lease.exclusive(lake.lease, patience=1.0):
+            pass
+
+
+def test_renaming_a_segment_moves_its_sizes_and_goes_on_where_it_was_cut_short(lake: Lake, put: Put) -> None:
+    day = date(2017, 1, 1)
+    put("memberships", [membership(day), membership(date(2017, 1, 2))])
+    put(
+        "segment_sizes",
+        [{"as_of": day, "segment": "vip", "definition_hash": "h", "size": 1, "population": 2, "inputs": "{}"}],
+    )
+    assert migrations.rename(lake, "segment", "vip", "best") == 3
+    assert [entry["rows"] for entry in lake.partitions("memberships")] == [1, 1]
+    with lake.session() as session:
+        session.scan("segment_sizes")
+        assert session.value("SELECT segment FROM segment_sizes") == "best"
+    with pytest.raises(ConfigError, match="segment vip has no rows in any table"):
+        migrations.rename(lake, "segment", "vip", "better")
+    put("membership_changes", [
+        {"as_of": day, "segment": "vip", "definition_hash": "h", "profile_id": "p1", "change": "entered", "cause": "data"}
+    ])  # fmt: skip
+    assert migrations.rename(lake, "segment", "vip", "best") == 1
