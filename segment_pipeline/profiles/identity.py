@@ -19,6 +19,7 @@ from segment_pipeline.profiles.components import Link, Member, Refusal, componen
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.records import Window
 
+_NOTHING = r"[^\s\S]"  # A pattern no text matches.
 FACTS = ("customers", "orders", "carts", "events", "messages", "survey_answers")
 
 
@@ -97,7 +98,7 @@ def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezon
     Returns the number of contradictory components.
     """
     define_records(session, as_of, rules, timezone)
-    _define(session, "identifier_values", guest_limit=rules.guest_limit)
+    define_identifier_values(session, rules)
     edges = session.table(statement("profiles", "edges"))
     count = session.value("SELECT count(*) FROM records")
     labels = components(count, edges)
@@ -127,6 +128,18 @@ def define_records(session: Session, as_of: date, rules: IdentityRules, timezone
     _define(session, "contacts", as_of=as_of)
     _define(session, "records")
     _define(session, "identifiers", as_of=as_of)
+
+
+def define_identifier_values(session: Session, rules: IdentityRules) -> None:
+    """Define identifier_values: which values may link records, and why the others may not."""
+    patterns = {f"{kind}_patterns": _any_of(rules, kind) for kind in ("email", "phone", "anonymous_id")}
+    _define(session, "blocked_identifiers", **patterns)
+    _define(session, "identifier_values", guest_limit=rules.guest_limit)
+
+
+def _any_of(rules: IdentityRules, kind: str) -> str:
+    patterns = rules.blocked_patterns.get(kind, {}).values()
+    return "|".join(f"(?:{pattern})" for pattern in patterns) or _NOTHING
 
 
 def _define(session: Session, name: str, **values: Any) -> None:

@@ -14,7 +14,7 @@ from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import activities, golden
-from segment_pipeline.profiles.identity import define_records
+from segment_pipeline.profiles.identity import define_identifier_values, define_records
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.records import Window
@@ -213,12 +213,7 @@ def define_trait_facts(
     """Define one view per kind of fact, each with one row per person; returns the values the statements take."""
     activities.define_persons(session, as_of)
     define_records(session, as_of, identity_rules, timezone)
-    session.define(
-        "identifier_values",
-        statement("profiles", "identifier_values"),
-        materialize=True,
-        guest_limit=identity_rules.guest_limit,
-    )
+    define_identifier_values(session, identity_rules)
     golden.define_golden(session, as_of, identity_rules, timezone)
     for name in ("refunds", "order_lines", "stores", "suppressions"):
         session.scan(name)

@@ -23,11 +23,4 @@ LEFT JOIN (
     GROUP BY anonymous_id
 ) AS s ON s.anonymous_id = d.anonymous_id
 LEFT JOIN people_limits AS l ON l.identifier_type = 'anonymous_id'
-LEFT JOIN (
-    SELECT w.anonymous_id, min(p.reason) AS reason
-    FROM (SELECT DISTINCT anonymous_id FROM weak_records) AS w
-    JOIN blocked AS p
-        ON p.identifier_type = 'anonymous_id'
-        AND (p.identifier = w.anonymous_id OR regexp_matches(w.anonymous_id, p.pattern))
-    GROUP BY w.anonymous_id
-) AS b ON b.anonymous_id = d.anonymous_id
+LEFT JOIN blocked_identifiers AS b ON b.identifier_type = 'anonymous_id' AND b.identifier = d.anonymous_id

@@ -27,11 +27,4 @@ FROM (
     GROUP BY i.identifier_type, i.identifier
 ) AS c
 LEFT JOIN people_limits AS l ON l.identifier_type = c.identifier_type
-LEFT JOIN (
-    SELECT v.identifier_type, v.identifier, min(p.reason) AS reason
-    FROM (SELECT DISTINCT identifier_type, identifier FROM identifiers WHERE identifier_type IN ('email', 'phone', 'loyalty_id')) AS v
-    JOIN blocked AS p
-        ON p.identifier_type = v.identifier_type
-        AND (p.identifier = v.identifier OR regexp_matches(v.identifier, p.pattern))
-    GROUP BY v.identifier_type, v.identifier
-) AS b ON b.identifier_type = c.identifier_type AND b.identifier = c.identifier
+LEFT JOIN blocked_identifiers AS b ON b.identifier_type = c.identifier_type AND b.identifier = c.identifier
