@@ -14,6 +14,7 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.tables import table
+from segment_pipeline.records import Window
 
 if TYPE_CHECKING:
     from segment_pipeline.sources.landing import IngestReport
@@ -30,23 +31,9 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
     declared = table(name)
     identity = [column for column in declared.key if column not in {"source", "day", "updated_at"}]
     columns = ", ".join(quote(column) for column in declared.names)
-    held = sorted(entry["day"] for entry in session.lake.partitions(name) if entry["source"] == source)
-    before = max((each for each in held if each < day), default=None)
-    after = min((each for each in held if each > day), default=None)
-    around = [each for each in (before, day, after) if each is not None]
-    session.scan(name, partitions={"source": [source], "day": around}, alias="_held")
     order = ", ".join(f"{quote(column)} DESC NULLS LAST" for column in declared.names)
     keys = ", ".join(quote(column) for column in identity)
-    session.define(
-        "_present",
-        f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY day, {keys} ORDER BY {order}) AS _rank FROM"
-        f" (SELECT {columns} FROM _held WHERE deleted_on IS NULL UNION ALL SELECT {columns} FROM {quote(rows)})) WHERE _rank = 1",
-        materialize=True,
-    )
-    if before is not None and not session.value(f"SELECT count(*) FROM {quote(rows)}"):
-        raise ContractError(
-            f"source {source}: the snapshot of {name} is empty and the one before it was not: nothing was written"
-        )
+    empty = not session.value(f"SELECT count(*) FROM {quote(rows)}")
 
     def closing(previous: date, current: date) -> str:
         values = ", ".join(
@@ -59,12 +46,31 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
             f" (SELECT 1 FROM _present AS c WHERE c.day = {literal(current)} AND {same})"
         )
 
-    written = [day] + ([after] if after else [])
-    days = ", ".join(literal(each) for each in written)
-    sql = f"SELECT {columns} FROM _present WHERE day IN ({days})"
-    sql += closing(before, day) if before else ""
-    sql += closing(day, after) if after else ""
-    session.replace(name, sql, {"source": [source], "day": written})
+    def attempt() -> None:
+        held = sorted(entry["day"] for entry in session.lake.partitions(name) if entry["source"] == source)
+        before = max((each for each in held if each < day), default=None)
+        after = min((each for each in held if each > day), default=None)
+        if before is not None and empty:
+            raise ContractError(
+                f"source {source}: the snapshot of {name} is empty and the one before it was not: nothing was written"
+            )
+        around = [each for each in (before, day, after) if each is not None]
+        session.scan(name, partitions={"source": [source], "day": around}, alias="_held")
+        session.define(
+            "_present",
+            f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY day, {keys} ORDER BY {order}) AS _rank FROM"
+            f" (SELECT {columns} FROM _held WHERE deleted_on IS NULL UNION ALL SELECT {columns} FROM {quote(rows)}))"
+            " WHERE _rank = 1",
+            materialize=True,
+        )
+        written = [day] + ([after] if after else [])
+        days = ", ".join(literal(each) for each in written)
+        sql = f"SELECT {columns} FROM _present WHERE day IN ({days})"
+        sql += closing(before, day) if before else ""
+        sql += closing(day, after) if after else ""
+        session.replace(name, sql, {"source": [source], "day": written})
+
+    session.again(name, attempt)
 
 
 def land_log(session: Session, name: str, rows: str, source: str, key: str) -> None:
@@ -77,32 +83,31 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
     if reach["first"] is None:
         return
     first, last = reach["first"] - timedelta(days=REPEAT_DAYS), reach["last"] + timedelta(days=REPEAT_DAYS)
-    held = [e["day"] for e in session.lake.partitions(name) if e["source"] == source and first <= e["day"] <= last]
-    session.scan(name, partitions={"source": [source], "day": held}, alias="_held")
     columns = ", ".join(quote(column) for column in declared.names)
     ahead = ["day", *(["received_at"] if "received_at" in declared.names else [])]
     order = ", ".join([*ahead, *(f"{quote(c)} NULLS LAST" for c in declared.names if c not in {*ahead, "source", key})])
-    session.define(
-        "_both",
-        f"SELECT {columns}, FALSE AS _held FROM {quote(rows)} UNION ALL SELECT {columns}, TRUE AS _held FROM _held",
-    )
-    session.define(
-        "_ranked",
-        f"SELECT *, coalesce(day - lag(day) OVER (PARTITION BY {quote(key)} ORDER BY {order}) <= {REPEAT_DAYS}, FALSE) AS _repeats"
-        " FROM _both",
-        materialize=True,
-    )
-    touched = [
-        row["day"] for row in session.rows("SELECT DISTINCT day FROM _ranked WHERE NOT _held OR _repeats ORDER BY day")
-    ]
-    session.define(
-        "_kept",
-        f"SELECT {columns} FROM _ranked WHERE NOT _repeats AND day IN ($days)".replace(
-            "$days", ", ".join(map(literal, touched))
-        ),
-    )
-    session.replace(name, "SELECT * FROM _kept", {"source": [source], "day": touched})
-    session.drop("_ranked")
+
+    def attempt() -> None:
+        session.scan(name, partitions={"source": [source]}, days=Window(first, last), alias="_held")
+        session.define(
+            "_kept",
+            f"SELECT {columns} FROM (SELECT *, day - lag(day) OVER (PARTITION BY {quote(key)} ORDER BY {order}) AS _after"
+            f" FROM (SELECT {columns} FROM {quote(rows)} UNION SELECT {columns} FROM _held))"
+            f" WHERE coalesce(_after > {REPEAT_DAYS}, TRUE)",
+            materialize=True,
+        )
+        changed = session.rows(
+            f"SELECT DISTINCT day FROM ((SELECT {columns} FROM _kept EXCEPT SELECT {columns} FROM _held)"
+            f" UNION ALL (SELECT {columns} FROM _held EXCEPT SELECT {columns} FROM _kept)) ORDER BY day"
+        )
+        if not changed:
+            return
+        days = [row["day"] for row in changed]
+        listed = ", ".join(literal(day) for day in days)
+        session.replace(name, f"SELECT * FROM _kept WHERE day IN ({listed})", {"source": [source], "day": days})
+
+    session.again(name, attempt)
+    session.drop("_kept")
 
 
 def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source: str) -> None:
@@ -110,13 +115,17 @@ def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source:
     declared = table("quarantine")
     session.register("_refused", pa.Table.from_pylist([dict(row) for row in rows], schema=declared.arrow))
     days = sorted({row["day"] for row in rows})
-    session.scan("quarantine", partitions={"source": [source], "day": days}, alias="_held")
-    session.replace(
-        "quarantine",
-        "SELECT source, entity, key, reason, min(raw) AS raw, min(first_seen) AS first_seen, day"
-        " FROM (SELECT * FROM _held UNION ALL SELECT * FROM _refused) GROUP BY source, entity, key, reason, day",
-        {"source": [source], "day": days},
-    )
+
+    def attempt() -> None:
+        session.scan("quarantine", partitions={"source": [source], "day": days}, alias="_held")
+        session.replace(
+            "quarantine",
+            "SELECT source, entity, key, reason, min(raw) AS raw, min(first_seen) AS first_seen, day"
+            " FROM (SELECT * FROM _held UNION ALL SELECT * FROM _refused) GROUP BY source, entity, key, reason, day",
+            {"source": [source], "day": days},
+        )
+
+    session.again("quarantine", attempt)
 
 
 def record_loads(session: Session, report: "IngestReport", run_id: str, refused: Mapping[date, int]) -> None:
