@@ -6,6 +6,7 @@ A company keeps its catalogue in its own repository and depends on this package;
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from segment_pipeline.audiences.audience import Audience
@@ -18,6 +19,7 @@ from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import validate
 from segment_pipeline.settings import Settings
+from segment_pipeline.sources.rates import Declared
 from segment_pipeline.sources.source import Source
 
 T = TypeVar("T")
@@ -30,12 +32,14 @@ class Catalogue:
 
     `sources` and `destinations` make their connectors, with secrets as `EnvVar`; only those switched on in the settings
     are made, so that a missing secret of a connector nobody uses stops nobody. `events`: names `did(...)` may use.
+    `rates`: units of the base currency for one unit of others, literal or in a CSV file; None: one currency only.
     """
 
     sources: dict[str, Callable[[], Source]]
     destinations: dict[str, Callable[[], Destination]]
     segments: Sequence[Segment]
     audiences: Sequence[Audience] = ()
+    rates: Declared | Path | None = None
     events: frozenset[str] = frozenset(ACTIVITY_NAMES)
     identity: IdentityRules = field(default_factory=IdentityRules)
     traits: TraitRules = field(default_factory=TraitRules)

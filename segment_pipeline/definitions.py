@@ -24,7 +24,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
     refresh, sync = automation.refresh_job(days), automation.sync_job()
     return dg.Definitions(
         assets=[
-            *ingest.assets(sources, settings, days),
+            *ingest.assets(catalogue, sources, settings, days),
             *people.assets(catalogue, settings, days, ingested),
             *segments.assets(catalogue, settings, days),
             *audiences.assets(catalogue, settings, sources, destinations),

@@ -72,7 +72,7 @@ def _audience_asset(
             specs.spec(
                 ["audiences", audience.name],
                 group=GROUP,
-                description=audience.description or f"Segment {audience.segment} in {audience.destination}",
+                description=f"Segment {audience.segment} in {audience.destination}, for {audience.channel} {audience.purpose}",
                 table=table("audience_members"),
                 owner=audience.owner,
                 kinds=[audience.destination],

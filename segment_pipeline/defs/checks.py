@@ -1,6 +1,7 @@
 """Asset checks: what a person should look at. They read `loads` and the tables; what must stop a run is in the code path."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -78,7 +79,7 @@ def _entity_results(session: Session, source: str, entity: Entity, key: dg.Asset
     for name in entity.table_names:
         declared = table(name)
         session.scan(name, days=window, partitions={"source": [source]}, alias="checked")
-        session.scan(name, until=window.first, partitions={"source": [source]}, alias="before")
+        session.scan(name, days=_weeks_before(window.first), partitions={"source": [source]}, alias="before")
         duplicates += _duplicates(session, "checked", declared.key)
         optional = [column.name for column in declared.columns if column.nullable]
         rates = ", ".join(f'avg(CASE WHEN "{c}" IS NULL THEN 1 ELSE 0 END) AS "{c}"' for c in optional)
@@ -100,6 +101,10 @@ def _entity_results(session: Session, source: str, entity: Entity, key: dg.Asset
         severity=WARN,
         metadata={"columns": ", ".join(jumps) or "none"},
     )
+
+
+def _weeks_before(day: date) -> Window:
+    return Window(day - timedelta(days=28), day - timedelta(days=1))
 
 
 def _duplicates(session: Session, view: str, key: tuple[str, ...]) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.partitions import window_of
@@ -12,6 +13,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.landing import ingest
+from segment_pipeline.sources.rates import land_rates
 from segment_pipeline.sources.source import Source
 
 GROUP = "sources"
@@ -22,13 +24,15 @@ def entity_key(source: str, entity: str) -> dg.AssetKey:
 
 
 def assets(
-    sources: Mapping[str, Source], settings: Settings, days: dg.DailyPartitionsDefinition
+    catalogue: Catalogue, sources: Mapping[str, Source], settings: Settings, days: dg.DailyPartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
     """One multi-asset per source switched on; its entities can be run one by one."""
-    return [_source_assets(source, settings, days) for source in sources.values()]
+    return [_source_assets(catalogue, source, settings, days) for source in sources.values()]
 
 
-def _source_assets(source: Source, settings: Settings, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _source_assets(
+    catalogue: Catalogue, source: Source, settings: Settings, days: dg.DailyPartitionsDefinition
+) -> dg.AssetsDefinition:
     entities = {entity.name: entity for entity in source.entities}
 
     @dg.multi_asset(
@@ -54,6 +58,11 @@ def _source_assets(source: Source, settings: Settings, days: dg.DailyPartitionsD
         lake, window = Lake.open(settings), window_of(context)
         # From the run's resources, where secrets are resolved, and not from the enclosing declaration.
         connector: Source = getattr(context.resources, source.name)
+
+        with told():
+            if catalogue.rates is not None:
+                # Orders take the rate of their day when they are landed.
+                land_rates(lake, catalogue.rates, base=settings.base_currency)
 
         def results() -> Iterator[dg.MaterializeResult[Any]]:
             for name in entities:

@@ -12,7 +12,7 @@ from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.defs.people import LATE, TRAITS
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
-from segment_pipeline.segments.memberships import build_memberships
+from segment_pipeline.segments.memberships import Rules, build_memberships
 from segment_pipeline.settings import Settings
 
 GROUP = "segments"
@@ -47,13 +47,14 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake, window = Lake.open(settings), window_of(context)
+        rules = Rules(events=catalogue.events)
         selected = [name for name in names if segment_key(name) in context.selected_asset_keys]
 
         def results() -> Iterator[dg.MaterializeResult[Any]]:
             with told():
                 failed: dict[str, str] = {}
                 for day in window.days():
-                    report = build_memberships(lake, day, catalogue.segments, settings, selected=selected)
+                    report = build_memberships(lake, day, catalogue.segments, settings, selected=selected, rules=rules)
                     failed.update(report.failed)
             for name in selected:
                 if name in failed:

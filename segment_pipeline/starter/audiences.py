@@ -1,0 +1,72 @@
+"""The starter's audiences: which segment is kept in which tool, under which consent.
+
+`lookalike_seed` goes to all three tools. The three e-mail audiences form a group: one person is in at most one of them.
+"""
+
+from segment_pipeline.audiences.audience import Attribute, Audience, Guards, Holdout, Priority
+
+# Meta takes a list of any size and delivers once enough of it is matched, so a small shop's list may wait there.
+SMALL = Guards(minimum=20)
+
+STARTER_AUDIENCES = (
+    Audience(
+        "best_customers_meta",
+        segment="lookalike_seed",
+        destination="meta",
+        channel="ads",
+        owner="team:performance",
+        guards=SMALL,
+    ),
+    Audience(
+        "best_customers_klaviyo",
+        segment="lookalike_seed",
+        destination="klaviyo",
+        channel="email",
+        owner="team:crm",
+        attributes=(Attribute("value_tier", "value_tier"), Attribute("top_department", "top_department")),
+    ),
+    Audience(
+        "best_customers_files",
+        segment="lookalike_seed",
+        destination="files",
+        channel="ads",
+        owner="team:performance",
+    ),
+    Audience(
+        "recent_buyers_meta",
+        segment="recent_buyers",
+        destination="meta",
+        channel="ads",
+        owner="team:performance",
+        guards=SMALL,
+    ),
+    Audience(
+        "win_back_runners",
+        segment="churned_runners",
+        destination="klaviyo",
+        channel="email",
+        owner="team:crm",
+        priority=Priority("email", 1),
+        attributes=(
+            Attribute("days_since_last_order", "days_since_last_order"),
+            Attribute("lifecycle_stage", "lifecycle_stage"),
+        ),
+    ),
+    Audience(
+        "cart_reminder",
+        segment="abandoned_cart",
+        destination="klaviyo",
+        channel="email",
+        owner="team:crm",
+        priority=Priority("email", 2),
+    ),
+    Audience(
+        "win_back_dormant",
+        segment="dormant",
+        destination="klaviyo",
+        channel="email",
+        owner="team:crm",
+        priority=Priority("email", 3),
+        holdout=Holdout("dormant_win_back", 0.1),
+    ),
+)

@@ -1,0 +1,14 @@
+"""The shipped example company: what the demo runs, and what a team copies to begin its own."""
+
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.starter import connectors
+from segment_pipeline.starter.audiences import STARTER_AUDIENCES
+from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
+
+STARTER = Catalogue(
+    sources={"square": connectors.square, "shopify": connectors.shopify, "amplitude": connectors.amplitude},
+    destinations={"meta": connectors.meta, "klaviyo": connectors.klaviyo, "files": connectors.files},
+    rates=connectors.RATES,
+    segments=STARTER_SEGMENTS,
+    audiences=STARTER_AUDIENCES,
+)
