@@ -101,9 +101,8 @@ def compare(
         define("keyed_long", shape.long("keyed", "key"))
         if shape.capabilities.one_record:
             define("record_keys", shape.record_keys(), materialize=True)
-        else:
-            define("record_keys", "SELECT CAST(NULL AS VARCHAR) AS key, CAST(NULL AS VARCHAR) AS record WHERE FALSE")
-        define("desired", statement("audiences", "desired"), materialize=True)
+        tuples = "desired_records" if shape.capabilities.one_record else "desired_tuples"
+        define("desired", statement("audiences", tuples), materialize=True)
     else:
         define(
             "desired",

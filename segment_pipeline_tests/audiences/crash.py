@@ -90,8 +90,8 @@ def tool_in(home: Path, kind: str) -> Tool:
 def main(home: str, step: str, kind: str) -> None:
     world, tool = World(Path(home)), tool_in(Path(home), kind)
     fuse = Fuse(int(step) or None, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    stepping(world, tool, fuse).sync(audience(), tool)
-    print(fuse.taken)
+    report = stepping(world, tool, fuse).sync(audience(), tool)
+    print(report.status, fuse.taken)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def command(home: Path, step: int, kind: str) -> list[str]:
     return [sys.executable, "-m", "segment_pipeline_tests.audiences.crash", str(home), str(step), kind]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_point_the_next_run_ends_right(tmp_path: Path, kind: str) -> None:
     """SIGKILL of a real process at twelve points spread over the whole run, each followed by another change."""
@@ -93,7 +94,8 @@ def test_killed_at_any_point_the_next_run_ends_right(tmp_path: Path, kind: str) 
     whole = tmp_path / "whole"
     shutil.copytree(start, whole)
     done = subprocess.run(command(whole, 0, kind), capture_output=True, text=True, timeout=120, check=True)
-    steps = int(done.stdout)
+    status, steps = done.stdout.split()[0], int(done.stdout.split()[1])
+    assert status == "synced"
     assert steps > 24
     changes = list(CHANGES.items())
     for number in range(12):
@@ -140,6 +142,7 @@ def company(drawn: list[Person], kind: str) -> list[Person]:
     return people
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
     max_examples=int(os.environ.get("AUDIENCE_HISTORIES", "6")),

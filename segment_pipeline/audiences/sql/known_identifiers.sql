@@ -4,10 +4,16 @@ SELECT
     i.profile_id,
     i.identifier_type,
     i.identifier,
-    max(i.last_seen_at) AS last_seen_at,
-    bool_or(coalesce(i.identifier = CASE i.identifier_type WHEN 'email' THEN p.email WHEN 'phone' THEN p.phone END, FALSE)) AS golden,
-    count(*) OVER (PARTITION BY i.identifier_type, i.identifier) AS owners
+    i.last_seen_at,
+    coalesce(i.identifier = CASE i.identifier_type WHEN 'email' THEN p.email WHEN 'phone' THEN p.phone END, FALSE) AS golden,
+    coalesce(s.owners, 1) AS owners
 FROM profile_identifiers AS i
 LEFT JOIN profiles AS p ON p.profile_id = i.profile_id
+LEFT JOIN (
+    SELECT identifier_type, identifier, count(*) AS owners
+    FROM profile_identifiers
+    WHERE usable
+    GROUP BY identifier_type, identifier
+    HAVING count(*) > 1
+) AS s ON s.identifier_type = i.identifier_type AND s.identifier = i.identifier
 WHERE i.usable
-GROUP BY i.profile_id, i.identifier_type, i.identifier

@@ -1,4 +1,5 @@
--- One row per destination key to be held, with everyone who owns it.
+-- One row per destination key to be held, with everyone who owns it, for tools that hold one record per person: the tuple that
+-- speaks for the record owns the people of every tuple that is part of it.
 SELECT
     k.key,
     min(k.identifiers) AS identifiers,
