@@ -114,11 +114,11 @@ def in_priority_order(audiences: Iterable[Audience]) -> list[Audience]:
     return sorted(listed, key=lambda a: (a.priority.group, a.priority.rank) if a.priority else ("", 0))
 
 
-def claimants(audience: Audience, audiences: Iterable[Audience]) -> list[str]:
-    """Names of the audiences that claim people before this one."""
+def claimants(audience: Audience, audiences: Iterable[Audience]) -> list[Audience]:
+    """The audiences that claim people before this one, first claim first."""
     own = audience.priority
     if own is None:
         return []
-    return sorted(
-        a.name for a in audiences if a.priority and a.priority.group == own.group and a.priority.rank < own.rank
+    return in_priority_order(
+        a for a in audiences if a.priority and a.priority.group == own.group and a.priority.rank < own.rank
     )

@@ -10,15 +10,18 @@ is covered by a grant on itself or on the account (customer key). In channels th
 grant on an identifier nobody else has covers the person's other identifiers too; on a shared one it covers that one alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+
+import pyarrow as pa
 
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import statement
 
+NOBODY = pa.table({"profile_id": pa.array([], pa.string())})
 REASONS = ("erased", "suppressed", "no_consent", "no_identifier", "claimed", "holdout", "over_limit")
 ADDRESS_CHANNELS = frozenset({"email", "sms"})
 
@@ -53,13 +56,12 @@ def define_evidence(session: Session, audience: Audience) -> None:
     session.define("blocked_people", statement("audiences", "blocked_people"), materialize=True)
 
 
-def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, claimants: Sequence[str]) -> Eligibility:
+def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, claimed: pa.Table) -> Eligibility:
     """Define the view `eligible` (one row per person who may be sent to) and count who may not, by reason.
 
-    Needs `define_evidence`. Leaves `drawn` (with the variants to store) and `member_identifiers` behind.
+    `claimed`: profile_ids that audiences of higher priority hold back. Needs `define_evidence`. Leaves `drawn` (with the variants to store) and `member_identifiers` behind.
     """
     session.scan("memberships", partitions={"as_of": [as_of]})
-    session.scan("claims", partitions={"audience": list(claimants)} if claimants else None)
     experiment = audience.holdout.experiment if audience.holdout else ""
     session.scan("assignments", partitions={"experiment": [experiment]})
     define = session.define
@@ -73,7 +75,7 @@ def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, cl
         person_level=audience.channel not in ADDRESS_CHANNELS,
     )
     define("judged", statement("audiences", "judged"), materialize=True)
-    define("claimed", statement("audiences", "claimed"), materialize=True, claimants=list(claimants))
+    session.register("claimed", claimed)
     define("variants", statement("audiences", "variants"))
     threshold = threshold_of(audience.holdout.share) if audience.holdout else ""
     define("drawn", statement("audiences", "drawn"), materialize=True, experiment=experiment, threshold=threshold)
@@ -124,13 +126,24 @@ def store_assignments(session: Session, audience: Audience, as_of: date, now: da
     ).rows
 
 
+def claims_now(session: Session) -> pa.Table:
+    """Who this audience holds back from those after it: all it may send to, its holdout included. Needs `judge`."""
+    return session.table("SELECT profile_id FROM verdicts WHERE reason IS NULL OR reason = 'holdout'")
+
+
+def claims_stored(session: Session, audience: Audience) -> pa.Table:
+    """Who it held back when it was last synced, under the ids that stand for them now."""
+    session.scan("claims", partitions={"audience": [audience.name]})
+    session.scan("profile_aliases")
+    return session.table(statement("audiences", "claimed"))
+
+
 def store_claims(session: Session, audience: Audience, as_of: date) -> None:
-    """Replace the people this audience holds back from those after it: all it may send to, its holdout included."""
+    """Keep who this audience holds back, for a day on which it is held."""
     if audience.priority is None:
         return
     session.scan("claims", partitions={"audience": [audience.name]}, alias="_own_claims")
-    wanted = "SELECT profile_id FROM verdicts WHERE reason IS NULL OR reason = 'holdout'"
-    session.define("_wanted_claims", wanted)
+    session.register("_wanted_claims", claims_now(session))
     different = session.value(
         "SELECT count(*) FROM _wanted_claims AS w FULL JOIN _own_claims AS o ON o.profile_id = w.profile_id "
         "WHERE w.profile_id IS NULL OR o.profile_id IS NULL"

@@ -6,10 +6,21 @@ The order of these steps is what makes a kill anywhere harmless; each step's own
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import pyarrow as pa
+
 from segment_pipeline import clock
 from segment_pipeline.audiences.accounting import NO_RESULTS, account, pretend
 from segment_pipeline.audiences.audience import Audience, claimants
-from segment_pipeline.audiences.eligibility import Eligibility, define_evidence, judge, store_assignments, store_claims
+from segment_pipeline.audiences.eligibility import (
+    NOBODY,
+    Eligibility,
+    claims_now,
+    claims_stored,
+    define_evidence,
+    judge,
+    store_assignments,
+    store_claims,
+)
 from segment_pipeline.audiences.fold import application, fold, keep_house
 from segment_pipeline.audiences.lease import SECONDS, Lease, acquire, release
 from segment_pipeline.audiences.ledger import Ledger, RecordedPlan
@@ -54,6 +65,7 @@ class Run:
         self.progress: Progress | None = None
         self.lease_seconds = SECONDS
         self.approved: str | None = None
+        self.claims: dict[str, pa.Table] = {}
         self.report = SyncReport(audience.name, audience.destination, "failed", None)
         self.requests = 0
         self.troubles: list[str] = []
@@ -109,6 +121,39 @@ class Run:
                 fold(self.lake, session, recorded, self.ledger.outcome(recorded.plan.digest))
             self.ledger.folded(recorded.plan.digest)
 
+    def _claimed_before(self) -> pa.Table:
+        """People the audiences before this one in its group hold back, worked out now where this sync has not done so yet."""
+        higher = claimants(self.audience, self.audiences)
+        for audience in higher:
+            if audience.name not in self.claims:
+                run = Run(
+                    self.lake,
+                    self.ledger,
+                    audience=audience,
+                    audiences=self.audiences,
+                    destinations=self.destinations,
+                    settings=self.settings,
+                )
+                run.claims = self.claims
+                self.claims[audience.name] = run.claims_unsent()
+        return pa.concat_tables([NOBODY, *(self.claims[audience.name] for audience in higher)])
+
+    def claims_unsent(self) -> pa.Table:
+        """Who this audience would hold back if it were synced now."""
+        with self.lake.session() as session:
+            try:
+                held = bool(self._compare(session))
+            except SegmentPipelineError:
+                # It cannot be synced now, which must not keep those after it from theirs.
+                held = True
+            return self._claims(session, held=held)
+
+    def _claims(self, session: Session, *, held: bool) -> pa.Table:
+        """A held audience keeps the claims of its last sync: the people in it are still those."""
+        if self.audience.priority is None:
+            return NOBODY
+        return claims_stored(session, self.audience) if held else claims_now(session)
+
     def _compare(self, session: Session) -> list[str]:
         """Eligibility and the difference; returns why the changes must not be sent as they are, [] if they may."""
         audience, now = self.audience, clock.now()
@@ -119,7 +164,7 @@ class Run:
         self.known = not reasons and as_of is not None
         judged = Eligibility(0, {}, 0)
         if self.known and as_of is not None:
-            judged = judge(session, audience, self.shape, as_of=as_of, claimants=claimants(audience, self.audiences))
+            judged = judge(session, audience, self.shape, as_of=as_of, claimed=self._claimed_before())
             define_attributes(session, audience, self.shape, as_of)
         self.plan_day = as_of or clock.today(self.settings.timezone)
         minimum = self.destination.capabilities.minimum_size
@@ -142,6 +187,7 @@ class Run:
     def _send(self, session: Session, lease: Lease) -> SyncReport:
         reasons = self._compare(session)
         held = bool(reasons) and not (self.approved and self.known)
+        self.claims[self.audience.name] = self._claims(session, held=held)
         if self.known and self.report.as_of is not None:
             store_assignments(session, self.audience, self.report.as_of, clock.now())
             if not held:

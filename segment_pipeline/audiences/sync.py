@@ -6,6 +6,8 @@ eligibility and account for every person and every key.
 
 from collections.abc import Collection, Mapping, Sequence
 
+import pyarrow as pa
+
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience, in_priority_order
 from segment_pipeline.audiences.lease import SECONDS
@@ -40,6 +42,7 @@ def sync(
     if refresh_consents:
         refresh_consents()
     reports = []
+    claims: dict[str, pa.Table] = {}
     for audience in chosen:
         run = Run(
             lake,
@@ -50,6 +53,7 @@ def sync(
             settings=settings,
         )
         run.refresh_consents, run.progress, run.lease_seconds = refresh_consents, progress, lease_seconds
+        run.claims = claims
         try:
             reports.append(run.send())
         except SegmentPipelineError as error:

@@ -170,6 +170,17 @@ def test_a_person_is_in_one_audience_of_a_priority_group(world: World, tool: Too
     assert world.sync(low, tool, only=["shoppers"]).ineligible["claimed"] == 0, "alone in its catalogue nobody claims"
 
 
+def test_claims_hold_even_when_the_lower_audience_is_synced_first_and_alone(world: World, tool: Tool) -> None:
+    world.people([Person("ann", A), Person("bob", "bob@shop.test")])
+    both = [audience(priority=Priority("crm", 2)), audience(name="vips", limit=1, priority=Priority("crm", 1))]
+    [low] = sync(world.lake, world.ledger, both, {"tool": tool}, world.settings, only=["shoppers"])
+    [high] = sync(world.lake, world.ledger, both, {"tool": tool}, world.settings, only=["vips"])
+    assert (low.added, low.ineligible["claimed"], high.added) == (1, 1, 1)
+    assert tool.held("1") | tool.held("2") == {(A, None), ("bob@shop.test", None)}
+    again = sync(world.lake, world.ledger, both, {"tool": tool}, world.settings)
+    assert [(r.unchanged, r.requests) for r in again] == [(1, 0), (1, 0)]
+
+
 def test_a_held_audience_keeps_its_last_claims(world: World, tool: Tool) -> None:
     world.people([Person(f"p{i}", f"p{i}@shop.test") for i in range(3)])
     guarded = open_guards().__class__(minimum=3)
