@@ -220,7 +220,9 @@ class _Landing:
         bounds: dict[str, Value] = {"first": self._days.first, "last": self._days.last} if self._days else {}
         rows = f"mapped_{mapping.table}"
         self._session.define(f"{rows}_all", self._bound(mapping.statement))
-        self._session.define(rows, f"SELECT * FROM {rows}_all WHERE {kept}", materialize=True, **bounds)
+        # `Session.land` keeps the rows it lands in memory; a second copy of a year of order lines would not fit beside it.
+        twice_read = self._entity.kind is not Kind.MUTABLE
+        self._session.define(rows, f"SELECT * FROM {rows}_all WHERE {kept}", materialize=twice_read, **bounds)
         counted = self._session.rows(f"SELECT day, count(*) AS n FROM {rows} GROUP BY day ORDER BY day")
         if mapping.one_per_record:
             wanted = self._session.value(f"SELECT count(*) FROM parsed WHERE reason IS NULL AND {kept}", **bounds)

@@ -96,10 +96,13 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
             f" WHERE coalesce(_after > {REPEAT_DAYS}, TRUE)",
             materialize=True,
         )
-        changed = session.rows(
-            f"SELECT DISTINCT day FROM ((SELECT {columns} FROM _kept EXCEPT SELECT {columns} FROM _held)"
-            f" UNION ALL (SELECT {columns} FROM _held EXCEPT SELECT {columns} FROM _kept)) ORDER BY day"
+        news = (
+            f"(SELECT {columns} FROM _kept EXCEPT SELECT {columns} FROM _held)"
+            f" UNION ALL (SELECT {columns} FROM _held EXCEPT SELECT {columns} FROM _kept)"
         )
+        # Comparing whole rows is the dearest step here, and a first landing has nothing to compare with.
+        found = "_kept" if not session.value("SELECT count(*) FROM _held") else f"({news})"
+        changed = session.rows(f"SELECT DISTINCT day FROM {found} ORDER BY day")
         if not changed:
             return
         days = [row["day"] for row in changed]
