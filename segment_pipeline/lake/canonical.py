@@ -374,6 +374,6 @@ TABLES = (
             DAY,
         ),
         key=("source", "asset", "table_name", "day", "run_id"),
-        partition_by=PARTITIONS,
+        partition_by=("source",),
     ),
 )
