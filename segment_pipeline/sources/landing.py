@@ -3,8 +3,6 @@
 Knows no vendor. The same pulled responses landed in any order, grouping or repetition leave the same lake.
 """
 
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -155,23 +153,26 @@ class _Landing:
         """Type the records; returns how many the first part holds, repeats included."""
         for part in self._entity.parts:
             files = self._pulled.files.get(part.name, ())
-            if not part.path:
-                self._session.records(f"{part.view}_lines", files, part.path)
-                lines = f"{part.view}_lines"
-                self._session.define(part.view, f"SELECT record FROM {lines} WHERE json_valid(record)")
-                self._session.define(f"{part.view}_broken", f"SELECT record FROM {lines} WHERE NOT json_valid(record)")
-            else:
+            if part.path:
                 self._session.records(part.view, files, part.path)
+                continue
+            lines = f"{part.view}_lines"
+            self._session.records(lines, files, part.path)
+            # A line that is no JSON goes on as a JSON text, which no statement takes for a record.
+            valid = "CASE WHEN json_valid(record) THEN record ELSE CAST(to_json(record) AS VARCHAR) END"
+            self._session.define(part.view, f"SELECT {valid} AS record FROM {lines}")
         lookups.dictionaries(self._session, self._entity.dictionaries)
         for part in self._entity.parts[1:]:
-            self._count(part)
+            if part.path:
+                self._count(part)
         self._session.define("parsed", self._bound(self._entity.parse), materialize=True)
         received = self._count(self._entity.parts[0])
         self._columns = {name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")}
         return received
 
     def _count(self, part: Part) -> int:
-        view = part.view if part.path else f"{part.view}_lines"
+        # Lines are read once, by the statement that gives one row for each: reading them again costs as much as all the rest.
+        view = part.view if part.path else "parsed"
         found = int(self._session.value(f"SELECT count(*) FROM {view}"))
         kept = self._pulled.records.get(part.name)
         if kept is not None and kept != found:
@@ -183,13 +184,11 @@ class _Landing:
 
     def check(self, received: int) -> None:
         """Before anything is replaced: enough records arrived, and few enough are malformed."""
-        broken = self._broken()
         where = f"{self._source}/{self._entity.name}"
         good, bad, distinct = self._session.rows(
             "SELECT count(*) FILTER (reason IS NULL) AS good, count(*) FILTER (reason IS NOT NULL) AS bad,"
             " count(DISTINCT key) AS keys FROM parsed"
         )[0].values()
-        bad += broken
         if bad > 1 and bad > MALFORMED_SHARE * (good + bad):
             raise ContractError(
                 f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%}: nothing was written;"
@@ -202,10 +201,6 @@ class _Landing:
             )
         if received and not good + bad:
             raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
-
-    def _broken(self) -> int:
-        first = self._entity.parts[0]
-        return 0 if first.path else int(self._session.value(f"SELECT count(*) FROM {first.view}_broken"))
 
     def look_up(self) -> None:
         """Views of canonical e-mails, phones and currency rates for the values in the records."""
@@ -250,14 +245,8 @@ class _Landing:
     def quarantine(self) -> list[tuple[date, str]]:
         """Keep what could not be mapped; returns (day, reason) of each record refused."""
         rows = self._session.rows("SELECT key, reason, raw, day FROM parsed WHERE reason IS NOT NULL")
-        if not self._entity.parts[0].path:
-            broken = self._session.rows(f"SELECT record FROM {self._entity.parts[0].view}_broken")
-            rows += [
-                {"key": None, "reason": "not JSON", "raw": json.dumps(row["record"]), "day": None} for row in broken
-            ]
         refused = []
         for row in rows:
-            raw = row["raw"] or "null"
             day = row["day"] or UNDATED
             if row["day"] is not None and (self._days is None or day not in self._days):
                 continue
@@ -265,9 +254,9 @@ class _Landing:
                 {
                     "source": self._source,
                     "entity": self._entity.name,
-                    "key": row["key"] or hashlib.md5(raw.encode(), usedforsecurity=False).hexdigest(),
+                    "key": row["key"],
                     "reason": row["reason"],
-                    "raw": raw,
+                    "raw": row["raw"] or "null",
                     "first_seen": self._pulled.pulled_at,
                     "day": day,
                 }

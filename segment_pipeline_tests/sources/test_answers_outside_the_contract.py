@@ -1,5 +1,6 @@
 """Answers no vendor should give: each must fail the pull, never make a shorter table."""
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,9 @@ from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
+from segment_pipeline.sources.amplitude import Amplitude
 from segment_pipeline.sources.landing import ingest, land, pull
-from segment_pipeline.sources.raw import MANIFEST, Envelopes, Pulled, pulls, trim
+from segment_pipeline.sources.raw import MANIFEST, Envelopes, Pulled, RawPages, pulls, trim
 from segment_pipeline.sources.shopify import Shopify
 from segment_pipeline.sources.square import Square
 
@@ -212,3 +214,16 @@ def test_an_envelope_tells_its_fields_and_counts_its_records(tmp_path: Path) -> 
         {"cursor": "c\u00e9", "errors": None},
         2,
     )
+
+
+def test_a_line_that_is_no_json_is_quarantined_and_its_neighbours_land(lake: Lake, settings: Settings) -> None:
+    pages = RawPages(settings.raw, "amplitude", "events", JUNE, datetime(2017, 7, 1, 12, tzinfo=UTC))
+    good = {
+        "uuid": "u", "event_type": "visit", "event_time": "2017-06-05 12:00:00", "server_upload_time": "2017-06-05 12:00:00",
+    }  # fmt: skip
+    lines = [json.dumps({**good, "uuid": f"u{n}"}) for n in range(3)]
+    with gzip.open(pages.path("events", ".json.gz"), "wt", encoding="utf-8") as file:
+        file.write("\n".join([lines[0], lines[1][:-7], lines[2], ""]))
+    pages.count("events", 3)
+    report = land(lake, Amplitude(), "events", pages.finish(requests=1), settings, "run")
+    assert (report.received, report.rows["events"], report.quarantined) == (3, 2, {"not an object": 1})
