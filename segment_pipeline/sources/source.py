@@ -59,8 +59,9 @@ class Entity:
     """One listing of a source and the tables it fills.
 
     The first of `parts` holds the records that are counted, mapped and quarantined; the others are looked up by the SQL.
-    `parse`: statement that types the records (of JSON lines: one row for each line), with `key` (a digest where it has none), `updated_at`, `day`, `reason` (NULL: usable), `raw`; and where
-    they exist `email_raw`, `phone_raw`, `phone_country`, `currency`, `business_on` for what landing looks up.
+    `parse`: statement that types the records (of JSON lines: one row for each line), with `key` (a digest where it has
+    none), `updated_at`, `day`, `reason` (NULL: usable), `raw`; and where they exist `email_raw`, `phone_raw`,
+    `phone_country`, `currency`, `business_on` for what landing looks up.
     `prepare`: statements made temporary tables of their own names before the mappings run, in order.
     `values`: parameters of the statements; `dictionaries`: views (key, value) they may join.
     `dimension`: its first pull ever reaches back to the beginning, whatever the window: a customer last changed before the
