@@ -84,7 +84,7 @@ def _cell(value: Any) -> str:
         case None:
             return "–"
         case dict():
-            return ", ".join(f"{k} {v}" for k, v in value.items()) or "–"
+            return ", ".join(f"{k} {v}" for k, v in value.items() if v) or "–"
         case list() | tuple():
             return ", ".join(map(str, value)) or "–"
         case float():
@@ -152,9 +152,19 @@ def demo(home: Path, households: int | None, days: int | None, as_of: datetime, 
         audiences,
         as_json=False,
         title="Audiences",
-        columns=["audience", "destination", "candidates", "ineligible", "eligible", "desired", "unchanged", "added",
-                 "updated", "removed", "rejected", "held", "uncertain", "remote", "requests"],
-    )  # fmt: skip
+        columns=[
+            "audience",
+            "destination",
+            "candidates",
+            "ineligible",
+            "eligible",
+            "unchanged",
+            "added",
+            "removed",
+            "held",
+            "remote",
+        ],
+    )
     quality, seconds = report["identity"], report["seconds"]
     click.echo(f"identity: precision {quality['precision']:.4f}, recall {quality['recall']:.4f} against the truth")
     click.echo("seconds: " + ", ".join(f"{stage} {took:.1f}" for stage, took in seconds.items()))

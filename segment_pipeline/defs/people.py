@@ -39,6 +39,9 @@ def assets(
             )
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        # Aliases are one table: one build at a time.
+        pool="identities",
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
     )
     def identities(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
@@ -74,6 +77,7 @@ def assets(
             )
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
     )
     def traits(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)

@@ -44,6 +44,7 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
         ],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake, window = Lake.open(settings), window_of(context)

@@ -95,6 +95,7 @@ def land(  # noqa: PLR0917 - as `ingest`
     if (pulled.source, pulled.entity) != (source.name, entity):
         raise ContractError(f"a pull of {pulled.source}/{pulled.entity} cannot be landed as {source.name}/{entity}")
     began = clock.monotonic()
+    lake.fix(timezone=settings.timezone, base_currency=settings.base_currency)
     window = window or pulled.window
     with lake.session() as session:
         landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)

@@ -1,4 +1,4 @@
--- One row: the newest finished load of an asset, its days and its numbers summed over days and tables.
+-- One row: the newest finished load of an asset: its days, and the rows it put into one of its tables.
 -- `rows_said` is the source's own count of records in the window, written alike on each row: NULL when it does not say.
 SELECT
     min(day) AS first_day,
@@ -8,4 +8,5 @@ SELECT
     CAST(sum(rows_quarantined) AS BIGINT) AS rows_quarantined
 FROM loads
 WHERE asset = $asset
+  AND table_name = $table
   AND run_id = (SELECT max_by(run_id, finished_at) FROM loads WHERE asset = $asset)

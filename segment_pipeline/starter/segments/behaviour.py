@@ -41,14 +41,18 @@ SEGMENTS = (
         owner="team:web",
         goal="conversion_rate",
         description="Logged in during the last week and did not go on to look at a product",
-        where=all_of(did("login", within=days(7)), did_not("product_viewed", within=days(7)), did_not("order", within=days(7))),
+        where=all_of(
+            did("login", within=days(7)), did_not("product_viewed", within=days(7)), did_not("order", within=days(7))
+        ),
     ),
     Segment(
         "content_converters",
         owner="team:content",
         goal="orders_30d",
         description="Read content and ordered within two weeks of it",
-        where=sequence(activities("content_viewed", within=days(60)), activities("order", within=days(60)), within=days(14)),
+        where=sequence(
+            activities("content_viewed", within=days(60)), activities("order", within=days(60)), within=days(14)
+        ),
     ),
     Segment(
         "newsletter_readers",

@@ -96,7 +96,8 @@ SEGMENTS = (
         goal="new_customers",
         description="Best customers who agree to advertising: what new ones are sought to be like",
         where=all_of(
-            any_of(member_of("vip"), member_of("champions")), trait("ads_reachable").is_true(),
+            any_of(member_of("vip"), member_of("champions")),
+            trait("ads_reachable").is_true(),
         ),
     ),
     Segment(
@@ -104,6 +105,10 @@ SEGMENTS = (
         owner="team:crm",
         goal="second_orders",
         description="One order, one to six months ago, and never a second",
-        where=all_of(trait("orders_total") == 1, trait("days_since_last_order").between(31, 180), did_not("order", within=days(30))),
+        where=all_of(
+            trait("orders_total") == 1,
+            trait("days_since_last_order").between(31, 180),
+            did_not("order", within=days(30)),
+        ),
     ),
 )

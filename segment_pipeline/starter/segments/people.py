@@ -50,7 +50,8 @@ SEGMENTS = (
         goal="basket_size",
         description="Persona: families who fill the pantry from the grocery department",
         where=all_of(
-            none_of(trait("children").is_unknown(), trait("children") == "0"), share_of_spend(department="GROCERY") >= 0.4
+            none_of(trait("children").is_unknown(), trait("children") == "0"),
+            share_of_spend(department="GROCERY") >= 0.4,
         ),
         persona=True,
     ),

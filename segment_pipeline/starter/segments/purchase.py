@@ -17,7 +17,16 @@ from segment_pipeline.segments.rules import (
 
 # The web shop's own departments; the till's real ones are in upper case.
 WEB_DEPARTMENTS = ("Women", "Men", "Shoes", "Home", "Beauty", "Electronics", "Infant")
-SNACKS = ("Snacks", "Candy", "Ice Cream", "BAG SNACKS", "CANDY - PACKAGED", "ICE CREAM/MILK/SHERBTS", "COOKIES/CONES", "POPCORN")
+SNACKS = (
+    "Snacks",
+    "Candy",
+    "Ice Cream",
+    "BAG SNACKS",
+    "CANDY - PACKAGED",
+    "ICE CREAM/MILK/SHERBTS",
+    "COOKIES/CONES",
+    "POPCORN",
+)
 INFANT = (
     "Diapers", "Baby Food", "Baby Care", "Baby Clothing",
     "DIAPERS & DISPOSABLES", "BABY FOODS", "INFANT CARE PRODUCTS", "INFANT FORMULA", "BABY HBC",
@@ -90,7 +99,8 @@ SEGMENTS = (
         goal="infant_orders",
         description="Buy for an infant again and again",
         where=any_of(
-            did("product_bought", category=INFANT, at_least=3, within=days(90)), share_of_spend(department="Infant") >= 0.3
+            did("product_bought", category=INFANT, at_least=3, within=days(90)),
+            share_of_spend(department="Infant") >= 0.3,
         ),
     ),
     Segment(
