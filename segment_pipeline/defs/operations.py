@@ -1,7 +1,8 @@
 """What the command line does to audiences and runs, outside of a Dagster run but through the same rooms."""
 
 import uuid
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import TypeVar
 
 import dagster as dg
@@ -22,24 +23,23 @@ T = TypeVar("T")
 def planned(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
     """What a sync of the audience would do by the lake as it is: nothing is pulled, sent or stored."""
     catalogue.audience(name)
-    with closing(Ledger.open(settings.ledger)) as ledger:
-        audiences = catalogue.enabled_audiences(settings)
-        (report,) = plan_only(
-            Lake.open(settings), ledger, audiences, _destinations(catalogue, settings), settings, only=[name]
-        )
+    audiences = catalogue.enabled_audiences(settings)
+    tools = _resolved(catalogue.enabled_destinations(settings))
+    with closing(Ledger.open(settings.ledger)) as ledger, tools as destinations:
+        (report,) = plan_only(Lake.open(settings), ledger, audiences, destinations, settings, only=[name])
     return report
 
 
 def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
     """Sync one audience now, consent first."""
     catalogue.audience(name)
-    lake, sources = Lake.open(settings), _sources(catalogue, settings)
-    with closing(Ledger.open(settings.ledger)) as ledger:
+    lake, connectors, tools = Lake.open(settings), *_connectors(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger, connectors as sources, tools as destinations:
         (report,) = sync(
             lake,
             ledger,
             catalogue.enabled_audiences(settings),
-            _destinations(catalogue, settings),
+            destinations,
             settings,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
             only=[name],
@@ -49,13 +49,13 @@ def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
 
 def approved(catalogue: Catalogue, settings: Settings, digest: str) -> SyncReport:
     """Send a held plan, as far as it still holds."""
-    lake, sources = Lake.open(settings), _sources(catalogue, settings)
-    with closing(Ledger.open(settings.ledger)) as ledger:
+    lake, connectors, tools = Lake.open(settings), *_connectors(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger, connectors as sources, tools as destinations:
         return approve(
             lake,
             ledger,
             catalogue.enabled_audiences(settings),
-            _destinations(catalogue, settings),
+            destinations,
             settings,
             digest,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
@@ -81,16 +81,19 @@ def freed_runs() -> list[str]:
         return [run.run_id for run in stuck]
 
 
-def _destinations(catalogue: Catalogue, settings: Settings) -> dict[str, Destination]:
-    return {name: _resolved(tool) for name, tool in catalogue.enabled_destinations(settings).items()}
+def _connectors(
+    catalogue: Catalogue, settings: Settings
+) -> tuple[AbstractContextManager[dict[str, Source]], AbstractContextManager[dict[str, Destination]]]:
+    return _resolved(catalogue.enabled_sources(settings)), _resolved(catalogue.enabled_destinations(settings))
 
 
-def _sources(catalogue: Catalogue, settings: Settings) -> dict[str, Source]:
-    return {name: _resolved(source) for name, source in catalogue.enabled_sources(settings).items()}
-
-
-def _resolved(connector: T) -> T:
-    # Outside a run nobody has put the secrets' values in the place of their names yet.
-    if isinstance(connector, dg.ConfigurableResource):
-        return connector.process_config_and_initialize()  # type: ignore[return-value]
-    return connector
+@contextmanager
+def _resolved(made: Mapping[str, T]) -> Iterator[dict[str, T]]:
+    """Connectors as a run has them: secrets' values in the place of their names, and closed at the end."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(connector.process_config_and_initialize_cm())
+            if isinstance(connector, dg.ConfigurableResource)
+            else connector
+            for name, connector in made.items()
+        }
