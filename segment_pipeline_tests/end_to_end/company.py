@@ -1,0 +1,141 @@
+"""The starter company on a small world: its sandbox with a clock that moves, its pulls, its lakes, and what tables hold."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from segment_pipeline import clock
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.demo import prepare
+from segment_pipeline.lake.duckdb_engine import DuckDBEngine
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles import build
+from segment_pipeline.records import Destination, Window
+from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline.sandbox.world import build_world
+from segment_pipeline.segments.memberships import Rules, build_memberships
+from segment_pipeline.segments.rules import Segment
+from segment_pipeline.settings import Settings
+from segment_pipeline.sources.landing import land, pull
+from segment_pipeline.sources.rates import land_rates
+from segment_pipeline.sources.raw import Pulled
+from segment_pipeline.starter.company import STARTER
+
+LAST = date(2017, 12, 31)
+
+
+def night_after(day: date) -> datetime:
+    """Late enough that every source has the day's last hours."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1, hours=8)
+
+
+def fresh_lake(folder: Path) -> Lake:
+    return Lake(str(folder / "lake"), DuckDBEngine(memory="1GB", threads=2, spill=folder / "spill"))
+
+
+class Company:
+    """One sandbox, its settings and the starter's connectors to it."""
+
+    def __init__(self, home: Path, sandbox: SandboxServer, settings: Settings) -> None:
+        self.home, self.sandbox, self.settings = home, sandbox, settings
+        self.catalogue: Catalogue = STARTER
+        self.sources = STARTER.enabled_sources(settings)
+
+    def move(self, instant: datetime) -> None:
+        """The vendors' clock and ours."""
+        self.sandbox.set_clock(instant)
+        os.environ[clock.VARIABLE] = instant.isoformat()
+
+    def pull(self, window: Window, *, first: bool = False) -> list[Pulled]:
+        """Every entity of every source once."""
+        return [
+            pull(source, entity.name, window, self.settings, first=first and entity.dimension)
+            for source in self.sources.values()
+            for entity in source.entities
+        ]
+
+    def land(self, lake: Lake, pulled: Pulled, *, only: Window | None = None) -> dict[str, set[date]]:
+        """Land a pull; returns the days that got rows, by table."""
+        report = land(lake, self.sources[pulled.source], pulled.entity, pulled, self.settings, "run", only=only)
+        return {name: set(days) for name, days in report.by_day.items()}
+
+    @contextmanager
+    def tools(self) -> Iterator[dict[str, Destination]]:
+        """The starter's destinations with their secrets resolved, as Dagster hands them to a run."""
+        with ExitStack() as stack:
+            yield {
+                name: stack.enter_context(tool.process_config_and_initialize_cm())  # type: ignore[attr-defined]
+                for name, tool in self.catalogue.enabled_destinations(self.settings).items()
+            }
+
+    def rates(self, lake: Lake) -> None:
+        land_rates(lake, self.catalogue.rates or {}, base=self.settings.base_currency)
+
+    def derive(self, lake: Lake, day: date, segments: Sequence[Segment] | None = None) -> None:
+        """Everything derived of one day."""
+        build.identities(lake, day, self.settings, self.catalogue.identity)
+        build.traits(lake, day, self.settings, self.catalogue.traits, self.catalogue.identity)
+        chosen = self.catalogue.segments if segments is None else segments
+        build_memberships(lake, day, chosen, self.settings, rules=Rules(events=self.catalogue.events))
+
+
+@contextmanager
+def company(home: Path, *, households: int, days: int, as_of: date = LAST) -> Iterator[Company]:
+    """A world of its own, served; this process's environment is put back afterwards."""
+    before = dict(os.environ)
+    build_world(home, households=households, days=days, as_of=as_of)
+    try:
+        with SandboxServer(home) as sandbox:
+            yield Company(home, sandbox, prepare(home, sandbox.base_url, as_of=as_of, days=days))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def content(lake: Lake, names: Iterable[str], without: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Every row of tables as text, in an order of its own; `without`: columns left out."""
+    left_out = set(without)
+    found = {}
+    for name in names:
+        with lake.session() as session:
+            session.scan(name)
+            found[name] = sorted(
+                str({column: value for column, value in row.items() if column not in left_out})
+                for row in session.rows(f"SELECT * FROM {name}")
+            )
+    return found
+
+
+def supersede(home: Path, key: tuple[str, str, str], at: datetime, change: Callable[[Any], Any] | None) -> None:
+    """From an instant on the vendor shows another version of a record (vendor, entity, key); `change` None: it is gone."""
+    seen = f"{at:%Y-%m-%dT%H:%M:%S}.000000Z"
+    with closing(sqlite3.connect(home / "sandbox" / "world.sqlite")) as store, store:
+        where = "vendor = ? AND entity = ? AND key = ?"
+        number, route, created, body = store.execute(
+            f"SELECT rowid, route, created_at, body FROM versions WHERE {where} AND visible_from <= ?"
+            " AND (visible_until IS NULL OR visible_until > ?) AND body IS NOT NULL",
+            (*key, seen, seen),
+        ).fetchone()
+        store.execute(f"DELETE FROM versions WHERE {where} AND visible_from > ?", (*key, seen))
+        store.execute("UPDATE versions SET visible_until = ? WHERE rowid = ?", (seen, number))
+        made = None if change is None else json.dumps(change(json.loads(body)))
+        store.execute(
+            "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)", (*key, route, created, seen, seen, made)
+        )
+
+
+def current_keys(home: Path, vendor: str, entity: str, at: datetime) -> list[str]:
+    """Keys of the records a vendor shows at an instant, in order."""
+    seen = f"{at:%Y-%m-%dT%H:%M:%S}.000000Z"
+    with closing(sqlite3.connect(home / "sandbox" / "world.sqlite")) as store:
+        rows = store.execute(
+            "SELECT key FROM versions WHERE vendor = ? AND entity = ? AND visible_from <= ?"
+            " AND (visible_until IS NULL OR visible_until > ?) AND body IS NOT NULL ORDER BY key",
+            (vendor, entity, seen, seen),
+        )
+        return [key for (key,) in rows]
