@@ -411,9 +411,11 @@ def audiences_sync(name: str, as_json: bool) -> None:
     catalogue, settings = _company()
     report = synced(catalogue, settings, name)
     show([asdict(report)], as_json=as_json, title=f"Sync of {name}")
+    if report.status == "failed":
+        raise SegmentPipelineError("; ".join(report.reasons))
     if report.status == "held":
         raise GuardTripped(
-            f"nothing was sent: {'; '.join(report.reasons)}", digest=report.digests[0] if report.digests else None
+            f"nothing was sent: {'; '.join(report.reasons)}", digest=report.digests[-1] if report.digests else None
         )
 
 

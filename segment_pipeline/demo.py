@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+from unittest.mock import patch
 
 import dagster as dg
 from dagster._core.instance.runs.run_domain import RunDomain
@@ -141,7 +142,7 @@ def _brisk_bookkeeping() -> Iterator[None]:
     asset and day before it begins: one engine per file serves as well, and nobody watches the demo's runs being planned.
     Only speed hangs on it: it can go when Dagster keeps its engines and plans a range as one event (1.13 does neither).
     """
-    make, plan = sqlite_event_log.create_engine, RunDomain._log_asset_planned_events  # noqa: SLF001
+    make = vars(sqlite_event_log)["create_engine"]
     engines: dict[str, Any] = {}
 
     def kept(url: str, **options: Any) -> Any:
@@ -149,12 +150,11 @@ def _brisk_bookkeeping() -> Iterator[None]:
             engines[url] = make(url, **options)
         return engines[url]
 
-    sqlite_event_log.create_engine = kept  # type: ignore[assignment]
-    RunDomain._log_asset_planned_events = lambda *_: None  # type: ignore[method-assign,assignment]  # noqa: SLF001
-    try:
+    with (
+        patch.object(sqlite_event_log, "create_engine", kept),
+        patch.object(RunDomain, "_log_asset_planned_events", lambda *_: None),
+    ):
         yield
-    finally:
-        sqlite_event_log.create_engine, RunDomain._log_asset_planned_events = make, plan  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def dagster_yaml() -> Path:
@@ -254,8 +254,8 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
             prefix = "ineligible_"
             reasons = {name.removeprefix(prefix): value for name, value in metadata.items() if name.startswith(prefix)}
             remote = metadata.get("remote")
-            if remote is None and audience.destination == "meta":
-                # Meta publishes estimates only; the sandbox can be asked what it holds.
+            if audience.destination == "meta":
+                # Meta publishes estimates only, so the sync counts receipts; the sandbox can be asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
                 remote = len(sandbox.control("GET", f"/_control/meta/audiences/{remote_id}/rows"))
             numbers = {name: metadata[name] for name in audiences.NUMBERS}

@@ -113,5 +113,6 @@ def _why(report: SyncReport) -> str:
     reasons = "; ".join(report.reasons)
     if report.status == "failed":
         return reasons
-    approve = " ".join(f"`segment-pipeline audiences approve {digest}`" for digest in report.digests)
+    # A plan of denials is listed first and was sent; the last is the one that waits.
+    approve = f"`segment-pipeline audiences approve {report.digests[-1]}`" if report.digests else "sync again"
     return f"held, nothing but denials was sent: {reasons}; fix it, or {approve}"

@@ -15,13 +15,13 @@ SAYS_NO = frozenset({"consents", "suppressions"})
 RECENT = timedelta(minutes=5)
 
 
-def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settings, run_id: str) -> list[str]:
+def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settings, run_id: str) -> None:
     """Land what every entity that fills consents or suppressions has changed since its newest day, up to this moment.
 
     An entity pulled up to today less than five minutes ago is left alone: the audiences of one run share one pull.
-    Returns the assets pulled. Raises what ingesting raises: without the tail nothing may be sent.
+    Raises what ingesting raises: without the tail nothing may be sent.
     """
-    today, pulled = clock.today(settings.timezone), []
+    today = clock.today(settings.timezone)
     for source in sources.values():
         for entity in source.entities:
             if SAYS_NO.isdisjoint(entity.table_names):
@@ -34,8 +34,6 @@ def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settin
                 continue
             first = min(last["day"] or settings.start, today)
             ingest(lake, source, entity.name, Window(first, today), settings, run_id)
-            pulled.append(asset)
-    return pulled
 
 
 def _is_recent(finished: datetime) -> bool:
