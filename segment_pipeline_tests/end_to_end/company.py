@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from segment_pipeline import clock
+from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.demo import prepare
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
@@ -27,6 +29,7 @@ from segment_pipeline.sources.raw import Pulled
 from segment_pipeline.starter.company import STARTER
 
 LAST = date(2017, 12, 31)
+Held = tuple[str | None, ...]
 
 
 def night_after(day: date) -> datetime:
@@ -108,6 +111,30 @@ def content(lake: Lake, names: Iterable[str], without: Iterable[str] = ()) -> di
                 str({column: value for column, value in row.items() if column not in left_out})
                 for row in session.rows(f"SELECT * FROM {name}")
             )
+    return found
+
+
+def rows_of(lake: Lake, name: str) -> list[dict[str, Any]]:
+    """Every row of a table."""
+    with lake.session() as session:
+        session.scan(name)
+        return session.rows(f"SELECT * FROM {name}")
+
+
+def held_by_tools(made: Company, ledger: Ledger, audiences: Iterable[Audience]) -> dict[str, list[Held]]:
+    """What the tools hold, by audience, one entry per row, asked for behind the connectors' back."""
+    found: dict[str, list[Held]] = {}
+    for audience in audiences:
+        remote = str(ledger.remote_id(audience.name, audience.destination))
+        if audience.destination == "meta":
+            kept = made.sandbox.control("GET", f"/meta/audiences/{remote}/rows")
+            found[audience.name] = [(row["keys"].get("EMAIL"), row["keys"].get("PHONE")) for row in kept]
+        elif audience.destination == "klaviyo":
+            kept = made.sandbox.control("GET", f"/klaviyo/lists/{remote}")["profiles"]
+            found[audience.name] = [(profile["email"],) for profile in kept]
+        else:
+            lines = (made.home / "files" / remote / "members.csv").read_text().splitlines()[1:]
+            found[audience.name] = [tuple(cell or None for cell in line.split(",")) for line in lines]
     return found
 
 
