@@ -21,7 +21,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
     ingested = [
         ingest.entity_key(source.name, entity.name) for source in sources.values() for entity in source.entities
     ]
-    refresh, sync = automation.refresh_job(days), automation.sync_job()
+    refresh, sync = automation.refresh_job(), automation.sync_job()
     return dg.Definitions(
         assets=[
             *ingest.assets(catalogue, sources, settings, days),

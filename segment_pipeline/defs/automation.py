@@ -13,11 +13,10 @@ from segment_pipeline.http import HttpClient
 from segment_pipeline.settings import Settings
 
 
-def refresh_job(days: dg.DailyPartitionsDefinition) -> "dg.UnresolvedAssetJobDefinition":
+def refresh_job() -> "dg.UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         "refresh",
         selection=dg.AssetSelection.groups(ingest.GROUP, people.GROUP, segments.GROUP),
-        partitions_def=days,
         description="Pull, resolve, derive and evaluate one day or a range of days; sends nothing",
     )
 

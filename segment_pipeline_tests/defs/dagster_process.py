@@ -29,7 +29,9 @@ class DagsterProcess:
         self.home, self.port = home, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home / "ui.log"
-        self._environ = {k: v for k, v in os.environ.items() if not k.startswith("SEGMENT_PIPELINE_")} | dict(environ or {})
+        self._environ = {k: v for k, v in os.environ.items() if not k.startswith("SEGMENT_PIPELINE_")} | dict(
+            environ or {}
+        )
 
     def __enter__(self) -> Self:
         with self.log.open("w") as log:
@@ -63,7 +65,9 @@ class DagsterProcess:
     def runs(self, job: str | None = None) -> list[dict[str, Any]]:
         query = """query($f: RunsFilter) { runsOrError(filter: $f, limit: 100) { ... on Runs { results {
             runId jobName status tags { key value } } } } }"""
-        found: list[dict[str, Any]] = self.graphql(query, f={"pipelineName": job} if job else {})["runsOrError"]["results"]
+        found: list[dict[str, Any]] = self.graphql(query, f={"pipelineName": job} if job else {})["runsOrError"][
+            "results"
+        ]
         return found
 
     def until(self, what: str, holds: Callable[[], Any], seconds: float) -> Any:

@@ -12,7 +12,8 @@ from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("REQUIRE_ALL") != "1", reason="no chromium here (Debian: apt-get install chromium)"
+    CHROMIUM is None and os.environ.get("REQUIRE_ALL") != "1",
+    reason="no chromium here (Debian: apt-get install chromium)",
 )
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -32,7 +33,7 @@ def test_a_person_sees_the_graph_runs_a_partition_and_reads_an_audiences_numbers
 
         before = {run["runId"] for run in dagster.runs()}
         page.goto(f"{dagster.url}/assets/profiles/traits?view=partitions")
-        page.get_by_role("button", name="Materialize").first.click()
+        page.get_by_role("button", name="Materialize…").first.click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="Latest", exact=True).click()
         dialog.get_by_role("button", name="Launch 1 run").click()

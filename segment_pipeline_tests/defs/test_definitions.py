@@ -1,0 +1,162 @@
+"""The whole code location: what loads, what each asset says of itself, and when the schedule and sensors fire."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.defs.failures import told
+from segment_pipeline.definitions import build_definitions
+from segment_pipeline.errors import ConfigError, TransientError
+from segment_pipeline.segments.rules import Segment, did, trait
+from segment_pipeline.settings import Settings
+from segment_pipeline.starter import connectors
+from segment_pipeline.starter.company import STARTER
+
+ENVIRON = {"SEGMENT_PIPELINE_TIMEZONE": "America/New_York", "SEGMENT_PIPELINE_START": "2026-01-01"}
+AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_env(ENVIRON | {"SEGMENT_PIPELINE_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def definitions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
+    for name in ("META_ACCESS_TOKEN", "META_APP_SECRET", "META_AD_ACCOUNT", "KLAVIYO_API_KEY"):
+        monkeypatch.setenv(name, "1")
+    return build_definitions(STARTER, settings)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def test_every_asset_has_an_owner_a_description_a_kind_and_columns(definitions: dg.Definitions) -> None:
+    specs = list(definitions.resolve_all_asset_specs())
+    assert {spec.group_name for spec in specs} == {"sources", "profiles", "segments", "audiences"}
+    for spec in specs:
+        name = spec.key.to_user_string()
+        assert spec.owners, name
+        assert spec.description, name
+        assert spec.kinds, name
+        assert spec.metadata["dagster/column_schema"].columns, name
+
+
+def test_the_keys_of_the_assets_are_the_ones_people_rely_on(definitions: dg.Definitions) -> None:
+    keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
+    assert {key for key in keys if not key.startswith(("segments/", "audiences/"))} == {
+        "square/locations", "square/customers", "square/loyalty", "square/catalog", "square/orders",
+        "shopify/customers", "shopify/products", "shopify/orders", "shopify/checkouts",
+        "amplitude/events", "profiles/identities", "profiles/traits",
+    }  # fmt: skip
+    assert {f"segments/{segment.name}" for segment in STARTER.segments} <= keys
+    assert {f"audiences/{audience.name}" for audience in STARTER.audiences} <= keys
+
+
+def test_only_the_job_sync_holds_audiences_and_it_is_not_partitioned(definitions: dg.Definitions) -> None:
+    refresh, sync = definitions.resolve_job_def("refresh"), definitions.resolve_job_def("sync")
+    assert refresh.partitions_def is not None
+    assert sync.partitions_def is None
+    sent = {key.path[0] for key in sync.asset_layer.selected_asset_keys}
+    assert sent == {"audiences"}
+    assert "audiences" not in {key.path[0] for key in refresh.asset_layer.selected_asset_keys}
+
+
+def test_a_connector_that_is_off_has_no_assets_and_needs_no_secret(tmp_path: Path) -> None:
+    off = ENVIRON | {
+        "SEGMENT_PIPELINE_HOME": str(tmp_path),
+        "SEGMENT_PIPELINE_DESTINATIONS": "files",
+        "SEGMENT_PIPELINE_SOURCES": "square",
+    }
+    built = build_definitions(STARTER, Settings.from_env(off))
+    groups = {spec.key.path[0] for spec in built.resolve_all_asset_specs()}
+    assert "shopify" not in groups
+    audiences = [spec.key.path[1] for spec in built.resolve_all_asset_specs() if spec.key.path[0] == "audiences"]
+    assert audiences == [a.name for a in STARTER.audiences if a.destination == "files"]
+
+
+def test_a_connector_nobody_declares_is_named(tmp_path: Path) -> None:
+    wrong = Settings.from_env({"SEGMENT_PIPELINE_HOME": str(tmp_path), "SEGMENT_PIPELINE_SOURCES": "sqare"})
+    with pytest.raises(ConfigError, match="SEGMENT_PIPELINE_SOURCES names sqare, which the catalogue lacks"):
+        build_definitions(STARTER, wrong)
+
+
+def test_a_wrong_rule_stops_the_load_with_file_and_line(settings: Settings) -> None:
+    def segment(name: str, where: object) -> Segment:
+        return Segment(name, owner="team:crm", goal="orders", description="d", where=where)  # type: ignore[arg-type]
+
+    wrong = Catalogue(
+        sources={"square": connectors.square},
+        destinations={"files": connectors.files},
+        segments=(segment("a", trait("spent_total") > 1), segment("b", did("product_vieved"))),
+    )
+    with pytest.raises(ConfigError) as error:
+        build_definitions(wrong, settings)
+    assert "test_definitions.py:" in str(error.value)
+    assert "spent_total" in str(error.value)
+    assert "product_vieved" in str(error.value)
+
+
+def test_the_nightly_schedule_asks_for_yesterday(definitions: dg.Definitions) -> None:
+    nightly = definitions.resolve_schedule_def("nightly")
+    context = dg.build_schedule_context(scheduled_execution_time=AT, repository_def=definitions.get_repository_def())
+    (request,) = nightly.evaluate_tick(context).run_requests or ()
+    assert request.partition_key == "2026-03-01"
+
+
+def test_the_sensor_syncs_once_when_the_newest_day_is_complete_and_never_for_old_days(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    sensor = definitions.resolve_sensor_def("new_day")
+    keys = [dg.AssetKey(["segments", segment.name]) for segment in STARTER.segments]
+
+    def tick(cursor: str | None = None) -> tuple[int, str | None]:
+        with dg.build_sensor_context(instance=instance, definitions=definitions, cursor=cursor) as context:
+            result = sensor.evaluate_tick(context)
+        return len(result.run_requests or ()), result.cursor
+
+    def materialise(day: str, wanted: list[dg.AssetKey]) -> None:
+        for key in wanted:
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day))
+
+    with dg.partition_loading_context(effective_dt=AT):
+        assert tick()[0] == 0
+        materialise("2026-01-15", keys)
+        assert tick()[0] == 0
+        materialise("2026-03-01", keys[:-1])
+        assert tick()[0] == 0
+        materialise("2026-03-01", keys[-1:])
+        launched, cursor = tick()
+        assert (launched, cursor) == (1, "2026-03-01")
+        materialise("2026-03-01", keys)
+        assert tick(cursor)[0] == 0
+
+
+def test_a_backfill_that_selects_an_audience_sends_nothing(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    result = definitions.resolve_job_def("sync").execute_in_process(
+        instance=instance, tags={"dagster/backfill": "abc"}, raise_on_error=False
+    )
+    assert not result.success
+    told_by = {e.step_failure_data.user_failure_data.description for e in result.all_events if e.is_step_failure}
+    assert told_by == {"a backfill never sends: launch the job sync, or `segment-pipeline audiences sync`"}
+
+
+def test_our_errors_are_told_in_their_own_words_and_foreign_ones_only_by_place() -> None:
+    with pytest.raises(dg.Failure) as ours, told():
+        raise TransientError("the vendor is busy: try later")
+    assert ours.value.description == "TransientError: the vendor is busy: try later"
+    assert ours.value.allow_retries
+    with pytest.raises(dg.Failure) as foreign, told():
+        raise KeyError("ann@known.org")
+    assert "ann@known.org" not in (foreign.value.description or "")
+    assert "KeyError at test_definitions.py:" in (foreign.value.description or "")
+    assert not foreign.value.allow_retries
