@@ -15,7 +15,7 @@ from typing import Final
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.identity import register_rules
+from segment_pipeline.profiles.identity import define_orders, register_rules
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.records import Window
 
@@ -111,8 +111,7 @@ def define_persons(session: Session, as_of: date) -> None:
 
 def define_sales(session: Session, as_of: date) -> None:
     """Define orders_as_of, order_persons and sales (completed ones) over the view persons."""
-    session.scan("orders")
-    session.define("orders_as_of", statement("profiles", "orders_as_of"), as_of=as_of)
+    define_orders(session, as_of)
     session.define("order_persons", statement("profiles", "order_persons"), materialize=True)
     session.define("sales", statement("profiles", "sales"))
 
@@ -122,6 +121,7 @@ def define_behaviour(session: Session, as_of: date, rules: IdentityRules) -> Non
     for name in ("events", "messages", "survey_answers"):
         session.scan(name)
     register_rules(session, rules)
+    session.define("event_contacts", "SELECT source, anonymous_id, customer_key, email, occurred_on FROM events")
     session.define("met", statement("profiles", "met"), as_of=as_of)
     session.define("contact_persons", statement("profiles", "contact_persons"), materialize=True)
 

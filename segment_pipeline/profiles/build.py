@@ -1,10 +1,12 @@
 """What the pipeline calls for one day: identities first, then traits. Thin on purpose; the rooms' modules do the work."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.identity import IdentityReport, build_identities
 from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.runs import days_of
 from segment_pipeline.profiles.traits import TraitRules, TraitsReport, build_traits
 from segment_pipeline.settings import Settings
 
@@ -23,3 +25,25 @@ def traits(
 ) -> TraitsReport:
     """Traits and trait shares of one day; its identities must be there. Days may be built at the same time."""
     return build_traits(lake, as_of, rules, identity_rules=identity_rules, timezone=settings.timezone)
+
+
+def identities_of(
+    lake: Lake, days: Sequence[date], settings: Settings, rules: IdentityRules | None = None
+) -> Iterator[IdentityReport]:
+    """Identities of several days in turn, the same as one by one over the facts as the first day finds them."""
+    with days_of(lake, several=len(days) > 1) as run:
+        for day in days:
+            yield build_identities(lake, day, rules or IdentityRules(), timezone=settings.timezone, run=run)
+
+
+def traits_of(
+    lake: Lake,
+    days: Sequence[date],
+    settings: Settings,
+    rules: TraitRules | None = None,
+    identity_rules: IdentityRules | None = None,
+) -> Iterator[TraitsReport]:
+    """Traits and trait shares of several days in turn, the same as one by one over the facts as the first day finds them."""
+    with days_of(lake, several=len(days) > 1) as run:
+        for day in days:
+            yield build_traits(lake, day, rules, identity_rules=identity_rules, timezone=settings.timezone, run=run)

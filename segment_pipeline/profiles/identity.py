@@ -17,10 +17,11 @@ from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles import aliases, golden
 from segment_pipeline.profiles.components import Link, Member, Refusal, components, resolve
 from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.runs import Run, once, session_of
 from segment_pipeline.records import Window
 
 _NOTHING = r"[^\s\S]"  # A pattern no text matches.
-FACTS = ("customers", "orders", "carts", "events", "messages", "survey_answers")
+FACTS = ("customers", "carts", "messages", "survey_answers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,18 @@ class IdentityReport:
 
 
 def build_identities(
-    lake: Lake, as_of: date, rules: IdentityRules, *, timezone: str = "UTC", newest: bool | None = None
+    lake: Lake,
+    as_of: date,
+    rules: IdentityRules,
+    *,
+    timezone: str = "UTC",
+    newest: bool | None = None,
+    run: Run | None = None,
 ) -> IdentityReport:
     """Resolve the records known by the end of `as_of` and write that day's snapshot, whatever other days exist.
 
     `timezone`: of company days. `newest`: None finds out by itself; the newest day also gets the golden record. The events
-    of the next existing day are written again, so that days may be built in any order; two builds at a time may not run.
+    of the next existing day are written again, so that days may be built in any order; two builds at a time may not run. `run`: of whose days this is one.
     Raises ContractError and, when another writer keeps winning, ConflictError.
     """
     days = lake.snapshots("identities")
@@ -62,7 +69,7 @@ def build_identities(
         newest = not days or as_of >= days[-1]
     before = max((day for day in days if day < as_of), default=None)
     after = min((day for day in days if day > as_of), default=None)
-    with lake.session() as session:
+    with session_of(lake, run) as session:
         session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_old")
         session.define("identities_replaced", "SELECT * FROM identities_old", materialize=True)
         contradictory = resolve_records(session, as_of, rules, timezone)
@@ -74,7 +81,7 @@ def build_identities(
             golden.write_profiles(session, as_of, rules, timezone)
         counts = session.rows(statement("profiles", "identity_counts"))[0]
     if after is not None:
-        with lake.session() as session:
+        with session_of(lake, run) as session:
             resolve_records(session, after, rules, timezone)
             _write_events(session, after, as_of)
     return IdentityReport(
@@ -114,14 +121,27 @@ def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezon
     return contradictory
 
 
-def define_records(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
-    """Define the views of facts as of a day: accounts, orders_as_of, carts_as_of, records and identifiers."""
+def define_orders(session: Session, as_of: date) -> None:
+    """Define the view orders_as_of."""
+    once(session, "order_versions", statement("profiles", "order_versions"), scans=("orders",))
+    once(session, "revised_orders", statement("profiles", "revised_orders"), scans=())
+    session.define("orders_as_of", statement("profiles", "orders_as_of"), as_of=as_of)
+
+
+def define_records(
+    session: Session, as_of: date, rules: IdentityRules, timezone: str, *, sessions: bool = False
+) -> None:
+    """Define the views of facts as of a day: accounts, orders_as_of, carts_as_of, event_days, records and identifiers.
+
+    `sessions`: event_days tells sessions apart.
+    """
     end = Window.of(as_of).instants(timezone)[1]
     for name in FACTS:
         session.scan(name)
     register_rules(session, rules)
     _define(session, "accounts", as_of=as_of, end=end)
-    _define(session, "orders_as_of", as_of=as_of)
+    define_orders(session, as_of)
+    once(session, "event_days", statement("profiles", "event_days"), scans=("events",), sessions=sessions)
     _define(session, "carts_as_of", as_of=as_of, end=end)
     _define(session, "touches")
     _define(session, "visits_by_contact", as_of=as_of)

@@ -17,6 +17,7 @@ from segment_pipeline.profiles import activities, golden
 from segment_pipeline.profiles.identity import define_identifier_values, define_records
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.runs import Run, session_of
 from segment_pipeline.records import Window
 
 
@@ -168,6 +169,7 @@ _STEPS: Final = (
     "order_facts",
     "prepaid_facts",
     "store_facts",
+    "product_classes",
     "line_money",
     "line_groups",
     "shares",
@@ -179,7 +181,7 @@ _STEPS: Final = (
     "buyers",
     "lifetime_buyers",
 )
-_VIEWS: Final = frozenset({"return_parts", "order_refunds", "order_money", "line_money"})
+_VIEWS: Final = frozenset({"order_refunds", "order_money", "line_money"})
 
 
 def build_traits(
@@ -189,14 +191,15 @@ def build_traits(
     *,
     identity_rules: IdentityRules | None = None,
     timezone: str = "UTC",
+    run: Run | None = None,
 ) -> TraitsReport:
     """Compute the traits and trait shares of one day for the persons of that day's identities, and replace the snapshot.
 
-    Raises ContractError when the day has no identities.
+    `run`: of whose days this is one. Raises ContractError when the day has no identities.
     """
-    with lake.session() as session:
+    with session_of(lake, run) as session:
         values = define_trait_facts(session, as_of, rules or TraitRules(), identity_rules or IdentityRules(), timezone)
-        known = {name: landed(session, name, as_of) for name in ("orders", "events", "messages")}
+        known = landed(session, ("orders", "events", "messages"), as_of)
         flags = {f"{name}_landed": is_known for name, is_known in known.items()}
         inputs = session.inputs
         query = statement("profiles", "traits")
@@ -212,7 +215,8 @@ def define_trait_facts(
 ) -> dict[str, Any]:
     """Define one view per kind of fact, each with one row per person; returns the values the statements take."""
     activities.define_persons(session, as_of)
-    define_records(session, as_of, identity_rules, timezone)
+    define_records(session, as_of, identity_rules, timezone, sessions=True)
+    session.define("event_contacts", "SELECT source, anonymous_id, customer_key, email, occurred_on FROM event_days")
     define_identifier_values(session, identity_rules)
     golden.define_golden(session, as_of, identity_rules, timezone)
     for name in ("refunds", "order_lines", "stores", "suppressions"):

@@ -5,7 +5,7 @@ A segment that cannot be compiled or run fails alone: what was written of it bef
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,6 +15,7 @@ from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineE
 from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.activities import ACTIVITY_NAMES, define_activities
+from segment_pipeline.profiles.runs import Run, days_of, session_of
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler import Compilation, compile_segments
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash
@@ -55,10 +56,12 @@ def build_memberships(
     *,
     selected: Iterable[str] | None = None,
     rules: Rules | None = None,
+    run: Run | None = None,
 ) -> MembershipReport:
     """Evaluate segments as of a day and write the three tables; running it again leaves the same content.
 
     `segments`: all that are declared; `selected`: names of those to write, None: all. Rows of others stay as they are.
+    `run`: of whose days this is one.
     Raises ContractError when the day has no traits, ConfigError for a name nobody declared.
     """
     known = rules or Rules()
@@ -67,7 +70,7 @@ def build_memberships(
     failed = {name: wrong[name][0] for name in wanted if name in wrong}
     by_name = {segment.name: segment for segment in segments if segment.name not in wrong}
     good = [by_name[name] for name in wanted if name in by_name]
-    with lake.session() as session:
+    with session_of(lake, run) as session:
         open_people(session, as_of)
         population = int(session.value("SELECT count(*) FROM traits"))
         compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name)
@@ -83,6 +86,21 @@ def build_memberships(
     if written:
         rebuild_changes(lake, as_of, written)
     return _report(lake, as_of, population, written, failed)
+
+
+def build_memberships_of(
+    lake: Lake,
+    days: Sequence[date],
+    segments: Sequence[Segment],
+    settings: Settings,
+    *,
+    selected: Collection[str] | None = None,
+    rules: Rules | None = None,
+) -> Iterator[MembershipReport]:
+    """`build_memberships` of several days in turn, over the facts as the first day finds them."""
+    with days_of(lake, several=len(days) > 1) as run:
+        for day in days:
+            yield build_memberships(lake, day, segments, settings, selected=selected, rules=rules, run=run)
 
 
 def open_people(session: Session, as_of: date) -> None:

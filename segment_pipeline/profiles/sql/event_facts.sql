@@ -15,10 +15,10 @@ FROM (
         SELECT
             source, anonymous_id, customer_key, email, session_key,
             max(occurred_on) AS last_on,
-            max(CASE WHEN name = 'visit' THEN occurred_on END) AS last_visit_on,
-            count(CASE WHEN name = 'visit' AND occurred_on > $days_7 THEN 1 END) AS visits_7d,
-            count(CASE WHEN name = 'visit' AND occurred_on > $days_30 THEN 1 END) AS visits_30d
-        FROM events
+            max(CASE WHEN visits > 0 THEN occurred_on END) AS last_visit_on,
+            sum(CASE WHEN occurred_on > $days_7 THEN visits ELSE 0 END) AS visits_7d,
+            sum(CASE WHEN occurred_on > $days_30 THEN visits ELSE 0 END) AS visits_30d
+        FROM event_days
         WHERE occurred_on <= $as_of
         GROUP BY source, anonymous_id, customer_key, email, session_key
     ) AS g

@@ -4,13 +4,14 @@ SELECT
     o.channel, o.store_key, o.ordered_at, o.ordered_on, o.local_at, o.status, o.gross, o.net_base, o.gift_card_sold,
     o.campaign_key, o.created_at,
     o.day > $as_of AS back_projected
-FROM orders AS o
-JOIN (
+FROM order_versions AS o
+LEFT JOIN (
     SELECT
-        source, order_key,
-        coalesce(max(updated_at) FILTER (WHERE day <= $as_of), min(updated_at)) AS updated_at
-    FROM orders
-    WHERE ordered_on <= $as_of
-    GROUP BY source, order_key
-) AS v ON v.source = o.source AND v.order_key = o.order_key AND v.updated_at = o.updated_at
-WHERE o.ordered_on <= $as_of AND o.status <> 'test'
+        c.source, c.order_key,
+        coalesce(max(c.updated_at) FILTER (WHERE c.day <= $as_of), min(c.updated_at)) AS updated_at
+    FROM order_versions AS c
+    JOIN revised_orders AS r ON r.source = c.source AND r.order_key = c.order_key
+    WHERE c.ordered_on <= $as_of
+    GROUP BY c.source, c.order_key
+) AS v ON v.source = o.source AND v.order_key = o.order_key
+WHERE o.ordered_on <= $as_of AND o.status <> 'test' AND (v.updated_at IS NULL OR v.updated_at = o.updated_at)

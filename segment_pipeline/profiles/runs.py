@@ -1,0 +1,117 @@
+"""Sessions of a run over several days: what does not depend on the day is read and prepared once, and each day sees the same facts.
+
+    with days_of(lake, several=True) as run:
+        for day in days:
+            session = run.day()          # as fresh as lake.session(), but for what was prepared
+
+Facts keep the versions the first day read; tables that days write are read anew by each.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Final
+
+from segment_pipeline.lake.dialect import Value, quote
+from segment_pipeline.lake.engine import Connection
+from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.storage import Partitions
+from segment_pipeline.lake.tables import table
+from segment_pipeline.records import Window
+
+# Facts a run of several days copies into its session, without the columns named: none of the statements over them reads those.
+HELD: Final[Mapping[str, frozenset[str]]] = {
+    "customers": frozenset(),
+    "products": frozenset(),
+    "carts": frozenset({"lines", "currency"}),
+    "order_lines": frozenset({"gross", "discount", "ordered_on", "day"}),
+    "refunds": frozenset({"currency"}),
+    "events": frozenset({"received_at", "lat", "lon", "country", "utm_source", "utm_medium", "day"}),
+    "messages": frozenset({"received_at", "day"}),
+    "survey_answers": frozenset({"day"}),
+    "campaigns": frozenset(),
+    "consents": frozenset({"evidence"}),
+    "suppressions": frozenset(),
+    "stores": frozenset(),
+}
+
+
+class Run:
+    """The days of one run. `several`: more than one is to come, so that copies of the facts pay."""
+
+    def __init__(self, lake: Lake, connection: Connection, *, several: bool) -> None:
+        self.lake, self.connection, self.several = lake, connection, several
+        self.prepared: dict[str, dict[str, int]] = {}
+
+    def day(self) -> "DaySession":
+        return DaySession(self)
+
+
+class DaySession(Session):
+    """A session of one day of a run."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.lake, run.connection, {})
+        self.run = run
+
+    def scan(
+        self,
+        name: str,
+        *,
+        days: Window | None = None,
+        until: date | None = None,
+        partitions: Partitions | None = None,
+        alias: str | None = None,
+    ) -> None:
+        whole = days is None and until is None and partitions is None and alias is None
+        if not (whole and self.run.several and name in HELD):
+            super().scan(name, days=days, until=until, partitions=partitions, alias=alias)
+            return
+        if name not in self.run.prepared:
+            super().scan(name, alias=f"{name}_read")
+            columns = ", ".join(quote(column) for column in table(name).names if column not in HELD[name])
+            self.define(name, f"SELECT {columns} FROM {quote(f'{name}_read')}", materialize=True)
+            self.run.prepared[name] = self._pins_of((name,))
+        self.pins |= self.run.prepared[name]
+
+    def prepare(self, name: str, query: Statement | str, scans: Sequence[str], values: Mapping[str, Value]) -> None:
+        if name not in self.run.prepared:
+            for read in scans:
+                if read in self.run.prepared:
+                    self.pins |= self.run.prepared[read]
+                else:
+                    super().scan(read)
+            self.define(name, query, materialize=True, **values)
+            self.run.prepared[name] = self._pins_of(scans)
+        self.pins |= self.run.prepared[name]
+
+    def _pins_of(self, names: Sequence[str]) -> dict[str, int]:
+        return {name: self.pins[name] for name in names if name in self.pins}
+
+
+@contextmanager
+def days_of(lake: Lake, *, several: bool) -> Iterator[Run]:
+    """Open a run; its sessions are used one after the other and end with it."""
+    with lake.session() as session:
+        yield Run(lake, session.connection, several=several)
+
+
+@contextmanager
+def session_of(lake: Lake, run: Run | None) -> Iterator[Session]:
+    """The run's session of one day; without a run, a session of its own."""
+    if run is not None:
+        yield run.day()
+        return
+    with lake.session() as session:
+        yield session
+
+
+def once(session: Session, name: str, query: Statement | str, scans: Sequence[str], **values: Value) -> None:
+    """Make a query over whole tables of facts, which does not depend on the day, a temporary table: once per run."""
+    if isinstance(session, DaySession):
+        session.prepare(name, query, scans, values)
+        return
+    for read in scans:
+        session.scan(read)
+    session.define(name, query, materialize=True, **values)
