@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from segment_pipeline.catalogue import Catalogue
-from segment_pipeline.defs.failures import told
 from segment_pipeline.definitions import build_definitions
+from segment_pipeline.defs.failures import told
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.segments.rules import Segment, did, trait
 from segment_pipeline.settings import Settings
