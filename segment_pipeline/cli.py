@@ -68,6 +68,14 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str = "", colu
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
 
 
+def show_one(thing: dict[str, Any], *, as_json: bool, title: str) -> None:
+    """One thing as a JSON object, or as a table of its fields."""
+    if as_json:
+        click.echo(json.dumps(thing, default=_plain, ensure_ascii=False, indent=2))
+        return
+    show([{"field": name, "value": _cell(value)} for name, value in thing.items()], as_json=False, title=title)
+
+
 def _plain(value: Any) -> Any:
     match value:
         case datetime() | date():
@@ -397,7 +405,7 @@ def audiences_plan(name: str, as_json: bool) -> None:
     from segment_pipeline.defs.operations import planned
 
     catalogue, settings = _company()
-    show([asdict(planned(catalogue, settings, name))], as_json=as_json, title=f"Plan of {name}")
+    show_one(asdict(planned(catalogue, settings, name)), as_json=as_json, title=f"Plan of {name}")
 
 
 @audiences.command("sync")
@@ -405,12 +413,12 @@ def audiences_plan(name: str, as_json: bool) -> None:
 @with_json
 @told
 def audiences_sync(name: str, as_json: bool) -> None:
-    """Send now what the newest day's memberships ask for, through the same asset the job runs."""
+    """Send now what the newest day's memberships ask for, consent first."""
     from segment_pipeline.defs.operations import synced
 
     catalogue, settings = _company()
     report = synced(catalogue, settings, name)
-    show([asdict(report)], as_json=as_json, title=f"Sync of {name}")
+    show_one(asdict(report), as_json=as_json, title=f"Sync of {name}")
     if report.status == "failed":
         raise SegmentPipelineError("; ".join(report.reasons))
     if report.status == "held":
@@ -428,7 +436,7 @@ def audiences_approve(digest: str, as_json: bool) -> None:
     from segment_pipeline.defs.operations import approved
 
     catalogue, settings = _company()
-    show([asdict(approved(catalogue, settings, digest))], as_json=as_json, title="Approved")
+    show_one(asdict(approved(catalogue, settings, digest)), as_json=as_json, title="Approved")
 
 
 @cli.command()
