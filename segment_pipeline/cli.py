@@ -6,98 +6,21 @@ A failure ends with exit code 1 (2: wrong usage) and one line that says what to 
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from decimal import Decimal
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from segment_pipeline.errors import ConfigError, GuardTripped, SegmentPipelineError
+from segment_pipeline.terminal import plain, show, show_one, told, with_json
 
 if TYPE_CHECKING:
     from segment_pipeline.catalogue import Catalogue
     from segment_pipeline.settings import Settings
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 DAY = click.DateTime(formats=["%Y-%m-%d"])
-HELD = 3
-
-
-def told(command: Callable[P, T]) -> Callable[P, T]:
-    """Our errors as one line on standard error and an exit code, instead of a traceback."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return command(*args, **kwargs)
-        except GuardTripped as error:
-            click.echo(f"held: {error}", err=True)
-            sys.exit(HELD)
-        except SegmentPipelineError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
-
-    return run
-
-
-def with_json(command: Callable[P, T]) -> Callable[P, T]:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON with stable field names.")(command)
-
-
-def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str = "", columns: Sequence[str] = ()) -> None:
-    """Rows as JSON, or as a table of `columns` (default: all of the first row)."""
-    if as_json:
-        click.echo(json.dumps(rows, default=_plain, ensure_ascii=False, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    names = list(columns or (rows[0] if rows else ()))
-    grid = Table(title=title or None, title_justify="left")
-    for name in names:
-        numeric = bool(rows) and isinstance(rows[0].get(name), int | float | Decimal)
-        grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(_cell(row.get(name)) for name in names))
-    Console(width=None if sys.stdout.isatty() else 160).print(grid)
-
-
-def show_one(thing: dict[str, Any], *, as_json: bool, title: str) -> None:
-    """One thing as a JSON object, or as a table of its fields."""
-    if as_json:
-        click.echo(json.dumps(thing, default=_plain, ensure_ascii=False, indent=2))
-        return
-    show([{"field": name, "value": _cell(value)} for name, value in thing.items()], as_json=False, title=title)
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime() | date():
-            return value.isoformat()
-        case Decimal():
-            return str(value)
-        case set() | frozenset() | tuple():
-            return sorted(value) if not isinstance(value, tuple) else list(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return "–"
-        case dict():
-            return ", ".join(f"{k} {v}" for k, v in value.items() if v) or "–"
-        case list() | tuple():
-            return ", ".join(map(str, value)) or "–"
-        case float():
-            return f"{value:.4g}"
-    return str(value)
 
 
 def _company() -> tuple["Catalogue", "Settings"]:
@@ -151,7 +74,7 @@ def demo(home: Path, households: int | None, days: int | None, as_of: datetime, 
 
     report = run_demo(home.absolute(), households=households, days=days, as_of=as_of.date(), quiet=as_json)
     if as_json:
-        click.echo(json.dumps(report, default=_plain, indent=2))
+        click.echo(json.dumps(report, default=plain, indent=2))
         return
     audiences = [{"audience": name} | numbers for name, numbers in report["audiences"].items()]
     segments = [{"segment": name, "members": size} for name, size in report["segments"].items()]
@@ -306,7 +229,7 @@ def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
     day = _day(as_of, settings, "traits")
     result = preview(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings)
     if as_json:
-        click.echo(json.dumps(asdict(result), default=_plain, indent=2))
+        click.echo(json.dumps(asdict(result), default=plain, indent=2))
         return
     rows = [{"term": step.term, "people": step.size, "left after it": step.remaining} for step in result.steps]
     show(rows, as_json=False, title=f"{name} as of {day}: {result.size} of {result.population} people")
@@ -327,7 +250,7 @@ def segments_explain(name: str, profile_id: str, as_of: datetime | None, as_json
     day = _day(as_of, settings, "traits")
     result = explain(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, profile_id)
     if as_json:
-        click.echo(json.dumps(asdict(result), default=_plain, indent=2))
+        click.echo(json.dumps(asdict(result), default=plain, indent=2))
         return
     rows = [
         {"term": "  " * t.depth + t.term, "holds": "yes" if t.holds else "no", "value": t.value} for t in result.terms
@@ -359,7 +282,7 @@ def profile_show(profile_id: str | None, email: str | None, phone: str | None, a
     found = find_profile(lake, profile_id=profile_id, email=email, phone=phone, country=settings.country)
     view = profile_view(lake, found)
     if as_json:
-        click.echo(json.dumps(view, default=_plain, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(view, default=plain, ensure_ascii=False, indent=2))
         return
     show([{"field": k, "value": v} for k, v in view["profile"].items()], as_json=False, title=f"Person {found}")
     for part in ("identifiers", "records", "segments", "consents", "audiences"):
