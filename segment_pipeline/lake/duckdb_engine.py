@@ -67,6 +67,8 @@ class DuckDBConnection:
         self.raw = duckdb.connect(":memory:", config=config)
         self.raw.execute("SET TimeZone = 'UTC'")
         self._filesystems: set[str] = set()
+        # What a name stands for is kept here: asking the catalogue costs more than many a statement.
+        self._kinds: dict[str, str] = {}
         self._unread: pa.RecordBatchReader | None = None
 
     def scan(self, name: str, table: Table, files: Sequence[str], *, held: Collection[str] | None = None) -> None:
@@ -91,6 +93,7 @@ class DuckDBConnection:
         with engine_errors(f"register {name}"):
             self.drop(name)
             self.raw.register(name, rows)
+            self._kinds[name.lower()] = "VIEW"
 
     def records(self, name: str, files: Sequence[str], path: Sequence[str]) -> None:
         if not files:
@@ -119,14 +122,13 @@ class DuckDBConnection:
         with engine_errors(label or name):
             self.drop(name)
             self.raw.execute(f"CREATE TEMP TABLE {quote(name)} AS {sql}").fetchall()
+            self._kinds[name.lower()] = "TABLE"
 
     def drop(self, name: str) -> None:
         with engine_errors(f"drop {name}"):
-            kind = self.raw.execute(
-                "SELECT table_type FROM information_schema.tables WHERE table_name = ? LIMIT 1", [name]
-            ).fetchall()
+            kind = self._kinds.pop(name.lower(), None)
             if kind:
-                self.raw.execute(f"DROP {'VIEW' if kind[0][0] == 'VIEW' else 'TABLE'} {quote(name)}").fetchall()
+                self.raw.execute(f"DROP {kind} {quote(name)}").fetchall()
 
     def reader(self, sql: str, *, name: str) -> pa.RecordBatchReader:
         self._release()
@@ -175,6 +177,7 @@ class DuckDBConnection:
         with engine_errors(label or name):
             self.drop(name)
             self.raw.execute(f"CREATE TEMP VIEW {quote(name)} AS {sql}").fetchall()
+            self._kinds[name.lower()] = "VIEW"
 
     def _reach(self, path: str) -> None:
         scheme = path.partition("://")[0] if "://" in path else ""
