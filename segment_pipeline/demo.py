@@ -257,7 +257,7 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
             if audience.destination == "meta":
                 # Meta publishes estimates only, so the sync counts receipts; the sandbox can be asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
-                remote = len(sandbox.control("GET", f"/_control/meta/audiences/{remote_id}/rows"))
+                remote = len(sandbox.control("GET", f"/meta/audiences/{remote_id}/rows"))
             numbers = {name: metadata[name] for name in audiences.NUMBERS}
             found[audience.name] = {
                 "destination": audience.destination,
