@@ -134,9 +134,8 @@ def test_landed_day_by_day_it_is_the_same_lake(told: Told) -> None:
 
 def test_landed_shuffled_and_twice_it_is_the_same_lake(told: Told) -> None:
     chance = random.Random(11)
-    pieces = [(pulled, None) for pulled in told.pulls]
-    pieces += chance.sample(by_day(told), 25)
-    pieces += [(pulled, None) for pulled in chance.sample(told.pulls, len(told.pulls))]
+    whole: list[Piece] = [(pulled, None) for pulled in told.pulls]
+    pieces = [*whole, *whole, *chance.sample(by_day(told), 25)]
     chance.shuffle(pieces)
     assert landed(told, "shuffled", pieces) == content(told.lake, LANDED)
 
