@@ -46,8 +46,8 @@ def assets(
     def identities(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
         with told():
-            for day in window_of(context).days():
-                report = build.identities(lake, day, settings, catalogue.identity)
+            of_days = list(window_of(context).days())
+            *_, report = build.identities_of(lake, of_days, settings, catalogue.identity)
         yield dg.MaterializeResult(
             asset_key=IDENTITIES,
             metadata={
@@ -59,7 +59,7 @@ def assets(
                 "splits": report.splits,
                 "aliases": report.aliases,
                 "back_projected": report.back_projected,
-                "newest_day": day.isoformat(),
+                "newest_day": report.as_of.isoformat(),
             },
         )
 
@@ -82,15 +82,15 @@ def assets(
     def traits(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
         with told():
-            for day in window_of(context).days():
-                report = build.traits(lake, day, settings, catalogue.traits, catalogue.identity)
+            of_days = list(window_of(context).days())
+            *_, report = build.traits_of(lake, of_days, settings, catalogue.traits, catalogue.identity)
         yield dg.MaterializeResult(
             asset_key=TRAITS,
             metadata={
                 "dagster/row_count": report.profiles,
                 "shares": report.shares,
                 "buyers_365d": report.buyers_365d,
-                "newest_day": day.isoformat(),
+                "newest_day": report.as_of.isoformat(),
             },
         )
 

@@ -12,7 +12,7 @@ from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.defs.people import LATE, TRAITS
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
-from segment_pipeline.segments.memberships import Rules, build_memberships
+from segment_pipeline.segments.memberships import Rules, build_memberships_of
 from segment_pipeline.settings import Settings
 
 GROUP = "segments"
@@ -54,8 +54,10 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
         def results() -> Iterator[dg.MaterializeResult[Any]]:
             with told():
                 failed: dict[str, str] = {}
-                for day in window.days():
-                    report = build_memberships(lake, day, catalogue.segments, settings, selected=selected, rules=rules)
+                of_days = list(window.days())
+                for report in build_memberships_of(
+                    lake, of_days, catalogue.segments, settings, selected=selected, rules=rules
+                ):
                     failed.update(report.failed)
             for name in selected:
                 if name in failed:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.runs import Run, session_of
 from segment_pipeline.segments.partitions import replace_segments
 
 _PAIRS = pa.schema(
@@ -45,9 +46,9 @@ class History:
         return min((held for held in self.hashes.get(segment, {}) if held > day), default=None)
 
 
-def rebuild_changes(lake: Lake, as_of: date, segments: Collection[str]) -> None:
+def rebuild_changes(lake: Lake, as_of: date, segments: Collection[str], run: Run | None = None) -> None:
     """Recompute the changes of `as_of` and of each segment's next existing day, for these segments."""
-    with lake.session() as session:
+    with session_of(lake, run) as session:
         history = History.read(lake, session)
         by_day: dict[date, list[str]] = {}
         for segment in sorted(segments):

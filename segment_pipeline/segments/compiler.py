@@ -90,7 +90,7 @@ class Compilation:
         selects = [
             exp.select(exp.alias_(value(segment.name), "segment"), column("profile_id"))
             .from_(exp.to_table("segment_people"))
-            .where(self.expressions.of(segment.where))
+            .where(self.expressions.of(segment.where), copy=False)
             for segment in self.segments
         ]
         return checked("segments/members", _union(selects) if selects else _nobody())
@@ -132,8 +132,8 @@ class Compilation:
             for day, names in sorted(by_day.items())
         ]
         query = exp.select(*(column(name) for name in sorted(needed))).from_(exp.to_table("activities"))
-        query = query.where(exp.LTE(this=column("occurred_on"), expression=value(self.as_of)))
-        query = query.where(exp.or_(*wanted) if wanted else exp.false())
+        query = query.where(exp.LTE(this=column("occurred_on"), expression=value(self.as_of)), copy=False)
+        query = query.where(exp.or_(*wanted) if wanted else exp.false(), copy=False)
         passes = bool(self.bits.plain) + len({Shape.of(measure) for measure in self.measures}) + len(steps)
         copy = passes + 2 * bool(self._followers()) > PASSES_BEFORE_A_COPY
         session.define("segment_activities", checked("segments/activities", query), materialize=copy)
@@ -179,22 +179,22 @@ class Compilation:
         for number in range(self.bits.plain_words, self.bits.words):
             mine = exp.If(this=exp.EQ(this=column("word"), expression=value(number)), true=column("mask"))
             row = exp.Case(ifs=[mine], default=exp.cast(value(0), "BIGINT"))
-            query = query.select(exp.alias_(exp.BitwiseOrAgg(this=row), word(number)))
+            query = query.select(exp.alias_(exp.BitwiseOrAgg(this=row), word(number), copy=False), copy=False)
         return query.group_by(column("profile_id"))
 
     def _people(self) -> exp.Select:
         query = exp.select(column("profile_id", "t"), *(column(name, "t") for name in self.traits_used))
-        query = query.from_(exp.to_table("traits").as_("t"))
+        query = query.from_(exp.to_table("traits").as_("t"), copy=False)
         for alias, table, words in (
             ("p", "segment_plain_words", range(self.bits.plain_words)),
             ("o", "segment_other_words", range(self.bits.plain_words, self.bits.words)),
         ):
             if words:
                 on = exp.EQ(this=column("profile_id", alias), expression=column("profile_id", "t"))
-                query = query.join(exp.to_table(table).as_(alias), on=on, join_type="left")
+                query = query.join(exp.to_table(table).as_(alias), on=on, join_type="left", copy=False)
             for number in words:
                 held = exp.Coalesce(this=column(word(number), alias), expressions=[exp.cast(value(0), "BIGINT")])
-                query = query.select(exp.alias_(held, word(number)))
+                query = query.select(exp.alias_(held, word(number)), copy=False)
         return query
 
 
@@ -241,7 +241,7 @@ def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) 
         ]
         newest = exp.select(exp.Max(this=column("launched_on"))).from_(exp.to_table("segment_launches")).where(*tests)
         query = exp.select(column("collection")).distinct().from_(exp.to_table("segment_launches"))
-        query = query.where(*tests).where(exp.EQ(this=column("launched_on"), expression=newest.subquery()))
+        query = query.where(*tests).where(exp.EQ(this=column("launched_on"), expression=newest.subquery()), copy=False)
         rows = session.rows(checked("segments/latest", query))
         found[products] = tuple(sorted(row["collection"] for row in rows))
     return found

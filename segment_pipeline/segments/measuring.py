@@ -129,16 +129,16 @@ def measured(shape: Shape, activities: str, selection: str) -> exp.Select:
     same += [exp.EQ(this=column(FILTERS[field], "a"), expression=column(field, "c")) for field in shape.fields]
     in_window = exp.GTE(this=column("occurred_on", "a"), expression=column("from_day", "c"))
     rows = exp.select(column("profile_id", "a"), column("measure", "c")).from_(exp.to_table(activities).as_("a"))
-    rows = rows.join(exp.to_table(selection).as_("c"), on=exp.and_(*same, in_window))
+    rows = rows.join(exp.to_table(selection).as_("c"), on=exp.and_(*same, in_window), copy=False)
     if shape.has_hours:
-        rows = rows.where(_IN_HOURS.copy())
+        rows = rows.where(_IN_HOURS.copy(), copy=False)
     if shape.has_score:
-        rows = rows.where(_IN_SCORES.copy())
+        rows = rows.where(_IN_SCORES.copy(), copy=False)
     for alias, other, test in (("f", shape.not_followed_by, _NOT_FOLLOWED), ("n", shape.never, _NEVER)):
         if other is not None:
             on = [exp.EQ(this=column(name, alias), expression=column(name, "a")) for name in ("profile_id", "item_key")]
             on.append(exp.EQ(this=column("name", alias), expression=value(other)))
-            rows = rows.join(exp.to_table("segment_last").as_(alias), on=exp.and_(*on), join_type="left").where(test.copy())
+            rows = rows.join(exp.to_table("segment_last").as_(alias), on=exp.and_(*on), join_type="left").where(test.copy(), copy=False)
     keys = [column("profile_id", "a"), column("measure", "c")]
     if shape.kind in ("amount", "quantity"):
         total = exp.cast(exp.Sum(this=column(shape.kind, "a")), "DECIMAL(38,8)")
@@ -166,9 +166,9 @@ def counts_by_name(conditions: Sequence[CountCondition], as_of: date, activities
         if day != days[0]:
             inside = exp.GTE(this=column("occurred_on"), expression=value(day))
             counted = exp.Filter(this=counted, expression=exp.Where(this=inside))
-        query = query.select(exp.alias_(counted, name))
-    query = query.where(exp.In(this=column("name"), expressions=[value(name) for name in names]))
-    query = query.where(exp.GTE(this=column("occurred_on"), expression=value(days[0])))
+        query = query.select(exp.alias_(counted, name), copy=False)
+    query = query.where(exp.In(this=column("name"), expressions=[value(name) for name in names]), copy=False)
+    query = query.where(exp.GTE(this=column("occurred_on"), expression=value(days[0])), copy=False)
     return query.group_by(column("profile_id"), column("name")), columns
 
 
@@ -192,7 +192,7 @@ def words_by_name(bits: Bits, columns: Mapping[date, str], as_of: date) -> exp.S
             for name, masks in sorted(by_name.items())
         ]
         row = exp.Case(ifs=cases, default=exp.cast(exp.Literal.number(0), "BIGINT"))
-        query = query.select(exp.alias_(exp.BitwiseOrAgg(this=row), word(number)))
+        query = query.select(exp.alias_(exp.BitwiseOrAgg(this=row), word(number), copy=False), copy=False)
     return query.group_by(column("profile_id"))
 
 

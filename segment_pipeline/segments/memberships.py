@@ -84,8 +84,8 @@ def build_memberships(
         if written:
             _write(session, as_of, population, hashes)
     if written:
-        rebuild_changes(lake, as_of, written)
-    return _report(lake, as_of, population, written, failed)
+        rebuild_changes(lake, as_of, written, run)
+    return _report(lake, as_of, population, written, failed, run)
 
 
 def build_memberships_of(
@@ -165,9 +165,9 @@ def _write(session: Session, as_of: date, population: int, hashes: Mapping[str, 
 
 
 def _report(
-    lake: Lake, as_of: date, population: int, written: Collection[str], failed: Mapping[str, str]
+    lake: Lake, as_of: date, population: int, written: Collection[str], failed: Mapping[str, str], run: Run | None
 ) -> MembershipReport:
-    with lake.session() as session:
+    with session_of(lake, run) as session:
         session.scan("segment_sizes", partitions={"as_of": [as_of]})
         session.scan("membership_changes", partitions={"as_of": [as_of]})
         sizes = {r["segment"]: r["size"] for r in session.rows("SELECT segment, size FROM segment_sizes")}
