@@ -75,14 +75,16 @@ class DaySession(Session):
             self.run.prepared[name] = self._pins_of((name,))
         self.pins |= self.run.prepared[name]
 
-    def prepare(self, name: str, query: Statement | str, scans: Sequence[str], values: Mapping[str, Value]) -> None:
+    def prepare(
+        self, name: str, query: Statement | str, scans: Sequence[str], *, copy: bool, values: Mapping[str, Value]
+    ) -> None:
         if name not in self.run.prepared:
             for read in scans:
                 if read in self.run.prepared:
                     self.pins |= self.run.prepared[read]
                 else:
                     super().scan(read)
-            self.define(name, query, materialize=True, **values)
+            self.define(name, query, materialize=copy or self.run.several, **values)
             self.run.prepared[name] = self._pins_of(scans)
         self.pins |= self.run.prepared[name]
 
@@ -107,11 +109,16 @@ def session_of(lake: Lake, run: Run | None) -> Iterator[Session]:
         yield session
 
 
-def once(session: Session, name: str, query: Statement | str, scans: Sequence[str], **values: Value) -> None:
-    """Make a query over whole tables of facts, which does not depend on the day, a temporary table: once per run."""
+def once(
+    session: Session, name: str, query: Statement | str, scans: Sequence[str], *, copy: bool = True, **values: Value
+) -> None:
+    """Make a query over whole tables of facts, which does not depend on the day, a temporary table: once per run.
+
+    `copy` False: a view where only one day is to come, for what is large and read few times.
+    """
     if isinstance(session, DaySession):
-        session.prepare(name, query, scans, values)
+        session.prepare(name, query, scans, copy=copy, values=values)
         return
     for read in scans:
         session.scan(read)
-    session.define(name, query, materialize=True, **values)
+    session.define(name, query, materialize=copy, **values)

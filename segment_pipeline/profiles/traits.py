@@ -17,7 +17,7 @@ from segment_pipeline.profiles import activities, golden
 from segment_pipeline.profiles.identity import define_identifier_values, define_records
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import Run, session_of
+from segment_pipeline.profiles.runs import Run, once, session_of
 from segment_pipeline.records import Window
 
 
@@ -162,6 +162,7 @@ TRAITS: Final = tuple(
 )
 
 _STEPS: Final = (
+    "people",
     "refunds_as_of",
     "return_parts",
     "order_refunds",
@@ -219,8 +220,10 @@ def define_trait_facts(
     session.define("event_contacts", "SELECT source, anonymous_id, customer_key, email, occurred_on FROM event_days")
     define_identifier_values(session, identity_rules)
     golden.define_golden(session, as_of, identity_rules, timezone)
-    for name in ("refunds", "order_lines", "stores", "suppressions"):
+    for name in ("refunds", "stores", "suppressions"):
         session.scan(name)
+    once(session, "product_numbers", statement("profiles", "product_numbers"), scans=("products",))
+    once(session, "numbered_lines", statement("profiles", "numbered_lines"), scans=("order_lines",), copy=False)
     for name in ("order_persons", "sales", "met", "contact_persons", "campaigns_as_of"):
         if name == "campaigns_as_of":
             session.scan("campaigns")

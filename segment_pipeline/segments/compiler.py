@@ -42,7 +42,7 @@ UNION_GROUP = 50
 def checked(name: str, tree: exp.Expr) -> Statement:
     """A built query as a statement, under the lake's allow-list."""
     dialect.check(tree, name=name)
-    return Statement(name, tree.sql(dialect="duckdb"))
+    return Statement(name, tree.sql(dialect="duckdb", copy=False))
 
 
 @dataclass(frozen=True)
