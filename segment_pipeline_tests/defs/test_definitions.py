@@ -146,8 +146,12 @@ def test_a_backfill_that_selects_an_audience_sends_nothing(
         instance=instance, tags={"dagster/backfill": "abc"}, raise_on_error=False
     )
     assert not result.success
-    told_by = {e.step_failure_data.user_failure_data.description for e in result.all_events if e.is_step_failure}
-    assert told_by == {"a backfill never sends: launch the job sync, or `segment-pipeline audiences sync`"}
+    said = {
+        event.step_failure_data.user_failure_data.description
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    }
+    assert said == {"a backfill never sends: launch the job sync, or `segment-pipeline audiences sync`"}
 
 
 def test_our_errors_are_told_in_their_own_words_and_foreign_ones_only_by_place() -> None:
