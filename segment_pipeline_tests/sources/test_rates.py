@@ -19,7 +19,10 @@ def held(lake: Lake) -> list[tuple[str, date, Decimal]]:
 
 
 def test_declared_rates_and_a_file_land_alike_and_twice_changes_nothing(lake: Lake, tmp_path: Path) -> None:
-    declared = {date(2017, 1, 1): {"CAD": Decimal("0.74"), "USD": "1"}, date(2017, 2, 1): {"CAD": "0.76"}}
+    declared: dict[date, dict[str, Decimal | str]] = {
+        date(2017, 1, 1): {"CAD": Decimal("0.74"), "USD": "1"},
+        date(2017, 2, 1): {"CAD": "0.76"},
+    }
     file = tmp_path / "rates.csv"
     file.write_text("day,currency,rate\n2017-01-01,cad,0.74\n2017-02-01,CAD,0.76\n")
     assert land_rates(lake, declared, base="USD") == 2
