@@ -20,7 +20,7 @@ from segment_pipeline.profiles import build
 from segment_pipeline.records import Destination, Window
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world import build_world
-from segment_pipeline.segments.memberships import Rules, build_memberships
+from segment_pipeline.segments.memberships import Rules, build_memberships_of
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.landing import land, pull
@@ -79,12 +79,16 @@ class Company:
     def rates(self, lake: Lake) -> None:
         land_rates(lake, self.catalogue.rates or {}, base=self.settings.base_currency)
 
-    def derive(self, lake: Lake, day: date, segments: Sequence[Segment] | None = None) -> None:
-        """Everything derived of one day."""
-        build.identities(lake, day, self.settings, self.catalogue.identity)
-        build.traits(lake, day, self.settings, self.catalogue.traits, self.catalogue.identity)
-        chosen = self.catalogue.segments if segments is None else segments
-        build_memberships(lake, day, chosen, self.settings, rules=Rules(events=self.catalogue.events))
+    def derive(self, lake: Lake, days: Sequence[date], segments: Sequence[Segment] | None = None) -> None:
+        """Everything derived of some days, as one run that is asked for them."""
+        rules, chosen = Rules(events=self.catalogue.events), segments or self.catalogue.segments
+        identity = self.catalogue.identity
+        for reports in (
+            build.identities_of(lake, days, self.settings, identity),
+            build.traits_of(lake, days, self.settings, self.catalogue.traits, identity),
+            build_memberships_of(lake, days, chosen, self.settings, rules=rules),
+        ):
+            assert len(list(reports)) == len(days)
 
 
 @contextmanager
@@ -119,6 +123,21 @@ def rows_of(lake: Lake, name: str) -> list[dict[str, Any]]:
     with lake.session() as session:
         session.scan(name)
         return session.rows(f"SELECT * FROM {name}")
+
+
+def everybody_consents(lake: Lake) -> None:
+    """Newer than anything in the history, so that what changes afterwards is not consent."""
+    with lake.session() as session:
+        session.scan("profile_identifiers")
+        session.append(
+            "consents",
+            "SELECT DISTINCT 'form' AS source, identifier_type, identifier, channel, 'marketing' AS purpose, 'granted' AS status,"
+            " 'asked' AS evidence, CAST($at AS TIMESTAMPTZ) AS recorded_at, CAST($day AS DATE) AS day"
+            " FROM profile_identifiers, (SELECT unnest(['email', 'ads']) AS channel)"
+            " WHERE identifier_type IN ('email', 'phone')",
+            at=night_after(LAST) - timedelta(hours=6),
+            day=LAST,
+        )
 
 
 def held_by_tools(made: Company, ledger: Ledger, audiences: Iterable[Audience]) -> dict[str, list[Held]]:

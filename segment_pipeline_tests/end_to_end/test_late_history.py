@@ -23,6 +23,7 @@ from segment_pipeline_tests.end_to_end.company import (
     Company,
     Held,
     company,
+    everybody_consents,
     fresh_lake,
     held_by_tools,
     night_after,
@@ -110,23 +111,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 def arrive(made: Company, lake: Lake, window: Window) -> None:
     for pulled in made.pull(window):
         made.land(lake, pulled)
-    for day in (LAST - timedelta(days=1), LAST):
-        made.derive(lake, day, SEGMENTS)
-
-
-def everybody_consents(lake: Lake) -> None:
-    """Newer than anything in the history, so that what changes afterwards is not consent."""
-    with lake.session() as session:
-        session.scan("profile_identifiers")
-        session.append(
-            "consents",
-            "SELECT DISTINCT 'form' AS source, identifier_type, identifier, channel, 'marketing' AS purpose, 'granted' AS status,"
-            " 'asked' AS evidence, CAST($at AS TIMESTAMPTZ) AS recorded_at, CAST($day AS DATE) AS day"
-            " FROM profile_identifiers, (SELECT unnest(['email', 'ads']) AS channel)"
-            " WHERE identifier_type IN ('email', 'phone')",
-            at=night_after(LAST) - timedelta(hours=6),
-            day=LAST,
-        )
+    made.derive(lake, [LAST - timedelta(days=1), LAST], SEGMENTS)
 
 
 def stage(made: Company, lake: Lake, ledger: Ledger, tools: Mapping[str, Destination]) -> Stage:

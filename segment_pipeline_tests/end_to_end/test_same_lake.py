@@ -140,24 +140,30 @@ def test_landed_shuffled_and_twice_it_is_the_same_lake(told: Told) -> None:
     assert landed(told, "shuffled", pieces) == content(told.lake, LANDED)
 
 
-def derived(told: Told, name: str, days: list[date]) -> dict[str, list[str]]:
+def derived(told: Told, name: str, runs: list[list[date]]) -> dict[str, list[str]]:
+    """The derived tables after runs of some days each."""
     shutil.copytree(told.folder / "in-order" / "lake", told.folder / name / "lake")
     lake = fresh_lake(told.folder / name)
-    for day in days:
-        told.company.derive(lake, day)
+    for days in runs:
+        told.company.derive(lake, days)
     return content(lake, DERIVED, without=["inputs"])
 
 
 @pytest.fixture(scope="module")
 def forward(told: Told) -> dict[str, list[str]]:
-    return derived(told, "forward", DAYS)
+    return derived(told, "forward", [[day] for day in DAYS])
 
 
-@pytest.mark.parametrize("order", [(3, 2, 1, 0), (2, 0, 3, 0, 1, 2)], ids=["newest first", "shuffled, some days again"])
-def test_derived_in_any_order_of_days_it_is_the_same(
-    told: Told, forward: dict[str, list[str]], order: tuple[int, ...]
+@pytest.mark.parametrize(
+    "runs",
+    [[[3], [2], [1], [0]], [[2], [0], [3], [0], [1], [2]], [[0, 1, 2, 3]], [[2, 3], [0, 1]]],
+    ids=["newest first", "shuffled, some days again", "in one run", "two runs, the later days first"],
+)
+def test_derived_in_any_order_and_grouping_of_days_it_is_the_same(
+    told: Told, forward: dict[str, list[str]], runs: list[list[int]]
 ) -> None:
-    made = derived(told, f"order-{''.join(map(str, order))}", [DAYS[n] for n in order])
+    name = "-".join("".join(map(str, run)) for run in runs)
+    made = derived(told, f"runs-{name}", [[DAYS[n] for n in run] for run in runs])
     for name in DERIVED:
         assert made[name] == forward[name], name
 
@@ -165,7 +171,7 @@ def test_derived_in_any_order_of_days_it_is_the_same(
 def test_running_a_past_day_again_changes_no_table(told: Told, forward: dict[str, list[str]]) -> None:
     lake = fresh_lake(told.folder / "forward")
     for day in DAYS[:-1]:
-        told.company.derive(lake, day)
+        told.company.derive(lake, [day])
         again = content(lake, DERIVED, without=["inputs"])
         assert {name for name in DERIVED if again[name] != forward[name]} == set(), day
     assert all(forward[name] for name in DERIVED if name != "profile_aliases")
