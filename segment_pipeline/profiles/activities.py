@@ -17,6 +17,7 @@ from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.identity import define_orders, register_rules
 from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.runs import once
 from segment_pipeline.records import Window
 
 ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
@@ -94,7 +95,7 @@ def define_activities(
     session.define("carts_as_of", statement("profiles", "carts_as_of"), as_of=as_of, end=end)
     session.define("cart_products", statement("profiles", "cart_products"), zone=timezone)
     define_sales(session, as_of)
-    session.scan("order_lines")
+    define_lines(session)
     session.scan("campaigns")
     session.define("campaigns_as_of", statement("profiles", "campaigns_as_of"), as_of=as_of)
     query = statement("profiles", "activities")
@@ -103,10 +104,11 @@ def define_activities(
 
 def define_persons(session: Session, as_of: date) -> None:
     """Define the view persons(source, entity, record_key, profile_id) of one snapshot; raises ContractError without one."""
-    if as_of not in session.lake.snapshots("identities"):
-        raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
     session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_as_of")
     session.define("persons", "SELECT source, entity, record_key, profile_id FROM identities_as_of", materialize=True)
+    # A snapshot is there when it has a row: asking the table's log would open it once more.
+    if not session.value("SELECT count(*) FROM persons"):
+        raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
 
 
 def define_sales(session: Session, as_of: date) -> None:
@@ -130,3 +132,10 @@ def define_products(session: Session, as_of: date) -> None:
     """Define products_as_of, one row per product."""
     session.scan("products")
     session.define("products_as_of", statement("profiles", "products_as_of"), materialize=True, as_of=as_of)
+
+
+def define_lines(session: Session) -> None:
+    """Define numbered_lines and numbered_products over order_versions and products_as_of."""
+    once(session, "product_numbers", statement("profiles", "product_numbers"), scans=("products",))
+    once(session, "numbered_lines", statement("profiles", "numbered_lines"), scans=("order_lines",), copy=False)
+    session.define("numbered_products", statement("profiles", "numbered_products"), materialize=True)

@@ -17,7 +17,7 @@ from segment_pipeline.profiles import activities, golden
 from segment_pipeline.profiles.identity import define_identifier_values, define_records
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import Run, once, session_of
+from segment_pipeline.profiles.runs import Run, session_of
 from segment_pipeline.records import Window
 
 
@@ -222,8 +222,6 @@ def define_trait_facts(
     golden.define_golden(session, as_of, identity_rules, timezone)
     for name in ("refunds", "stores", "suppressions"):
         session.scan(name)
-    once(session, "product_numbers", statement("profiles", "product_numbers"), scans=("products",))
-    once(session, "numbered_lines", statement("profiles", "numbered_lines"), scans=("order_lines",), copy=False)
     for name in ("order_persons", "sales", "met", "contact_persons", "campaigns_as_of"):
         if name == "campaigns_as_of":
             session.scan("campaigns")
@@ -231,6 +229,7 @@ def define_trait_facts(
             name, statement("profiles", name), materialize=name != "sales", **_wanted(name, {"as_of": as_of})
         )
     activities.define_products(session, as_of)
+    activities.define_lines(session)
     values: dict[str, Any] = {
         "as_of": as_of,
         "end": Window.of(as_of).instants(timezone)[1],

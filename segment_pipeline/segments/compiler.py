@@ -138,7 +138,9 @@ class Compilation:
         copy = passes + 2 * bool(self._followers()) > PASSES_BEFORE_A_COPY
         session.define("segment_activities", checked("segments/activities", query), materialize=copy)
         if self._followers():
-            session.define("segment_last", statement("segments", "last"), materialize=True, names=self._followers())
+            followed = {m.of.name for m in self.measures if m.of.never is not None or m.of.not_followed_by is not None}
+            values = {"names": self._followers(), "followed": sorted(followed)}
+            session.define("segment_last", statement("segments", "last"), materialize=True, **values)
 
     def _followers(self) -> list[str]:
         found = {measure.of.not_followed_by for measure in self.measures} | {measure.of.never for measure in self.measures}

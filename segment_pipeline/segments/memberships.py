@@ -85,7 +85,7 @@ def build_memberships(
             _write(session, as_of, population, hashes)
     if written:
         rebuild_changes(lake, as_of, written, run)
-    return _report(lake, as_of, population, written, failed, run)
+    return _report(lake, as_of, population, written, failed=failed, run=run)
 
 
 def build_memberships_of(
@@ -105,9 +105,9 @@ def build_memberships_of(
 
 def open_people(session: Session, as_of: date) -> None:
     """Define the views traits and trait_shares of one day; raises ContractError when there is no such snapshot."""
-    if as_of not in session.lake.snapshots("traits"):
-        raise ContractError(f"there are no traits as of {as_of}: materialise them for that day first")
     session.scan("traits", partitions={"as_of": [as_of]})
+    if not session.value("SELECT count(*) FROM traits"):
+        raise ContractError(f"there are no traits as of {as_of}: materialise them for that day first")
     session.scan("trait_shares", partitions={"as_of": [as_of]})
 
 
@@ -165,7 +165,7 @@ def _write(session: Session, as_of: date, population: int, hashes: Mapping[str, 
 
 
 def _report(
-    lake: Lake, as_of: date, population: int, written: Collection[str], failed: Mapping[str, str], run: Run | None
+    lake: Lake, as_of: date, population: int, written: Collection[str], *, failed: Mapping[str, str], run: Run | None
 ) -> MembershipReport:
     with session_of(lake, run) as session:
         session.scan("segment_sizes", partitions={"as_of": [as_of]})

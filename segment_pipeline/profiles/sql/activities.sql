@@ -16,8 +16,8 @@ SELECT
     p.launched_on, l.quantity, l.net_base, l.is_markdown, coalesce(g.name, o.campaign_key), o.channel,
     CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(NULL AS DOUBLE), o.order_key
 FROM sales AS o
-JOIN order_lines AS l ON l.source = o.source AND l.order_key = o.order_key AND l.updated_at = o.updated_at
-LEFT JOIN products_as_of AS p ON p.source = l.source AND p.product_key = l.product_key
+JOIN numbered_lines AS l ON l.order_no = o.order_no
+LEFT JOIN numbered_products AS p ON p.product_no = l.product_no
 LEFT JOIN campaigns_as_of AS g ON g.source = o.source AND g.campaign_key = o.campaign_key
 WHERE o.ordered_on >= $since
 UNION ALL
