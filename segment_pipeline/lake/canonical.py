@@ -87,7 +87,11 @@ TABLES = (
             C("currency", "VARCHAR", "ISO 4217 of the price"),
             C("launched_on", "DATE", "first day it was sold; NULL: unknown"),
             C("deleted_on", "DATE", "day the source said it is gone; NULL: it is there"),
-            C("skus", "VARCHAR[]", "stock keeping units it is sold under: what one product has in common across sources"),
+            C(
+                "skus",
+                "VARCHAR[]",
+                "stock keeping units it is sold under: what one product has in common across sources",
+            ),
             DAY,
         ),
         key=("source", "product_key", "updated_at"),
@@ -166,7 +170,12 @@ TABLES = (
         "one row per refund of money; versions share the key and differ in updated_at",
         (
             SOURCE,
-            C("refund_key", "VARCHAR", "the source's id of the refund, with the line's where it names one", nullable=False),
+            C(
+                "refund_key",
+                "VARCHAR",
+                "the source's id of the refund, with the line's where it names one",
+                nullable=False,
+            ),
             UPDATED,
             C("order_key", "VARCHAR", "order refunded; NULL: not linked"),
             C("line_number", "VARCHAR", "line refunded; NULL: the order as a whole"),

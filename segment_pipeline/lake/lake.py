@@ -53,6 +53,11 @@ class Lake:
 
     def __init__(self, root: str, engine: Engine, *, storage_options: Mapping[str, str] | None = None) -> None:
         self.root, self.engine, self.storage_options = root.rstrip("/"), engine, dict(storage_options or {})
+        if odd := sorted(set(self.root) & set("*?[")):
+            # DuckDB takes these in a file's name for patterns.
+            raise ConfigError(
+                f"the lake's path holds {' and '.join(odd)}: choose a folder without them (SEGMENT_PIPELINE_LAKE)"
+            )
         self.lease = None if "://" in root else Path(self.root) / "lease"
 
     @classmethod

@@ -16,7 +16,12 @@ from segment_pipeline.profiles.runs import Run, session_of
 from segment_pipeline.segments.partitions import replace_segments
 
 _PAIRS = pa.schema(
-    [("segment", pa.string()), ("definition_hash", pa.string()), ("previous_as_of", pa.date32()), ("previous_hash", pa.string())]
+    [
+        ("segment", pa.string()),
+        ("definition_hash", pa.string()),
+        ("previous_as_of", pa.date32()),
+        ("previous_hash", pa.string()),
+    ]
 )
 
 

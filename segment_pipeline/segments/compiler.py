@@ -82,7 +82,9 @@ class Compilation:
         if self.bits.others:
             self._define_measured(session, latest)
             self._define_hits(session, latest)
-            session.define("segment_other_words", checked("segments/other_words", self._other_words()), materialize=True)
+            session.define(
+                "segment_other_words", checked("segments/other_words", self._other_words()), materialize=True
+            )
         session.define("segment_people", checked("segments/people", self._people()), materialize=True)
 
     def members(self) -> Statement:
@@ -143,7 +145,9 @@ class Compilation:
             session.define("segment_last", statement("segments", "last"), materialize=True, **values)
 
     def _followers(self) -> list[str]:
-        found = {measure.of.not_followed_by for measure in self.measures} | {measure.of.never for measure in self.measures}
+        found = {measure.of.not_followed_by for measure in self.measures} | {
+            measure.of.never for measure in self.measures
+        }
         return sorted(name for name in found if name is not None)
 
     def _define_measured(self, session: Session, latest: Latest) -> None:
@@ -157,8 +161,12 @@ class Compilation:
             session.register(name, measuring.selection_rows(measures, shape, latest, self.as_of))
             target = sums if shape.kind in ("amount", "quantity") else counts
             target.append(measuring.measured(shape, "segment_activities", name))
-        session.define("segment_counts", checked("segments/counts", _union(counts) if counts else _unmeasured("n", "BIGINT")))
-        session.define("segment_sums", checked("segments/sums", _union(sums) if sums else _unmeasured("total", "DECIMAL(38,8)")))
+        session.define(
+            "segment_counts", checked("segments/counts", _union(counts) if counts else _unmeasured("n", "BIGINT"))
+        )
+        session.define(
+            "segment_sums", checked("segments/sums", _union(sums) if sums else _unmeasured("total", "DECIMAL(38,8)"))
+        )
 
     def _define_hits(self, session: Session, latest: Latest) -> None:
         for name, rows in measuring.term_tables(self.bits, self.measures).items():
@@ -172,7 +180,10 @@ class Compilation:
             elif isinstance(condition, SequenceCondition):
                 people = measuring.sequence(condition, "segment_activities", latest, self.as_of)
             if people is not None:
-                at = [exp.alias_(exp.cast(value(bit.word), "INTEGER"), "word"), exp.alias_(exp.cast(value(bit.mask), "BIGINT"), "mask")]
+                at = [
+                    exp.alias_(exp.cast(value(bit.word), "INTEGER"), "word"),
+                    exp.alias_(exp.cast(value(bit.mask), "BIGINT"), "mask"),
+                ]
                 parts.append(exp.select(column("profile_id"), *at).from_(people.subquery("people")))
         session.define("segment_hits", checked("segments/hits", _union(parts)))
 
@@ -270,7 +281,9 @@ def _traits_of(found: Iterable[Rule]) -> tuple[str, ...]:
 def _top(condition: TopCondition) -> exp.Select:
     known = exp.Not(this=exp.Is(this=column(condition.trait), expression=exp.null()))
     order = [exp.Ordered(this=column(condition.trait), desc=True), exp.Ordered(this=column("profile_id"))]
-    return exp.select(column("profile_id")).from_(exp.to_table("traits")).where(known).order_by(*order).limit(condition.n)
+    return (
+        exp.select(column("profile_id")).from_(exp.to_table("traits")).where(known).order_by(*order).limit(condition.n)
+    )
 
 
 def _union(selects: Sequence[exp.Select]) -> exp.Query:
@@ -284,12 +297,13 @@ def _union(selects: Sequence[exp.Select]) -> exp.Query:
 
 
 def _unmeasured(name: str, kind: str) -> exp.Select:
-    none = [exp.alias_(exp.cast(exp.null(), "VARCHAR"), "profile_id"), exp.alias_(exp.cast(exp.null(), "INTEGER"), "measure")]
+    none = [
+        exp.alias_(exp.cast(exp.null(), "VARCHAR"), "profile_id"),
+        exp.alias_(exp.cast(exp.null(), "INTEGER"), "measure"),
+    ]
     return exp.select(*none, exp.alias_(exp.cast(exp.null(), kind), name)).where(exp.false())
 
 
 def _nobody() -> exp.Select:
     none = [exp.alias_(exp.cast(exp.null(), "VARCHAR"), name) for name in ("segment", "profile_id")]
     return exp.select(*none).where(exp.false())
-
-

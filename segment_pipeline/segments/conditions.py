@@ -126,7 +126,18 @@ def _normal(of: Activities) -> Activities:
     # The same choice in another order of names is measured once.
     names = {
         field: tuple(sorted(set(getattr(of, field))))
-        for field in ("item", "brand", "department", "category", "collection", "campaign", "channel", "subject", "text", "source")
+        for field in (
+            "item",
+            "brand",
+            "department",
+            "category",
+            "collection",
+            "campaign",
+            "channel",
+            "subject",
+            "text",
+            "source",
+        )
     }
     return replace(of, **names)  # type: ignore[arg-type]
 

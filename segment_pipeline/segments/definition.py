@@ -18,7 +18,18 @@ from segment_pipeline.segments.rules import Segment
 # Part of every definition_hash: raise it when the same rule begins to mean other people.
 COMPILER_VERSION = 1
 
-_UNORDERED = {"item", "brand", "department", "category", "collection", "campaign", "channel", "subject", "text", "source"}
+_UNORDERED = {
+    "item",
+    "brand",
+    "department",
+    "category",
+    "collection",
+    "campaign",
+    "channel",
+    "subject",
+    "text",
+    "source",
+}
 
 
 def children(rule: Rule) -> tuple[Rule, ...]:
@@ -71,17 +82,25 @@ def definition_hash(segment: Segment, segments: Mapping[str, Segment]) -> str:
     held: dict[str, Any] = {}
     _collect(segment.name, segment.where, segments, held, (segment.name,))
     text = json.dumps(
-        {"compiler": COMPILER_VERSION, "where": canonical(segment.where), "references": held}, sort_keys=True, ensure_ascii=True
+        {"compiler": COMPILER_VERSION, "where": canonical(segment.where), "references": held},
+        sort_keys=True,
+        ensure_ascii=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _collect(name: str, rule: Rule, segments: Mapping[str, Segment], held: dict[str, Any], path: tuple[str, ...]) -> None:
+def _collect(
+    name: str, rule: Rule, segments: Mapping[str, Segment], held: dict[str, Any], path: tuple[str, ...]
+) -> None:
     for reference in sorted(references(rule)):
         if reference not in segments:
-            raise ConfigError(f"segment {name} refers to segment {reference}, which is not declared: declare it or correct the name")
+            raise ConfigError(
+                f"segment {name} refers to segment {reference}, which is not declared: declare it or correct the name"
+            )
         if reference in path:
-            raise ConfigError(f"segments refer to each other in a circle ({' -> '.join((*path, reference))}): take one reference out")
+            raise ConfigError(
+                f"segments refer to each other in a circle ({' -> '.join((*path, reference))}): take one reference out"
+            )
         if reference not in held:
             where = segments[reference].where
             held[reference] = canonical(where)

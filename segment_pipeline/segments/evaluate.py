@@ -57,7 +57,8 @@ def members(segments: Sequence[Segment], world: World) -> dict[str, set[str]]:
     """The members of each segment, by its name."""
     evaluator = _Evaluator(world, {segment.name: segment for segment in segments})
     return {
-        segment.name: {row["profile_id"] for row in world.traits if evaluator.holds(segment.where, row)} for segment in segments
+        segment.name: {row["profile_id"] for row in world.traits if evaluator.holds(segment.where, row)}
+        for segment in segments
     }
 
 
@@ -93,14 +94,18 @@ class _Evaluator:
             case InsideRule(corners):
                 return _known(person, "lat", "lon") and _is_inside(person["lat"], person["lon"], corners)
             case BirthdayRule(days):
-                return person["birth_day"] is not None and days_to_birthday(person["birth_day"], self.world.as_of) <= days
+                return (
+                    person["birth_day"] is not None and days_to_birthday(person["birth_day"], self.world.as_of) <= days
+                )
             case TopRule(trait, n):
                 known = [row for row in self.world.traits if row[trait] is not None]
                 known.sort(key=lambda row: row["profile_id"])
                 known.sort(key=lambda row: row[trait], reverse=True)
                 return person["profile_id"] in [row["profile_id"] for row in known[:n]]
             case SequenceRule(steps, within):
-                return any(self._continues(steps[1:], row, row, within, person) for row in self._chosen(steps[0], person))
+                return any(
+                    self._continues(steps[1:], row, row, within, person) for row in self._chosen(steps[0], person)
+                )
         raise TypeError(type(rule).__name__)
 
     def _counted(self, rule: CountRule, person: Row) -> bool:
@@ -112,7 +117,9 @@ class _Evaluator:
 
     def _share_holds(self, rule: ShareRule, person: Row) -> bool:
         column = "share_total" if rule.lifetime else "share_365d"
-        rows = [r for r in self.world.shares if r["profile_id"] == person["profile_id"] and r["dimension"] == rule.dimension]
+        rows = [
+            r for r in self.world.shares if r["profile_id"] == person["profile_id"] and r["dimension"] == rule.dimension
+        ]
         known = {row["value"]: row[column] for row in rows if row[column] is not None}
         return bool(known) and _COMPARE[rule.operator](known.get(rule.value, 0.0), rule.share)
 
@@ -209,14 +216,19 @@ def _in_hours(local_at: Any, hours: tuple[int, int]) -> bool:
 def kilometres(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Great-circle distance by the haversine formula on a sphere of 6371.0088 km."""
     half_lat, half_lon = math.radians(lat_a - lat_b) / 2, math.radians(lon_a - lon_b) / 2
-    inner = math.sin(half_lat) ** 2 + math.cos(math.radians(lat_a)) * math.cos(math.radians(lat_b)) * math.sin(half_lon) ** 2
+    inner = (
+        math.sin(half_lat) ** 2
+        + math.cos(math.radians(lat_a)) * math.cos(math.radians(lat_b)) * math.sin(half_lon) ** 2
+    )
     return 2 * 6371.0088 * math.asin(math.sqrt(min(1.0, inner)))
 
 
 def _is_inside(lat: float, lon: float, corners: Sequence[tuple[float, float]]) -> bool:
     inside = False
     for (lat_a, lon_a), (lat_b, lon_b) in zip(corners, (*corners[1:], corners[0]), strict=True):
-        if (lat_a <= lat < lat_b or lat_b <= lat < lat_a) and lon < (lat - lat_a) * ((lon_b - lon_a) / (lat_b - lat_a)) + lon_a:
+        if (lat_a <= lat < lat_b or lat_b <= lat < lat_a) and lon < (lat - lat_a) * (
+            (lon_b - lon_a) / (lat_b - lat_a)
+        ) + lon_a:
             inside = not inside
     return inside
 

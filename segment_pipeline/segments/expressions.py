@@ -27,7 +27,14 @@ from segment_pipeline.segments.rules import Segment
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius R1 of the IUGG
 
-_COMPARE: dict[str, type[exp.Binary]] = {"==": exp.EQ, "!=": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE}
+_COMPARE: dict[str, type[exp.Binary]] = {
+    "==": exp.EQ,
+    "!=": exp.NEQ,
+    "<": exp.LT,
+    "<=": exp.LTE,
+    ">": exp.GT,
+    ">=": exp.GTE,
+}
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -180,6 +187,10 @@ def _inside(corners: tuple[tuple[float, float], ...]) -> exp.Expr:
     total = crossings[0]
     for crossing in crossings[1:]:
         total = exp.Add(this=total, expression=crossing)
-    odd = exp.EQ(this=exp.Mod(this=exp.paren(total), expression=exp.Literal.number(2)), expression=exp.Literal.number(1))
-    unknown = exp.or_(exp.Is(this=column("lat"), expression=exp.null()), exp.Is(this=column("lon"), expression=exp.null()))
+    odd = exp.EQ(
+        this=exp.Mod(this=exp.paren(total), expression=exp.Literal.number(2)), expression=exp.Literal.number(1)
+    )
+    unknown = exp.or_(
+        exp.Is(this=column("lat"), expression=exp.null()), exp.Is(this=column("lon"), expression=exp.null())
+    )
     return exp.and_(exp.not_(unknown), odd)

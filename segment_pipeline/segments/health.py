@@ -44,7 +44,9 @@ def findings(lake: Lake, segments: Sequence[Segment], as_of: date | None = None)
         for name, size in sizes.items():
             history = [row for row in rows if row["segment"] == name]
             found += _sized(by_name[name], size, day)
-            found += _dipped(name, size, [row for row in history if row["definition_hash"] == history[-1]["definition_hash"]][:-1])
+            found += _dipped(
+                name, size, [row for row in history if row["definition_hash"] == history[-1]["definition_hash"]][:-1]
+            )
         found += _alike(session, sizes, day)
     return found
 
@@ -68,7 +70,11 @@ def _sized(segment: Segment, size: int, day: date) -> list[Finding]:
         text = f"has {size} members, fewer than the {segment.minimum_size} it needs to be worth a message: widen it or retire it"
         found.append(Finding(segment.name, "small", text))
     if segment.review_on is not None and day >= segment.review_on:
-        found.append(Finding(segment.name, "review", f"was to be reviewed on {segment.review_on}: do so and set a later review_on"))
+        found.append(
+            Finding(
+                segment.name, "review", f"was to be reviewed on {segment.review_on}: do so and set a later review_on"
+            )
+        )
     return found
 
 

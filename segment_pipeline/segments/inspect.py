@@ -101,7 +101,9 @@ def explain(  # noqa: PLR0917 as `preview`, and the person
     with lake.session() as session:
         open_people(session, as_of)
         if not session.value("SELECT count(*) FROM traits WHERE profile_id = $one", one=profile_id):
-            raise ConfigError(f"there is no profile {profile_id} as of {as_of}: `segment-pipeline profile show` finds ids")
+            raise ConfigError(
+                f"there is no profile {profile_id} as of {as_of}: `segment-pipeline profile show` finds ids"
+            )
         compilation = _compiled(session, as_of, segment, segments, settings, only=profile_id)
         query = exp.select(exp.alias_(compilation.expressions.of(segment.where), "member"))
         for number, (_, rule) in enumerate(rules):
@@ -115,7 +117,13 @@ def explain(  # noqa: PLR0917 as `preview`, and the person
 
 
 def _compiled(
-    session: Session, as_of: date, segment: Segment, segments: Sequence[Segment], settings: Settings, *, only: str | None = None
+    session: Session,
+    as_of: date,
+    segment: Segment,
+    segments: Sequence[Segment],
+    settings: Settings,
+    *,
+    only: str | None = None,
 ) -> Compilation:
     known = Rules()
     declared = {one.name: one for one in segments} | {segment.name: segment}
@@ -125,7 +133,9 @@ def _compiled(
     compilation = compile_segments([segment], as_of, traits=known.traits, declared=declared)
     define_activities(session, as_of, timezone=settings.timezone, since=compilation.since)
     if only is not None:
-        session.define("activities_of_one", "SELECT * FROM activities WHERE profile_id = $one", materialize=True, one=only)
+        session.define(
+            "activities_of_one", "SELECT * FROM activities WHERE profile_id = $one", materialize=True, one=only
+        )
         session.define("activities", "SELECT * FROM activities_of_one")
     compilation.define(session)
     return compilation
@@ -177,6 +187,8 @@ def _measured(session: Session, compilation: Compilation, rule: CountRule | SumR
         query = f"SELECT {number} AS found FROM {name} WHERE profile_id = $one AND measure = $measure"
         rows = session.rows(query, one=profile_id, measure=compilation.measures[measure])
         return str(rows[0]["found"].normalize() if isinstance(rule, SumRule) else rows[0]["found"]) if rows else "0"
-    count = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "found")).from_(exp.to_table("segment_activities").as_("a"))
+    count = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "found")).from_(
+        exp.to_table("segment_activities").as_("a")
+    )
     count = count.where(*measuring.chosen(rule.of, {}, compilation.as_of))
     return str(session.value(checked("segments/explain", count)))

@@ -57,7 +57,8 @@ def browsed_latest_without_buying(category: Names, within: Days) -> Rule:
 def bought_without(category: Names, complement: Names, within: Days) -> Rule:
     """Bought from a category and not from what goes with it."""
     return all_of(
-        did("product_bought", category=category, within=within), did_not("product_bought", category=complement, within=within)
+        did("product_bought", category=category, within=within),
+        did_not("product_bought", category=complement, within=within),
     )
 
 

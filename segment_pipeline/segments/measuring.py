@@ -106,7 +106,12 @@ def selection_rows(measures: Mapping[Measure, int], shape: Shape, latest: Latest
             rows.append(dict(zip(shape.fields, combination, strict=True)) | fixed | hours | scores)
     schema = pa.schema(
         [("measure", pa.int32()), ("name", pa.string()), ("from_day", pa.date32())]
-        + [("hour_from", pa.int32()), ("hour_to", pa.int32()), ("score_low", pa.float64()), ("score_high", pa.float64())]
+        + [
+            ("hour_from", pa.int32()),
+            ("hour_to", pa.int32()),
+            ("score_low", pa.float64()),
+            ("score_high", pa.float64()),
+        ]
         + [(field, pa.string()) for field in shape.fields]
     )
     return pa.Table.from_pylist(rows, schema=schema)
@@ -119,7 +124,9 @@ _IN_HOURS = exp.condition(
 )
 _IN_SCORES = exp.condition("a.score >= c.score_low AND a.score <= c.score_high", dialect="duckdb")
 # An instant later than the last purchase of it: nothing followed.
-_NOT_FOLLOWED = exp.condition("a.item_key IS NOT NULL AND (f.last_at IS NULL OR f.last_at < a.occurred_at)", dialect="duckdb")
+_NOT_FOLLOWED = exp.condition(
+    "a.item_key IS NOT NULL AND (f.last_at IS NULL OR f.last_at < a.occurred_at)", dialect="duckdb"
+)
 _NEVER = exp.condition("a.item_key IS NOT NULL AND n.last_at IS NULL", dialect="duckdb")
 
 
@@ -138,11 +145,17 @@ def measured(shape: Shape, activities: str, selection: str) -> exp.Select:
         if other is not None:
             on = [exp.EQ(this=column(name, alias), expression=column(name, "a")) for name in ("profile_id", "item_key")]
             on.append(exp.EQ(this=column("name", alias), expression=value(other)))
-            rows = rows.join(exp.to_table("segment_last").as_(alias), on=exp.and_(*on), join_type="left").where(test.copy(), copy=False)
+            rows = rows.join(exp.to_table("segment_last").as_(alias), on=exp.and_(*on), join_type="left").where(
+                test.copy(), copy=False
+            )
     keys = [column("profile_id", "a"), column("measure", "c")]
     if shape.kind in ("amount", "quantity"):
         total = exp.cast(exp.Sum(this=column(shape.kind, "a")), "DECIMAL(38,8)")
-        return rows.select(exp.alias_(exp.Coalesce(this=total, expressions=[exp.cast(exp.Literal.number(0), "DECIMAL(38,8)")]), "total")).group_by(*keys)
+        return rows.select(
+            exp.alias_(
+                exp.Coalesce(this=total, expressions=[exp.cast(exp.Literal.number(0), "DECIMAL(38,8)")]), "total"
+            )
+        ).group_by(*keys)
     counted = exp.alias_(exp.Count(this=exp.Star(), big_int=True), "n")
     if shape.kind == "count":
         return rows.select(counted).group_by(*keys)
@@ -155,7 +168,9 @@ def measured(shape: Shape, activities: str, selection: str) -> exp.Select:
     )
 
 
-def counts_by_name(conditions: Sequence[CountCondition], as_of: date, activities: str) -> tuple[exp.Select, dict[date, str]]:
+def counts_by_name(
+    conditions: Sequence[CountCondition], as_of: date, activities: str
+) -> tuple[exp.Select, dict[date, str]]:
     """One row per person and activity name, with one filtered count per distinct first day of a window."""
     days = sorted({first_day(condition.measure.of, as_of) for condition in conditions})
     names = sorted({condition.measure.of.name for condition in conditions})
@@ -186,7 +201,9 @@ def words_by_name(bits: Bits, columns: Mapping[date, str], as_of: date) -> exp.S
                 met = exp.and_(met, exp.LTE(this=held.copy(), expression=value(condition.at_most)))
             mask = exp.cast(exp.Literal.number(bit.mask), "BIGINT")
             none = exp.cast(exp.Literal.number(0), "BIGINT")
-            by_name.setdefault(condition.measure.of.name, []).append(exp.Case(ifs=[exp.If(this=met, true=mask)], default=none))
+            by_name.setdefault(condition.measure.of.name, []).append(
+                exp.Case(ifs=[exp.If(this=met, true=mask)], default=none)
+            )
         cases = [
             exp.If(this=exp.EQ(this=column("name"), expression=value(name)), true=_either(masks))
             for name, masks in sorted(by_name.items())
@@ -215,9 +232,14 @@ def term_tables(bits: Bits, measures: Mapping[Measure, int]) -> dict[str, pa.Tab
             case CountCondition(measure, at_least, at_most):
                 counts.append({"measure": measures[measure], "at_least": at_least, "at_most": at_most} | at)
             case SumCondition(measure, operator, limit):
-                sums.append({"measure": measures[measure], "operator": operator, "limit": limit.quantize(Decimal("1e-8"))} | at)
+                sums.append(
+                    {"measure": measures[measure], "operator": operator, "limit": limit.quantize(Decimal("1e-8"))} | at
+                )
             case ShareCondition(dimension, name, lifetime, operator, share):
-                shares.append({"dimension": dimension, "value": name, "lifetime": lifetime, "operator": operator, "limit": share} | at)
+                shares.append(
+                    {"dimension": dimension, "value": name, "lifetime": lifetime, "operator": operator, "limit": share}
+                    | at
+                )
             case KnownShareCondition(dimension, lifetime):
                 known.append({"dimension": dimension, "lifetime": lifetime} | at)
             case TopCondition() | SequenceCondition():
@@ -228,12 +250,20 @@ def term_tables(bits: Bits, measures: Mapping[Measure, int]) -> dict[str, pa.Tab
             counts, pa.schema([("measure", pa.int32()), ("at_least", pa.int64()), ("at_most", pa.int64()), *place])
         ),
         "segment_sum_terms": pa.Table.from_pylist(
-            sums, pa.schema([("measure", pa.int32()), ("operator", pa.string()), ("limit", pa.decimal128(38, 8)), *place])
+            sums,
+            pa.schema([("measure", pa.int32()), ("operator", pa.string()), ("limit", pa.decimal128(38, 8)), *place]),
         ),
         "segment_share_terms": pa.Table.from_pylist(
             shares,
             pa.schema(
-                [("dimension", pa.string()), ("value", pa.string()), ("lifetime", pa.bool_()), ("operator", pa.string()), ("limit", pa.float64()), *place]
+                [
+                    ("dimension", pa.string()),
+                    ("value", pa.string()),
+                    ("lifetime", pa.bool_()),
+                    ("operator", pa.string()),
+                    ("limit", pa.float64()),
+                    *place,
+                ]
             ),
         ),
         "segment_known_terms": pa.Table.from_pylist(
@@ -256,7 +286,9 @@ def sequence(condition: SequenceCondition, activities: str, latest: Latest, as_o
             exp.LT(this=column("at", "b"), expression=column("at", "s")),
         )
         chain = (
-            exp.select(column("profile_id", "s"), column("at", "s"), exp.alias_(exp.Max(this=column("began", "b")), "began"))
+            exp.select(
+                column("profile_id", "s"), column("at", "s"), exp.alias_(exp.Max(this=column("began", "b")), "began")
+            )
             .from_(here.subquery("s"))
             .join(chain.subquery("b"), on=in_order)
             .group_by(column("profile_id", "s"), column("at", "s"))

@@ -140,7 +140,9 @@ def _run_alone(
     for segment in segments:
         try:
             _run(session, compile_segments([segment], as_of, traits=known.traits, declared=by_name))
-            session.define(f"segment_members_{len(done)}", "SELECT segment, profile_id FROM segment_members", materialize=True)
+            session.define(
+                f"segment_members_{len(done)}", "SELECT segment, profile_id FROM segment_members", materialize=True
+            )
             done.append(segment.name)
         except SegmentPipelineError as error:
             failed[segment.name] = f"{segment.place}: segment {segment.name}: {error}"

@@ -24,7 +24,9 @@ def replace_segments(session: Session, name: str, query: str, day: date, segment
         session.pins.pop(name, None)
         session.scan(name, partitions={"as_of": [day]}, alias=f"{name}_held")
         before = session.pins.get(name, 0)
-        kept = f"FROM {name}_held AS h LEFT JOIN segments_replaced AS r ON r.segment = h.segment WHERE r.segment IS NULL"
+        kept = (
+            f"FROM {name}_held AS h LEFT JOIN segments_replaced AS r ON r.segment = h.segment WHERE r.segment IS NULL"
+        )
         rows = f"SELECT {', '.join(columns)} FROM ({query}) AS q UNION ALL SELECT {', '.join(f'h.{c}' for c in columns)} {kept}"
         written = session.replace(name, rows, {"as_of": [day]})
         # Another commit between the reading and the writing may have been to this day, and be lost: once more, from what is there.

@@ -161,7 +161,9 @@ class Quantity:
 
 def _scalar(value: object) -> Scalar:
     if not isinstance(value, bool | int | float | Decimal | str | date):
-        raise ConfigError(f"a trait cannot be compared with a {type(value).__name__}: use is_unknown() for None, isin() for several")
+        raise ConfigError(
+            f"a trait cannot be compared with a {type(value).__name__}: use is_unknown() for None, isin() for several"
+        )
     return value
 
 
@@ -302,7 +304,9 @@ def none_of(*rules: Rule) -> Rule:
 
 def _place() -> tuple[str, int]:
     frame = sys._getframe(2)  # noqa: SLF001
-    while frame.f_back is not None and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<")):
+    while frame.f_back is not None and (
+        frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<")
+    ):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 

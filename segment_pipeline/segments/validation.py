@@ -37,10 +37,14 @@ NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
 
 def trait_types() -> dict[str, str]:
     """The traits a rule may name and their types, as the lake declares them."""
-    return {column.name: column.type for column in table("traits").columns if column.name not in ("as_of", "profile_id")}
+    return {
+        column.name: column.type for column in table("traits").columns if column.name not in ("as_of", "profile_id")
+    }
 
 
-def validate(segments: Sequence[Segment], events: Collection[str], traits: Mapping[str, str] | None = None) -> list[str]:
+def validate(
+    segments: Sequence[Segment], events: Collection[str], traits: Mapping[str, str] | None = None
+) -> list[str]:
     """What is wrong with the segments, one sentence each, beginning with file:line; empty: nothing.
 
     `events`: activity names a rule may use. `traits`: names and lake types; None: the columns of the table traits.
@@ -62,7 +66,9 @@ def problems(
             texts.append("is declared a second time: rename one")
         seen.add(segment.name)
         if texts:
-            found.setdefault(segment.name, []).extend(f"{segment.place}: segment {segment.name} {text}" for text in texts)
+            found.setdefault(segment.name, []).extend(
+                f"{segment.place}: segment {segment.name} {text}" for text in texts
+            )
     _spread(by_name, found)
     return found
 
@@ -73,7 +79,9 @@ def _spread(by_name: Mapping[str, Segment], found: dict[str, list[str]]) -> None
     for _ in by_name:
         for segment in [one for one in waiting if references(one.where) & found.keys()]:
             wrong = min(references(segment.where) & found.keys())
-            found[segment.name] = [f"{segment.place}: segment {segment.name} refers to segment {wrong}, which is wrong itself"]
+            found[segment.name] = [
+                f"{segment.place}: segment {segment.name} refers to segment {wrong}, which is wrong itself"
+            ]
             waiting.remove(segment)
 
 
@@ -206,7 +214,9 @@ class _Judge:
             first, last = of.local_hour
             if not (0 <= first <= 23 and 0 <= last <= 24 and first != last):
                 yield f"has local hours on {of.name} outside 0 to 24, or none at all"
-        if of.score is not None and not (math.isfinite(of.score[0]) and math.isfinite(of.score[1]) and of.score[0] <= of.score[1]):
+        if of.score is not None and not (
+            math.isfinite(of.score[0]) and math.isfinite(of.score[1]) and of.score[0] <= of.score[1]
+        ):
             yield f"has a range of scores on {of.name} that ends before it begins"
         for field in fields(of):
             value = getattr(of, field.name)

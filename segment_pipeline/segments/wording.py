@@ -44,8 +44,16 @@ def words(rule: Rule) -> str:
         case CountRule(of, 0, 0):
             return f"did not {_chosen(of)}"
         case CountRule(of, at_least, at_most, same_product):
-            often = f"{at_least} to {at_most} times" if at_most is not None else f"at least {at_least} times" if at_least != 1 else ""
-            return " ".join(part for part in ("did", _chosen(of), often, "with one product" if same_product else "") if part)
+            often = (
+                f"{at_least} to {at_most} times"
+                if at_most is not None
+                else f"at least {at_least} times"
+                if at_least != 1
+                else ""
+            )
+            return " ".join(
+                part for part in ("did", _chosen(of), often, "with one product" if same_product else "") if part
+            )
         case SumRule(of, measure, operator, value):
             return f"sum of {measure} of {_chosen(of)} {operator} {value.normalize():f}"
         case ShareRule(dimension, value, lifetime, operator, share):

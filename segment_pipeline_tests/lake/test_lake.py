@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.records import Window
@@ -176,3 +176,8 @@ def test_a_marker_is_kept_with_its_commit(lake: Lake) -> None:
         session.append("refunds", "SELECT * FROM pulled", marker=("fold:x", 1))
     assert lake.marked("refunds", "fold:x") == 1
     assert lake.marked("refunds", "fold:y") is None
+
+
+def test_a_path_the_engine_would_take_for_a_pattern_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the lake's path holds .: choose a folder without them"):
+        Lake(str(tmp_path / "lake[1]"), DuckDBEngine())

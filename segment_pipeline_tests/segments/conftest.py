@@ -20,7 +20,10 @@ ACTIVITY_SCHEMA = pa.schema(
         ("occurred_at", pa.timestamp("us", tz="UTC")),
         ("occurred_on", pa.date32()),
         ("local_at", pa.timestamp("us")),
-        *[(name, pa.string()) for name in ("source", "product_key", "item_key", "brand", "department", "category", "collection")],
+        *[
+            (name, pa.string())
+            for name in ("source", "product_key", "item_key", "brand", "department", "category", "collection")
+        ],
         ("launched_on", pa.date32()),
         ("quantity", pa.decimal128(18, 8)),
         ("amount", pa.decimal128(18, 4)),
@@ -31,7 +34,10 @@ ACTIVITY_SCHEMA = pa.schema(
     ]
 )
 PRODUCT_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("source", "product_key", "item_key", "title", "brand", "department", "category", "collection")]
+    [
+        (name, pa.string())
+        for name in ("source", "product_key", "item_key", "title", "brand", "department", "category", "collection")
+    ]
     + [("launched_on", pa.date32()), ("price", pa.decimal128(18, 4))]
 )
 DAY = date(2017, 12, 31)
@@ -51,7 +57,9 @@ def act(profile_id: str, name: str, days_ago: float = 0, **more: Any) -> dict[st
     return {"profile_id": profile_id, "name": name, "occurred_at": at, "occurred_on": at.date()} | more
 
 
-def share(profile_id: str, value: str, share_365d: float | None, dimension: str = "department", **more: Any) -> dict[str, Any]:
+def share(
+    profile_id: str, value: str, share_365d: float | None, dimension: str = "department", **more: Any
+) -> dict[str, Any]:
     held = {"as_of": DAY, "profile_id": profile_id, "dimension": dimension, "value": value, "share_365d": share_365d}
     return held | {"spend_365d": 0, "spend_total": 0} | more
 

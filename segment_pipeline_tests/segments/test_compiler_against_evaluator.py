@@ -88,8 +88,18 @@ def _shares(random: Random, profile_id: str, as_of: date) -> list[dict[str, Any]
     # A share is unknown for all values of a dimension or for none: it has one denominator per person.
     known = {(d, c): random.random() < 0.8 for d in ("department", "category") for c in ("share_365d", "share_total")}
     return [
-        {"as_of": as_of, "profile_id": profile_id, "dimension": dimension, "value": value, "spend_365d": 0, "spend_total": 0}
-        | {column: random.choice(FRACTIONS) if known[dimension, column] else None for column in ("share_365d", "share_total")}
+        {
+            "as_of": as_of,
+            "profile_id": profile_id,
+            "dimension": dimension,
+            "value": value,
+            "spend_365d": 0,
+            "spend_total": 0,
+        }
+        | {
+            column: random.choice(FRACTIONS) if known[dimension, column] else None
+            for column in ("share_365d", "share_total")
+        }
         for dimension in ("department", "category")
         for value in random.sample(TEXTS, random.randrange(3))
     ]
@@ -148,9 +158,13 @@ FILTERS: dict[str, list[Any]] = {
 selections = st.lists(st.sampled_from(list(FILTERS)), unique=True, max_size=2).flatmap(
     lambda chosen: st.fixed_dictionaries({name: st.sampled_from(FILTERS[name]) for name in chosen})
 )
-simple: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({}, optional={"within": st.sampled_from([1, 2, 31]).map(days), "category": st.sampled_from(TEXTS)})
+simple: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {}, optional={"within": st.sampled_from([1, 2, 31]).map(days), "category": st.sampled_from(TEXTS)}
+)
 names = st.sampled_from(NAMES)
-mixed_number: st.SearchStrategy[int | float | Decimal] = st.sampled_from([0, 1, 2, 0.1, 0.5, 1.5, Decimal("0.1"), Decimal("-3.5")])
+mixed_number: st.SearchStrategy[int | float | Decimal] = st.sampled_from(
+    [0, 1, 2, 0.1, 0.5, 1.5, Decimal("0.1"), Decimal("-3.5")]
+)
 
 
 @st.composite

@@ -33,7 +33,9 @@ def kinds(lake: Lake, *segments: Any) -> list[tuple[str, str]]:
 
 def test_a_segment_below_its_minimum_is_small_and_one_at_it_is_not(lake: Lake, put: Put) -> None:
     put("segment_sizes", [*sizes(9, name="nine"), *sizes(10, name="ten")])
-    assert kinds(lake, segment("nine", ANYONE, minimum_size=10), segment("ten", ANYONE, minimum_size=10)) == [("nine", "small")]
+    assert kinds(lake, segment("nine", ANYONE, minimum_size=10), segment("ten", ANYONE, minimum_size=10)) == [
+        ("nine", "small")
+    ]
 
 
 def test_less_than_half_of_the_usual_size_is_a_dip(lake: Lake, put: Put) -> None:
@@ -54,10 +56,16 @@ def test_a_new_rule_is_not_measured_by_the_sizes_of_the_old_one(lake: Lake, put:
 def test_two_segments_of_nearly_the_same_people_overlap(lake: Lake, put: Put) -> None:
     people = [f"p{number}" for number in range(10)]
     put("segment_sizes", [*sizes(10, name="a"), *sizes(9, name="b"), *sizes(9, name="c")])
-    rows = [("a", one) for one in people] + [("b", one) for one in people[1:]] + [("c", one) for one in [*people[2:], "stranger"]]
+    rows = (
+        [("a", one) for one in people]
+        + [("b", one) for one in people[1:]]
+        + [("c", one) for one in [*people[2:], "stranger"]]
+    )
     put("memberships", [{"as_of": D, "segment": s, "definition_hash": "h", "profile_id": one} for s, one in rows])
     found = findings(lake, [segment(name, ANYONE, minimum_size=0) for name in "abc"])
-    assert [(f.segment, f.message) for f in found] == [("a", "shares 90% of its people with b: one of the two may be enough")]
+    assert [(f.segment, f.message) for f in found] == [
+        ("a", "shares 90% of its people with b: one of the two may be enough")
+    ]
 
 
 def test_a_review_date_that_has_come_is_told(lake: Lake, put: Put) -> None:

@@ -57,7 +57,10 @@ def shop(lake: Lake, put: Put) -> Lake:
 
 
 def test_preview_gives_each_term_and_what_is_left_after_it(shop: Lake) -> None:
-    one = segment("one", all_of(trait("gender") == "female", did("visit", within=days(7)), share_of_spend(department="Shoes") >= 0.2))
+    one = segment(
+        "one",
+        all_of(trait("gender") == "female", did("visit", within=days(7)), share_of_spend(department="Shoes") >= 0.2),
+    )
     found = preview(shop, D, one, [], SETTINGS)
     assert (found.population, found.size) == (3, 1)
     assert [(step.term, step.size, step.remaining) for step in found.steps] == [
@@ -101,10 +104,14 @@ def test_explain_says_of_each_term_whether_it_holds_and_on_what_it_rests(shop: L
 
 
 def test_explain_of_an_id_without_traits_says_how_to_find_one(shop: Lake) -> None:
-    with pytest.raises(ConfigError, match="there is no profile zoe as of 2017-12-31: `segment-pipeline profile show` finds ids"):
+    with pytest.raises(
+        ConfigError, match="there is no profile zoe as of 2017-12-31: `segment-pipeline profile show` finds ids"
+    ):
         explain(shop, D, segment("one", did("visit")), [], SETTINGS, "zoe")
 
 
 def test_a_wrong_segment_is_told_before_anything_runs(shop: Lake) -> None:
-    with pytest.raises(ConfigError, match="segment one names event visits, which no source delivers: did you mean visit?"):
+    with pytest.raises(
+        ConfigError, match="segment one names event visits, which no source delivers: did you mean visit?"
+    ):
         preview(shop, D, segment("one", did("visits")), [], SETTINGS)

@@ -28,7 +28,9 @@ def put_day(lake: Lake, day: date, orders: dict[str, int], records: dict[str, st
     """Traits of a day, and identities: record key to person (default: each person is one record of the same key)."""
     identities = records or {one: one for one in orders}
     with lake.session() as session:
-        session.register("t", arrow_rows("traits", [{"as_of": day, "profile_id": p, "orders_total": n} for p, n in orders.items()]))
+        session.register(
+            "t", arrow_rows("traits", [{"as_of": day, "profile_id": p, "orders_total": n} for p, n in orders.items()])
+        )
         session.replace("traits", "SELECT * FROM t", {"as_of": [day]})
         rows = [
             {"as_of": day, "source": "till", "entity": "customer", "record_key": key, "profile_id": p}
@@ -67,7 +69,10 @@ def test_an_empty_segment_has_a_size_of_zero_and_no_members(lake: Lake) -> None:
 def test_the_first_snapshot_enters_everyone_with_the_cause_first(lake: Lake) -> None:
     put_day(lake, D1, {"ann": 1, "bob": 1})
     report = build(lake, D1)
-    assert changes(lake) == [(D1, "buyer", "ann", "entered", "first", None), (D1, "buyer", "bob", "entered", "first", None)]
+    assert changes(lake) == [
+        (D1, "buyer", "ann", "entered", "first", None),
+        (D1, "buyer", "bob", "entered", "first", None),
+    ]
     assert (report.changes["buyer"], report.triggering["buyer"]) == ((2, 0), 0)
 
 
@@ -76,7 +81,10 @@ def test_the_day_after_says_who_entered_and_left_because_of_data(lake: Lake) -> 
     put_day(lake, D2, {"ann": 0, "bob": 1})
     build(lake, D1)
     report = build(lake, D2)
-    assert changes(lake)[1:] == [(D2, "buyer", "ann", "exited", "data", D1), (D2, "buyer", "bob", "entered", "data", D1)]
+    assert changes(lake)[1:] == [
+        (D2, "buyer", "ann", "exited", "data", D1),
+        (D2, "buyer", "bob", "entered", "data", D1),
+    ]
     assert (report.changes["buyer"], report.triggering["buyer"]) == ((1, 1), 2)
 
 
@@ -167,7 +175,9 @@ def test_a_segment_that_fails_while_running_fails_alone(lake: Lake) -> None:
 
 
 def test_a_day_without_traits_is_refused(lake: Lake) -> None:
-    with pytest.raises(ContractError, match="there are no traits as of 2017-12-01: materialise them for that day first"):
+    with pytest.raises(
+        ContractError, match="there are no traits as of 2017-12-01: materialise them for that day first"
+    ):
         build(lake, D1)
 
 

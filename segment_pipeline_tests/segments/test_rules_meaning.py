@@ -55,7 +55,9 @@ def test_no_segment_at_all_has_no_members(lake: Lake) -> None:
 
 
 def test_a_window_holds_as_many_company_days_as_it_says_and_as_of_is_one_of_them(lake: Lake) -> None:
-    acts = acted(act("today", "visit"), act("sixth", "visit", 6), act("seventh", "visit", 7), act("tomorrow", "visit", -1))
+    acts = acted(
+        act("today", "visit"), act("sixth", "visit", 6), act("seventh", "visit", 7), act("tomorrow", "visit", -1)
+    )
     assert who(lake, did("visit", within=days(7)), acts) == {"today", "sixth"}
     assert who(lake, did("visit", within=days(1)), acts) == {"today"}
     assert who(lake, did("visit"), acts) == {"today", "sixth", "seventh"}
@@ -107,7 +109,10 @@ def test_never_looks_at_that_product_alone_and_at_all_of_history(lake: Lake) -> 
         act("sister", "product_bought", 1, item_key="z"),
     )  # fmt: skip
     # A plain count of the same name in a short window must not cut the history the other rule needs.
-    both = [segment("never", did("product_viewed", within=days(7), never="product_bought")), segment("week", did("product_bought", within=days(7)))]
+    both = [
+        segment("never", did("product_viewed", within=days(7), never="product_bought")),
+        segment("week", did("product_bought", within=days(7))),
+    ]
     assert compiled_members(lake, both, acts) == {"never": {"other"}, "week": {"other", "sister"}}
 
 
@@ -133,7 +138,8 @@ def test_latest_is_the_newest_launch_among_the_products_that_meet_the_other_cond
         {"item_key": "5", "category": "Running Shoes", "collection": None, "launched_on": date(2017, 12, 30)},
     ]
     seen = [
-        act(f"saw_{p['item_key']}", "product_viewed", category=p["category"], collection=p["collection"]) for p in products
+        act(f"saw_{p['item_key']}", "product_viewed", category=p["category"], collection=p["collection"])
+        for p in products
     ]
     everyone = acted(*seen, products=products)
     assert who(lake, did("product_viewed", category="Running Shoes", collection="latest"), everyone) == {"saw_2"}
@@ -192,7 +198,9 @@ def test_a_sequence_is_in_order_strictly_and_in_time(lake: Lake) -> None:
 
 
 def test_birthdays_pass_the_new_year_and_leaplings_keep_the_28th(lake: Lake) -> None:
-    people = [person(day, birth_day=day) for day in ("12-31", "01-03", "01-04", "02-28", "02-29", "03-01")] + [person("unknown")]
+    people = [person(day, birth_day=day) for day in ("12-31", "01-03", "01-04", "02-28", "02-29", "03-01")] + [
+        person("unknown")
+    ]
     new_year = World(date(2017, 12, 31), people)
     assert who(lake, birthday_within(days(3)), new_year) == {"12-31", "01-03"}
     common, leap = World(date(2018, 2, 28), people), World(date(2020, 2, 28), people)
@@ -227,13 +235,20 @@ def test_money_compares_as_the_decimal_it_was_written_as(lake: Lake) -> None:
 @pytest.mark.parametrize("text", ["O'Neill's", "Läufer 👟", "50% _off_ \\n", "$1; DROP TABLE traits; --", "“x”\u200f"])
 def test_odd_text_is_a_value_and_never_a_query(lake: Lake, text: str) -> None:
     people = world([person("a", city=text, interests=[text]), person("b", city="b")], [act("a", "search", text=text)])
-    rules: list[Rule] = [trait("city") == text, trait("city").isin(text, "z"), trait("interests").contains(text), did("search", text=text)]
+    rules: list[Rule] = [
+        trait("city") == text,
+        trait("city").isin(text, "z"),
+        trait("interests").contains(text),
+        did("search", text=text),
+    ]
     for rule in rules:
         assert who(lake, rule, people) == {"a"}
 
 
 def test_members_of_segments_of_segments(lake: Lake) -> None:
-    people = world([person("a", age=30, orders_total=1), person("b", age=30, orders_total=0), person("c", age=20, orders_total=5)])
+    people = world(
+        [person("a", age=30, orders_total=1), person("b", age=30, orders_total=0), person("c", age=20, orders_total=5)]
+    )
     segments = [
         segment("adult", trait("age") >= 25),
         segment("adult_buyer", all_of(member_of("adult"), trait("orders_total") >= 1)),
@@ -246,7 +261,13 @@ def test_members_of_segments_of_segments(lake: Lake) -> None:
 def test_more_conditions_than_one_word_holds_keep_their_own_bits(lake: Lake) -> None:
     at = datetime(2017, 12, 31, tzinfo=UTC)
     acts = [
-        {"profile_id": f"p{n}", "name": f"e{n}", "occurred_at": at, "occurred_on": DAY - timedelta(days=n % 5), "category": f"c{n}"}
+        {
+            "profile_id": f"p{n}",
+            "name": f"e{n}",
+            "occurred_at": at,
+            "occurred_on": DAY - timedelta(days=n % 5),
+            "category": f"c{n}",
+        }
         for n in range(140)
     ]
     people = world([person(f"p{n}") for n in range(140)], acts)

@@ -77,7 +77,9 @@ FACTS: dict[str, Rows] = {
     ],
     "products": [
         product("shopify", "P1", jan(1), category="shoes", department="A", collection="old", skus=["X"]),
-        product("shopify", "P1", jan(5), category="hats", department="A", collection="new", skus=["X"], launched_on=jan(2)),
+        product(
+            "shopify", "P1", jan(5), category="hats", department="A", collection="new", skus=["X"], launched_on=jan(2)
+        ),
         product("square", "P2", jan(8), category="shoes", department="B", launched_on=jan(1), skus=["Y"]),
         product("square", "P3", jan(1)),
     ],
@@ -149,7 +151,17 @@ FACTS: dict[str, Rows] = {
             "day": jan(4),
         }
     ],
-    "stores": [{"source": "square", "store_key": "T1", "name": "T", "updated_at": at(jan(4)), "lat": 1.0, "lon": 2.0, "day": jan(4)}],
+    "stores": [
+        {
+            "source": "square",
+            "store_key": "T1",
+            "name": "T",
+            "updated_at": at(jan(4)),
+            "lat": 1.0,
+            "lon": 2.0,
+            "day": jan(4),
+        }
+    ],
     "survey_answers": [
         {
             "source": "amplitude",
@@ -173,9 +185,7 @@ FACTS: dict[str, Rows] = {
             "finished_at": at(jan(9)),
             "day": jan(n),
         }
-        | dict.fromkeys(
-            ("rows_landed", "rows_total", "rows_quarantined", "rows_back_projected", "requests"), 0
-        )
+        | dict.fromkeys(("rows_landed", "rows_total", "rows_quarantined", "rows_back_projected", "requests"), 0)
         for n in (3, 6)
     ],
 }

@@ -50,7 +50,9 @@ def test_each_problem_begins_with_the_file_and_line_of_the_literal() -> None:
         "s", owner="team:crm", goal="orders", description="in a test",
         where=trait("nothing_like_it") == 1,
     )  # fmt: skip
-    assert validate([wrong], EVENTS) == [f"{__file__}:{line}: segment s names trait nothing_like_it, which does not exist"]
+    assert validate([wrong], EVENTS) == [
+        f"{__file__}:{line}: segment s names trait nothing_like_it, which does not exist"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,9 @@ def test_names_owners_goals_and_doubles_are_judged() -> None:
         "has no description",
         "has a negative minimum_size",
     ]
-    assert problems(segment("s", did("visit")), segment("s", did("order"))) == ["s is declared a second time: rename one"]
+    assert problems(segment("s", did("visit")), segment("s", did("order"))) == [
+        "s is declared a second time: rename one"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,11 @@ def digest(where: Rule, *others: Segment) -> str:
 def test_a_digest_ignores_order_and_numbers_written_otherwise() -> None:
     a, b = did("visit", category=("x", "y")), trait("age").isin(1, 2)
     assert digest(all_of(a, b)) == digest(all_of(trait("age").isin(2, 1), did("visit", category=("y", "x"))))
-    assert digest(trait("spend_total") >= 1) == digest(trait("spend_total") >= 1.0) == digest(trait("spend_total") >= Decimal("1.00"))
+    assert (
+        digest(trait("spend_total") >= 1)
+        == digest(trait("spend_total") >= 1.0)
+        == digest(trait("spend_total") >= Decimal("1.00"))
+    )
 
 
 @pytest.mark.parametrize(

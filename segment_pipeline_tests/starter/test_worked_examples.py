@@ -21,17 +21,29 @@ NIGHT, NOON = datetime(2017, 12, 30, 23, 10), datetime(2017, 12, 30, 12, 0)
 class People:
     """Persons who all belong unless told otherwise: each `add` is the member with some things changed."""
 
-    def __init__(self, traits: dict[str, Any], acts: Acts | None = None, shares: dict[str, float] | None = None) -> None:
+    def __init__(
+        self, traits: dict[str, Any], acts: Acts | None = None, shares: dict[str, float] | None = None
+    ) -> None:
         self.traits, self.acts, self.shares = traits, acts or [], shares or {}
         self.people: Acts = []
         self.all_acts: Acts = []
         self.all_shares: Acts = []
         self.add("member")
 
-    def add(self, name: str, *, acts: Acts | None = None, more: Acts | None = None, shares: dict[str, float] | None = None, **traits: Any) -> "People":
+    def add(
+        self,
+        name: str,
+        *,
+        acts: Acts | None = None,
+        more: Acts | None = None,
+        shares: dict[str, float] | None = None,
+        **traits: Any,
+    ) -> "People":
         self.people.append(person(name, **(self.traits | traits)))
         self.all_acts += [row | {"profile_id": name} for row in (self.acts if acts is None else acts) + (more or [])]
-        self.all_shares += [share(name, value, part) for value, part in (self.shares if shares is None else shares).items()]
+        self.all_shares += [
+            share(name, value, part) for value, part in (self.shares if shares is None else shares).items()
+        ]
         return self
 
     def world(self, *products: dict[str, Any]) -> World:
@@ -64,13 +76,23 @@ def test_2_churned_top_shoppers_who_browsed_the_latest_running_shoes(lake: Lake)
     products = [
         {"item_key": "1", "collection": "Run 18", "launched_on": date(2017, 12, 10)} | run,
         {"item_key": "2", "collection": "Run 17", "launched_on": date(2017, 3, 10)} | run,
-        {"item_key": "3", "collection": "Boots 18", "launched_on": date(2017, 12, 30), "category": "Boots", "department": "Shoes"},
+        {
+            "item_key": "3",
+            "collection": "Boots 18",
+            "launched_on": date(2017, 12, 30),
+            "category": "Boots",
+            "department": "Shoes",
+        },
     ]
     viewed, visited = a("product_viewed", 5, collection="Run 18", **run), a("visit", 6)
     people = People(
-        {"lifecycle_stage": "churned", "value_tier_lifetime": "top", "days_since_last_order": 365}, [viewed, visited], {"Shoes": 0.3, "Men": 0.7}
+        {"lifecycle_stage": "churned", "value_tier_lifetime": "top", "days_since_last_order": 365},
+        [viewed, visited],
+        {"Shoes": 0.3, "Men": 0.7},
     )
-    people.add("too_long_ago", days_since_last_order=366).add("at_risk", lifecycle_stage="at_risk").add("mid", value_tier_lifetime="mid")
+    people.add("too_long_ago", days_since_last_order=366).add("at_risk", lifecycle_stage="at_risk").add(
+        "mid", value_tier_lifetime="mid"
+    )
     people.add("saw_last_season", acts=[visited, a("product_viewed", 5, collection="Run 17", **run)])
     people.add("saw_the_new_boots", acts=[visited, a("product_viewed", 5, collection="Boots 18", category="Boots")])
     people.add("bought_them", more=[a("product_bought", 1, collection="Run 18", **run)])
@@ -85,7 +107,9 @@ def test_3_gift_givers(lake: Lake) -> None:
         {"gender": "female", "lifecycle_stage": "active", "value_tier": "mid", "markdown_share": 0.5,
          "responded_campaigns": ["Buy Your Loved Ones", "News"]}, shares={"Men": 0.4, "Women": 0.6},
     )  # fmt: skip
-    people.add("man", gender="male").add("gender_unknown", gender=None).add("top", value_tier="top").add("churned", lifecycle_stage="churned")
+    people.add("man", gender="male").add("gender_unknown", gender=None).add("top", value_tier="top").add(
+        "churned", lifecycle_stage="churned"
+    )
     people.add("other_campaign", responded_campaigns=["News"]).add("full_price", markdown_share=0.49)
     people.add("few_men", shares={"Men": 0.39, "Women": 0.61}).add("first_order_was_recent", lifecycle_stage="new")
     assert found(lake, "gift_givers", people.world()) == {"member", "first_order_was_recent"}
@@ -93,13 +117,33 @@ def test_3_gift_givers(lake: Lake) -> None:
 
 def test_4_early_adopters(lake: Lake) -> None:
     products = [
-        {"item_key": "1", "department": "Women", "category": "Tops", "collection": "Tops 18", "launched_on": date(2017, 12, 20)},
-        {"item_key": "2", "department": "Shoes", "category": "Boots", "collection": "Boots 17", "launched_on": date(2017, 11, 20)},
+        {
+            "item_key": "1",
+            "department": "Women",
+            "category": "Tops",
+            "collection": "Tops 18",
+            "launched_on": date(2017, 12, 20),
+        },
+        {
+            "item_key": "2",
+            "department": "Shoes",
+            "category": "Boots",
+            "collection": "Boots 17",
+            "launched_on": date(2017, 11, 20),
+        },
         # The till's newest products are groceries: not what an early adopter of the web shop looks at.
-        {"item_key": "3", "department": "GROCERY", "category": "SOUP", "collection": "2017 Q4 arrivals", "launched_on": date(2017, 12, 28)},
+        {
+            "item_key": "3",
+            "department": "GROCERY",
+            "category": "SOUP",
+            "collection": "2017 Q4 arrivals",
+            "launched_on": date(2017, 12, 28),
+        },
     ]
     viewed = a("product_viewed", 13, department="Women", category="Tops", collection="Tops 18")
-    people = People({"lifecycle_stage": "active", "value_tier": "top", "new_arrival_share": 0.5, "departments_365d": 3}, [viewed])
+    people = People(
+        {"lifecycle_stage": "active", "value_tier": "top", "new_arrival_share": 0.5, "departments_365d": 3}, [viewed]
+    )
     people.add("two_departments", departments_365d=2).add("waits", new_arrival_share=0.49).add("mid", value_tier="mid")
     people.add("no_known_launch", new_arrival_share=None)
     people.add("saw_boots", acts=[a("product_viewed", 1, department="Shoes", category="Boots", collection="Boots 17")])
@@ -115,7 +159,9 @@ def test_5_an_abandoned_cart_ends_with_a_purchase_in_any_channel(lake: Lake) -> 
     people.add("bought_online", more=[a("product_bought", 1, item_key="W-1", source="shopify", channel="web")])
     people.add("bought_something_else", more=[a("product_bought", 1, item_key="W-2")])
     people.add("bought_it_last_month", more=[a("product_bought", 30, item_key="W-1")])
-    people.add("bought_one_of_two", more=[a("cart_abandoned", 2, item_key="W-2"), a("product_bought", 1, item_key="W-2")])
+    people.add(
+        "bought_one_of_two", more=[a("cart_abandoned", 2, item_key="W-2"), a("product_bought", 1, item_key="W-2")]
+    )
     people.add("left_it_four_days_ago", acts=[a("cart_abandoned", 3, item_key="W-1")])
     expected = {"member", "added_only", "bought_something_else", "bought_it_last_month", "bought_one_of_two"}
     assert found(lake, "abandoned_cart", people.world()) == expected
@@ -126,18 +172,30 @@ def test_6_recent_visitors_who_did_nothing(lake: Lake) -> None:
     for deed in ("cart_added", "checkout_started", "order"):
         people.add(deed, more=[a(deed, 1)]).add(f"{deed}_before", more=[a(deed, 7)])
     people.add("saw_no_product", acts=[a("visit", 1)])
-    assert found(lake, "recent_visitors", people.world()) == {"member", "cart_added_before", "checkout_started_before", "order_before"}
+    assert found(lake, "recent_visitors", people.world()) == {
+        "member",
+        "cart_added_before",
+        "checkout_started_before",
+        "order_before",
+    }
 
 
 def test_7_a_phone_without_a_case(lake: Lake) -> None:
     phone, case = a("product_bought", 10, category="Phones"), a("product_bought", 5, category="Phone Cases")
-    people = People({}, [phone]).add("both", more=[case]).add("case_only", acts=[case]).add("long_ago", acts=[a("product_bought", 90, category="Phones")])
+    people = (
+        People({}, [phone])
+        .add("both", more=[case])
+        .add("case_only", acts=[case])
+        .add("long_ago", acts=[a("product_bought", 90, category="Phones")])
+    )
     assert found(lake, "complement_missing", people.world()) == {"member"}
 
 
 def test_8_engaged_on_social_twice(lake: Lake) -> None:
     people = People({}, [a("social_engaged", 3), a("social_engaged", 29)])
-    people.add("once", acts=[a("social_engaged", 3)]).add("second_too_old", acts=[a("social_engaged", 3), a("social_engaged", 30)])
+    people.add("once", acts=[a("social_engaged", 3)]).add(
+        "second_too_old", acts=[a("social_engaged", 3), a("social_engaged", 30)]
+    )
     assert found(lake, "social_engaged", people.world()) == {"member"}
 
 
@@ -155,7 +213,10 @@ def test_10_interested_in_a_category_with_new_arrivals(lake: Lake) -> None:
         {"item_key": "1", "category": "Dresses", "collection": "D18", "launched_on": date(2017, 12, 20)},
         {"item_key": "2", "category": "Dresses", "collection": "D17", "launched_on": date(2017, 6, 20)},
     ]
-    new, old = a("product_viewed", 2, category="Dresses", collection="D18"), a("product_viewed", 3, category="Dresses", collection="D17")
+    new, old = (
+        a("product_viewed", 2, category="Dresses", collection="D18"),
+        a("product_viewed", 3, category="Dresses", collection="D17"),
+    )
     people = People({}, [new, old, old]).add("twice", acts=[new, old]).add("old_ones_only", acts=[old, old, old])
     people.add("bought_new", more=[a("product_bought", 1, category="Dresses", collection="D18")])
     people.add("bought_old", more=[a("product_bought", 1, category="Dresses", collection="D17")])
@@ -166,31 +227,45 @@ def test_11_late_night_snackers_by_their_own_clock(lake: Lake) -> None:
     snack = a("product_bought", 1, category="Snacks", local_at=NIGHT)
     people = People({"late_night_share": 0.3}, [snack, snack])
     people.add("till_snacks", acts=[snack | {"category": "BAG SNACKS"}] * 2).add("once", acts=[snack])
-    people.add("at_noon", acts=[snack | {"local_at": NOON}] * 2).add("clock_unknown", acts=[snack | {"local_at": None}] * 2)
+    people.add("at_noon", acts=[snack | {"local_at": NOON}] * 2).add(
+        "clock_unknown", acts=[snack | {"local_at": None}] * 2
+    )
     people.add("mostly_by_day", late_night_share=0.29).add("not_snacks", acts=[snack | {"category": "Dresses"}] * 2)
     assert found(lake, "late_night_snackers", people.world()) == {"member", "till_snacks"}
 
 
 def test_12_parents_buying_for_infants(lake: Lake) -> None:
     bought = [a("product_bought", n, category=name) for n, name in enumerate(("Diapers", "BABY FOODS", "Baby Care"))]
-    people = People({}, bought, {"GROCERY": 1.0}).add("twice", acts=bought[:2]).add("mostly_infant", acts=[], shares={"Infant": 0.3})
+    people = (
+        People({}, bought, {"GROCERY": 1.0})
+        .add("twice", acts=bought[:2])
+        .add("mostly_infant", acts=[], shares={"Infant": 0.3})
+    )
     assert found(lake, "parents_infant", people.world()) == {"member", "mostly_infant"}
 
 
 def test_13_logged_in_and_did_not_go_on(lake: Lake) -> None:
-    people = People({}, [a("login", 2)]).add("went_on", more=[a("product_viewed", 2)]).add("ordered", more=[a("order", 1)])
+    people = (
+        People({}, [a("login", 2)]).add("went_on", more=[a("product_viewed", 2)]).add("ordered", more=[a("order", 1)])
+    )
     people.add("never_logged_in", acts=[a("visit", 1)])
     assert found(lake, "logged_in_idle", people.world()) == {"member"}
 
 
 def test_14_loaded_a_prepaid_balance_this_week(lake: Lake) -> None:
-    people = People({"prepaid_loaded_7d": Decimal("25")}).add("nothing", prepaid_loaded_7d=Decimal(0)).add("unknown", prepaid_loaded_7d=None)
+    people = (
+        People({"prepaid_loaded_7d": Decimal("25")})
+        .add("nothing", prepaid_loaded_7d=Decimal(0))
+        .add("unknown", prepaid_loaded_7d=None)
+    )
     assert found(lake, "prepaid_balance", people.world()) == {"member"}
 
 
 def test_15_affluent_and_interested_in_less_food_waste(lake: Lake) -> None:
     people = People({"income_band": "250K+", "interests": ["cooking", "food_waste_reduction"]})
-    people.add("poorer", income_band="75-99K").add("other_interest", interests=["cooking"]).add("never_asked", interests=None)
+    people.add("poorer", income_band="75-99K").add("other_interest", interests=["cooking"]).add(
+        "never_asked", interests=None
+    )
     assert found(lake, "affluent_waste_savers", people.world()) == {"member"}
 
 
@@ -212,26 +287,38 @@ def test_15_affluent_and_interested_in_less_food_waste(lake: Lake) -> None:
         ("cincinnati_area", {"city": "Cincinnati", "region": "OH"}, {"region": "KY"}),
     ],
 )  # fmt: skip
-def test_16_stages_values_and_places_follow_from_traits(lake: Lake, name: str, traits: dict[str, Any], miss: dict[str, Any]) -> None:
+def test_16_stages_values_and_places_follow_from_traits(
+    lake: Lake, name: str, traits: dict[str, Any], miss: dict[str, Any]
+) -> None:
     assert found(lake, name, People(traits).add("miss", **miss).world()) == {"member"}
 
 
 def test_17_young_people_who_order_online(lake: Lake) -> None:
     orders = [a("order", 3, channel="web"), a("order", 300, channel="app")]
-    people = People({"age_band": "25-34"}, orders).add("older", age_band="35-44").add("in_store", acts=[o | {"channel": "store"} for o in orders])
+    people = (
+        People({"age_band": "25-34"}, orders)
+        .add("older", age_band="35-44")
+        .add("in_store", acts=[o | {"channel": "store"} for o in orders])
+    )
     people.add("once", acts=orders[:1])
     assert found(lake, "young_online_shoppers", people.world()) == {"member"}
 
 
 def test_18_unhappy_about_price(lake: Lake) -> None:
     said = a("survey_answered", 30, subject="price_satisfaction", score=2.0)
-    people = People({}, [said]).add("content", acts=[said | {"score": 3.0}]).add("of_service", acts=[said | {"subject": "nps"}])
+    people = (
+        People({}, [said])
+        .add("content", acts=[said | {"score": 3.0}])
+        .add("of_service", acts=[said | {"subject": "nps"}])
+    )
     people.add("no_score", acts=[said | {"score": None}])
     assert found(lake, "price_unhappy", people.world()) == {"member"}
 
 
 def test_19_content_interactors_who_order_within_two_weeks(lake: Lake) -> None:
-    people = People({}, [a("content_viewed", 20), a("order", 6)]).add("too_late", acts=[a("content_viewed", 20), a("order", 5.9)])
+    people = People({}, [a("content_viewed", 20), a("order", 6)]).add(
+        "too_late", acts=[a("content_viewed", 20), a("order", 5.9)]
+    )
     people.add("ordered_before", acts=[a("content_viewed", 6), a("order", 20)])
     assert found(lake, "content_converters", people.world()) == {"member"}
 
@@ -239,20 +326,38 @@ def test_19_content_interactors_who_order_within_two_weeks(lake: Lake) -> None:
 def test_the_rest_of_the_starter_on_one_member_and_one_miss_each(lake: Lake) -> None:
     bought = [a("order", n, channel="store", amount=Decimal(100)) for n in (1, 8, 15, 22)]
     meat = [a("product_bought", 8, department="MEAT")]
-    people = People({}, bought + meat).add("with_produce", more=[a("product_bought", 8, department="PRODUCE")]).add("three_orders", acts=bought[:3] + meat)
+    people = (
+        People({}, bought + meat)
+        .add("with_produce", more=[a("product_bought", 8, department="PRODUCE")])
+        .add("three_orders", acts=bought[:3] + meat)
+    )
     assert found(lake, "meat_without_produce", people.world()) == {"member"}
-    spent = People({}, bought[:3]).add("two_orders", acts=[a("order", 1, amount=Decimal(400))] * 2).add("less", acts=[a("order", 1, amount=Decimal(99))] * 3)
+    spent = (
+        People({}, bought[:3])
+        .add("two_orders", acts=[a("order", 1, amount=Decimal(400))] * 2)
+        .add("less", acts=[a("order", 1, amount=Decimal(99))] * 3)
+    )
     assert found(lake, "season_spenders", spent.world()) == {"member"}
-    sent = People({}, [a("message_delivered", n) for n in (1, 2, 3)]).add("opened", more=[a("message_opened", 1)]).add("two", acts=[a("message_delivered", 1)] * 2)
+    sent = (
+        People({}, [a("message_delivered", n) for n in (1, 2, 3)])
+        .add("opened", more=[a("message_opened", 1)])
+        .add("two", acts=[a("message_delivered", 1)] * 2)
+    )
     assert found(lake, "unreceptive", sent.world()) == {"member"}
     buyers = People({}, [a("order", 13)]).add("earlier", acts=[a("order", 14)])
     assert found(lake, "recent_buyers", buyers.world()) == {"member"}
-    families = People({"children": "2"}, shares={"GROCERY": 0.4}).add("none", children="0").add("unknown", children=None)
+    families = (
+        People({"children": "2"}, shares={"GROCERY": 0.4}).add("none", children="0").add("unknown", children=None)
+    )
     assert found(lake, "pantry_families", families.world()) == {"member"}
 
 
 def test_the_whole_starter_compiled_together_is_what_the_evaluator_says(lake: Lake) -> None:
-    people = People({"value_tier": "top", "top_department": "Women", "gender": "female"}, [a("order", 2), a("cart_added", 1, item_key="x")], {"Men": 1.0})
+    people = People(
+        {"value_tier": "top", "top_department": "Women", "gender": "female"},
+        [a("order", 2), a("cart_added", 1, item_key="x")],
+        {"Men": 1.0},
+    )
     people.add("plain", acts=[], value_tier=None)
     every = people.world()
     # The evaluator reads rows with every column there, as the lake's are.
