@@ -221,7 +221,7 @@ class Push:
                 raise ContractError(
                     f"{self.destination.name} did not finish a job in time: it is looked at again next time"
                 )
-            clock.sleep(min(30.0, 0.5 * 1.5**polls))
+            clock.sleep(min(30.0, 0.2 * 1.6**polls))
             polls += 1
             try:
                 polled = self.destination.poll(receipt.handle, batch)
