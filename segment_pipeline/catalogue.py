@@ -4,6 +4,7 @@ A company keeps its catalogue in its own repository and depends on this package;
 """
 
 import hashlib
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from segment_pipeline.profiles.traits import TraitRules
 from segment_pipeline.records import Destination
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import validate
+from segment_pipeline.segments.validation import trait_types, validate
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.rates import Declared
 from segment_pipeline.sources.source import Source
@@ -74,7 +75,7 @@ class Catalogue:
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
 
     def problems(self) -> list[str]:
-        """Every mistake in the declarations, one sentence each with file and line; empty when there is none."""
+        """Every mistake in the declarations, one sentence each, a rule's with its file and line; empty when there is none."""
         found = validate(self.segments, self.events)
         segments = {segment.name for segment in self.segments}
         seen: set[str] = set()
@@ -84,6 +85,9 @@ class Catalogue:
             seen.add(audience.name)
             if audience.segment not in segments:
                 found.append(f"audience {audience.name} names segment {audience.segment}, which nobody declares")
+            for attribute in audience.attributes:
+                if attribute.trait not in trait_types():
+                    found.append(f"audience {audience.name} sends trait {attribute.trait}, which nobody declares")
             if audience.destination not in self.destinations:
                 found.append(
                     f"audience {audience.name} names destination {audience.destination}, which nobody declares"
@@ -109,3 +113,17 @@ def _enabled(made: dict[str, Callable[[], T]], names: Sequence[str], variable: s
             f"SEGMENT_PIPELINE_{variable} names {', '.join(unknown)}, which the catalogue lacks; it has {', '.join(made)}"
         )
     return {name: make for name, make in made.items() if name in names}
+
+
+def load(reference: str) -> Catalogue:
+    """The catalogue a setting names as `module:name`. Raises ConfigError when there is none of that name."""
+    module, _, name = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise ConfigError(
+            f"SEGMENT_PIPELINE_CATALOGUE is {reference}, which cannot be imported: set it like our_company.catalogue:OURS"
+        ) from None
+    if not isinstance(found, Catalogue):
+        raise ConfigError(f"SEGMENT_PIPELINE_CATALOGUE is {reference}, which is not a Catalogue")
+    return found

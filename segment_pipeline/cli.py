@@ -24,10 +24,16 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 def _company() -> tuple["Catalogue", "Settings"]:
+    from segment_pipeline.catalogue import load
     from segment_pipeline.settings import Settings
-    from segment_pipeline.starter.company import STARTER
 
-    return STARTER, Settings.from_env()
+    settings = Settings.from_env()
+    return load(settings.catalogue), settings
+
+
+def _demo_home(given: Path | None) -> Path:
+    group = click.get_current_context().find_root().params.get("home")
+    return Path(given or group or ".demo").absolute()
 
 
 def _day(given: datetime | None, settings: "Settings", table: str) -> date:
@@ -60,19 +66,18 @@ def cli(home: Path | None) -> None:
 
 
 @cli.command()
-@click.option(
-    "--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True, help="Folder of the demo."
-)
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the demo [the group's --home, or .demo].")
 @click.option("--households", type=click.IntRange(min=10), help="Households of the real data [all 2,469].")
 @click.option("--days", type=click.IntRange(min=1, max=365), help="Days of history up to the as-of day [the year].")
 @click.option("--as-of", type=DAY, default="2017-12-31", show_default=True, help="Last day of the demo.")
 @with_json
 @told
-def demo(home: Path, households: int | None, days: int | None, as_of: datetime, as_json: bool) -> None:
+def demo(home: Path | None, households: int | None, days: int | None, as_of: datetime, as_json: bool) -> None:
     """Run the whole pipeline on real receipts against the local sandbox, and report."""
     from segment_pipeline.demo import run_demo
 
-    report = run_demo(home.absolute(), households=households, days=days, as_of=as_of.date(), quiet=as_json)
+    home = _demo_home(home)
+    report = run_demo(home, households=households, days=days, as_of=as_of.date(), quiet=as_json)
     if as_json:
         click.echo(json.dumps(report, default=plain, indent=2))
         return
@@ -103,16 +108,14 @@ def demo(home: Path, households: int | None, days: int | None, as_of: datetime, 
 
 
 @cli.command()
-@click.option(
-    "--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True, help="Folder of the demo."
-)
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the demo [the group's --home, or .demo].")
 @click.option("--port", type=int, default=3000, show_default=True)
 @told
-def ui(home: Path, port: int) -> None:
+def ui(home: Path | None, port: int) -> None:
     """Dagster's webserver and daemon on the demo's lake, with the sandbox beside them."""
     from segment_pipeline.demo import serve_ui
 
-    sys.exit(serve_ui(home.absolute(), port=port))
+    sys.exit(serve_ui(_demo_home(home), port=port))
 
 
 @cli.command()
@@ -130,15 +133,21 @@ def sandbox(port: int) -> None:
 @with_json
 @told
 def validate(as_json: bool) -> None:
-    """Check every declaration of the catalogue and every setting; exit 1 with file and line of each mistake."""
+    """Check every declaration, the settings and the secrets of what is switched on; exit 1 naming each mistake."""
+    from segment_pipeline import clock
+
+    clock.now()
     catalogue, settings = _company()
     problems = catalogue.problems()
-    for connector in (
-        *catalogue.enabled_sources(settings).values(),
-        *catalogue.enabled_destinations(settings).values(),
-    ):
-        missing = getattr(connector, "missing_settings", None)
-        problems += missing() if missing else []
+    checks = [source.check for source in catalogue.enabled_sources(settings).values()]
+    checks += [
+        tool.credentials for tool in catalogue.enabled_destinations(settings).values() if hasattr(tool, "credentials")
+    ]
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            problems.append(str(error))
     if as_json:
         click.echo(json.dumps({"ok": not problems, "problems": problems}, indent=2))
     elif problems:

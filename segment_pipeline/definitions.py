@@ -1,18 +1,17 @@
-"""What Dagster loads: `build_definitions` for any company's catalogue, and `defs` for the one this package ships."""
+"""What Dagster loads: `build_definitions` for any company's catalogue, and `defs` for the one the settings name."""
 
 import dagster as dg
 
-from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.catalogue import Catalogue, load
 from segment_pipeline.defs import audiences, automation, checks, ingest, people, segments
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
-from segment_pipeline.starter.company import STARTER
 
 
 def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definitions:
     """Assets, checks, jobs, schedule and sensors of one company.
 
-    Raises ConfigError with file and line of every mistake in the catalogue: nothing loads on a wrong rule.
+    Raises ConfigError with every mistake in the catalogue, a rule's with its file and line: nothing loads on a wrong rule.
     """
     catalogue.validate()
     days = daily(settings)
@@ -42,4 +41,5 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return build_definitions(STARTER, Settings.from_env())
+    settings = Settings.from_env()
+    return build_definitions(load(settings.catalogue), settings)

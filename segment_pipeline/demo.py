@@ -41,6 +41,7 @@ from segment_pipeline.starter.company import STARTER
 HISTORY_DAYS = 14
 TIMEZONE = "America/New_York"
 YEAR = 365
+RECEIPTS_YEAR = 2017
 SPACE = 4 * 2**30
 SECRETS = {
     "SQUARE_ACCESS_TOKEN": "sandbox-square-token",
@@ -73,6 +74,8 @@ def run_demo(
 
     Running it again on the same home pulls and computes everything again and sends nothing.
     """
+    if as_of.year != RECEIPTS_YEAR:
+        raise ConfigError(f"the demo's receipts are of {RECEIPTS_YEAR}: choose --as-of within that year")
     home.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
     stages = _Stages(seconds, quiet=quiet)
@@ -224,6 +227,7 @@ def _execute(
 
 def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer) -> dict[str, Any]:
     lake = Lake.open(settings)
+    lake.complete()
     requests = {vendor: counts["read"] + counts["write"] for vendor, counts in sandbox.requests().items()}
     with lake.session() as session:
         session.scan("profiles")

@@ -1,6 +1,7 @@
 """The environment as one frozen value, parsed once. Holds the names of secrets, never their values."""
 
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import date
@@ -36,6 +37,12 @@ SETTINGS = (
     Setting("SEGMENT_PIPELINE_COUNTRY", "US", "country assumed for a phone whose record names none"),
     Setting("SEGMENT_PIPELINE_START", "2017-01-01", "first day of history"),
     Setting("SEGMENT_PIPELINE_END", "", "last day of history; empty: open"),
+    Setting(
+        "SEGMENT_PIPELINE_CATALOGUE",
+        "segment_pipeline.starter.company:STARTER",
+        "the company's catalogue, as module:name",
+    ),
+    Setting("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination"),
     Setting("SEGMENT_PIPELINE_SOURCES", "square,shopify,amplitude", "sources switched on"),
     Setting("SEGMENT_PIPELINE_DESTINATIONS", "meta,klaviyo,files", "destinations switched on"),
     Setting("SEGMENT_PIPELINE_MEMORY", "2GB", "memory an engine may use before it spills to disk"),
@@ -62,6 +69,8 @@ class Settings:
     timezone: str
     base_currency: str
     country: str
+    catalogue: str
+    files: Path
     start: date
     end: date | None
     sources: tuple[str, ...]
@@ -82,7 +91,7 @@ class Settings:
 
         home = Path(get("HOME")).expanduser().absolute()
         lake = get("LAKE").replace("<home>", str(home))
-        return cls(
+        made = cls(
             home=home,
             lake=lake if "://" in lake else str(Path(lake).expanduser().absolute()),
             raw=Path(get("RAW").replace("<home>", str(home))).expanduser().absolute(),
@@ -91,16 +100,21 @@ class Settings:
             timezone=_zone(get("TIMEZONE")),
             base_currency=get("BASE_CURRENCY").upper(),
             country=get("COUNTRY").upper(),
+            catalogue=get("CATALOGUE"),
+            files=Path(get("FILES").replace("<home>", str(home))).expanduser().absolute(),
             start=_day("START", get("START")),
             end=_day("END", get("END")) if get("END") else None,
             sources=_names(get("SOURCES")),
             destinations=_names(get("DESTINATIONS")),
-            memory=get("MEMORY"),
+            memory=_memory(get("MEMORY")),
             threads=_number("THREADS", get("THREADS")) if get("THREADS") else None,
             cron=get("CRON"),
             fresh_hours=_number("FRESH_HOURS", get("FRESH_HOURS")),
             alert_url=get("ALERT_URL") or None,
         )
+        if made.end is not None and made.end < made.start:
+            raise ConfigError(f"{PREFIX}END is before {PREFIX}START: history would have no day")
+        return made
 
 
 def adopt(home: Path, environ: MutableMapping[str, str] = os.environ) -> None:
@@ -118,8 +132,28 @@ def adopt(home: Path, environ: MutableMapping[str, str] = os.environ) -> None:
             environ.setdefault(name.strip(), value.strip())
 
 
+def secret(given: str, variable: str, connector: str, kind: str) -> str:
+    """A secret handed in, or from its environment variable; read when used, so that it is part of no configuration.
+
+    `kind`: `source` or `destination`. Raises ConfigError naming the variable, the connector, and how to do without it.
+    """
+    value = given or os.environ.get(variable, "")
+    if not value:
+        raise ConfigError(
+            f"{variable} is not set and the {kind} {connector} needs it: set it, or switch the {kind} off by leaving"
+            f" {connector} out of {PREFIX}{kind.upper()}S"
+        )
+    return value
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "none")
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", text, flags=re.IGNORECASE):
+        raise ConfigError(f"{PREFIX}MEMORY is not an amount of memory: set it like 2GB or 800MB")
+    return text
 
 
 def _zone(name: str) -> str:

@@ -136,3 +136,23 @@ def test_a_second_demo_on_a_running_home_is_refused(demo_copy: Path) -> None:
 
     with alone(demo_copy, "test"):
         assert "already running" in failure(demo_copy, "demo", "--home", str(demo_copy))
+
+
+def test_a_day_outside_the_real_receipts_is_refused(tmp_path: Path) -> None:
+    line = failure(tmp_path, "demo", "--home", str(tmp_path / "demo"), "--as-of", "2015-01-01")
+    assert "the demo's receipts are of 2017" in line
+
+
+def test_a_missing_secret_names_the_variable_the_connector_and_the_way_out(demo_copy: Path) -> None:
+    held = (demo_copy / "settings.env").read_text().splitlines()
+    kept = [line for line in held if not line.startswith(("META_ACCESS_TOKEN", "SQUARE_ACCESS_TOKEN"))]
+    (demo_copy / "settings.env").write_text("\n".join(kept))
+    problems = json.loads(run_cli("validate", "--json", home=demo_copy, code=1))["problems"]
+    assert problems == [
+        f"{variable} is not set and the {kind} {name} needs it: set it, or switch the {kind} off by leaving {name} out of {setting}"
+        for variable, kind, name, setting in (
+            ("SQUARE_ACCESS_TOKEN", "source", "square", "SEGMENT_PIPELINE_SOURCES"),
+            ("META_ACCESS_TOKEN", "destination", "meta", "SEGMENT_PIPELINE_DESTINATIONS"),
+        )
+    ]
+    assert answer(demo_copy, "audiences", "plan", "best_customers_klaviyo")["status"] == "planned"

@@ -20,6 +20,7 @@ from segment_pipeline.destinations import bodies
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import HttpClient, Response, RetryPolicy
 from segment_pipeline.records import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+from segment_pipeline.settings import secret
 
 _ROWS: Final = 10_000
 _PROFILE_BYTES: Final = 100_000
@@ -50,7 +51,7 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str = "klaviyo"
-    api_key: str = Field(repr=False)
+    api_key: str = Field(default="", repr=False, description="Empty: read from `key_variable` when it is used")
     channel: Literal["email", "sms"] = "email"
     base_url: str = "https://a.klaviyo.com"
     revision: str = "2026-10-15"
@@ -73,10 +74,16 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
             attributes=True,
         )
 
+    def credentials(self) -> None:
+        """The key is there; raises ConfigError naming what is missing and how to do without."""
+        _ = self._key
+
+    @property
+    def _key(self) -> str:
+        return secret(self.api_key, self.key_variable, self.name, "destination")
+
     def check(self) -> None:
         """The key works and may read lists."""
-        if not self.api_key:
-            raise ConfigError(f"{self.name} has no API key: set {self.key_variable} or take the destination out")
         self._reads().json("GET", "/api/lists")
 
     def ensure_audience(self, name: str) -> str:
@@ -191,7 +198,7 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
         return self._bulk().requests_of_thread + self._reads().requests_of_thread
 
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Klaviyo-API-Key {self.api_key}"
+        request.headers["Authorization"] = f"Klaviyo-API-Key {self._key}"
         return request
 
     def _listing(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ names hint at health or money.
 import hashlib
 import hmac
 import json
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +22,7 @@ from segment_pipeline.destinations import bodies
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import HttpClient, Response, RetryPolicy
 from segment_pipeline.records import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+from segment_pipeline.settings import secret
 
 _ROWS: Final = 10_000
 _HEX: Final = "'[0-9a-f]{64}'"
@@ -64,15 +66,18 @@ class MetaAudiences(dg.ConfigurableResource[Any]):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str = "meta"
-    access_token: str = Field(repr=False)
-    app_secret: str | None = Field(default=None, repr=False)
-    ad_account: str = Field(description="Number of the ad account, without `act_`")
+    access_token: str = Field(default="", repr=False, description="Empty: read from `token_variable` when it is used")
+    app_secret: str | None = Field(
+        default=None, repr=False, description="None: read from `secret_variable`, if that is set"
+    )
+    ad_account: str = Field(default="", description="Number of the ad account; empty: read from `account_variable`")
     base_url: str = "https://graph.facebook.com"
     version: str = "v26.0"
     marker: str = Field(default="segment-pipeline", description="Tells this installation's audiences from all others")
     terms_key: str = "custom_audience_tos"
     token_variable: str = "META_ACCESS_TOKEN"  # noqa: S105 - a name, for messages
     secret_variable: str = "META_APP_SECRET"  # noqa: S105
+    account_variable: str = "META_AD_ACCOUNT"
     attempts: int = 6
     _client: HttpClient | None = PrivateAttr(default=None)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -92,10 +97,13 @@ class MetaAudiences(dg.ConfigurableResource[Any]):
             matches_any_key=True,
         )
 
+    def credentials(self) -> None:
+        """Token and account are there; raises ConfigError naming what is missing and how to do without."""
+        _ = (self._token, self._account)
+
     def check(self) -> None:
         """The token works on this ad account and the custom-audience terms are accepted."""
-        if not self.access_token:
-            raise ConfigError(f"{self.name} has no access token: set {self.token_variable} or take the destination out")
+        self.credentials()
         account = self._get(f"act_{self._account}", fields="id,tos_accepted")
         if not (account.get("tos_accepted") or {}).get(self.terms_key):
             raise ConfigError(self._terms_text())
@@ -168,7 +176,11 @@ class MetaAudiences(dg.ConfigurableResource[Any]):
 
     @property
     def _account(self) -> str:
-        return self.ad_account.removeprefix("act_")
+        return secret(self.ad_account, self.account_variable, self.name, "destination").removeprefix("act_")
+
+    @property
+    def _token(self) -> str:
+        return secret(self.access_token, self.token_variable, self.name, "destination")
 
     def _path(self, tail: str) -> str:
         return f"{self.version}/{tail}"
@@ -187,13 +199,14 @@ class MetaAudiences(dg.ConfigurableResource[Any]):
             return self._client
 
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self.access_token}"
+        request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
     def _proof(self) -> dict[str, str]:
-        if not self.app_secret:
+        key = self.app_secret or os.environ.get(self.secret_variable)
+        if not key:
             return {}
-        proof = hmac.new(self.app_secret.encode(), self.access_token.encode(), hashlib.sha256)
+        proof = hmac.new(key.encode(), self._token.encode(), hashlib.sha256)
         return {"appsecret_proof": proof.hexdigest()}
 
     def _get(self, tail: str, **params: str) -> dict[str, Any]:

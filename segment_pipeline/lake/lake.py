@@ -29,7 +29,7 @@ from segment_pipeline.lake.engine import Connection, Engine, WriteTarget
 from segment_pipeline.lake.lease import shared
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.storage import Partitions
-from segment_pipeline.lake.tables import Table, table
+from segment_pipeline.lake.tables import Table, all_tables, table
 from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
 
@@ -115,6 +115,11 @@ class Lake:
                     f"SEGMENT_PIPELINE_{name.upper()} is {value}, and this lake was landed with {held[name]}: set it back, "
                     "or land everything again into another lake"
                 )
+
+    def complete(self) -> None:
+        """Make the tables nothing was written to yet, empty, so that other readers find every table that is declared."""
+        for declared in all_tables():
+            storage.create(declared, self.uri(declared.name), self.storage_options)
 
     @contextmanager
     def session(self, pins: Mapping[str, int] | None = None) -> Iterator["Session"]:

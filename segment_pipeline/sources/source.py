@@ -3,12 +3,12 @@
 Holds declarations and the protocol only; pulling is each connector's business, landing is `sources.landing`'s.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from segment_pipeline import settings
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import Value
 from segment_pipeline.records import Window
@@ -116,14 +116,5 @@ def entity_of(source: Source, name: str) -> Entity:
 
 
 def secret(given: str, variable: str, source: str) -> str:
-    """A secret handed in, or from its environment variable; read when used, so that it is never part of a configuration.
-
-    Raises ConfigError naming the variable, the source that wants it, and how to do without.
-    """
-    value = given or os.environ.get(variable, "")
-    if not value:
-        raise ConfigError(
-            f"{variable} is not set and the source {source} needs it: set it, or switch the source off by leaving"
-            f" {source} out of SEGMENT_PIPELINE_SOURCES"
-        )
-    return value
+    """A source's secret, handed in or from its environment variable; raises ConfigError as `settings.secret` does."""
+    return settings.secret(given, variable, source, "source")

@@ -7,8 +7,6 @@ import os
 from datetime import date
 from decimal import Decimal
 
-import dagster as dg
-
 from segment_pipeline.destinations.files import HashedFiles
 from segment_pipeline.destinations.klaviyo import KlaviyoLists
 from segment_pipeline.destinations.meta import MetaAudiences
@@ -34,22 +32,15 @@ def amplitude() -> Amplitude:
 
 
 def meta() -> MetaAudiences:
-    return MetaAudiences(
-        access_token=dg.EnvVar("META_ACCESS_TOKEN"),
-        app_secret=dg.EnvVar("META_APP_SECRET"),
-        ad_account=dg.EnvVar("META_AD_ACCOUNT"),
-        base_url=_address("META_BASE_URL", "https://graph.facebook.com"),
-    )
+    return MetaAudiences(base_url=_address("META_BASE_URL", "https://graph.facebook.com"))
 
 
 def klaviyo() -> KlaviyoLists:
-    return KlaviyoLists(
-        api_key=dg.EnvVar("KLAVIYO_API_KEY"), base_url=_address("KLAVIYO_BASE_URL", "https://a.klaviyo.com")
-    )
+    return KlaviyoLists(base_url=_address("KLAVIYO_BASE_URL", "https://a.klaviyo.com"))
 
 
 def files() -> HashedFiles:
-    return HashedFiles(directory=os.environ.get("SEGMENT_PIPELINE_FILES") or str(Settings.from_env().home / "files"))
+    return HashedFiles(directory=str(Settings.from_env().files))
 
 
 def _address(variable: str, default: str) -> str:
