@@ -31,7 +31,9 @@ TOTALS = "SELECT day, sum(amount_base) AS amount, count(*) AS n FROM {rows} GROU
 def main() -> None:
     with TemporaryDirectory() as folder:
         lake = Lake(str(Path(folder) / "lake"), DuckDBEngine(memory="2GB", spill=Path(folder) / "spill"))
-        rows: pa.Table = duckdb.connect().execute(MADE).to_arrow_table().cast(table("refunds").arrow)
+        made = duckdb.sql(MADE)
+        assert made is not None
+        rows: pa.Table = made.to_arrow_table().cast(table("refunds").arrow)
         bare = str(Path(folder) / "bare")
 
         def by_hand() -> None:
