@@ -1,0 +1,181 @@
+"""Companies of any size for the benchmarks: the fact tables of a lake, made by SQL from a seed and never held in memory.
+
+    company = make_company(Path("/data/1M"), 1_000_000)
+
+Made are a till, a shop and their analytics over one year. The same arguments give the same rows. Days are made in ranges, so
+that each (source, day) partition is written once, as the lake's own write leaves it. Holds no measurement.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from os import environ
+from pathlib import Path
+from typing import Final
+
+from segment_pipeline.lake.duckdb_engine import DuckDBConnection, DuckDBEngine
+from segment_pipeline.lake.engine import WriteTarget
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.tables import table
+from segment_pipeline.settings import Settings
+
+START: Final = date(2025, 1, 1)
+YEAR: Final = 365
+COMPLETE: Final = "complete"
+MEMORY: Final = "2GB"
+# Rows of a table that are made and sorted at once.
+AT_ONCE: Final = 2_500_000
+CROWD: Final = 1000
+SQL: Final = Path(__file__).parent / "company_sql"
+
+# What is proposed for each row that is kept: a person picked may not be there yet, or no longer, or not use the channel.
+_PROPOSED: Final[Mapping[str, float]] = {"orders": 1.3, "events": 1.56, "carts": 1.9, "messages": 1.54}
+_ONCE: Final = ("products", "stores", "campaigns", "rates")
+_BY_PERSON: Final = ("customers", "consents", "suppressions", "survey_answers")
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A company on disk. `profiles`: people asked for, near to what identity finds. `rows`: rows by table of facts."""
+
+    root: Path
+    profiles: int
+    as_of: date
+    rows: Mapping[str, int]
+
+    @property
+    def settings(self) -> Settings:
+        """The environment's settings with this company's home and its history."""
+        return Settings.from_env(
+            {
+                **environ,
+                "SEGMENT_PIPELINE_HOME": str(self.root),
+                "SEGMENT_PIPELINE_START": START.isoformat(),
+                "SEGMENT_PIPELINE_END": self.as_of.isoformat(),
+            }
+        )
+
+    @property
+    def lake(self) -> Lake:
+        """The company's lake, on the engine the environment chooses."""
+        return Lake.open(self.settings)
+
+    def borrowed(self, home: Path) -> "Company":
+        """The same company under another home: its tables are links, what is made of them is written there."""
+        (home / "lake").mkdir(parents=True)
+        for name in (*self.rows, "_fixed"):
+            if (self.root / "lake" / name).exists():
+                (home / "lake" / name).symlink_to(self.root / "lake" / name)
+        shutil.copy(self.root / COMPLETE, home / COMPLETE)
+        return replace(self, root=home)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How much there is per person over all days, on average."""
+
+    orders: float
+    events: float
+    days: int
+    carts: float = 0.5
+    messages: float = 3
+
+
+def open_company(root: Path) -> Company | None:
+    """The company that lies complete under a folder; None: there is none, or its making was cut short."""
+    mark = root / COMPLETE
+    if not mark.exists():
+        return None
+    said = json.loads(mark.read_text(encoding="utf-8"))
+    return Company(root, said["profiles"], START + timedelta(days=said["days"] - 1), said["rows"])
+
+
+def make_company(
+    root: Path,
+    profiles: int,
+    *,
+    orders: float = 10,
+    events: float = 30,
+    days: int = YEAR,
+    seed: int = 7,
+    memory: str = MEMORY,
+) -> Company:
+    """Make the facts of a company of so many people under `root`, or take the one that lies there complete.
+
+    `orders`, `events`: per person over all `days`, on average; lines are about three per order.
+    """
+    if (there := open_company(root)) is not None:
+        return there
+    shape = Shape(orders=orders, events=events, days=days)
+    lake = Lake(str(root / "lake"), DuckDBEngine(memory=memory, spill=root / "spill"))
+    connection = lake.engine.connect()
+    assert isinstance(connection, DuckDBConnection)
+    try:
+        _prepare(connection, profiles, shape, seed)
+        rows = _write_all(lake, connection, profiles, shape)
+    finally:
+        connection.close()
+    lake.fix(timezone="UTC", base_currency="USD")
+    said = {"profiles": profiles, **asdict(shape), "seed": seed, "rows": rows}
+    (root / COMPLETE).write_text(json.dumps(said), encoding="utf-8")
+    return Company(root, profiles, START + timedelta(days=days - 1), rows)
+
+
+def _prepare(connection: DuckDBConnection, profiles: int, shape: Shape, seed: int) -> None:
+    crowd = min(CROWD, profiles)
+    start = datetime(START.year, START.month, START.day, tzinfo=UTC)
+    values: dict[str, int | float] = {
+        "seed": seed,
+        "people": profiles,
+        "crowd": crowd,
+        "crowds": -(-profiles // crowd),
+        "days": shape.days,
+        "start_us": int(start.timestamp()) * 1_000_000,
+        "orders_a_day": shape.orders * _PROPOSED["orders"] * profiles / shape.days,
+        "sessions_a_day": shape.events / 5 * _PROPOSED["events"] * profiles / shape.days,
+        "carts_a_day": shape.carts * _PROPOSED["carts"] * profiles / shape.days,
+        "messages_a_day": shape.messages * _PROPOSED["messages"] * profiles / shape.days,
+    }
+    for name, value in values.items():
+        connection.raw.execute(f"SET VARIABLE {name} = {value}")
+    connection.raw.execute(f"SET VARIABLE start = DATE '{START}'")
+    connection.raw.execute(_sql("macros"))
+
+
+def _write_all(lake: Lake, connection: DuckDBConnection, profiles: int, shape: Shape) -> dict[str, int]:
+    rows = dict.fromkeys((*_ONCE, *_BY_PERSON, "orders", "order_lines", "refunds", "events", "carts", "messages"), 0)
+
+    def write(name: str) -> None:
+        target = WriteTarget(table(name), lake.uri(name), append=True)
+        columns = ", ".join(table(name).names)
+        rows[name] += connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
+
+    for name in _ONCE:
+        write(name)
+    for name in _BY_PERSON:
+        for _ in _ranges(connection, shape.days, profiles * 2):
+            write(name)
+    for _ in _ranges(connection, shape.days, profiles * shape.orders * 3):
+        connection.raw.execute(_sql("made_lines"))
+        for name in ("orders", "order_lines", "refunds"):
+            write(name)
+    connection.raw.execute("DROP TABLE made_lines")
+    for name, each in (("events", shape.events), ("carts", shape.carts), ("messages", shape.messages)):
+        for _ in _ranges(connection, shape.days, profiles * each):
+            write(name)
+    return rows
+
+
+def _ranges(connection: DuckDBConnection, days: int, rows: float) -> Iterator[None]:
+    """Set the days to make, range after range, so that each has about AT_ONCE of so many rows."""
+    step = max(1, min(days, int(days * AT_ONCE / max(rows, 1))))
+    for first in range(0, days, step):
+        connection.raw.execute(f"SET VARIABLE from_day = {first}")
+        connection.raw.execute(f"SET VARIABLE to_day = {min(first + step, days)}")
+        yield
+
+
+def _sql(name: str) -> str:
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
