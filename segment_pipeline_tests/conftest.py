@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
+from segment_pipeline_tests.postgres import server as postgres_server
 
 Rows = Sequence[dict[str, Any]]
 
@@ -45,6 +46,13 @@ def put(lake: Lake) -> Callable[[str, Rows], None]:
             session.append(name, "SELECT * FROM literal_rows")
 
     return append
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The SQLAlchemy URL of a PostgreSQL server; tests write to a `new_database` of it."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

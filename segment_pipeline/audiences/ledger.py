@@ -12,18 +12,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, RowMapping
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import SQLAlchemyError
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.ledger_tables import approvals, batches, plans, remotes, row_outcomes
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
-from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.databases import open_engine, transaction
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.records import BatchReceipt, Operation
 
 HEAD = "0001"
@@ -62,20 +60,12 @@ class Ledger:
         """Connect and migrate; raises ConfigError for a URL or database that cannot be opened."""
         from segment_pipeline.audiences.migrate import migrate
 
-        try:
-            parsed = sa.make_url(url)
-            if parsed.get_backend_name() == "sqlite":
-                if parsed.database:
-                    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-                engine = sa.create_engine(parsed, connect_args={"timeout": 60}, hide_parameters=True)
-                sa.event.listen(engine, "connect", _sqlite_pragmas)
-                sa.event.listen(engine, "begin", _sqlite_begin)
-            else:
-                engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
-        except (SQLAlchemyError, OSError, ImportError) as error:
-            raise ConfigError(
-                f"the ledger cannot be opened ({type(error).__name__}): check SEGMENT_PIPELINE_LEDGER"
-            ) from None
+        engine = open_engine(
+            url,
+            what="the ledger",
+            setting="SEGMENT_PIPELINE_LEDGER",
+            pragmas=("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
+        )
         ledger = cls(engine)
         try:
             migrate(engine, HEAD)
@@ -95,15 +85,8 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction; nothing of the database's message, which quotes values, leaves it."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise TransientError(f"the ledger did not answer ({type(error).__name__}): run again") from None
-        except SQLAlchemyError as error:
-            raise ContractError(
-                f"the ledger refused a statement ({type(error).__name__}): is it this version's schema?"
-            ) from None
+        with transaction(self.engine, what="the ledger", hint="is it this version's schema?") as connection:
+            yield connection
 
     def record(self, plan: Plan, *, held: bool, inputs: str, floor: int = 0) -> RecordedPlan:
         """Write the plan and its batches down under the next number above `floor` and those the audience used.
@@ -322,16 +305,3 @@ class Ledger:
 
 def _batch(row: RowMapping) -> PlannedBatch:
     return PlannedBatch(row["number"], row["phase"], Operation(row["operation"]), row["rows"])
-
-
-def _sqlite_pragmas(connection: Any, _: ConnectionPoolEntry) -> None:
-    # The driver must not open transactions by itself: each begins as a writer, or two readers deadlock on upgrade.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 60000", "foreign_keys = ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

