@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -51,6 +51,13 @@ SETTINGS = (
     Setting(
         "SEGMENT_PIPELINE_FRESH_HOURS", "48", "hours after the end of a day in which its memberships may still be sent"
     ),
+    Setting(
+        "SEGMENT_PIPELINE_PUBLISH",
+        "",
+        "SQLAlchemy URL of the database tables are published to (PostgreSQL: postgresql+psycopg://…); empty: off",
+    ),
+    Setting("SEGMENT_PIPELINE_PUBLISH_SCHEMA", "", "its schema for them; empty: the database's default"),
+    Setting("SEGMENT_PIPELINE_PUBLISH_PERSONAL", "", "1 publishes columns that identify a person by themselves, too"),
     Setting("SEGMENT_PIPELINE_ALERT_URL", "", "webhook that receives failures as JSON; empty: log only"),
     Setting("SEGMENT_PIPELINE_CLOCK", "", "pins the time, for the demo and for tests"),
     Setting("SEGMENT_PIPELINE_NO_WAIT", "", "1 turns waiting between retries off, for tests"),
@@ -80,6 +87,9 @@ class Settings:
     cron: str
     fresh_hours: int
     alert_url: str | None
+    publish: str | None = field(repr=False)
+    publish_schema: str | None
+    publish_personal: bool
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -111,6 +121,9 @@ class Settings:
             cron=get("CRON"),
             fresh_hours=_number("FRESH_HOURS", get("FRESH_HOURS")),
             alert_url=get("ALERT_URL") or None,
+            publish=get("PUBLISH").replace("<home>", str(home)) or None,
+            publish_schema=get("PUBLISH_SCHEMA") or None,
+            publish_personal=_flag("PUBLISH_PERSONAL", get("PUBLISH_PERSONAL")),
         )
         if made.end is not None and made.end < made.start:
             raise ConfigError(f"{PREFIX}END is before {PREFIX}START: history would have no day")
@@ -169,6 +182,12 @@ def _day(name: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"{PREFIX}{name} is not a day: set it like 2017-01-01") from None
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise ConfigError(f"{PREFIX}{name} is neither 1 nor 0")
+    return text == "1"
 
 
 def _number(name: str, text: str) -> int:
