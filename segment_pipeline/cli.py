@@ -6,6 +6,7 @@ A failure ends with exit code 1 (2: wrong usage) and one line that says what to 
 import json
 import os
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -394,6 +395,42 @@ def maintain(as_json: bool) -> None:
         )
     trim(settings.raw, clock.now() - RETENTION)
     show([asdict(upkeep) for upkeep in done], as_json=as_json, title="Maintenance")
+
+
+@cli.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@with_json
+@told
+def publish(tables: tuple[str, ...], as_json: bool) -> None:
+    """Bring the newest profiles, traits and memberships into the database of SEGMENT_PIPELINE_PUBLISH."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.publishing.publish import publish as run
+    from segment_pipeline.publishing.shape import PUBLISHED
+    from segment_pipeline.publishing.target import Target
+
+    catalogue, settings = _company()
+    console = Console(stderr=True)
+    quiet = as_json or not console.is_terminal
+    with closing(Target.open(settings)) as target, Progress(console=console, disable=quiet, transient=True) as bar:
+        task = bar.add_task("publishing", total=None)
+
+        def progress(table: str, rows: int, total: int) -> None:
+            if bar.tasks[task].description != table:
+                bar.reset(task, description=table, total=total)
+            bar.advance(task, rows)
+
+        done = run(
+            Lake.open(settings),
+            target,
+            [segment.name for segment in catalogue.segments],
+            tables=tables or PUBLISHED,
+            personal=settings.publish_personal,
+            progress=progress,
+        )
+    show([asdict(publication) for publication in done], as_json=as_json, title="Published")
 
 
 @cli.command()

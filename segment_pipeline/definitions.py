@@ -3,7 +3,7 @@
 import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue, load
-from segment_pipeline.defs import audiences, automation, checks, ingest, people, segments
+from segment_pipeline.defs import audiences, automation, checks, ingest, people, publishing, segments
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
 
@@ -20,19 +20,21 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
     ingested = [
         ingest.entity_key(source.name, entity.name) for source in sources.values() for entity in source.entities
     ]
-    refresh, sync = automation.refresh_job(), automation.sync_job()
+    refresh = automation.refresh_job()
+    after_a_day = [automation.sync_job(), *([automation.publish_job()] if settings.publish else [])]
     return dg.Definitions(
         assets=[
             *ingest.assets(catalogue, sources, settings, days),
             *people.assets(catalogue, settings, days, ingested),
             *segments.assets(catalogue, settings, days),
             *audiences.assets(catalogue, settings, sources, destinations),
+            *publishing.assets(catalogue, settings),
         ],
         asset_checks=checks.checks(catalogue, settings, sources),
-        jobs=[refresh, sync],
+        jobs=[refresh, *after_a_day],
         schedules=[automation.nightly(settings, days, refresh)],
         sensors=[
-            automation.new_day([segment.name for segment in catalogue.segments], days, sync),
+            automation.new_day([segment.name for segment in catalogue.segments], days, after_a_day),
             automation.alert(settings),
         ],
         resources={**sources, **destinations},

@@ -1,13 +1,14 @@
 """When things run: the nightly refresh, the sync once a day is complete, the alert when a run fails.
 
-Two jobs, never one: `refresh` is partitioned and only writes the lake, `sync` is not and is the only one that sends.
+Jobs that never mix: `refresh` is partitioned and only writes the lake, `sync` is not and is the only one that sends,
+`publish` is not either and writes the company's own database.
 """
 
 from collections.abc import Sequence
 
 import dagster as dg
 
-from segment_pipeline.defs import audiences, ingest, people, segments
+from segment_pipeline.defs import audiences, ingest, people, publishing, segments
 from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.http import HttpClient
 from segment_pipeline.settings import Settings
@@ -26,6 +27,14 @@ def sync_job() -> "dg.UnresolvedAssetJobDefinition":
         "sync",
         selection=dg.AssetSelection.groups(audiences.GROUP),
         description="Make every audience equal to its segment's newest day; the only job that sends",
+    )
+
+
+def publish_job() -> "dg.UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(
+        "publish",
+        selection=dg.AssetSelection.groups(publishing.GROUP),
+        description="Make the published tables equal to the newest day; sends nothing to any tool",
     )
 
 
@@ -53,20 +62,23 @@ def nightly(
 
 
 def new_day(
-    names: Sequence[str], days: dg.DailyPartitionsDefinition, job: "dg.UnresolvedAssetJobDefinition"
+    names: Sequence[str], days: dg.DailyPartitionsDefinition, jobs: Sequence["dg.UnresolvedAssetJobDefinition"]
 ) -> dg.SensorDefinition:
-    """Sync once the newest day's memberships are all there; a backfill of the past launches nothing. Starts running.
+    """These jobs, once the newest day's memberships are all there; a backfill of the past launches nothing. Starts running.
 
-    A newest day that is computed again is not sent again: `segment-pipeline audiences sync` does that.
+    One sensor for both `sync` and `publish`, since both wait for the same; as runs of their own, so that neither waits for or
+    fails with the other. A newest day that is computed again is not sent again: `segment-pipeline audiences sync` and
+    `segment-pipeline publish` do that.
     """
     keys = [segments.segment_key(name) for name in names]
+    names_of_jobs = [job.name for job in jobs]
 
     @dg.sensor(
         name="new_day",
-        job=job,
+        jobs=jobs,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches the sync when every segment of the newest day is materialised",
+        description=f"Launches {' and '.join(names_of_jobs)} when every segment of the newest day is materialised",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         newest = days.get_last_partition_key()
@@ -75,9 +87,10 @@ def new_day(
         have = sum(newest in context.instance.get_materialized_partitions(key) for key in keys)
         if have < len(keys):
             return dg.SkipReason(f"{newest}: {have} of {len(keys)} segments are there")
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"sync:{newest}", tags={"as_of": newest})], cursor=newest
-        )
+        requests = [
+            dg.RunRequest(run_key=f"{job}:{newest}", job_name=job, tags={"as_of": newest}) for job in names_of_jobs
+        ]
+        return dg.SensorResult(run_requests=requests, cursor=newest)
 
     return sensor
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.tables import Column, Table
 
 OWNER = "team:customer-data"
 
 
-def schema(table: Table) -> dg.TableSchema:
-    """A table's declaration as Dagster shows it."""
+def schema(columns: Sequence[Column]) -> dg.TableSchema:
+    """A table's columns as Dagster shows them."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -21,7 +21,7 @@ def schema(table: Table) -> dg.TableSchema:
                 constraints=dg.TableColumnConstraints(nullable=column.nullable),
                 tags={"pii": "true"} if column.pii else {},
             )
-            for column in table.columns
+            for column in columns
         ]
     )
 
@@ -38,11 +38,12 @@ def spec(
     partitions: dg.PartitionsDefinition[str] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
     tags: dict[str, str] | None = None,
+    columns: Sequence[Column] = (),
 ) -> dg.AssetSpec:
-    """An asset's declaration; `table` gives the column schema and the key columns as metadata."""
-    metadata: dict[str, Any] = {}
+    """An asset's declaration; `table` gives the column schema and the grain as metadata, `columns` a schema that is no table's."""
+    metadata: dict[str, Any] = {"dagster/column_schema": schema(columns)} if columns else {}
     if table is not None:
-        metadata = {"dagster/column_schema": schema(table), "table": table.name, "grain": table.grain}
+        metadata = {"dagster/column_schema": schema(table.columns), "table": table.name, "grain": table.grain}
     return dg.AssetSpec(
         key=dg.AssetKey(list(key)),
         group_name=group,
