@@ -28,6 +28,13 @@ MEMORY: Final = "2GB"
 # Rows of a table that are made and sorted at once.
 AT_ONCE: Final = 2_500_000
 CROWD: Final = 1000
+# By name: people, events of each, days of history. Three million have a hundred million events; `tiny` is for tests.
+SIZES: Final[Mapping[str, tuple[int, float, int]]] = {
+    "tiny": (300, 30, 21),
+    "100k": (100_000, 30, YEAR),
+    "1M": (1_000_000, 30, YEAR),
+    "3M": (3_000_000, 34, YEAR),
+}
 SQL: Final = Path(__file__).parent / "company_sql"
 
 # What is proposed for each row that is kept: a person picked may not be there yet, or no longer, or not use the channel.
@@ -90,6 +97,12 @@ def open_company(root: Path) -> Company | None:
         return None
     said = json.loads(mark.read_text(encoding="utf-8"))
     return Company(root, said["profiles"], START + timedelta(days=said["days"] - 1), said["rows"])
+
+
+def company_of(root: Path, size: str) -> Company:
+    """The company of one of SIZES under `root`, made unless it lies there complete."""
+    profiles, events, days = SIZES[size]
+    return make_company(root, profiles, events=events, days=days)
 
 
 def make_company(

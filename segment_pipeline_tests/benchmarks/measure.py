@@ -1,0 +1,124 @@
+"""One piece of work in a process of its own: how long it took, how much of the processors and of the memory.
+
+    python -m segment_pipeline_tests.benchmarks.measure MODULE STAGE ACTION HOME RESULT
+
+is that process; `measured` starts it and watches it.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from segment_pipeline_tests.benchmarks.company import open_company
+from segment_pipeline_tests.benchmarks.stage import Stage, of_module
+
+PROC: Final = Path("/proc")
+WATCH_SECONDS: Final = 0.05
+MB: Final = 1024 * 1024
+
+
+class StageFailedError(Exception):
+    """The process ended badly; the message is the last of what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`seconds` of the work alone, without the start of the process. `cpu_seconds`: of the process and those it started.
+
+    `peak_mb`: the most memory they held together, resident.
+    """
+
+    rows: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: int
+
+
+def measured(stage: Stage, action: str, home: Path, environ: Mapping[str, str], *, timeout: float) -> Measured:
+    """Call a stage's `prepare`, `run` or `by_hand` on the company at `home`. Raises StageFailedError."""
+    result, said = home / "result.json", home / "said.txt"
+    result.unlink(missing_ok=True)
+    command = [sys.executable, "-m", __name__, stage.run.__module__, stage.name, action, str(home), str(result)]
+    peak, until = 0, time.monotonic() + timeout
+    with said.open("w", encoding="utf-8") as output:
+        child = subprocess.Popen(command, env=dict(environ), stdout=output, stderr=output)
+        while child.poll() is None:
+            peak = max(peak, sum(_resident(pid) for pid in _family(child.pid)))
+            if time.monotonic() > until:
+                child.kill()
+                child.wait()
+                raise StageFailedError(f"not done after {timeout:.0f} s")
+            time.sleep(WATCH_SECONDS)
+    if child.returncode or not result.exists():
+        last = said.read_text(encoding="utf-8").strip().splitlines()[-1:]
+        raise StageFailedError(last[0] if last else f"ended with {child.returncode}")
+    found = Measured(**json.loads(result.read_text(encoding="utf-8")))
+    return Measured(found.rows, found.seconds, found.cpu_seconds, max(found.peak_mb, peak // MB))
+
+
+def main(module: str, name: str, action: str, home: str, result: str) -> None:
+    company = open_company(Path(home))
+    if company is None:
+        raise StageFailedError(f"there is no company at {home}")
+    work = getattr(of_module(module, name), action)
+    began, used = time.perf_counter(), _processor_seconds()
+    rows = work(company) or 0
+    seconds, cpu = time.perf_counter() - began, _processor_seconds() - used
+    told = Measured(rows, round(seconds, 3), round(cpu, 2), _own_peak() // MB)
+    Path(result).write_text(json.dumps(asdict(told)), encoding="utf-8")
+
+
+def _processor_seconds() -> float:
+    own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    living = sum(_ticks(pid) for pid in _family(os.getpid()) if pid != os.getpid()) / os.sysconf("SC_CLK_TCK")
+    return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + living
+
+
+def _own_peak() -> int:
+    # Not ru_maxrss: a new process inherits there what the one that started it held.
+    for line in _lines(PROC / "self" / "status"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _family(pid: int) -> set[int]:
+    """A process and its descendants; where the system has no /proc, the process alone."""
+    parents = {int(path.name): _stat(int(path.name)) for path in PROC.glob("[0-9]*")}
+    family = {pid}
+    while grown := {p for p, stat in parents.items() if stat and int(stat[1]) in family} - family:
+        family |= grown
+    return family
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat from the state on; empty: it is gone."""
+    return next(_lines(PROC / str(pid) / "stat"), "").rpartition(")")[2].split()
+
+
+def _ticks(pid: int) -> int:
+    stat = _stat(pid)
+    return sum(int(ticks) for ticks in stat[11:15]) if stat else 0
+
+
+def _resident(pid: int) -> int:
+    fields = next(_lines(PROC / str(pid) / "statm"), "").split()
+    return int(fields[1]) * resource.getpagesize() if fields else 0
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        yield from path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,98 @@
+"""The harness on a tiny company: every stage works, gives the rows of its query by hand, and is measured in a process of its own."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from segment_pipeline_tests.benchmarks.__main__ import environment, main, measure
+from segment_pipeline_tests.benchmarks.company import Company, company_of
+from segment_pipeline_tests.benchmarks.measure import Measured, StageFailedError, measured
+from segment_pipeline_tests.benchmarks.report import Result, growth
+from segment_pipeline_tests.benchmarks.stage import Stage, all_stages, nothing
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.fixture(scope="module")
+def borrowed(data: Path) -> Iterator[Company]:
+    company = company_of(data / "tiny", "tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(company, "duckdb", "1GB").items():
+            patch.setenv(name, value)
+        yield company.borrowed(data / "borrowed")
+
+
+@pytest.mark.parametrize("stage", all_stages(), ids=lambda stage: stage.name)
+def test_a_stage_gives_the_rows_of_its_query_by_hand(stage: Stage, borrowed: Company) -> None:
+    facts = {name: borrowed.lake.version(name) for name in borrowed.rows}
+    stage.prepare(borrowed)
+    rows = stage.run(borrowed)
+    assert rows > 0
+    if stage.by_hand:
+        assert stage.by_hand(borrowed) == rows
+    assert {name: borrowed.lake.version(name) for name in borrowed.rows} == facts, "a stage wrote to the facts"
+
+
+def test_the_command_measures_and_tells(data: Path, borrowed: Company) -> None:
+    file = data / "figures.jsonl"
+    arguments = ["--data", str(data), "--sizes", "tiny", "--stages", "sum-*", "--json", str(file)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "sum-by-day" in result.output
+    told, measured_one = (json.loads(line) for line in file.read_text().splitlines())
+    assert {"processor", "cores", "memory_gb", "duckdb"} <= told["machine"].keys()
+    assert measured_one["stage"] == "sum-by-day"
+    assert measured_one["rows"] == borrowed.rows["orders"]
+    assert measured_one["peak_mb"] > 50
+    assert measured_one["ratio"] == pytest.approx(measured_one["seconds"] / measured_one["by_hand_seconds"], abs=0.01)
+    assert not list(data.glob("work-*"))
+
+
+def test_a_stage_or_size_nobody_knows_is_named(data: Path) -> None:
+    for arguments, said in ((["--stages", "nap"], "nap"), (["--sizes", "7M"], "7M")):
+        result = CliRunner().invoke(main, ["--data", str(data), *arguments])
+        assert result.exit_code == 1
+        assert said in result.output
+
+
+def _fails(company: Company) -> int:
+    raise ValueError("out of luck")
+
+
+def _one(company: Company) -> int:
+    return 1
+
+
+def _two(company: Company) -> int:
+    return 2
+
+
+# Where the process of a stage looks for it.
+STAGES = (Stage("fails", nothing, _fails), Stage("differs", nothing, _one, _two))
+
+
+def test_a_stage_that_fails_says_why(borrowed: Company) -> None:
+    environ = environment(borrowed, "duckdb", "1GB")
+    with pytest.raises(StageFailedError, match="out of luck"):
+        measured(STAGES[0], "run", borrowed.root, environ, timeout=60)
+
+
+def test_other_rows_by_hand_are_a_failure_and_no_ratio(borrowed: Company) -> None:
+    result = measure(STAGES[1], "tiny", borrowed, environment(borrowed, "duckdb", "1GB"))
+    assert result.failure == "1 rows, by hand 2"
+    assert "ratio" not in result.record()
+
+
+def test_growth_is_the_exponent() -> None:
+    def result(profiles: int, seconds: float) -> Result:
+        return Result("s", "", profiles, "duckdb", Measured(1, seconds, 1.0, 1))
+
+    assert growth([result(100, 1.0), result(1000, 10.0), result(10_000, 100.0)]) == {"s": 1.0}
+    assert growth([result(100, 1.0), result(10_000, 100.0**1.5)]) == {"s": 1.5}
+    assert growth([result(100, 1.0)]) == {}
