@@ -176,7 +176,6 @@ TABLES = (
         ),
         key=("as_of", "profile_id"),
         partition_by=("as_of",),
-        sort_by=("profile_id",),
         retention="snapshots",
     ),
     Table(
@@ -194,7 +193,6 @@ TABLES = (
         ),
         key=("as_of", "profile_id", "dimension", "value"),
         partition_by=("as_of",),
-        sort_by=("dimension", "value"),
         retention="snapshots",
     ),
     Table(

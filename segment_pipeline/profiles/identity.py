@@ -21,7 +21,6 @@ from segment_pipeline.profiles.runs import Run, once, session_of
 from segment_pipeline.records import Window
 
 _NOTHING = r"[^\s\S]"  # A pattern no text matches.
-FACTS = ("customers", "carts", "messages", "survey_answers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +120,10 @@ def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezon
     return contradictory
 
 
-def define_orders(session: Session, as_of: date) -> None:
-    """Define the view orders_as_of."""
-    once(session, "order_versions", statement("profiles", "order_versions"), scans=("orders",))
+def define_orders(session: Session, as_of: date, *, numbered: bool = True) -> None:
+    """Define the view orders_as_of. `numbered`: with order_no, by which lines are joined; numbering sorts every order held."""
+    versions = "order_versions" if numbered else "unnumbered_orders"
+    once(session, "order_versions", statement("profiles", versions), scans=("orders",), copy=numbered)
     once(session, "revised_orders", statement("profiles", "revised_orders"), scans=())
     session.define("orders_as_of", statement("profiles", "orders_as_of"), as_of=as_of)
 
@@ -136,10 +136,10 @@ def define_records(
     `sessions`: event_days tells sessions apart.
     """
     end = Window.of(as_of).instants(timezone)[1]
-    for name in FACTS:
+    for name in ("carts", "messages", "survey_answers"):
         session.scan(name)
     register_rules(session, rules)
-    _define(session, "accounts", as_of=as_of, end=end)
+    define_accounts(session, as_of, timezone)
     define_orders(session, as_of)
     once(session, "event_days", statement("profiles", "event_days"), scans=("events",), sessions=sessions)
     _define(session, "carts_as_of", as_of=as_of, end=end)
@@ -148,6 +148,12 @@ def define_records(
     _define(session, "contacts", as_of=as_of)
     _define(session, "records")
     _define(session, "identifiers", as_of=as_of)
+
+
+def define_accounts(session: Session, as_of: date, timezone: str) -> None:
+    """Define accounts, one row per account known by the end of a day."""
+    session.scan("customers")
+    _define(session, "accounts", as_of=as_of, end=Window.of(as_of).instants(timezone)[1])
 
 
 def define_identifier_values(session: Session, rules: IdentityRules) -> None:

@@ -13,11 +13,10 @@ from typing import Any, Final
 from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
-from segment_pipeline.profiles import activities, golden
-from segment_pipeline.profiles.identity import define_identifier_values, define_records
+from segment_pipeline.profiles import activities, golden, identity
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import Run, session_of
+from segment_pipeline.profiles.runs import Run, once, session_of
 from segment_pipeline.records import Window
 
 
@@ -161,28 +160,41 @@ TRAITS: Final = tuple(
     if column.name not in ("as_of", "profile_id")
 )
 
+# Over the facts of a day, in this order; each has one row per person or per what its comment says.
 _STEPS: Final = (
-    "people",
     "refunds_as_of",
+    "returned_orders",
     "return_parts",
     "order_refunds",
+    "person_sales",
     "order_money",
     "order_facts",
     "prepaid_facts",
+    "numbered_stores",
     "store_facts",
     "product_classes",
+    "share_values",
+    "class_values",
+    "goods_orders",
+    "line_refunds",
     "line_money",
-    "line_groups",
+    "person_lines",
     "shares",
-    "line_facts",
+    "department_facts",
+    "contact_visits",
+    "event_contacts",
+    "met",
+    "contact_persons",
     "event_facts",
+    "campaigns_as_of",
     "message_facts",
     "survey_facts",
     "reach_facts",
+    "person_sources",
     "buyers",
     "lifetime_buyers",
 )
-_VIEWS: Final = frozenset({"order_refunds", "order_money", "line_money"})
+_VIEWS: Final = frozenset({"order_money", "goods_orders", "event_contacts"})
 
 
 def build_traits(
@@ -198,8 +210,10 @@ def build_traits(
 
     `run`: of whose days this is one. Raises ContractError when the day has no identities.
     """
+    several = run is not None and run.several
     with session_of(lake, run) as session:
-        values = define_trait_facts(session, as_of, rules or TraitRules(), identity_rules or IdentityRules(), timezone)
+        values = _values(as_of, rules or TraitRules(), timezone)
+        define_trait_facts(session, as_of, identity_rules or IdentityRules(), timezone, values, several=several)
         known = landed(session, ("orders", "events", "messages"), as_of)
         flags = {f"{name}_landed": is_known for name, is_known in known.items()}
         inputs = session.inputs
@@ -212,33 +226,51 @@ def build_traits(
 
 
 def define_trait_facts(
-    session: Session, as_of: date, rules: TraitRules, identity_rules: IdentityRules, timezone: str
-) -> dict[str, Any]:
-    """Define one view per kind of fact, each with one row per person; returns the values the statements take."""
+    session: Session,
+    as_of: date,
+    identity_rules: IdentityRules,
+    timezone: str,
+    values: dict[str, Any],
+    *,
+    several: bool,
+) -> None:
+    """Define what the traits of a day are put together from, from its identities and the facts."""
     activities.define_persons(session, as_of)
-    define_records(session, as_of, identity_rules, timezone, sessions=True)
-    session.define("event_contacts", "SELECT source, anonymous_id, customer_key, email, occurred_on FROM event_days")
-    define_identifier_values(session, identity_rules)
+    _define_identifiers(session, as_of, identity_rules, timezone)
+    identity.define_accounts(session, as_of, timezone)
     golden.define_golden(session, as_of, identity_rules, timezone)
-    for name in ("refunds", "stores", "suppressions"):
-        session.scan(name)
-    for name in ("order_persons", "sales", "met", "contact_persons", "campaigns_as_of"):
-        if name == "campaigns_as_of":
-            session.scan("campaigns")
-        session.define(
-            name, statement("profiles", name), materialize=name != "sales", **_wanted(name, {"as_of": as_of})
-        )
+    identity.register_rules(session, identity_rules)
+    identity.define_orders(session, as_of, numbered=False)
     activities.define_products(session, as_of)
-    activities.define_lines(session)
-    values: dict[str, Any] = {
+    for name in ("order_lines", "refunds", "stores", "messages", "survey_answers", "campaigns", "suppressions"):
+        session.scan(name)
+    once(session, "revised_refunds", statement("profiles", "revised_refunds"), scans=("refunds",))
+    visits = "visit_days" if several else "visits"
+    once(session, "visit_days", statement("profiles", visits), scans=("events",), copy=False)
+    for name in ("people", "buyer_records", *_STEPS):
+        session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
+
+
+def _define_identifiers(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+    """Define person_identifiers of a day: as identity left them where the day is the newest, else from the records anew."""
+    session.scan("profile_identifiers")
+    if session.value("SELECT max(as_of) FROM profile_identifiers") == as_of:
+        session.define(
+            "person_identifiers", "SELECT * FROM profile_identifiers WHERE identifier_type <> 'anonymous_id'"
+        )
+        return
+    identity.define_records(session, as_of, rules, timezone)
+    identity.define_identifier_values(session, rules)
+    golden.define_person_identifiers(session)
+
+
+def _values(as_of: date, rules: TraitRules, timezone: str) -> dict[str, Any]:
+    return {
         "as_of": as_of,
         "end": Window.of(as_of).instants(timezone)[1],
         **{f"days_{n}": as_of - timedelta(days=n) for n in (7, 30, 90, 365)},
         **{name: getattr(rules, name) for name in TraitRules.__slots__},
     }
-    for name in _STEPS:
-        session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
-    return values
 
 
 def _wanted(name: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Traits of who people are and how they behave, and what is known of them; each test names the rule it holds."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -9,8 +9,8 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles.traits import TRAITS, build_traits
 from segment_pipeline_tests.profiles.literal_rows import consent, customer, event, jan, message, order
-from segment_pipeline_tests.profiles.snapshots import Put
-from segment_pipeline_tests.profiles.trait_rows import DAY, money, traits
+from segment_pipeline_tests.profiles.snapshots import Put, build
+from segment_pipeline_tests.profiles.trait_rows import DAY, money, read, traits
 
 
 def test_the_local_hour_is_the_clock_on_the_wall(lake: Lake, put: Put) -> None:
@@ -159,7 +159,8 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
         [
             customer("shopify", k, date(2015, 1, 1), email=f"{k}@mail.io", phone=f"+1513555000{n}")
             for n, k in enumerate(("granted", "withdrawn", "tie", "unasked", "customer", "bounced"))
-        ],
+        ]
+        + [customer("shopify", f"tablet {n}", date(2015, 1, 1), email="till@mail.io") for n in range(11)],
     )
     put(
         "consents",
@@ -175,6 +176,7 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
             consent("email", "customer@mail.io", "email", "granted", noon),
             consent("customer_key", "customer", "email", "denied", date(2017, 7, 1)),
             consent("email", "bounced@mail.io", "email", "granted", noon),
+            consent("email", "till@mail.io", "email", "granted", noon),
         ],
     )
     put(
@@ -198,6 +200,10 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
         True,
         False,
     )
+    # Once the day is not the newest, what identifiers people had on it is found out anew.
+    build(lake, DAY + timedelta(days=1))
+    build_traits(lake, DAY)
+    assert read(lake, DAY) == found
 
 
 def test_a_known_zero_is_not_an_unknown(lake: Lake, put: Put) -> None:

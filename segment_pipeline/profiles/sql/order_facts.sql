@@ -1,6 +1,6 @@
 -- One row per person with an order or an unlinked return by the end of as_of.
 SELECT
-    profile_id,
+    person_no,
     sum(orders) AS orders_total,
     sum(orders) FILTER (WHERE ordered_on > $days_90) AS orders_90d,
     sum(orders) FILTER (WHERE ordered_on > $days_365) AS orders_365d,
@@ -14,4 +14,4 @@ SELECT
         WHERE ordered_on > $days_365 AND (extract(hour FROM local_at) >= 22 OR extract(hour FROM local_at) < 4)
     ) AS late_orders
 FROM order_money
-GROUP BY profile_id
+GROUP BY person_no

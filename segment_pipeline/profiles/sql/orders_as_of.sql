@@ -1,8 +1,6 @@
 -- One row per order made by the end of as_of, test orders left out: the version of that day, or the earliest held after it.
 SELECT
-    o.order_no, o.source, o.order_key, o.updated_at, o.kind, o.parent_order_key, o.customer_key, o.email, o.phone, o.anonymous_id,
-    o.channel, o.store_key, o.ordered_at, o.ordered_on, o.local_at, o.status, o.gross, o.net_base, o.gift_card_sold,
-    o.campaign_key, o.created_at,
+    o.*,
     o.day > $as_of AS back_projected
 FROM order_versions AS o
 LEFT JOIN (

@@ -1,5 +1,9 @@
 -- One row per person who loaded prepaid balance in the 7 days to as_of.
-SELECT profile_id, sum(gift_card_sold) AS loaded
-FROM order_persons
-WHERE gift_card_sold > 0 AND status = 'completed' AND ordered_on > $days_7
-GROUP BY profile_id
+SELECT p.person_no, sum(o.gift_card_sold) AS loaded
+FROM orders_as_of AS o
+JOIN buyer_records AS p
+    ON p.source = o.source
+    AND p.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
+    AND p.record_key = coalesce(o.customer_key, o.order_key)
+WHERE o.gift_card_sold > 0 AND o.status = 'completed' AND o.ordered_on > $days_7
+GROUP BY p.person_no

@@ -1,9 +1,9 @@
--- One row per (person, dimension, value): money spent on it in the 365 days to as_of and to date.
-SELECT profile_id, 'department' AS dimension, department AS value, sum(spend_365d) AS spend_365d, sum(spend_total) AS spend_total
-FROM line_groups WHERE department IS NOT NULL GROUP BY profile_id, department
-UNION ALL
-SELECT profile_id, 'category', category, sum(spend_365d), sum(spend_total)
-FROM line_groups WHERE category IS NOT NULL GROUP BY profile_id, category
-UNION ALL
-SELECT profile_id, 'collection', collection, sum(spend_365d), sum(spend_total)
-FROM line_groups WHERE collection IS NOT NULL GROUP BY profile_id, collection
+-- One row per (person, value of a dimension): money spent on it in the 365 days to as_of and to date, and whether any was bought.
+SELECT
+    l.person_no, v.value_no,
+    CAST(coalesce(sum(l.spend) FILTER (WHERE l.recent), 0) AS DECIMAL(18,4)) AS spend_365d,
+    CAST(coalesce(sum(l.spend), 0) AS DECIMAL(18,4)) AS spend_total,
+    bool_or(l.sold_recent) AS bought_365d
+FROM line_money AS l
+JOIN class_values AS v ON v.class_no = l.class_no
+GROUP BY l.person_no, v.value_no

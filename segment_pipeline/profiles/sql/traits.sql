@@ -51,8 +51,8 @@ SELECT
         WHEN date_diff('day', e.last_visit_on, $as_of) <= $dormant_days THEN 'inactive'
         ELSE 'dormant'
     END AS activity_stage,
-    CASE WHEN $orders_landed THEN l.top_department END AS top_department,
-    CASE WHEN $orders_landed THEN CAST(coalesce(l.departments_365d, 0) AS BIGINT) END AS departments_365d,
+    CASE WHEN $orders_landed THEN d.top_department END AS top_department,
+    CASE WHEN $orders_landed THEN CAST(coalesce(d.departments_365d, 0) AS BIGINT) END AS departments_365d,
     CASE WHEN $orders_landed AND l.sold_365d > 0
         THEN CAST(l.markdown_365d AS DOUBLE) / CAST(l.sold_365d AS DOUBLE) END AS markdown_share,
     CASE WHEN $orders_landed AND l.dated_lines_365d > 0
@@ -88,16 +88,16 @@ SELECT
     coalesce(r.email_reachable, FALSE) AS email_reachable,
     coalesce(r.sms_reachable, FALSE) AS sms_reachable,
     coalesce(r.ads_reachable, FALSE) AS ads_reachable,
-    p.sources
-FROM (
-    SELECT profile_id, list_sort(array_agg(DISTINCT source)) AS sources FROM persons GROUP BY profile_id
-) AS p
-LEFT JOIN order_facts AS o ON o.profile_id = p.profile_id
-LEFT JOIN buyers AS b ON b.profile_id = p.profile_id
-LEFT JOIN lifetime_buyers AS t ON t.profile_id = p.profile_id
-LEFT JOIN line_facts AS l ON l.profile_id = p.profile_id
-LEFT JOIN prepaid_facts AS w ON w.profile_id = p.profile_id
-LEFT JOIN store_facts AS s ON s.profile_id = p.profile_id
+    k.sources
+FROM people AS p
+JOIN person_sources AS k ON k.person_no = p.person_no
+LEFT JOIN order_facts AS o ON o.person_no = p.person_no
+LEFT JOIN buyers AS b ON b.person_no = p.person_no
+LEFT JOIN lifetime_buyers AS t ON t.person_no = p.person_no
+LEFT JOIN person_lines AS l ON l.person_no = p.person_no
+LEFT JOIN department_facts AS d ON d.person_no = p.person_no
+LEFT JOIN prepaid_facts AS w ON w.person_no = p.person_no
+LEFT JOIN store_facts AS s ON s.person_no = p.person_no
 LEFT JOIN event_facts AS e ON e.profile_id = p.profile_id
 LEFT JOIN message_facts AS m ON m.profile_id = p.profile_id
 LEFT JOIN survey_facts AS v ON v.profile_id = p.profile_id

@@ -1,0 +1,8 @@
+-- One row per completed return or exchange made by the end of as_of, whoever's; `person_no` NULL: nobody's.
+SELECT o.source, o.order_key, o.updated_at, o.kind, o.parent_order_key, o.ordered_on, o.net_base, p.person_no
+FROM orders_as_of AS o
+LEFT JOIN buyer_records AS p
+    ON p.source = o.source
+    AND p.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
+    AND p.record_key = coalesce(o.customer_key, o.order_key)
+WHERE o.kind IN ('return', 'exchange') AND o.status = 'completed'
