@@ -11,7 +11,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.benchmarks.company import Company
 
 # The rooms in the order the data walks, so that what one stage leaves is there for the next.
-ROOMS: Final = ("lake", "identity", "traits", "segments", "audiences", "pipeline")
+ROOMS: Final = ("lake", "identity", "traits", "segments", "audiences", "pipeline", "memory")
 
 Work = Callable[[Company], int]
 
