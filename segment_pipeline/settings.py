@@ -45,7 +45,12 @@ SETTINGS = (
     Setting("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination"),
     Setting("SEGMENT_PIPELINE_SOURCES", "square,shopify,amplitude", "sources switched on"),
     Setting("SEGMENT_PIPELINE_DESTINATIONS", "meta,klaviyo,files", "destinations switched on"),
-    Setting("SEGMENT_PIPELINE_MEMORY", "2GB", "memory an engine may use before it spills to disk"),
+    Setting("SEGMENT_PIPELINE_ENGINE", "duckdb", "what runs the SQL: `duckdb` in this process, or `spark`"),
+    Setting("SEGMENT_PIPELINE_SPARK_MASTER", "local[2]", "where Spark runs: local[N], spark://…, yarn, k8s://…"),
+    Setting("SEGMENT_PIPELINE_SPARK_CONF", "", "more of Spark's configuration: key=value, separated by semicolons"),
+    Setting(
+        "SEGMENT_PIPELINE_MEMORY", "2GB", "memory an engine may use before it spills to disk (Spark: the driver's)"
+    ),
     Setting("SEGMENT_PIPELINE_THREADS", "", "threads of an engine; empty: one per core"),
     Setting("SEGMENT_PIPELINE_CRON", "0 3 * * *", "when the nightly refresh runs, in the company's time zone"),
     Setting(
@@ -82,6 +87,9 @@ class Settings:
     end: date | None
     sources: tuple[str, ...]
     destinations: tuple[str, ...]
+    engine: str
+    spark_master: str
+    spark_conf: Mapping[str, str]
     memory: str
     threads: int | None
     cron: str
@@ -116,6 +124,9 @@ class Settings:
             end=_day("END", get("END")) if get("END") else None,
             sources=_names(get("SOURCES")),
             destinations=_names(get("DESTINATIONS")),
+            engine=_engine(get("ENGINE")),
+            spark_master=get("SPARK_MASTER"),
+            spark_conf=_pairs("SPARK_CONF", get("SPARK_CONF")),
             memory=_memory(get("MEMORY")),
             threads=_number("THREADS", get("THREADS")) if get("THREADS") else None,
             cron=get("CRON"),
@@ -161,6 +172,19 @@ def secret(given: str, variable: str, connector: str, kind: str) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "none")
+
+
+def _pairs(name: str, text: str) -> dict[str, str]:
+    pairs = [entry.partition("=") for entry in text.split(";") if entry.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ConfigError(f"{PREFIX}{name} is not a list of key=value separated by semicolons")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _engine(name: str) -> str:
+    if name not in {"duckdb", "spark"}:
+        raise ConfigError(f"{PREFIX}ENGINE names no engine: set it to duckdb or spark")
+    return name
 
 
 def _memory(text: str) -> str:

@@ -13,11 +13,22 @@ import pyarrow as pa
 import pytest
 
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
+from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.spark_engine import SparkEngine
 from segment_pipeline.lake.tables import table
+from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.postgres import server as postgres_server
 
 Rows = Sequence[dict[str, Any]]
+
+# A handful of rows: what Spark prepares for millions would cost more than all the rest. The answers are the same.
+FEW_ROWS = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m",
+}
 
 
 def arrow_rows(name: str, rows: Rows) -> pa.Table:
@@ -31,9 +42,27 @@ def arrow_rows(name: str, rows: Rows) -> pa.Table:
     )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine",
+        choices=["duckdb", "spark", "both"],
+        default="duckdb",
+        help="engine of the fixture `lake`; both: compared",
+    )
+
+
+def engine_of(name: str, folder: Path) -> Engine:
+    """An engine for a lake in `folder`; `both` asks DuckDB and Spark the same and compares."""
+    duckdb = DuckDBEngine(memory="1GB", threads=2, spill=folder / "spill")
+    if name == "duckdb":
+        return duckdb
+    spark = SparkEngine(master="local[2]", memory="1GB", scratch=str(folder / "scratch"), conf=FEW_ROWS)
+    return spark if name == "spark" else BothEngines(duckdb, spark)
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"), DuckDBEngine(memory="1GB", threads=2, spill=tmp_path / "spill"))
+def lake(tmp_path: Path, request: pytest.FixtureRequest) -> Lake:
+    return Lake(str(tmp_path / "lake"), engine_of(request.config.getoption("--engine"), tmp_path))
 
 
 @pytest.fixture

@@ -82,10 +82,10 @@ def literal(value: Value) -> str:
             return "'" + value.replace("'", "''") + "'"
         case datetime():
             if value.tzinfo is None:
-                return f"TIMESTAMP '{value:%Y-%m-%d %H:%M:%S.%f}'"
-            return f"TIMESTAMPTZ '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
+                return f"TIMESTAMP '{value.isoformat(' ', 'microseconds')}'"
+            return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(' ', 'microseconds')}'"
         case date():
-            return f"DATE '{value:%Y-%m-%d}'"
+            return f"DATE '{value.isoformat()}'"
         case Sequence():
             return "[" + ", ".join(literal(item) for item in value) + "]"
     raise ContractError(f"a value of type {type(value).__name__} cannot be bound into SQL")

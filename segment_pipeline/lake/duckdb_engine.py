@@ -130,6 +130,9 @@ class DuckDBConnection:
             if kind:
                 self.raw.execute(f"DROP {kind} {quote(name)}").fetchall()
 
+    def table(self, sql: str, *, name: str) -> pa.Table:
+        return self.reader(sql, name=name).read_all()
+
     def reader(self, sql: str, *, name: str) -> pa.RecordBatchReader:
         self._release()
         with engine_errors(name):

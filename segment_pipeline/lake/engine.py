@@ -2,18 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 import pyarrow as pa
 
 from segment_pipeline.lake.tables import Table
 
+Partitions = Mapping[str, Sequence[str | date]]
+
 
 @dataclass(frozen=True, slots=True)
 class WriteTarget:
     """Where a query's rows go, in one Delta commit.
 
-    `predicate`: SQL over partition columns whose rows are replaced; None: the whole table is; `append` replaces nothing.
+    `partitions`: partition values whose rows are replaced; None: the whole table is; `append` replaces nothing.
     `marker`: (application id, number) recorded with the commit, so that a fold is applied once.
     `base`: version the rows were computed from: what others did to the same partitions since is a conflict; None: nothing
     of the table was read, and the last writer wins.
@@ -21,7 +24,7 @@ class WriteTarget:
 
     table: Table
     uri: str
-    predicate: str | None = None
+    partitions: Partitions | None = None
     append: bool = False
     marker: tuple[str, int] | None = None
     base: int | None = None
@@ -56,6 +59,9 @@ class Connection(Protocol):
 
     def drop(self, name: str) -> None:
         """Forget a view or temporary table, if it is there."""
+
+    def table(self, sql: str, *, name: str) -> pa.Table:
+        """The rows of a query in memory: for results known to be small."""
 
     def reader(self, sql: str, *, name: str) -> pa.RecordBatchReader:
         """The rows of a query as a stream; read it to its end before the next call."""

@@ -25,10 +25,9 @@ from segment_pipeline.errors import ConfigError, ConflictError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import Value, literal, quote
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
-from segment_pipeline.lake.engine import Connection, Engine, WriteTarget
+from segment_pipeline.lake.engine import Connection, Engine, Partitions, WriteTarget
 from segment_pipeline.lake.lease import shared
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.lake.storage import Partitions
 from segment_pipeline.lake.tables import Table, all_tables, table
 from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
@@ -62,7 +61,19 @@ class Lake:
 
     @classmethod
     def open(cls, settings: Settings) -> "Lake":
-        engine = DuckDBEngine(memory=settings.memory, threads=settings.threads, spill=settings.home / "spill")
+        engine: Engine
+        if settings.engine == "spark":
+            # Imported late: Spark is an extra.
+            from segment_pipeline.lake.spark_engine import SCRATCH, SparkEngine
+
+            engine = SparkEngine(
+                master=settings.spark_master,
+                memory=settings.memory,
+                scratch=f"{settings.lake}/{SCRATCH}",
+                conf=settings.spark_conf,
+            )
+        else:
+            engine = DuckDBEngine(memory=settings.memory, threads=settings.threads, spill=settings.home / "spill")
         return cls(settings.lake, engine)
 
     def uri(self, name: str) -> str:
@@ -210,7 +221,7 @@ class Session:
 
     def table(self, query: Statement | str, **values: Value) -> pa.Table:
         """A query's rows in memory: for results known to be small."""
-        return self.reader(query, **values).read_all()
+        return self.connection.table(_text(query, values), name=_name(query))
 
     def rows(self, query: Statement | str, **values: Value) -> list[dict[str, Any]]:
         """A query's rows as dictionaries: for a handful."""
@@ -279,7 +290,7 @@ class Session:
         label = _name(query)
         wanted = self._in_order(name, _text(query, values))
         self.connection.define("_landing", wanted, materialize=True, label=f"{label}, landing in {name},")
-        storage.check_schema(self.reader("SELECT * FROM _landing WHERE FALSE").read_all().schema, declared)
+        storage.check_schema(self.table("SELECT * FROM _landing WHERE FALSE").schema, declared)
         days = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _landing ORDER BY day")]
         strangers = self.value(f"SELECT count(*) FROM _landing WHERE source IS DISTINCT FROM {literal(source)}")
         if strangers:
@@ -355,7 +366,7 @@ class Session:
         target = WriteTarget(
             table=table(name),
             uri=self.lake.uri(name),
-            predicate=storage.predicate(partitions) if partitions else None,
+            partitions=partitions or None,
             append=append,
             marker=marker,
             base=self.pins.get(name),

@@ -3,10 +3,9 @@
 delta-rs and DataFusion quote values in their messages; nothing of a message of theirs leaves this module.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +15,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from segment_pipeline.errors import ConflictError, ContractError, SegmentPipelineError
 from segment_pipeline.lake.dialect import literal
-from segment_pipeline.lake.engine import WriteTarget
+from segment_pipeline.lake.engine import Partitions, WriteTarget
 from segment_pipeline.lake.tables import Table
 
 VERSION_KEY = "segment_pipeline.version"
@@ -26,8 +25,6 @@ STATISTICS_KEY = "delta.dataSkippingStatsColumns"
 COUNTED_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "INTEGER", "BIGINT", "MONEY", "RATE")
 # Everything else changes what a file's rows are (deletion vectors) or what its columns are called (column mapping).
 READABLE_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
-
-Partitions = Mapping[str, Sequence[str | date]]
 
 
 @contextmanager
@@ -68,7 +65,7 @@ def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
     """The table, made if it is not there. No statistics on columns that identify a person; no deletion vectors."""
     existing = open_table(uri, options)
     if existing is not None:
-        _brought_up(existing, table)
+        brought_up(existing, table)
         return existing
     counted = statistics(table)
     with delta_errors(table.name, "creating it"):
@@ -93,7 +90,7 @@ def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
         )
 
 
-def _brought_up(delta: DeltaTable, table: Table) -> int:
+def brought_up(delta: DeltaTable, table: Table) -> int:
     """Adds what the declaration has gained; returns the number of commits it took."""
     commits = 0
     check_features(delta, table)
@@ -189,7 +186,9 @@ def files(delta: DeltaTable, table: Table, partitions: Partitions | None = None)
     """
     check_features(delta, table)
     actions = pa.table(delta.get_add_actions(flatten=True))
-    base = delta.table_uri.rstrip("/").removeprefix("file://")
+    base = delta.table_uri.rstrip("/")
+    if base.startswith("file://"):
+        base = unquote(base.removeprefix("file://"))
     wanted = {name: set(values) for name, values in (partitions or {}).items()}
     columns = (
         {name: actions.column(f"partition.{name}").to_pylist() for name in table.partition_by} if len(actions) else {}
@@ -288,7 +287,7 @@ def _standing_on(target: WriteTarget) -> DeltaTable:
     delta = open_table(target.uri, target.storage_options)
     if delta is None:
         return create(target.table, target.uri, target.storage_options)
-    gained = _brought_up(delta, target.table)
+    gained = brought_up(delta, target.table)
     if target.append or target.base is None or delta.version() == target.base + gained:
         return delta
     return open_table(target.uri, target.storage_options, version=target.base) or delta
@@ -306,13 +305,13 @@ def write(reader: pa.RecordBatchReader, target: WriteTarget) -> int:
         rows = checked(reader, target.table, stream)
         transactions = [Transaction(target.marker[0], target.marker[1])] if target.marker else None
         # delta-rs sees no conflict between two that replace the whole table, and would keep the rows of both.
-        retries = 0 if not target.append and target.predicate is None else 5
+        retries = 0 if not target.append and target.partitions is None else 5
         with delta_errors(name, "writing it"):
             write_deltalake(
                 delta,
                 rows,
                 mode="overwrite" if not target.append else "append",  # type: ignore[call-overload]
-                predicate=None if target.append else target.predicate,
+                predicate=predicate(target.partitions) if target.partitions and not target.append else None,
                 partition_by=list(target.table.partition_by) or None,
                 commit_properties=CommitProperties(app_transactions=transactions, max_commit_retries=retries),
             )

@@ -91,7 +91,8 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
         session.scan(name, partitions={"source": [source]}, days=Window(first, last), alias="_held")
         session.define(
             "_kept",
-            f"SELECT {columns} FROM (SELECT *, day - lag(day) OVER (PARTITION BY {quote(key)} ORDER BY {order}) AS _after"
+            f"SELECT {columns} FROM (SELECT *,"
+            f" date_diff('day', lag(day) OVER (PARTITION BY {quote(key)} ORDER BY {order}), day) AS _after"
             f" FROM (SELECT {columns} FROM {quote(rows)} UNION SELECT {columns} FROM _held))"
             f" WHERE coalesce(_after > {REPEAT_DAYS}, TRUE)",
             materialize=True,
