@@ -8,7 +8,7 @@ that each (source, day) partition is written once, as the lake's own write leave
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from os import environ
@@ -29,11 +29,13 @@ MEMORY: Final = "2GB"
 AT_ONCE: Final = 2_500_000
 CROWD: Final = 1000
 # By name: people, events of each, days of history. Three million have a hundred million events; `tiny` is for tests.
+# Without events there are no facts at all, but the people as identity would leave them.
 SIZES: Final[Mapping[str, tuple[int, float, int]]] = {
     "tiny": (300, 30, 21),
     "100k": (100_000, 30, YEAR),
     "1M": (1_000_000, 30, YEAR),
     "3M": (3_000_000, 34, YEAR),
+    "10M": (10_000_000, 0, YEAR),
 }
 SQL: Final = Path(__file__).parent / "company_sql"
 
@@ -102,6 +104,8 @@ def open_company(root: Path) -> Company | None:
 def company_of(root: Path, size: str) -> Company:
     """The company of one of SIZES under `root`, made unless it lies there complete."""
     profiles, events, days = SIZES[size]
+    if not events:
+        return make_members(root, profiles)
     return make_company(root, profiles, events=events, days=days)
 
 
@@ -119,21 +123,42 @@ def make_company(
 
     `orders`, `events`: per person over all `days`, on average; lines are about three per order.
     """
-    if (there := open_company(root)) is not None:
-        return there
     shape = Shape(orders=orders, events=events, days=days)
+    return open_company(root) or _made(root, profiles, shape, seed, memory, _write_facts)
+
+
+def make_members(root: Path, profiles: int, *, seed: int = 7, memory: str = MEMORY) -> Company:
+    """Make no facts but what is known of people in the end: profiles, their identifiers, consents and suppressions.
+
+    For audiences larger than a company whose every event fits on a disk. Memberships are the stages' to choose.
+    """
+    shape = Shape(orders=0, events=0, days=YEAR)
+    return open_company(root) or _made(root, profiles, shape, seed, memory, _write_members)
+
+
+def _made(
+    root: Path,
+    profiles: int,
+    shape: Shape,
+    seed: int,
+    memory: str,
+    write_all: Callable[["_Writer", int, Shape], None],
+) -> Company:
     lake = Lake(str(root / "lake"), DuckDBEngine(memory=memory, spill=root / "spill"))
     connection = lake.engine.connect()
     assert isinstance(connection, DuckDBConnection)
+    writer = _Writer(lake, connection)
     try:
         _prepare(connection, profiles, shape, seed)
-        rows = _write_all(lake, connection, profiles, shape)
+        write_all(writer, profiles, shape)
     finally:
         connection.close()
     lake.fix(timezone="UTC", base_currency="USD")
-    said = {"profiles": profiles, **asdict(shape), "seed": seed, "rows": rows}
+    said = {"profiles": profiles, **asdict(shape), "seed": seed, "rows": writer.rows}
     (root / COMPLETE).write_text(json.dumps(said), encoding="utf-8")
-    return Company(root, profiles, START + timedelta(days=days - 1), rows)
+    company = open_company(root)
+    assert company is not None
+    return company
 
 
 def _prepare(connection: DuckDBConnection, profiles: int, shape: Shape, seed: int) -> None:
@@ -157,37 +182,50 @@ def _prepare(connection: DuckDBConnection, profiles: int, shape: Shape, seed: in
     connection.raw.execute(_sql("macros"))
 
 
-def _write_all(lake: Lake, connection: DuckDBConnection, profiles: int, shape: Shape) -> dict[str, int]:
-    rows = dict.fromkeys((*_ONCE, *_BY_PERSON, "orders", "order_lines", "refunds", "events", "carts", "messages"), 0)
+class _Writer:
+    def __init__(self, lake: Lake, connection: DuckDBConnection) -> None:
+        self.lake, self.raw, self.rows = lake, connection.raw, dict[str, int]()
+        self._connection = connection
 
-    def write(name: str) -> None:
-        target = WriteTarget(table(name), lake.uri(name), append=True)
+    def write(self, name: str) -> None:
+        """Append what the statement gives for the range that is set."""
+        target = WriteTarget(table(name), self.lake.uri(name), append=True)
         columns = ", ".join(table(name).names)
-        rows[name] += connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
+        written = self._connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
+        self.rows[name] = self.rows.get(name, 0) + written
 
+    def ranges(self, of: str, whole: int, rows: float) -> Iterator[None]:
+        """Set `from_<of>` and `to_<of>`, range after range, so that each has about AT_ONCE of so many rows."""
+        step = max(1, min(whole, int(whole * AT_ONCE / max(rows, 1))))
+        for first in range(0, whole, step):
+            self.raw.execute(f"SET VARIABLE from_{of} = {first}")
+            self.raw.execute(f"SET VARIABLE to_{of} = {min(first + step, whole)}")
+            yield
+
+
+def _write_facts(writer: _Writer, profiles: int, shape: Shape) -> None:
     for name in _ONCE:
-        write(name)
+        writer.write(name)
     for name in _BY_PERSON:
-        for _ in _ranges(connection, shape.days, profiles * 2):
-            write(name)
-    for _ in _ranges(connection, shape.days, profiles * shape.orders * 3):
-        connection.raw.execute(_sql("made_lines"))
+        for _ in writer.ranges("day", shape.days, profiles * 2):
+            writer.write(name)
+    for _ in writer.ranges("day", shape.days, profiles * shape.orders * 3):
+        writer.raw.execute(_sql("made_lines"))
         for name in ("orders", "order_lines", "refunds"):
-            write(name)
-    connection.raw.execute("DROP TABLE made_lines")
+            writer.write(name)
+    writer.raw.execute("DROP TABLE made_lines")
     for name, each in (("events", shape.events), ("carts", shape.carts), ("messages", shape.messages)):
-        for _ in _ranges(connection, shape.days, profiles * each):
-            write(name)
-    return rows
+        for _ in writer.ranges("day", shape.days, profiles * each):
+            writer.write(name)
 
 
-def _ranges(connection: DuckDBConnection, days: int, rows: float) -> Iterator[None]:
-    """Set the days to make, range after range, so that each has about AT_ONCE of so many rows."""
-    step = max(1, min(days, int(days * AT_ONCE / max(rows, 1))))
-    for first in range(0, days, step):
-        connection.raw.execute(f"SET VARIABLE from_day = {first}")
-        connection.raw.execute(f"SET VARIABLE to_day = {min(first + step, days)}")
-        yield
+def _write_members(writer: _Writer, profiles: int, shape: Shape) -> None:
+    for name in ("profiles", "profile_identifiers"):
+        for _ in writer.ranges("person", profiles, profiles * 2):
+            writer.write(name)
+    for name in ("consents", "suppressions"):
+        for _ in writer.ranges("day", shape.days, profiles * 3):
+            writer.write(name)
 
 
 def _sql(name: str) -> str:

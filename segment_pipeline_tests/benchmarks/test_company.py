@@ -7,7 +7,7 @@ import pytest
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
-from segment_pipeline_tests.benchmarks.company import Company, make_company, open_company
+from segment_pipeline_tests.benchmarks.company import Company, make_company, make_members, open_company
 
 PROFILES, DAYS = 300, 21
 
@@ -58,3 +58,18 @@ def test_identity_finds_about_as_many_people_as_were_asked_for(company: Company)
     traits = build.traits(company.lake, company.as_of, company.settings)
     assert traits.unknown == ()
     assert PROFILES * 0.7 < traits.buyers_365d < report.profiles
+
+
+def test_members_are_people_without_facts(tmp_path: Path) -> None:
+    members = make_members(tmp_path, PROFILES)
+    assert members.rows["profiles"] == PROFILES
+    assert members.rows["profile_identifiers"] > PROFILES * 2
+    assert set(members.rows) == {"profiles", "profile_identifiers", "consents", "suppressions"}
+    with members.lake.session() as session:
+        for name in ("profiles", "profile_identifiers", "consents"):
+            session.scan(name)
+        met = (
+            "SELECT count(DISTINCT i.profile_id) FROM profile_identifiers AS i JOIN profiles AS p ON p.profile_id = i.profile_id "
+            "JOIN consents AS c ON c.identifier_type = i.identifier_type AND c.identifier = i.identifier WHERE c.channel = 'email'"
+        )
+        assert session.value(met) == PROFILES

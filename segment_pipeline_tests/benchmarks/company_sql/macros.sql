@@ -61,3 +61,4 @@ CREATE OR REPLACE TEMP MACRO collection(q) AS 'Collection ' || collection_no(q) 
 CREATE OR REPLACE TEMP MACRO launched_on(q) AS on_day(collection_no(q) * 20 - 40 + category_no(q) % 20);
 CREATE OR REPLACE TEMP MACRO list_cents(q) AS 199 + (q * 7919) % 9800;
 CREATE OR REPLACE TEMP MACRO money(cents) AS CAST(CAST(cents AS DECIMAL(14,0)) * 0.01 AS DECIMAL(18,4));
+CREATE OR REPLACE TEMP MACRO profile_of(p) AS substr(sha256('person ' || p), 1, 32);
