@@ -187,8 +187,20 @@ def _engine(name: str) -> str:
     return name
 
 
+def memory_bytes(text: str) -> int:
+    """An amount of memory as a setting has it (`2GB`, `800 MiB`) in bytes."""
+    found = _MEMORY.fullmatch(text)
+    if found is None:
+        raise ConfigError("an amount of memory is not written like 2GB or 800MB")
+    power = "KMGT".index(found[2].upper()) + 1
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", flags=re.IGNORECASE)
+
+
 def _memory(text: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", text, flags=re.IGNORECASE):
+    if not _MEMORY.fullmatch(text):
         raise ConfigError(f"{PREFIX}MEMORY is not an amount of memory: set it like 2GB or 800MB")
     return text
 

@@ -8,12 +8,13 @@ from segment_pipeline.profiles.identity import IdentityReport, build_identities
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.runs import days_of
 from segment_pipeline.profiles.traits import TraitRules, TraitsReport, build_traits
-from segment_pipeline.settings import Settings
+from segment_pipeline.settings import Settings, memory_bytes
 
 
 def identities(lake: Lake, as_of: date, settings: Settings, rules: IdentityRules | None = None) -> IdentityReport:
     """Identities of one day; the newest day also gets profiles and profile_identifiers. One build at a time."""
-    return build_identities(lake, as_of, rules or IdentityRules(), timezone=settings.timezone)
+    memory = memory_bytes(settings.memory)
+    return build_identities(lake, as_of, rules or IdentityRules(), timezone=settings.timezone, memory=memory)
 
 
 def traits(
@@ -31,9 +32,12 @@ def identities_of(
     lake: Lake, days: Sequence[date], settings: Settings, rules: IdentityRules | None = None
 ) -> Iterator[IdentityReport]:
     """Identities of several days in turn, the same as one by one over the facts as the first day finds them."""
+    memory = memory_bytes(settings.memory)
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
-            yield build_identities(lake, day, rules or IdentityRules(), timezone=settings.timezone, run=run)
+            yield build_identities(
+                lake, day, rules or IdentityRules(), timezone=settings.timezone, memory=memory, run=run
+            )
 
 
 def traits_of(

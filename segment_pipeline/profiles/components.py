@@ -7,22 +7,54 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import coo_matrix
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+
+from segment_pipeline.errors import ConfigError
 
 Unique = Mapping[str, Hashable]
 
+# What one edge costs at the peak: its two ends, and scipy's two compressed matrices of them (numbers of 4 bytes, values of 8).
+EDGE_BYTES: Final = 40
+# What one node costs: both matrices' row pointers, scipy's labels and stack, and the result.
+NODE_BYTES: Final = 40
 
-def components(nodes: int, edges: pa.Table) -> np.ndarray:
-    """The component of each of the nodes 1..nodes (position 0 is node 1), from edges given as two integer columns."""
-    first = edges.column(0).to_numpy() - 1
-    second = edges.column(1).to_numpy() - 1
-    graph = coo_matrix((np.ones(len(first), dtype=np.bool_), (first, second)), shape=(nodes, nodes))
-    labels: np.ndarray = connected_components(graph, directed=False)[1]
-    return labels
+
+def components(nodes: int, edges: pa.RecordBatchReader, memory: int) -> np.ndarray:
+    """The smallest node of the component of each of the nodes 1..nodes (position 0 is node 1).
+
+    `edges`: two integer columns, read batch by batch. `memory`: bytes this may take, at NODE_BYTES a node and EDGE_BYTES an
+    edge; raises ConfigError as soon as more have been read than that, before they are gathered.
+    """
+    most = (memory - NODE_BYTES * nodes) // EDGE_BYTES
+    parts: list[np.ndarray] = []
+    read = 0
+    for batch in edges:
+        read += len(batch)
+        if read > most:
+            break
+        parts.append(np.stack([batch.column(at).to_numpy().astype(np.int32) for at in (0, 1)]))
+    if read > most:
+        edges.close()
+        raise ConfigError(
+            f"linking {nodes} records by more than {max(most, 0)} shared identifiers needs more than the {memory >> 20} MB it may take: "
+            "raise SEGMENT_PIPELINE_MEMORY"
+        )
+    ends = np.concatenate(parts, axis=1) if parts else np.empty((2, 0), dtype=np.int32)
+    del parts
+    ends -= 1
+    graph = csr_array((np.ones(read, dtype=np.float64), (ends[0], ends[1])), shape=(nodes, nodes))
+    del ends
+    labels = connected_components(graph, directed=False)[1]
+    # Of positions that share a label the last one assigned stays: backwards, that is the first.
+    firsts = np.empty(nodes, dtype=np.int32)
+    firsts[labels[::-1]] = np.arange(nodes, 0, -1, dtype=np.int32)
+    result: np.ndarray = firsts[labels]
+    return result
 
 
 @dataclass(frozen=True, slots=True)

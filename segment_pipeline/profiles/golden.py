@@ -18,7 +18,14 @@ from segment_pipeline.records import Window
 
 
 def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
-    """Define golden_fields, person_accounts and consent_states from the views `persons` (whose each record is) and accounts."""
+    """Define golden_fields and consent_states from the views `persons` (whose each record is), people (persons, numbered) and
+    accounts (numbered)."""
+    session.define("known_people", "SELECT person_no, profile_id FROM people")
+    session.define("person_records", statement("profiles", "account_persons"), materialize=True)
+    _define_survivors(session, as_of, rules, timezone)
+
+
+def _define_survivors(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
     places = pa.table(
         {"source": pa.array(rules.trust, pa.string()), "place": pa.array(range(len(rules.trust)), pa.int64())}
     )
@@ -26,20 +33,23 @@ def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone:
     session.scan("consents")
     end = Window.of(as_of).instants(timezone)[1]
     session.define("consent_states", statement("profiles", "consent_states"), materialize=True, end=end)
-    for name in ("person_accounts", "golden_fields"):
-        session.define(name, statement("profiles", name), materialize=True)
+    session.define("person_accounts", statement("profiles", "person_accounts"), materialize=True)
+    session.define("golden_fields", statement("profiles", "golden_fields"))
 
 
 def define_person_identifiers(session: Session) -> None:
     """Define person_identifiers from the views `persons`, records and identifiers."""
+    session.define("person_records", statement("profiles", "numbered_persons"), materialize=True)
+    session.define("known_people", statement("profiles", "numbered_people"), materialize=True)
+    session.define("person_values", statement("profiles", "person_values"), materialize=True)
     session.define("person_identifiers", statement("profiles", "person_identifiers"), materialize=True)
 
 
 def write_profiles(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
     """Write `profiles` and `profile_identifiers`: the newest as_of only. Needs the views of `identity.resolve_records`."""
-    session.define("persons", "SELECT source, entity, record_key, profile_id FROM resolved")
-    define_golden(session, as_of, rules, timezone)
-    define_person_identifiers(session)
-    session.define("best_contacts", statement("profiles", "best_contacts"), materialize=True)
+    _define_survivors(session, as_of, rules, timezone)
+    for name in ("person_values", "held_values", "best_contacts"):
+        session.define(name, statement("profiles", name), materialize=True)
     session.replace("profiles", statement("profiles", "profiles"), as_of=as_of)
+    session.define("person_identifiers", statement("profiles", "person_identifiers"))
     session.replace("profile_identifiers", statement("profiles", "profile_identifiers"), as_of=as_of)

@@ -17,10 +17,13 @@ from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles import aliases, golden
 from segment_pipeline.profiles.components import Link, Member, Refusal, components, resolve
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import Run, once, session_of
+from segment_pipeline.profiles.runs import Run, once, session_of, several
 from segment_pipeline.records import Window
 
+# Bytes the linking of records may take where no setting says: about 40 million shared identifiers of 10 million records.
+DEFAULT_MEMORY = 2 << 30
 _NOTHING = r"[^\s\S]"  # A pattern no text matches.
+_GROUPS = ("strong_groups", "weak_records", "weak_devices", "device_links", "devices", "weak_groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def build_identities(
     *,
     timezone: str = "UTC",
     newest: bool | None = None,
+    memory: int = DEFAULT_MEMORY,
     run: Run | None = None,
 ) -> IdentityReport:
     """Resolve the records known by the end of `as_of` and write that day's snapshot, whatever other days exist.
@@ -71,7 +75,7 @@ def build_identities(
     with session_of(lake, run) as session:
         session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_old")
         session.define("identities_replaced", "SELECT * FROM identities_old", materialize=True)
-        contradictory = resolve_records(session, as_of, rules, timezone)
+        contradictory = resolve_records(session, as_of, rules, timezone, memory)
         inputs = session.inputs
         session.replace("identities", statement("profiles", "identities"), {"as_of": [as_of]}, as_of=as_of)
         kinds = _write_events(session, as_of, before)
@@ -81,7 +85,7 @@ def build_identities(
         counts = session.rows(statement("profiles", "identity_counts"))[0]
     if after is not None:
         with session_of(lake, run) as session:
-            resolve_records(session, after, rules, timezone)
+            resolve_records(session, after, rules, timezone, memory)
             _write_events(session, after, as_of)
     return IdentityReport(
         as_of=as_of,
@@ -98,25 +102,26 @@ def build_identities(
     )
 
 
-def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> int:
-    """Define, from the facts, the views records, identifiers, identifier_values, devices and resolved; write nothing.
+def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezone: str, memory: int) -> int:
+    """Define, from the facts, the views records, identifiers, identifier_values, devices, person_records, known_people and
+    resolved; write nothing. `memory`: bytes the linking of records may take.
 
     Returns the number of contradictory components.
     """
     define_records(session, as_of, rules, timezone)
     define_identifier_values(session, rules)
-    edges = session.table(statement("profiles", "edges"))
-    count = session.value("SELECT count(*) FROM records")
-    labels = components(count, edges)
-    _register_components(session, labels)
+    count = int(session.value("SELECT count(*) FROM records"))
+    firsts = components(count, session.reader(statement("profiles", "edges")), memory)
+    _register_components(session, firsts)
     _define(session, "account_facts")
-    _group_accounts(session, count)
+    _group_accounts(session, count, memory)
     _define(session, "contradictory")
     contradictory = int(session.value("SELECT count(*) FROM contradictory"))
-    refusals = _take_apart(session, labels) if contradictory else []
+    refusals = _take_apart(session, firsts) if contradictory else []
     session.register("refusals", pa.Table.from_pylist([asdict(r) for r in refusals], schema=_REFUSALS))
-    for name in ("strong_groups", "weak_records", "device_links", "devices", "resolved"):
+    for name in (*_GROUPS, "person_records", "known_people"):
         _define(session, name)
+    session.define("resolved", statement("profiles", "resolved"))
     return contradictory
 
 
@@ -128,38 +133,57 @@ def define_orders(session: Session, as_of: date, *, numbered: bool = True) -> No
     session.define("orders_as_of", statement("profiles", "orders_as_of"), as_of=as_of)
 
 
-def define_records(
-    session: Session, as_of: date, rules: IdentityRules, timezone: str, *, sessions: bool = False
-) -> None:
-    """Define the views of facts as of a day: accounts, orders_as_of, carts_as_of, event_days, records and identifiers.
-
-    `sessions`: event_days tells sessions apart.
-    """
-    end = Window.of(as_of).instants(timezone)[1]
+def define_records(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+    """Define the views of facts as of a day: records, accounts, identifiers, and what they are made of."""
     for name in ("carts", "messages", "survey_answers"):
         session.scan(name)
     register_rules(session, rules)
-    define_accounts(session, as_of, timezone)
-    define_orders(session, as_of)
-    once(session, "event_days", statement("profiles", "event_days"), scans=("events",), sessions=sessions)
-    _define(session, "carts_as_of", as_of=as_of, end=end)
+    define_account_versions(session, as_of, timezone)
+    define_orders(session, as_of, numbered=False)
+    _define_visits(session, as_of)
+    _define(session, "carts_as_of", as_of=as_of, end=Window.of(as_of).instants(timezone)[1])
     _define(session, "touches")
-    _define(session, "visits_by_contact", as_of=as_of)
     _define(session, "contacts", as_of=as_of)
-    _define(session, "records")
-    _define(session, "identifiers", as_of=as_of)
+    for name in ("addresses", "records", "accounts", "numbered_addresses", "numbered_touches"):
+        _define(session, name)
+    for name in ("contacts", "addresses", "touches"):
+        session.drop(name)
+    _define(session, "former_accounts", as_of=as_of)
+    session.define("mentions", statement("profiles", "mentions"))
+    for name in ("numbered_values", "identifiers"):
+        _define(session, name)
+
+
+def _define_visits(session: Session, as_of: date) -> None:
+    """Define visits_by_contact: by days where more days than one are to come, else from the events as they are."""
+    if several(session):
+        once(session, "event_days", statement("profiles", "event_days"), scans=("events",))
+        session.define("sightings", "SELECT * FROM event_days")
+    else:
+        session.scan("events")
+        session.define("sightings", statement("profiles", "sightings"))
+    _define(session, "visits_by_contact", as_of=as_of)
+
+
+def define_account_versions(session: Session, as_of: date, timezone: str) -> None:
+    """Define the view account_versions, one row per account known by the end of a day."""
+    session.scan("customers")
+    once(session, "revised_accounts", statement("profiles", "revised_accounts"), scans=("customers",))
+    end = Window.of(as_of).instants(timezone)[1]
+    session.define("account_versions", statement("profiles", "account_versions"), as_of=as_of, end=end)
 
 
 def define_accounts(session: Session, as_of: date, timezone: str) -> None:
-    """Define accounts, one row per account known by the end of a day."""
-    session.scan("customers")
-    _define(session, "accounts", as_of=as_of, end=Window.of(as_of).instants(timezone)[1])
+    """Define accounts, one row per account known by the end of a day, numbered among themselves."""
+    define_account_versions(session, as_of, timezone)
+    session.define("accounts", statement("profiles", "numbered_accounts"), materialize=True)
 
 
 def define_identifier_values(session: Session, rules: IdentityRules) -> None:
     """Define identifier_values: which values may link records, and why the others may not."""
     patterns = {f"{kind}_patterns": _any_of(rules, kind) for kind in ("email", "phone", "anonymous_id")}
     _define(session, "blocked_identifiers", **patterns)
+    _define(session, "guest_companions")
     _define(session, "identifier_values", guest_limit=rules.guest_limit)
 
 
@@ -199,24 +223,18 @@ def _texts(columns: Mapping[str, list[str | None]] | Mapping[str, list[str]]) ->
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
-def _register_components(session: Session, labels: np.ndarray) -> None:
-    numbers = np.arange(1, len(labels) + 1, dtype=np.int64)
-    session.register("components", pa.table({"record_no": numbers, "component": labels.astype(np.int64)}))
+def _register_components(session: Session, firsts: np.ndarray) -> None:
+    numbers = np.arange(1, len(firsts) + 1, dtype=firsts.dtype)
+    session.register("components", pa.table({"record_no": numbers, "component": firsts}))
 
 
-def _group_accounts(session: Session, count: int) -> None:
+def _group_accounts(session: Session, count: int, memory: int) -> None:
     """View account_groups: accounts of one source that are one person's, by the smallest record number among them."""
-    session.register(
-        "account_groups", pa.table({"record_no": pa.array([], pa.int64()), "group_no": pa.array([], pa.int64())})
-    )
-    pairs = session.table(statement("profiles", "same_person_accounts"))
-    if not pairs.num_rows:
-        return
-    labels = components(count, pairs)
-    members = np.unique(np.concatenate([pairs.column(0).to_numpy(), pairs.column(1).to_numpy()]))
-    own = labels[members - 1]
-    _, first, inverse = np.unique(own, return_index=True, return_inverse=True)
-    session.register("account_groups", pa.table({"record_no": members, "group_no": members[first][inverse]}))
+    _define(session, "twice_held")
+    firsts = components(count, session.reader(statement("profiles", "same_person_accounts")), memory)
+    numbers = np.arange(1, count + 1, dtype=firsts.dtype)
+    grouped = firsts != numbers
+    session.register("account_groups", pa.table({"record_no": numbers[grouped], "group_no": firsts[grouped]}))
 
 
 _REFUSALS = pa.schema(
@@ -227,7 +245,7 @@ _REFUSALS = pa.schema(
 )
 
 
-def _take_apart(session: Session, labels: np.ndarray) -> list[Refusal]:
+def _take_apart(session: Session, firsts: np.ndarray) -> list[Refusal]:
     """Resolve contradictory components link by link and register the components anew."""
     members = [
         Member(row["record_no"], _unique(row), row["full_name"])
@@ -238,10 +256,9 @@ def _take_apart(session: Session, labels: np.ndarray) -> list[Refusal]:
         for row in session.rows(statement("profiles", "contested_links"))
     ]
     clusters, refusals = resolve(members, links)
-    separate = labels.astype(np.int64)
-    apart = len(labels)  # Labels of the whole are below the number of records: these cannot meet them.
+    separate = firsts.copy()
     for record, cluster in clusters.items():
-        separate[record - 1] = apart + cluster
+        separate[record - 1] = cluster
     _register_components(session, separate)
     return list({(refusal.kind, refusal.value): refusal for refusal in refusals}.values())
 

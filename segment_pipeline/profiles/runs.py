@@ -121,3 +121,8 @@ def once(
     for read in scans:
         session.scan(read)
     session.define(name, query, materialize=copy, **values)
+
+
+def several(session: Session) -> bool:
+    """Whether more days are to come in this session's run, so that what does not depend on the day is worth preparing."""
+    return isinstance(session, DaySession) and session.run.several

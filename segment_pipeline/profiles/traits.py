@@ -238,6 +238,7 @@ def define_trait_facts(
     activities.define_persons(session, as_of)
     _define_identifiers(session, as_of, identity_rules, timezone)
     identity.define_accounts(session, as_of, timezone)
+    session.define("people", statement("profiles", "people"), materialize=True)
     golden.define_golden(session, as_of, identity_rules, timezone)
     identity.register_rules(session, identity_rules)
     identity.define_orders(session, as_of, numbered=False)
@@ -247,7 +248,7 @@ def define_trait_facts(
     once(session, "revised_refunds", statement("profiles", "revised_refunds"), scans=("refunds",))
     visits = "visit_days" if several else "visits"
     once(session, "visit_days", statement("profiles", visits), scans=("events",), copy=False)
-    for name in ("people", "buyer_records", *_STEPS):
+    for name in ("buyer_records", *_STEPS):
         session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
 
 

@@ -1,12 +1,15 @@
 """Properties of clustering: equal to a plain union-find where nothing contradicts, and never two of what is unique."""
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings, strategies as st
 
-from segment_pipeline.profiles.components import Link, Member, components, resolve
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.profiles.components import EDGE_BYTES, NODE_BYTES, Link, Member, components, resolve
 
 LINKS = st.lists(
     st.tuples(st.integers(1, 12), st.integers(0, 5), st.sampled_from(["email", "phone"]), st.sampled_from("abcdef")),
@@ -48,9 +51,27 @@ def test_components_equal_a_plain_union_find(links: list[tuple[int, int, str, st
     table = pa.table(
         {"a": pa.array([e[0] for e in edges], pa.int64()), "b": pa.array([e[1] for e in edges], pa.int64())}
     )
-    labels = components(12, table)
-    found = {frozenset(int(r) + 1 for r in np.flatnonzero(labels == label)) for label in labels}
+    firsts = components(12, table.to_reader(max_chunksize=3), memory=1 << 20)
+    assert all(firsts[first - 1] == first for first in firsts)
+    found = {frozenset(int(r) + 1 for r in np.flatnonzero(firsts == first)) for first in firsts}
     assert found == plain_union_find(list(range(1, 13)), groups)
+    assert all(int(first) == min(group) for group in found for first in {int(firsts[r - 1]) for r in group})
+
+
+def test_more_edges_than_the_memory_takes_stop_before_they_are_gathered() -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        for _ in range(4):
+            read.append(1)
+            yield pa.record_batch({"a": pa.array([2] * 10, pa.int64()), "b": pa.array([1] * 10, pa.int64())})
+
+    read: list[int] = []
+    schema = pa.schema([("a", pa.int64()), ("b", pa.int64())])
+    enough = 2 * NODE_BYTES + 40 * EDGE_BYTES
+    assert list(components(2, pa.RecordBatchReader.from_batches(schema, batches()), enough)) == [1, 1]
+    read.clear()
+    with pytest.raises(ConfigError, match="2 records by more than 19 shared identifiers.*SEGMENT_PIPELINE_MEMORY"):
+        components(2, pa.RecordBatchReader.from_batches(schema, batches()), 2 * NODE_BYTES + 19 * EDGE_BYTES)
+    assert len(read) == 2
 
 
 @settings(deadline=None)

@@ -1,22 +1,4 @@
--- One row per (source, entity, account) known by the end of as_of: its newest version of that day or earlier; where only
--- later ones are held, the earliest of them, marked back_projected. `gone`: deleted at its source by then.
-SELECT
-    source, entity, customer_key, owner_key, updated_at, email, phone, first_name, last_name, street, city, region,
-    postcode, country, birth_date, birth_day, gender, loyalty_id, loyalty_balance, created_at, contactable, attributes,
-    deleted_on IS NOT NULL AND deleted_on <= $as_of AS gone,
-    day > $as_of AS back_projected
-FROM (
-    SELECT
-        c.*,
-        row_number() OVER (
-            PARTITION BY source, entity, customer_key
-            ORDER BY
-                CASE WHEN day <= $as_of THEN 0 ELSE 1 END,
-                CASE WHEN day <= $as_of THEN updated_at END DESC NULLS LAST,
-                updated_at,
-                CASE WHEN deleted_on IS NULL THEN 1 ELSE 0 END
-        ) AS place
-    FROM customers AS c
-    WHERE created_at < $end
-) AS versions
-WHERE place = 1
+-- One row per account known by the end of as_of, with its record's number.
+SELECT r.record_no, a.*
+FROM account_versions AS a
+JOIN records AS r ON r.source = a.source AND r.entity = a.entity AND r.record_key = a.customer_key

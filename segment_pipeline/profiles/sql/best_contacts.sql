@@ -1,32 +1,27 @@
 -- One row per person and type: the e-mail and the phone to use. Usable ones only; consented first, denied last, then what the most
 -- trusted account holds now, then the newest seen.
-SELECT profile_id, identifier_type, identifier
+SELECT person_no, identifier_type, identifier
 FROM (
     SELECT
-        i.profile_id, i.identifier_type, i.identifier,
+        p.person_no, v.identifier_type, w.identifier,
         row_number() OVER (
-            PARTITION BY i.profile_id, i.identifier_type
+            PARTITION BY p.person_no, v.identifier_type
             ORDER BY
                 CASE WHEN c.granted THEN 0 WHEN c.granted IS NULL THEN 1 ELSE 2 END,
                 coalesce(h.place, 1000000),
-                i.last_seen_at DESC,
-                i.identifier
+                p.last_seen_at DESC,
+                w.identifier
         ) AS place
-    FROM person_identifiers AS i
-    LEFT JOIN consent_states AS c
-        ON c.identifier_type = i.identifier_type AND c.identifier = i.identifier
-        AND c.channel = CASE i.identifier_type WHEN 'email' THEN 'email' ELSE 'sms' END
+    FROM person_values AS p
+    JOIN identifier_values AS v ON v.value_no = p.value_no
+    JOIN numbered_values AS w ON w.value_no = p.value_no
+    LEFT JOIN held_values AS h ON h.person_no = p.person_no AND h.value_no = p.value_no
     LEFT JOIN (
-        SELECT profile_id, 'email' AS identifier_type, email AS identifier, min(place) AS place
-        FROM person_accounts
-        WHERE email IS NOT NULL
-        GROUP BY profile_id, email
-        UNION ALL
-        SELECT profile_id, 'phone', phone, min(place)
-        FROM person_accounts
-        WHERE phone IS NOT NULL
-        GROUP BY profile_id, phone
-    ) AS h ON h.profile_id = i.profile_id AND h.identifier_type = i.identifier_type AND h.identifier = i.identifier
-    WHERE i.usable AND i.identifier_type IN ('email', 'phone')
+        SELECT n.value_no, s.granted
+        FROM consent_states AS s
+        JOIN numbered_values AS n ON n.identifier_type = s.identifier_type AND n.identifier = s.identifier
+        WHERE s.channel = CASE s.identifier_type WHEN 'email' THEN 'email' WHEN 'phone' THEN 'sms' END
+    ) AS c ON c.value_no = p.value_no
+    WHERE v.refusal IS NULL AND v.identifier_type IN ('email', 'phone')
 ) AS ranked
 WHERE place = 1

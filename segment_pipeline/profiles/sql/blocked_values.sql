@@ -1,13 +1,14 @@
 -- One row per value that links nobody at as_of: refused by a pattern, by name, or because too many people share it.
 SELECT
     'blocked' AS kind,
-    concat_ws(':', identifier_type, refusal) AS rule,
+    concat_ws(':', v.identifier_type, v.refusal) AS rule,
     CAST(NULL AS VARCHAR) AS profile_id,
     CAST(NULL AS VARCHAR) AS other_profile_id,
-    CAST(records AS BIGINT) AS records,
-    sha256(concat_ws(':', identifier_type, identifier)) AS evidence
-FROM identifier_values
-WHERE refusal IS NOT NULL
+    CAST(v.records AS BIGINT) AS records,
+    sha256(concat_ws(':', n.identifier_type, n.identifier)) AS evidence
+FROM identifier_values AS v
+JOIN numbered_values AS n ON n.value_no = v.value_no
+WHERE v.refusal IS NOT NULL
 UNION ALL
 SELECT
     'blocked', concat_ws(':', 'anonymous_id', refusal), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), CAST(records AS BIGINT),

@@ -1,8 +1,19 @@
--- One row per identifier a person is known by. `usable`: it may be sent to and may link; identifiers of accounts that are
--- gone, and addresses an account carried in an older version, stay with the person.
-SELECT p.profile_id, i.identifier_type, i.identifier, max(i.seen_at) AS last_seen_at, bool_and(v.refusal IS NULL) AS usable
-FROM identifiers AS i
-JOIN records AS r ON r.record_no = i.record_no
-JOIN persons AS p ON p.source = r.source AND p.entity = r.entity AND p.record_key = r.record_key
-JOIN identifier_values AS v ON v.identifier_type = i.identifier_type AND v.identifier = i.identifier
-GROUP BY p.profile_id, i.identifier_type, i.identifier
+-- One row per identifier a person is known by. `usable`: it may be sent to and may link.
+SELECT k.profile_id, n.identifier_type, n.identifier, p.last_seen_at, v.refusal IS NULL AS usable
+FROM person_values AS p
+JOIN known_people AS k ON k.person_no = p.person_no
+JOIN identifier_values AS v ON v.value_no = p.value_no
+JOIN numbered_values AS n ON n.value_no = p.value_no
+UNION ALL
+-- Keys of customers that say nothing but who they are.
+SELECT k.profile_id, 'customer_key', concat_ws(':', r.source, r.record_key), r.created_at, TRUE
+FROM records AS r
+JOIN person_records AS p ON p.record_no = r.record_no
+JOIN known_people AS k ON k.person_no = p.person_no
+LEFT JOIN (
+    SELECT DISTINCT i.record_no
+    FROM identifiers AS i
+    JOIN identifier_values AS v ON v.value_no = i.value_no
+    WHERE v.identifier_type = 'customer_key' AND i.entity = 'customer'
+) AS said ON said.record_no = r.record_no
+WHERE r.entity = 'customer' AND said.record_no IS NULL

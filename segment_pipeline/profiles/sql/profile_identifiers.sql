@@ -2,12 +2,15 @@
 SELECT CAST($as_of AS DATE) AS as_of, profile_id, identifier_type, identifier, last_seen_at, usable
 FROM person_identifiers
 UNION ALL
-SELECT
-    CAST($as_of AS DATE), p.profile_id, 'anonymous_id', w.anonymous_id,
-    coalesce(max(v.last_at), max(p.created_at)), TRUE
-FROM weak_records AS w
-JOIN resolved AS p ON p.record_no = w.record_no
+SELECT CAST($as_of AS DATE), k.profile_id, 'anonymous_id', d.anonymous_id, coalesce(v.last_at, d.created_at), TRUE
+FROM (
+    SELECT p.person_no, w.anonymous_id, max(r.created_at) AS created_at
+    FROM weak_records AS w
+    JOIN person_records AS p ON p.record_no = w.record_no
+    JOIN records AS r ON r.record_no = w.record_no
+    GROUP BY p.person_no, w.anonymous_id
+) AS d
+JOIN known_people AS k ON k.person_no = d.person_no
 LEFT JOIN (
-    SELECT anonymous_id, max(last_at) AS last_at FROM visits_by_contact GROUP BY anonymous_id
-) AS v ON v.anonymous_id = w.anonymous_id
-GROUP BY p.profile_id, w.anonymous_id
+    SELECT anonymous_id, max(last_at) AS last_at FROM visits_by_contact WHERE anonymous_id IS NOT NULL GROUP BY anonymous_id
+) AS v ON v.anonymous_id = d.anonymous_id

@@ -7,29 +7,27 @@ SELECT
     source, entity, record_key, class, created_at
 FROM (
     SELECT source, entity, customer_key AS record_key, 'account' AS class, created_at
-    FROM accounts
+    FROM account_versions
     UNION ALL
     SELECT n.source, 'customer' AS entity, n.customer_key AS record_key, 'named' AS class, min(n.first_at) AS created_at
     FROM (
-        SELECT source, customer_key, created_at AS first_at FROM touches WHERE customer_key IS NOT NULL
+        SELECT source, record_key AS customer_key, created_at AS first_at FROM touches WHERE entity = 'customer'
         UNION ALL
         SELECT customer_source AS source, customer_key, first_at FROM contacts WHERE customer_key IS NOT NULL
     ) AS n
-    LEFT JOIN accounts AS a ON a.source = n.source AND a.entity = 'customer' AND a.customer_key = n.customer_key
+    LEFT JOIN account_versions AS a ON a.source = n.source AND a.entity = 'customer' AND a.customer_key = n.customer_key
     WHERE a.customer_key IS NULL
     GROUP BY n.source, n.customer_key
     UNION ALL
     SELECT source, entity, record_key, 'guest' AS class, created_at
     FROM touches
-    WHERE customer_key IS NULL
+    WHERE entity <> 'customer'
     UNION ALL
     SELECT source, 'device' AS entity, anonymous_id AS record_key, 'device' AS class, min(first_at) AS created_at
     FROM visits_by_contact
     WHERE anonymous_id IS NOT NULL
     GROUP BY source, anonymous_id
     UNION ALL
-    SELECT source, 'email' AS entity, sha256(email) AS record_key, 'address' AS class, min(first_at) AS created_at
-    FROM contacts
-    WHERE email IS NOT NULL
-    GROUP BY source, email
+    SELECT source, 'email' AS entity, record_key, 'address' AS class, first_at AS created_at
+    FROM addresses
 ) AS found

@@ -1,11 +1,11 @@
 -- One row per record that belongs to somebody by its own identifiers: accounts always, the others when a value may link.
-SELECT c.record_no, min(c.record_no) OVER (PARTITION BY c.component) AS group_no
+SELECT c.record_no, c.component AS group_no
 FROM components AS c
 JOIN records AS r ON r.record_no = c.record_no
 LEFT JOIN (
-    SELECT i.record_no, bool_or(v.refusal IS NULL) AS usable
+    SELECT DISTINCT i.record_no
     FROM identifiers AS i
-    JOIN identifier_values AS v ON v.identifier_type = i.identifier_type AND v.identifier = i.identifier
-    GROUP BY i.record_no
+    JOIN identifier_values AS v ON v.value_no = i.value_no
+    WHERE v.refusal IS NULL AND i.entity IN ('order', 'cart', 'email')
 ) AS u ON u.record_no = c.record_no
-WHERE r.class IN ('account', 'named') OR u.usable
+WHERE r.class IN ('account', 'named') OR u.record_no IS NOT NULL

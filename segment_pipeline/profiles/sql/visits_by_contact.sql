@@ -2,10 +2,13 @@
 SELECT
     e.source, e.anonymous_id, e.customer_key, e.email,
     coalesce(k.owner, e.source) AS customer_source,
-    min(e.first_at) AS first_at,
-    max(e.last_at) AS last_at,
-    CAST(sum(e.events) AS BIGINT) AS events
-FROM event_days AS e
+    e.first_at, e.last_at, e.events
+FROM (
+    SELECT
+        source, anonymous_id, customer_key, email,
+        min(first_at) AS first_at, max(last_at) AS last_at, CAST(sum(events) AS BIGINT) AS events
+    FROM sightings
+    WHERE occurred_on <= $as_of
+    GROUP BY source, anonymous_id, customer_key, email
+) AS e
 LEFT JOIN key_spaces AS k ON k.source = e.source
-WHERE e.occurred_on <= $as_of
-GROUP BY e.source, e.anonymous_id, e.customer_key, e.email, coalesce(k.owner, e.source)

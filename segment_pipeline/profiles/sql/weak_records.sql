@@ -3,7 +3,6 @@ SELECT record_no, record_key AS anonymous_id
 FROM records
 WHERE class = 'device'
 UNION ALL
-SELECT r.record_no, t.anonymous_id
-FROM touches AS t
-JOIN records AS r ON r.source = t.source AND r.entity = t.entity AND r.record_key = t.record_key
-WHERE t.customer_key IS NULL AND t.email IS NULL AND t.phone IS NULL AND t.anonymous_id IS NOT NULL
+SELECT record_no, anonymous_id
+FROM numbered_touches
+WHERE entity <> 'customer' AND email IS NULL AND phone IS NULL
