@@ -34,7 +34,7 @@ def rebuild(session: Session, as_of: date) -> int:
     session.scan("identities", partitions={"as_of": [newest]}, alias="identities_newest")
     session.scan("profile_aliases", alias="aliases_before")
     session.define("past_identities", statement("profiles", "past_identities"), newest=newest)
-    for name in ("lost_members", "anchors"):
+    for name in ("lost_members", "asked_for", "anchors"):
         session.define(name, statement("profiles", name), materialize=True)
     session.define("lost_heirs", statement("profiles", "lost_heirs"), materialize=True, newest=newest, as_of=as_of)
     session.define("new_aliases", statement("profiles", "aliases"), materialize=True)

@@ -73,8 +73,8 @@ def build_identities(
     before = max((day for day in days if day < as_of), default=None)
     after = min((day for day in days if day > as_of), default=None)
     with session_of(lake, run) as session:
-        session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_old")
-        session.define("identities_replaced", "SELECT * FROM identities_old", materialize=True)
+        # A view of files: they stay readable for days after the snapshot no longer counts them.
+        session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_replaced")
         contradictory = resolve_records(session, as_of, rules, timezone, memory)
         inputs = session.inputs
         session.replace("identities", statement("profiles", "identities"), {"as_of": [as_of]}, as_of=as_of)
@@ -225,7 +225,8 @@ def _texts(columns: Mapping[str, list[str | None]] | Mapping[str, list[str]]) ->
 
 def _register_components(session: Session, firsts: np.ndarray) -> None:
     numbers = np.arange(1, len(firsts) + 1, dtype=firsts.dtype)
-    session.register("components", pa.table({"record_no": numbers, "component": firsts}))
+    session.register("labels", pa.table({"record_no": numbers, "component": firsts}))
+    session.define("components", "SELECT record_no, component FROM labels", materialize=True)
 
 
 def _group_accounts(session: Session, count: int, memory: int) -> None:
