@@ -3,6 +3,10 @@
 A trait is about the world at the end of as_of. Windows are company days: `365 days` are as_of and the 364 before it.
 0 is known (the source landed and says nothing), NULL is unknown. Money is net of discounts, without tax and shipping, in
 the base currency, with refunds made by as_of off the order they belong to; amounts without a currency rate are left out.
+
+Every day is made from the facts as a whole, never from the day before. Windows slide for everybody every night, ranks move
+with anybody's sale, records arrive late or change, people merge and split: a snapshot made from the one before could differ
+from what a backfill makes of the same day. What is only asked of a window (sessions, prepaid loads) reads that window's files.
 """
 
 import re
@@ -16,7 +20,7 @@ from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import activities, golden, identity
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import Run, once, session_of
+from segment_pipeline.profiles.runs import Run, once, session_of, several
 from segment_pipeline.records import Window
 
 
@@ -160,39 +164,21 @@ TRAITS: Final = tuple(
     if column.name not in ("as_of", "profile_id")
 )
 
-# Over the facts of a day, in this order; each has one row per person or per what its comment says.
-_STEPS: Final = (
-    "refunds_as_of",
-    "returned_orders",
-    "return_parts",
-    "order_refunds",
-    "person_sales",
-    "order_money",
-    "order_facts",
-    "prepaid_facts",
-    "numbered_stores",
-    "store_facts",
-    "product_classes",
-    "share_values",
-    "class_values",
-    "goods_orders",
-    "line_refunds",
-    "line_money",
-    "person_lines",
-    "shares",
-    "department_facts",
-    "contact_visits",
-    "event_contacts",
-    "met",
-    "contact_persons",
-    "event_facts",
-    "campaigns_as_of",
-    "message_facts",
-    "survey_facts",
-    "reach_facts",
-    "person_sources",
-    "buyers",
-    "lifetime_buyers",
+# What is computed in turn, and what nothing reads afterwards: dropped then, or it would still take its part of the memory.
+_Group = tuple[tuple[str, ...], tuple[str, ...]]
+_PURCHASES: Final[tuple[_Group, ...]] = (
+    (("people", "buyer_records", "refunds_as_of", "returned_orders", "return_parts", "order_refunds"), ()),
+    (("person_sales", "prepaid_facts"), ("order_refunds", "returned_orders", "buyer_records")),
+    (("order_money", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ("order_money",)),
+    (("product_classes", "share_values", "class_values", "goods_orders", "line_refunds"), ()),
+    (("line_money",), ("line_refunds", "goods_orders", "person_sales", "return_parts", "refunds_as_of")),
+    (("line_groups",), ("line_money",)),
+    (("person_lines", "shares", "department_facts"), ("line_groups",)),
+)
+_BEHAVIOUR: Final[tuple[_Group, ...]] = (
+    (("contact_visits", "event_contacts", "met", "contact_persons"), ("met", "event_contacts")),
+    (("event_facts", "campaigns_as_of", "message_facts", "survey_facts"), ("contact_persons", "contact_visits")),
+    (("person_sources", "reach_facts"), ("person_identifiers", "consent_states", "persons")),
 )
 _VIEWS: Final = frozenset({"order_money", "goods_orders", "event_contacts"})
 
@@ -210,46 +196,58 @@ def build_traits(
 
     `run`: of whose days this is one. Raises ContractError when the day has no identities.
     """
-    several = run is not None and run.several
     with session_of(lake, run) as session:
-        values = _values(as_of, rules or TraitRules(), timezone)
-        define_trait_facts(session, as_of, identity_rules or IdentityRules(), timezone, values, several=several)
+        values = trait_values(as_of, rules or TraitRules(), timezone)
+        activities.define_persons(session, as_of)
+        define_purchases(session, as_of, values)
+        shares = session.replace("trait_shares", statement("profiles", "trait_shares"), {"as_of": [as_of]}, as_of=as_of)
+        session.drop("shares")
+        _define_behaviour(session, as_of, identity_rules or IdentityRules(), timezone, values)
         known = landed(session, ("orders", "events", "messages"), as_of)
         flags = {f"{name}_landed": is_known for name, is_known in known.items()}
         inputs = session.inputs
         query = statement("profiles", "traits")
         written = session.replace("traits", query, {"as_of": [as_of]}, **_wanted("traits", values | flags))
-        shares = session.replace("trait_shares", statement("profiles", "trait_shares"), {"as_of": [as_of]}, as_of=as_of)
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
     return TraitsReport(as_of, written.rows, shares.rows, buyers, unknown, inputs)
 
 
-def define_trait_facts(
+def define_purchases(session: Session, as_of: date, values: dict[str, Any]) -> None:
+    """Define what orders and their lines say of each of the `persons`: the facts of the traits of purchases, and the shares."""
+    identity.define_orders(session, as_of, numbered=False)
+    activities.define_products(session, as_of)
+    for name in ("order_lines", "refunds", "stores"):
+        session.scan(name)
+    once(session, "revised_refunds", statement("profiles", "revised_refunds"), scans=("refunds",))
+    _compute(session, _PURCHASES, values)
+
+
+def _define_behaviour(
     session: Session,
     as_of: date,
     identity_rules: IdentityRules,
     timezone: str,
     values: dict[str, Any],
-    *,
-    several: bool,
 ) -> None:
-    """Define what the traits of a day are put together from, from its identities and the facts."""
-    activities.define_persons(session, as_of)
+    """Define what events, messages, answers, consents and accounts say of each of the `persons`."""
+    identity.register_rules(session, identity_rules)
+    for name in ("messages", "survey_answers", "campaigns", "suppressions"):
+        session.scan(name)
+    visits = "visit_days" if several(session) else "visits"
+    once(session, "visit_days", statement("profiles", visits), scans=("events",), copy=False)
     _define_identifiers(session, as_of, identity_rules, timezone)
     identity.define_accounts(session, as_of, timezone)
-    session.define("people", statement("profiles", "people"), materialize=True)
     golden.define_golden(session, as_of, identity_rules, timezone)
-    identity.register_rules(session, identity_rules)
-    identity.define_orders(session, as_of, numbered=False)
-    activities.define_products(session, as_of)
-    for name in ("order_lines", "refunds", "stores", "messages", "survey_answers", "campaigns", "suppressions"):
-        session.scan(name)
-    once(session, "revised_refunds", statement("profiles", "revised_refunds"), scans=("refunds",))
-    visits = "visit_days" if several else "visits"
-    once(session, "visit_days", statement("profiles", visits), scans=("events",), copy=False)
-    for name in ("buyer_records", *_STEPS):
-        session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
+    _compute(session, _BEHAVIOUR, values)
+
+
+def _compute(session: Session, groups: tuple[_Group, ...], values: dict[str, Any]) -> None:
+    for computed, done_with in groups:
+        for name in computed:
+            session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
+        for name in done_with:
+            session.drop(name)
 
 
 def _define_identifiers(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
@@ -265,7 +263,8 @@ def _define_identifiers(session: Session, as_of: date, rules: IdentityRules, tim
     golden.define_person_identifiers(session)
 
 
-def _values(as_of: date, rules: TraitRules, timezone: str) -> dict[str, Any]:
+def trait_values(as_of: date, rules: TraitRules, timezone: str) -> dict[str, Any]:
+    """What the statements of a day are bound with."""
     return {
         "as_of": as_of,
         "end": Window.of(as_of).instants(timezone)[1],

@@ -7,7 +7,7 @@ SELECT
 FROM orders_as_of AS o
 JOIN buyer_records AS p
     ON p.source = o.source
-    AND p.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
+    AND p.guest = (o.customer_key IS NULL)
     AND p.record_key = coalesce(o.customer_key, o.order_key)
 LEFT JOIN order_refunds AS r ON r.source = o.source AND r.order_key = o.order_key
 WHERE o.kind = 'sale' AND o.status = 'completed' AND NOT (o.gift_card_sold > 0 AND o.gross = 0)

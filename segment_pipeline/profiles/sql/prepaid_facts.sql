@@ -3,7 +3,7 @@ SELECT p.person_no, sum(o.gift_card_sold) AS loaded
 FROM orders_as_of AS o
 JOIN buyer_records AS p
     ON p.source = o.source
-    AND p.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
+    AND p.guest = (o.customer_key IS NULL)
     AND p.record_key = coalesce(o.customer_key, o.order_key)
 WHERE o.gift_card_sold > 0 AND o.status = 'completed' AND o.ordered_on > $days_7
 GROUP BY p.person_no

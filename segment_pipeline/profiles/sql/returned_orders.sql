@@ -3,6 +3,6 @@ SELECT o.source, o.order_key, o.updated_at, o.kind, o.parent_order_key, o.ordere
 FROM orders_as_of AS o
 LEFT JOIN buyer_records AS p
     ON p.source = o.source
-    AND p.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
+    AND p.guest = (o.customer_key IS NULL)
     AND p.record_key = coalesce(o.customer_key, o.order_key)
 WHERE o.kind IN ('return', 'exchange') AND o.status = 'completed'

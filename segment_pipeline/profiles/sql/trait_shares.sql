@@ -14,7 +14,7 @@ FROM (
         CASE v.dimension
             WHEN 'department' THEN t.department_total WHEN 'category' THEN t.category_total ELSE t.collection_total
         END AS known_total
-    FROM (SELECT * FROM shares ORDER BY person_no) AS s
+    FROM (SELECT person_no, value_no, spend_365d, spend_total FROM shares ORDER BY person_no) AS s
     JOIN people AS p ON p.person_no = s.person_no
     JOIN share_values AS v ON v.value_no = s.value_no
     JOIN person_lines AS t ON t.person_no = s.person_no

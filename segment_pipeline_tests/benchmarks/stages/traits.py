@@ -1,0 +1,181 @@
+"""Traits of a day: all of them as the pipeline builds them, and those of purchases against the same rows by hand."""
+
+from datetime import timedelta
+
+import duckdb
+
+from segment_pipeline.profiles import activities, build
+from segment_pipeline.profiles.traits import TraitRules, define_purchases, trait_values
+from segment_pipeline_tests.benchmarks import by_hand
+from segment_pipeline_tests.benchmarks.company import Company
+from segment_pipeline_tests.benchmarks.prepared import with_identities
+from segment_pipeline_tests.benchmarks.stage import Stage
+
+LEFT = (
+    "order_facts",
+    "prepaid_facts",
+    "store_facts",
+    "buyers",
+    "lifetime_buyers",
+    "person_lines",
+    "shares",
+    "department_facts",
+)
+COUNTED = " + ".join(f"(SELECT count(*) FROM {name})" for name in LEFT)
+
+# Each leaves a table of one of the names above, or one that a later one reads. The company has no returns and no exchanges, and
+# a careful reader who knows that leaves them out; versions of orders, refunds, guests and unknown rates are all there.
+BY_HAND = {
+    "people": """
+        SELECT profile_id, CAST(row_number() OVER (ORDER BY profile_id) AS INTEGER) AS person_no
+        FROM (SELECT DISTINCT profile_id FROM identities WHERE as_of = $as_of)""",
+    "buyers_of": """
+        SELECT source, entity = 'order' AS guest, record_key, person_no
+        FROM identities JOIN people USING (profile_id)
+        WHERE as_of = $as_of AND entity IN ('customer', 'order')""",
+    "revised": """
+        SELECT source, order_key, coalesce(max(updated_at) FILTER (WHERE day <= $as_of), min(updated_at)) AS updated_at
+        FROM orders WHERE ordered_on <= $as_of GROUP BY ALL HAVING count(*) > 1""",
+    "given_back": """
+        SELECT source, order_key, line_number, amount_base
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY source, refund_key ORDER BY day > $as_of, updated_at DESC) AS place
+            FROM refunds WHERE refunded_on <= $as_of
+        ) WHERE place = 1""",
+    "sales": """
+        SELECT
+            o.source, o.order_key, o.updated_at, b.person_no, o.ordered_on, o.store_key, o.local_at,
+            CAST(o.net_base - coalesce(g.refunded, 0) AS DECIMAL(18,4)) AS revenue, g.refunded IS NOT NULL AS refunded
+        FROM orders AS o
+        JOIN buyers_of AS b
+            ON b.source = o.source AND b.guest = (o.customer_key IS NULL) AND b.record_key = coalesce(o.customer_key, o.order_key)
+        LEFT JOIN revised AS v ON v.source = o.source AND v.order_key = o.order_key
+        LEFT JOIN (
+            SELECT source, order_key, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
+        ) AS g ON g.source = o.source AND g.order_key = o.order_key
+        WHERE o.ordered_on <= $as_of AND o.kind = 'sale' AND o.status = 'completed'
+            AND NOT (o.gift_card_sold > 0 AND o.gross = 0) AND (v.updated_at IS NULL OR v.updated_at = o.updated_at)""",
+    "prepaid_facts": """
+        SELECT b.person_no, sum(o.gift_card_sold) AS loaded
+        FROM orders AS o
+        JOIN buyers_of AS b
+            ON b.source = o.source AND b.guest = (o.customer_key IS NULL) AND b.record_key = coalesce(o.customer_key, o.order_key)
+        LEFT JOIN revised AS v ON v.source = o.source AND v.order_key = o.order_key
+        WHERE o.ordered_on > $days_7 AND o.ordered_on <= $as_of AND o.status = 'completed' AND o.gift_card_sold > 0
+            AND (v.updated_at IS NULL OR v.updated_at = o.updated_at)
+        GROUP BY ALL""",
+    "order_facts": """
+        SELECT
+            person_no, count(*) AS orders_total, count(*) FILTER (WHERE ordered_on > $days_90) AS orders_90d,
+            count(*) FILTER (WHERE ordered_on > $days_365) AS orders_365d, coalesce(sum(revenue), 0) AS spend_total,
+            coalesce(sum(revenue) FILTER (WHERE ordered_on > $days_90), 0) AS spend_90d,
+            coalesce(sum(revenue) FILTER (WHERE ordered_on > $days_365), 0) AS spend_365d,
+            min(ordered_on) AS first_order_on, max(ordered_on) AS last_order_on,
+            count(local_at) FILTER (WHERE ordered_on > $days_365) AS timed_orders,
+            count(*) FILTER (WHERE ordered_on > $days_365 AND hour(local_at) NOT BETWEEN 4 AND 21) AS late_orders
+        FROM sales GROUP BY ALL""",
+    "store_facts": """
+        SELECT person_no, lat, lon
+        FROM (
+            SELECT person_no, store_key, source, row_number() OVER (PARTITION BY person_no ORDER BY count(*) DESC, source, store_key) AS place
+            FROM sales WHERE ordered_on > $days_365 AND store_key IS NOT NULL GROUP BY person_no, source, store_key
+        ) AS used
+        JOIN (SELECT source, store_key, lat, lon FROM stores) AS s USING (source, store_key)
+        WHERE place = 1""",
+    "buyers": """
+        SELECT
+            person_no, cume_dist() OVER by_spend AS spend_percentile,
+            CAST(ceil(5 * count(*) OVER (ORDER BY last_order_on) / count(*) OVER ()) AS INTEGER) AS rfm_r,
+            CAST(ceil(5 * count(*) OVER (ORDER BY orders_365d) / count(*) OVER ()) AS INTEGER) AS rfm_f,
+            CAST(ceil(5 * count(*) OVER by_spend / count(*) OVER ()) AS INTEGER) AS rfm_m
+        FROM order_facts WHERE orders_365d > 0 WINDOW by_spend AS (ORDER BY spend_365d)""",
+    "lifetime_buyers": "SELECT person_no, cume_dist() OVER (ORDER BY spend_total) AS spend_percentile FROM order_facts",
+    "held_products": """
+        SELECT
+            source, product_key, department, category, collection, launched_on,
+            CAST(dense_rank() OVER (ORDER BY department, category, collection) AS INTEGER) AS class_no
+        FROM products""",
+    "values_of": """
+        SELECT dimension, value, CAST(row_number() OVER (ORDER BY dimension, value) AS INTEGER) AS value_no
+        FROM (
+            SELECT DISTINCT unnest(['department', 'category', 'collection']) AS dimension,
+                unnest([department, category, collection]) AS value FROM held_products
+        ) WHERE value IS NOT NULL""",
+    "classes": """
+        SELECT DISTINCT class_no, value_no
+        FROM held_products JOIN values_of ON value = CASE dimension
+            WHEN 'department' THEN department WHEN 'category' THEN category ELSE collection END""",
+    "bought": """
+        SELECT
+            s.person_no, p.class_no, l.is_markdown, s.ordered_on > $days_365 AS recent, p.launched_on IS NOT NULL AS dated,
+            s.ordered_on - p.launched_on <= 30 AS fresh,
+            CAST(l.net_base - CASE WHEN g.order_key IS NULL THEN 0 ELSE g.refunded END AS DECIMAL(18,4)) AS spend
+        FROM order_lines AS l
+        JOIN sales AS s ON s.source = l.source AND s.order_key = l.order_key AND s.updated_at = l.updated_at
+        JOIN held_products AS p ON p.source = l.source AND p.product_key = l.product_key
+        LEFT JOIN (
+            SELECT source, order_key, line_number, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
+        ) AS g ON g.order_key = CASE WHEN s.refunded THEN l.order_key END AND g.source = l.source AND g.line_number = l.line_number""",
+    "groups_of": """
+        SELECT
+            person_no, class_no, CAST(sum(spend) AS DECIMAL(18,4)) AS spend_total,
+            CAST(coalesce(sum(CASE WHEN recent THEN spend END), 0) AS DECIMAL(18,4)) AS spend_365d,
+            CAST(coalesce(sum(CASE WHEN recent AND is_markdown THEN spend END), 0) AS DECIMAL(18,4)) AS markdown_365d,
+            CAST(count(CASE WHEN recent THEN 1 END) AS INTEGER) AS lines_365d,
+            CAST(count(CASE WHEN recent AND dated THEN 1 END) AS INTEGER) AS dated_lines_365d,
+            CAST(count(CASE WHEN recent AND fresh THEN 1 END) AS INTEGER) AS new_lines_365d
+        FROM bought GROUP BY ALL""",
+    # Every product of the company has a value in each dimension.
+    "person_lines": """
+        SELECT
+            person_no, sum(spend_365d) AS sold_365d, sum(markdown_365d) AS markdown_365d,
+            sum(dated_lines_365d) AS dated_lines_365d, sum(new_lines_365d) AS new_lines_365d, sum(spend_total) AS known_total
+        FROM groups_of GROUP BY ALL""",
+    "shares": """
+        SELECT
+            person_no, value_no, CAST(sum(spend_365d) AS DECIMAL(18,4)) AS spend_365d,
+            CAST(sum(spend_total) AS DECIMAL(18,4)) AS spend_total, max(lines_365d) AS lines_365d
+        FROM groups_of JOIN classes USING (class_no) GROUP BY ALL""",
+    "department_facts": """
+        SELECT
+            person_no, count(CASE WHEN lines_365d > 0 THEN 1 END) AS departments_365d,
+            min(CASE WHEN place = 1 AND spend_365d > 0 THEN value END) AS top_department
+        FROM (
+            SELECT s.*, v.value, row_number() OVER (PARTITION BY person_no ORDER BY spend_365d DESC, value_no) AS place
+            FROM shares AS s JOIN values_of AS v USING (value_no) WHERE dimension = 'department'
+        ) GROUP BY ALL""",
+}  # fmt: skip
+FACTS = ("identities", "orders", "order_lines", "refunds", "products", "stores")
+
+
+def traits(company: Company) -> int:
+    report = build.traits(company.lake, company.as_of, company.settings)
+    return report.profiles + report.shares
+
+
+def purchases(company: Company) -> int:
+    with company.lake.session() as session:
+        activities.define_persons(session, company.as_of)
+        define_purchases(session, company.as_of, trait_values(company.as_of, TraitRules(), company.settings.timezone))
+        return int(session.value(f"SELECT {COUNTED}"))
+
+
+def purchases_by_hand(company: Company) -> int:
+    return int(made_by_hand(company).execute(f"SELECT {COUNTED}").fetchall()[0][0])
+
+
+def made_by_hand(company: Company) -> duckdb.DuckDBPyConnection:
+    hand = by_hand.connection(company, *FACTS)
+    days = {"as_of": company.as_of} | {f"days_{n}": company.as_of - timedelta(days=n) for n in (7, 90, 365)}
+    for name, query in BY_HAND.items():
+        text = query
+        for key, day in days.items():
+            text = text.replace(f"${key}", f"DATE '{day}'")
+        hand.execute(f"CREATE TEMP TABLE {name} AS {text}")
+    return hand
+
+
+STAGES = (
+    Stage("traits", with_identities, traits),
+    Stage("traits-of-purchases", with_identities, purchases, purchases_by_hand),
+)
