@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO_HOME ?= $(CURDIR)/.demo
 WORKERS ?= 2
 
-.PHONY: demo test ui lint bench lock clean
+.PHONY: demo test ui lint bench bench-peers lock clean
 
 demo: .venv/ready ## the whole pipeline on a year of real receipts, into .demo
 	$(BIN)/segment-pipeline demo --home $(DEMO_HOME)
@@ -25,6 +25,17 @@ lint: .venv/ready
 bench: .venv/ready
 	$(BIN)/python -m segment_pipeline_tests.benchmarks
 
+PEERS := span splink drt
+
+bench-peers: .venv/ready $(PEERS:%=.peers/%/ready) ## against what one would pick instead
+	$(BIN)/python -m segment_pipeline_tests.benchmarks.peers
+
+# Peers contradict each other's requirements, and must not become ours: an environment for each.
+.peers/%/ready: segment_pipeline_tests/benchmarks/peers/%/requirements.txt
+	test -x .peers/$*/bin/python || $(PYTHON) -m venv .peers/$*
+	.peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 lock: ## write requirements.lock anew from pyproject.toml; needs uv
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --no-strip-extras --quiet --output-file requirements.lock
@@ -38,4 +49,4 @@ lock: ## write requirements.lock anew from pyproject.toml; needs uv
 	@touch $@
 
 clean:
-	rm -rf .venv .demo
+	rm -rf .venv .peers .demo

@@ -50,7 +50,7 @@ def measured(stage: Stage, action: str, home: Path, environ: Mapping[str, str], 
     with said.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(command, env=dict(environ), stdout=output, stderr=output)
         while child.poll() is None:
-            peak = max(peak, sum(_resident(pid) for pid in _family(child.pid)))
+            peak = max(peak, sum(resident(pid) for pid in family(child.pid)))
             if time.monotonic() > until:
                 child.kill()
                 child.wait()
@@ -77,7 +77,7 @@ def main(module: str, name: str, action: str, home: str, result: str) -> None:
 
 def _processor_seconds() -> float:
     own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    living = sum(_ticks(pid) for pid in _family(os.getpid()) if pid != os.getpid()) / os.sysconf("SC_CLK_TCK")
+    living = sum(_ticks(pid) for pid in family(os.getpid()) if pid != os.getpid()) / os.sysconf("SC_CLK_TCK")
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + living
 
 
@@ -89,13 +89,13 @@ def _own_peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _family(pid: int) -> set[int]:
+def family(pid: int) -> set[int]:
     """A process and its descendants; where the system has no /proc, the process alone."""
     parents = {int(path.name): _stat(int(path.name)) for path in PROC.glob("[0-9]*")}
-    family = {pid}
-    while grown := {p for p, stat in parents.items() if stat and int(stat[1]) in family} - family:
-        family |= grown
-    return family
+    found = {pid}
+    while grown := {p for p, stat in parents.items() if stat and int(stat[1]) in found} - found:
+        found |= grown
+    return found
 
 
 def _stat(pid: int) -> list[str]:
@@ -108,7 +108,7 @@ def _ticks(pid: int) -> int:
     return sum(int(ticks) for ticks in stat[11:15]) if stat else 0
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     fields = next(_lines(PROC / str(pid) / "statm"), "").split()
     return int(fields[1]) * resource.getpagesize() if fields else 0
 

@@ -1,0 +1,57 @@
+"""Our destination for the loopback tool: what a connector does for a vendor that takes hashed identifiers in batches."""
+
+from functools import cached_property
+
+from segment_pipeline.destinations import bodies
+from segment_pipeline.errors import ContractError
+from segment_pipeline.http import HttpClient
+from segment_pipeline.records import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+
+
+class LoopbackTool:
+    """Rows are held and removed as the whole tuple (EMAIL, PHONE), SHA-256 in hex, as in our connector for Meta."""
+
+    name = "loopback"
+
+    def __init__(self, base_url: str, batch_rows: int = 10_000) -> None:
+        self.base_url, self.batch_rows = base_url, batch_rows
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            channel="ads",
+            identifiers=(
+                IdentifierRule("EMAIL", "email", "meta.email/1"),
+                IdentifierRule("PHONE", "phone", "meta.phone/1"),
+            ),
+            batch_rows=self.batch_rows,
+            batch_bytes=4 * 1024 * 1024,
+            parallel=4,
+        )
+
+    @cached_property
+    def http(self) -> HttpClient:
+        return HttpClient(self.base_url, name=self.name)
+
+    def check(self) -> None:
+        """There are no credentials and no terms."""
+
+    def ensure_audience(self, name: str) -> str:
+        return name
+
+    def apply(self, batch: Batch) -> BatchReceipt:
+        rows = bodies.json_array(batch.rows, "{'EMAIL': \"EMAIL\", 'PHONE': \"PHONE\"}")
+        self.http.json(
+            "POST" if batch.operation is Operation.UPSERT else "DELETE",
+            "/rows",
+            data=f'{{"rows": {rows}}}'.encode(),
+            headers={"Content-Type": "application/json"},
+            idempotent=True,
+        )
+        return BatchReceipt(accepted=batch.rows.num_rows)
+
+    def poll(self, handle: str, batch: Batch) -> BatchReceipt:
+        raise ContractError("the loopback tool has no jobs to poll")
+
+    def count(self, remote_id: str) -> int | None:
+        return None
