@@ -87,18 +87,18 @@ def machine() -> dict[str, Any]:
 def show(results: Sequence[Result], console: Console) -> None:
     exponents = growth(results)
     told = machine()
-    columns = "stage, size, rows, seconds, cpu s, peak MB, rows/s, by hand s, ratio, growth".split(", ")
+    columns = "stage, size, rows, seconds, cpu s, peak MB, rows/s, by hand s, by hand cpu s, ratio, growth".split(", ")
     table = Table(title=", ".join(f"{name} {value}" for name, value in told.items()), title_justify="left")
     for column in columns:
         table.add_column(column, justify="left" if column in ("stage", "size") else "right")
     for result in results:
         if result.failure:
-            table.add_row(result.stage, result.size, f"[red]{result.failure}", *[""] * 7)
+            table.add_row(result.stage, result.size, f"[red]{result.failure}", *[""] * 8)
             continue
         record = result.record()
         figures = [
             f"{record[name]:,}" if name in record else ""
-            for name in "rows seconds cpu_seconds peak_mb rows_per_second by_hand_seconds ratio".split()
+            for name in "rows seconds cpu_seconds peak_mb rows_per_second by_hand_seconds by_hand_cpu_seconds ratio".split()
         ]
         table.add_row(result.stage, result.size, *figures, str(exponents.get(result.stage, "")))
     console.print(table)

@@ -1,6 +1,7 @@
 """What the lake costs: landing a day, landing it again, a first landing of the whole history, a sum over all partitions."""
 
 import shutil
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from segment_pipeline.lake import storage
@@ -11,24 +12,21 @@ from segment_pipeline_tests.benchmarks import by_hand
 from segment_pipeline_tests.benchmarks.company import Company
 from segment_pipeline_tests.benchmarks.stage import Stage, nothing
 
-# What a day brings, and the half of it that an earlier pull had brought.
-EARLY = {
-    "customers": "minute(updated_at) < 30",
-    "orders": "minute(updated_at) < 30",
-    "order_lines": "minute(updated_at) < 30",
-    "events": "minute(occurred_at) < 30",
+# What a day brings from whom, and the half of it that an earlier pull had brought.
+DAY = {
+    "customers": ("square", "shopify"),
+    "orders": ("square", "shopify"),
+    "order_lines": ("square", "shopify"),
+    "events": ("amplitude",),
 }
-DAY = tuple(EARLY)
+EARLY = {name: f"minute({'occurred_at' if name == 'events' else 'updated_at'}) < 30" for name in DAY}
+REFUNDS = {"refunds": ("square", "shopify")}
 TOTALS = "SELECT day, sum(net_base) AS net, count(*) AS orders FROM orders GROUP BY day ORDER BY day"
 
 
 def landing(company: Company) -> Lake:
-    """A lake of the stage's own: the company's facts are not written to."""
+    """A lake of the stages' own: the company's facts are not written to."""
     return Lake(str(company.root / "landing"), company.lake.engine)
-
-
-def sources(company: Company, name: str) -> list[str]:
-    return sorted({entry["source"] for entry in company.lake.partitions(name)})
 
 
 def pulled(session: Session, company: Company, name: str, source: str, days: list[date] | None) -> None:
@@ -40,10 +38,12 @@ def pulled(session: Session, company: Company, name: str, source: str, days: lis
     session.connection.scan("pulled", table(name), files)
 
 
-def land(company: Company, names: tuple[str, ...], days: list[date] | None, rows: str = "SELECT * FROM pulled") -> int:
+def land(
+    company: Company, tables: Mapping[str, Sequence[str]], days: list[date] | None, rows: str = "SELECT * FROM pulled"
+) -> int:
     count = 0
-    for name in names:
-        for source in sources(company, name):
+    for name, sources in tables.items():
+        for source in sources:
             with landing(company).session() as session:
                 pulled(session, company, name, source, days)
                 count += int(session.value(f"SELECT count(*) FROM ({rows})"))
@@ -57,8 +57,8 @@ def nothing_landed(company: Company) -> None:
 
 def half_landed(company: Company) -> None:
     nothing_landed(company)
-    for name in DAY:
-        land(company, (name,), [company.as_of], f"SELECT * FROM pulled WHERE {EARLY[name]}")
+    for name, sources in DAY.items():
+        land(company, {name: sources}, [company.as_of], f"SELECT * FROM pulled WHERE {EARLY[name]}")
 
 
 def landed(company: Company) -> None:
@@ -96,7 +96,7 @@ def land_again_by_hand(company: Company) -> int:
 
 
 def land_history(company: Company) -> int:
-    return land(company, ("refunds",), None)
+    return land(company, REFUNDS, None)
 
 
 def land_history_by_hand(company: Company) -> int:
