@@ -1,6 +1,8 @@
 """The harness on a tiny company: every stage works, gives the rows of its query by hand, and is measured in a process of its own."""
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +11,10 @@ from click.testing import CliRunner
 
 from segment_pipeline_tests.benchmarks.__main__ import environment, main, measure
 from segment_pipeline_tests.benchmarks.company import Company, company_of
-from segment_pipeline_tests.benchmarks.measure import Measured, StageFailedError, measured
+from segment_pipeline_tests.benchmarks.measure import Measured, StageFailedError, end, family, measured, stat
+from segment_pipeline_tests.benchmarks.odd_stages import DIFFERS, FAILS
 from segment_pipeline_tests.benchmarks.report import Result, growth
-from segment_pipeline_tests.benchmarks.stage import Stage, all_stages, nothing
+from segment_pipeline_tests.benchmarks.stage import Stage, all_stages
 
 
 @pytest.fixture(scope="module")
@@ -61,30 +64,30 @@ def test_a_stage_or_size_nobody_knows_is_named(data: Path) -> None:
         assert said in result.output
 
 
-def _fails(company: Company) -> int:
-    raise ValueError("out of luck")
-
-
-def _one(company: Company) -> int:
-    return 1
-
-
-def _two(company: Company) -> int:
-    return 2
-
-
-# Where the process of a stage looks for it.
-STAGES = (Stage("fails", nothing, _fails), Stage("differs", nothing, _one, _two))
-
-
 def test_a_stage_that_fails_says_why(borrowed: Company) -> None:
     environ = environment(borrowed, "duckdb", "1GB")
     with pytest.raises(StageFailedError, match="out of luck"):
-        measured(STAGES[0], "run", borrowed.root, environ, timeout=60)
+        measured(FAILS, "run", borrowed.root, environ, timeout=60)
+
+
+def test_a_stage_that_takes_too_long_is_ended(borrowed: Company) -> None:
+    with pytest.raises(StageFailedError, match=r"not done after 0\.2 s"):
+        measured(FAILS, "run", borrowed.root, environment(borrowed, "duckdb", "1GB"), timeout=0.2)
+
+
+def test_what_is_ended_leaves_nothing_it_started() -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 300 & sleep 300"]) as shell:
+        while len(started := family(shell.pid)) < 3:
+            time.sleep(0.01)
+        end(shell.pid)
+    until = time.monotonic() + 10
+    while alive := [pid for pid in started if stat(pid)[:1] not in ([], ["Z"], ["X"])]:
+        assert time.monotonic() < until, alive
+        time.sleep(0.01)
 
 
 def test_other_rows_by_hand_are_a_failure_and_no_ratio(borrowed: Company) -> None:
-    result = measure(STAGES[1], "tiny", borrowed, environment(borrowed, "duckdb", "1GB"))
+    result = measure(DIFFERS, "tiny", borrowed, environment(borrowed, "duckdb", "1GB"))
     assert result.failure == "1 rows, by hand 2"
     assert "ratio" not in result.record()
 
