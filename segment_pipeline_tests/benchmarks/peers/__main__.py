@@ -62,7 +62,7 @@ def show(found: Sequence[Comparison], console: Console) -> None:
     costs = Table(title=", ".join(f"{name} {value}" for name, value in machine().items()), title_justify="left")
     for column in ("peer", "work"):
         costs.add_column(column)
-    for column in ("ours s", "cpu s", "peak MB", "theirs s", "cpu s", "peak MB", "times faster", "wanted"):
+    for column in ("ours s", "cpu s", "peak MB", "theirs s", "cpu s", "peak MB", "times faster", "in cpu s", "wanted"):
         costs.add_column(column, justify="right")
     numbers = Table()
     for column in ("peer", "what"):
@@ -72,9 +72,8 @@ def show(found: Sequence[Comparison], console: Console) -> None:
     for one in found:
         for work in one.works:
             figures = [figure for cost in (work.ours, work.peer) for figure in _figures(cost, alone=work.alone)]
-            costs.add_row(
-                one.peer, work.name, *figures, f"{work.ratio:.1f}", f"{work.target:.0f}" if work.target else ""
-            )
+            cpu, target = (f"{n:.1f}" if n else "" for n in (work.cpu_ratio, work.target))
+            costs.add_row(one.peer, work.name, *figures, f"{work.ratio:.1f}", cpu, target)
         for finding in one.findings:
             numbers.add_row(one.peer, finding.what, f"{finding.ours:,}", f"{finding.peer:,}")
     console.print(costs, numbers)

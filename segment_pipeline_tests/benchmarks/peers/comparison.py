@@ -26,6 +26,11 @@ class Work:
         mine, theirs = (self.ours.work, self.peer.work) if self.alone else (self.ours.seconds, self.peer.seconds)
         return round(theirs / max(mine, 1e-3), 2)
 
+    @property
+    def cpu_ratio(self) -> float | None:
+        """The same in seconds of processors, which a busy machine disturbs less; None where the work alone is compared."""
+        return None if self.alone else round(self.peer.cpu_seconds / max(self.ours.cpu_seconds, 1e-2), 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -45,7 +50,7 @@ class Comparison:
     findings: list[Finding] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
-        works = [{**asdict(work), "ratio": work.ratio} for work in self.works]
+        works = [{**asdict(work), "ratio": work.ratio, "cpu_ratio": work.cpu_ratio} for work in self.works]
         return {"peer": self.peer, "works": works, "findings": [asdict(finding) for finding in self.findings]}
 
 

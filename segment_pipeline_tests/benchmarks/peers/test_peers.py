@@ -3,16 +3,19 @@
 Peers themselves are not installed here: `make bench-peers` runs them.
 """
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from segment_pipeline.http import HttpClient
+from segment_pipeline_tests.benchmarks.peers.__main__ import show
 from segment_pipeline_tests.benchmarks.peers.command import CommandFailedError, Cost, run
-from segment_pipeline_tests.benchmarks.peers.comparison import Work
+from segment_pipeline_tests.benchmarks.peers.comparison import Comparison, Finding, Work
 from segment_pipeline_tests.benchmarks.peers.drt import members
 from segment_pipeline_tests.benchmarks.peers.drt.compare import CHANGED, FIRST, NOTHING, Ours, kept, killed
 from segment_pipeline_tests.benchmarks.peers.drt.loopback import Loopback, Received
@@ -132,6 +135,18 @@ def test_a_command_is_measured_and_its_failure_told() -> None:
 
 
 def test_a_ratio_says_how_many_times_longer_the_peer_takes() -> None:
-    ours, peer = Cost(2.0, 1.0, 10, {"work": 0.5}), Cost(3.0, 1.0, 10, {"work": 2.0})
-    assert Work("both whole", ours, peer).ratio == 1.5
-    assert Work("work alone", ours, peer, alone=True).ratio == 4.0
+    ours, peer = Cost(2.0, 1.0, 10, {"work": 0.5}), Cost(3.0, 2.0, 10, {"work": 2.0})
+    whole, alone = Work("both whole", ours, peer), Work("work alone", ours, peer, alone=True)
+    assert (whole.ratio, whole.cpu_ratio) == (1.5, 2.0)
+    assert (alone.ratio, alone.cpu_ratio) == (4.0, None)
+
+
+def test_the_tables_hold_each_work_and_each_finding() -> None:
+    work = Work("build", Cost(2.0, 1.0, 10), Cost(15.0, 3.0, 1200), target=5.0)
+    written = io.StringIO()
+    show([Comparison("peer 1", [work], [Finding("rows sent twice", 0, 5000)])], Console(file=written, width=200))
+    [line] = [line for line in written.getvalue().splitlines() if "build" in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == [
+        "peer 1", "build", "2.00", "1.0", "10", "15.00", "3.0", "1,200", "7.5", "3.0", "5.0",
+    ]  # fmt: skip
+    assert "5,000" in written.getvalue()
