@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -78,9 +79,10 @@ def put(lake: Lake) -> Callable[[str, Rows], None]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The SQLAlchemy URL of a PostgreSQL server; tests write to a `new_database` of it."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+    # Not in pytest's folder, which is root's alone where root runs the tests: the server is a user of its own then.
+    with TemporaryDirectory(prefix="postgres-") as folder, postgres_server(Path(folder)) as url:
         yield url
 
 

@@ -22,7 +22,7 @@ def server(folder: Path, *, durable: bool = False) -> Iterator[str]:
     Unless `durable` it does not wait for the disk, which is what it would spend most of a test's time on.
     """
     run = folder / "run"
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     run.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
         # Where the server keeps its socket; without it, or when others may enter, a warning, which is an error here.

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,10 +23,14 @@ def free_port() -> int:
 
 
 class DagsterProcess:
-    """`segment-pipeline ui` on a home, until the block ends."""
+    """`segment-pipeline ui` on a home, until the block ends; or, with a `command` that takes a port, Dagster started by that."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, environ: Mapping[str, str] | None = None, *, command: Sequence[str] | None = None
+    ) -> None:
         self.home, self.port = home, free_port()
+        ui = (sys.executable, "-m", "segment_pipeline.cli", "ui", "--home", str(home))
+        self._command = [*(command or ui), "--port", str(self.port)]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home / "ui.log"
         self._environ = {k: v for k, v in os.environ.items() if not k.startswith("SEGMENT_PIPELINE_")} | dict(
@@ -36,9 +40,8 @@ class DagsterProcess:
     def __enter__(self) -> Self:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "segment_pipeline.cli", "ui", "--home", str(self.home), "--port", str(self.port)],
-                env=self._environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                self._command, env=self._environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
         try:
             self.until("the code location is loaded", self._loaded, SECONDS_TO_START)
         except BaseException:
@@ -69,6 +72,20 @@ class DagsterProcess:
             "results"
         ]
         return found
+
+    def launch(self, job: str, asset: Sequence[str], **tags: str) -> str:
+        """Queue a run of one asset of a job; returns its id."""
+        query = """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename
+            ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+        selector = {
+            "repositoryLocationName": "segment_pipeline.definitions", "repositoryName": "__repository__",
+            "jobName": job, "assetSelection": [{"path": list(asset)}],
+        }  # fmt: skip
+        told = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        params = {"selector": selector, "mode": "default", "executionMetadata": told}
+        said = self.graphql(query, p=params)["launchRun"]
+        assert said["__typename"] == "LaunchRunSuccess", said
+        return str(said["run"]["runId"])
 
     def until(self, what: str, holds: Callable[[], Any], seconds: float) -> Any:
         """Poll until `holds` gives something true; fails with the log's tail otherwise."""
