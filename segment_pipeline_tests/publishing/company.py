@@ -11,7 +11,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.publishing.publish import Publication, publish
 from segment_pipeline.publishing.target import Target
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.conftest import arrow_rows
+from segment_pipeline_tests.conftest import arrow_rows, engine_of
 
 MONDAY, TUESDAY = date(2017, 6, 5), date(2017, 6, 6)
 Row = dict[str, Any]
@@ -26,15 +26,11 @@ def person(profile_id: str, **values: Any) -> Row:
 class Company:
     """`profiles`, `traits` and `members` write a snapshot of the lake; `publish` and `held` are about the database."""
 
-    def __init__(self, home: Path, url: str, **settings: str) -> None:
+    def __init__(self, home: Path, url: str, *, engine: str = "duckdb", **settings: str) -> None:
         self.url = url
-        environ = {
-            "SEGMENT_PIPELINE_HOME": str(home),
-            "SEGMENT_PIPELINE_PUBLISH": url,
-            "SEGMENT_PIPELINE_MEMORY": "500MB",
-        }
+        environ = {"SEGMENT_PIPELINE_HOME": str(home), "SEGMENT_PIPELINE_PUBLISH": url}
         self.settings = Settings.from_env(environ | {f"SEGMENT_PIPELINE_{k.upper()}": v for k, v in settings.items()})
-        self.lake = Lake.open(self.settings)
+        self.lake = Lake(self.settings.lake, engine_of(engine, home))
         self.target = Target.open(self.settings)
         self.segments: tuple[str, ...] = ("vip", "new")
 

@@ -17,7 +17,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def company(tmp_path: Path, url: str) -> Iterator[Company]:
-    made = Company(tmp_path, url)
+def company(tmp_path: Path, url: str, request: pytest.FixtureRequest) -> Iterator[Company]:
+    made = Company(tmp_path, url, engine=request.config.getoption("--engine"))
     yield made
     made.close()
