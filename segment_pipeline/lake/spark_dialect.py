@@ -63,6 +63,8 @@ def _mended(node: exp.Expr, name: str) -> exp.Expr:
         if rule is None:
             raise ContractError(f"{name} uses {node.name.lower()}(), for which Spark has no rule: write it another way")
         return rule(node)
+    if isinstance(node, exp.Star) and node.args.get("replace"):
+        raise ContractError(f"{name} uses * REPLACE, which Spark does not know: name the columns")
     mend = CONSTRUCTS.get(type(node))
     return mend(node) if mend is not None else node
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import dataset, parquet
 
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.lake import spark_functions, spark_writes
+from segment_pipeline.lake import spark_functions, spark_writes, storage
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.spark_dialect import render
@@ -236,6 +236,8 @@ class SparkConnection:
         return [(column, str(kind)) for column, kind in self._frame(sql, name).dtypes]
 
     def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
+        # Before the work: a table that cannot be written to is found out in no time.
+        storage.create(target.table, target.uri, target.storage_options)
         frame = self._frame(sql, name)
         folder = self._folder()
         with engine_errors(name):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -125,7 +125,9 @@ def _check(files: list[File], target: WriteTarget) -> None:
             raise ContractError(f"table {table.name}, column {missing[0]}: expected a value, got NULL")
         for column, values in (target.partitions or {}).items():
             if not target.append and file.partition[column] not in {str(value) for value in values}:
-                raise ContractError(f"table {table.name}: a row lies outside the partitions that were to be replaced")
+                raise ContractError(
+                    f"table {table.name}: writing it failed, a row lies outside the partitions replaced"
+                ) from None
 
 
 def _moved(files: list[File], folder: str, target: WriteTarget) -> list[AddAction | RemoveAction]:
@@ -141,7 +143,7 @@ def _moved(files: list[File], folder: str, target: WriteTarget) -> list[AddActio
         fs.mv(f"{source}/{file.path}", place)
         actions.append(
             AddAction(
-                path=quote(file.path, safe="/="),
+                path=file.path,
                 size=file.size,
                 partition_values=dict(file.partition),
                 modification_time=now,

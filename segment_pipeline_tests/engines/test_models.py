@@ -1,0 +1,120 @@
+"""Every SQL statement of the package, on DuckDB and on Spark, over the same rows: the demo's, from raw pages to an audience in a tool.
+
+The tests of this file follow one another: each goes on with the tables the one before it left.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+import segment_pipeline
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.sync import plan_only, sync
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles import build
+from segment_pipeline.profiles.quality import pair_quality
+from segment_pipeline.profiles.view import find_profile, profile_view
+from segment_pipeline.segments.health import findings
+from segment_pipeline.segments.inspect import explain, preview
+from segment_pipeline.segments.memberships import build_memberships
+from segment_pipeline.settings import Settings
+from segment_pipeline.sources.landing import land
+from segment_pipeline.sources.rates import land_rates
+from segment_pipeline.sources.raw import pulls
+from segment_pipeline.starter.company import STARTER
+from segment_pipeline_tests.conftest import engine_of, run_cli
+from segment_pipeline_tests.engines.both import BothEngines
+
+PACKAGE = Path(segment_pipeline.__file__).parent
+LAST = date(2017, 12, 31)
+
+
+@dataclass
+class Company:
+    settings: Settings
+    lake: Lake
+    engine: BothEngines
+    catalogue: Catalogue = STARTER
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """A demo of a few households, its lake put aside: what the engines make of its raw pages goes into a new one."""
+    home = tmp_path_factory.mktemp("both") / "home"
+    # So few that a tool's minimum holds an audience: the demo says so and ends with 1.
+    run_cli("demo", "--home", str(home), "--households", "60", "--days", "2", code=1)
+    shutil.move(home / "lake", home / "lake-of-duckdb")
+    (home / "ledger.sqlite").unlink()
+    given = dict(line.split("=", 1) for line in (home / "settings.env").read_text().splitlines())
+    settings = Settings.from_env(given)
+    engine = engine_of("both", home)
+    assert isinstance(engine, BothEngines)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in given.items():
+            patched.setenv(name, value)
+        yield Company(settings, Lake(settings.lake, engine), engine)
+
+
+def test_raw_pages_become_the_same_facts(company: Company) -> None:
+    land_rates(company.lake, company.catalogue.rates or {}, base=company.settings.base_currency)
+    for source in company.catalogue.enabled_sources(company.settings).values():
+        for entity in source.entities:
+            for pulled in pulls(company.settings.raw, source.name, entity.name):
+                land(company.lake, source, entity.name, pulled, company.settings, "run")
+    assert company.lake.rows("orders") > 0
+    assert company.lake.rows("events") > 0
+
+
+def test_records_become_the_same_people_with_the_same_traits(company: Company) -> None:
+    for day in (LAST - timedelta(days=1), LAST):
+        assert build.identities(company.lake, day, company.settings).profiles > 0
+    assert build.traits(company.lake, LAST, company.settings).profiles > 0
+    quality = pair_quality(company.lake, company.settings.sandbox / "truth.parquet", timezone=company.settings.timezone)
+    assert quality["precision"] == 1.0
+
+
+def test_the_compiler_finds_the_same_members(company: Company) -> None:
+    segments = company.catalogue.segments
+    report = build_memberships(company.lake, LAST, segments, company.settings)
+    assert not report.failed
+    assert sum(report.sizes.values()) > 0
+    assert findings(company.lake, segments, LAST) is not None
+    chosen = next(segment for segment in segments if segment.name == "churned_runners")
+    assert preview(company.lake, LAST, chosen, segments, company.settings).population == report.population
+
+
+def test_an_audience_is_planned_sent_and_accounted_for_alike(company: Company) -> None:
+    settings = replace(company.settings, destinations=("files",))
+    audiences = company.catalogue.enabled_audiences(settings)
+    ledger = Ledger.open(settings.ledger)
+    tools = company.catalogue.enabled_destinations(settings)
+    [planned] = plan_only(company.lake, ledger, audiences, tools, settings)
+    [sent] = sync(company.lake, ledger, audiences, tools, settings)
+    assert (sent.status, sent.desired, sent.added) == ("synced", planned.desired, planned.added)
+    [again] = sync(company.lake, ledger, audiences, tools, settings)
+    assert (again.unchanged, again.added, again.removed) == (sent.desired, 0, 0)
+
+
+def test_one_person_is_shown_alike(company: Company) -> None:
+    with company.lake.session() as session:
+        session.scan("memberships")
+        [one] = session.rows("SELECT profile_id, segment FROM memberships ORDER BY segment, profile_id LIMIT 1")
+    found = find_profile(company.lake, profile_id=one["profile_id"], country="US")
+    assert one["segment"] in {each["segment"] for each in profile_view(company.lake, found)["segments"]}
+    segments = company.catalogue.segments
+    chosen = next(segment for segment in segments if segment.name == one["segment"])
+    assert explain(company.lake, LAST, chosen, segments, company.settings, found).member
+
+
+def test_every_statement_of_the_package_was_asked_on_both(company: Company) -> None:
+    written = {
+        f"{path.parent.parent.relative_to(PACKAGE).as_posix()}/{path.stem}"
+        for path in PACKAGE.rglob("sql/*.sql")
+        if "sandbox" not in path.parts
+    }
+    assert written - company.engine.seen == set()
