@@ -128,8 +128,8 @@ def _like(node: exp.Like) -> exp.Expr:
     # Spark takes a backslash for an escape, DuckDB for itself.
     if not isinstance(node.expression, exp.Literal):
         raise ContractError("LIKE with a computed pattern has no rule for Spark: write it another way")
-    escaped = exp.Literal.string(node.expression.name.replace("\\", "\\\\"))
-    return exp.Like(this=node.this.copy(), expression=escaped)
+    node.set("expression", exp.Literal.string(node.expression.name.replace("\\", "\\\\")))
+    return node
 
 
 def _escaped(pattern: str) -> str:

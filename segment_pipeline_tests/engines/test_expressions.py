@@ -52,7 +52,7 @@ def test_texts(both_lake: Lake) -> None:
         "id", "lower(x)", "upper(x)", "trim(x)", "length(x)", "sha256(x)", "md5(x)", "substr(x, 2, 3)", "x || '!'", "concat_ws('|', x, 'y')",
         "starts_with(x, 'p')", "contains(x, '\\')", "string_split(x, '/')", "list_aggregate(string_split(x, '/'), 'last')", "nullif(x, '')",
         "regexp_matches(x, '^[a-z]+$')", "regexp_full_match(x, 'p.*')", "regexp_replace(x, '\\s+', ' ', 'g')", "x < 'a'", "x IS NOT DISTINCT FROM NULL",
-        "CAST(to_json(x) AS VARCHAR)", "json_valid(x)", "coalesce(x, 'none')", "x LIKE '%\\%'", "printf('%05d', id)", "len(string_split(x, ' '))",
+        "CAST(to_json(x) AS VARCHAR)", "json_valid(x)", "coalesce(x, 'none')", "x LIKE '%\\%'", "x NOT LIKE '%a%'", "x NOT IN ('a')", "NOT (x BETWEEN 'a' AND 'b')", "printf('%05d', id)", "len(string_split(x, ' '))",
     )  # fmt: skip
     assert len({str(row) for row in answers}) == len(ODD_TEXTS)
 
