@@ -176,6 +176,7 @@ _PURCHASES: Final[tuple[_Group, ...]] = (
     (("person_lines", "shares", "department_facts"), ("line_groups",)),
 )
 _BEHAVIOUR: Final[tuple[_Group, ...]] = (
+    (("declared_facts",), ("golden_fields", "person_accounts", "person_records", "accounts")),
     (("contact_visits", "event_contacts", "met", "contact_persons"), ("met", "event_contacts")),
     (("event_facts", "campaigns_as_of", "message_facts", "survey_facts"), ("contact_persons", "contact_visits")),
     (("person_sources", "reach_facts"), ("person_identifiers", "consent_states", "persons")),

@@ -102,14 +102,4 @@ LEFT JOIN event_facts AS e ON e.profile_id = p.profile_id
 LEFT JOIN message_facts AS m ON m.profile_id = p.profile_id
 LEFT JOIN survey_facts AS v ON v.profile_id = p.profile_id
 LEFT JOIN reach_facts AS r ON r.profile_id = p.profile_id
-LEFT JOIN (
-    SELECT
-        *,
-        extract(year FROM $as_of) - extract(year FROM birth_date)
-            - CASE
-                WHEN extract(month FROM $as_of) * 100 + extract(day FROM $as_of)
-                    < extract(month FROM birth_date) * 100 + extract(day FROM birth_date) THEN 1
-                ELSE 0
-            END AS age
-    FROM golden_fields
-) AS g ON g.profile_id = p.profile_id
+LEFT JOIN declared_facts AS g ON g.profile_id = p.profile_id
