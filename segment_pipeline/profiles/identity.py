@@ -2,6 +2,10 @@
 
 A record is (source, entity, key). Every step is a named statement over the session's views; only records that contradict
 each other are looked at one by one. Reads facts, writes `identities`, `identity_events` and `profile_aliases`.
+
+A day costs in proportion to what is known by it, not to what is new. A later version of an order, a value newly over its
+limit or an account deleted may take apart what the day before had joined, and older history may move any anchor: a build from
+the day before would differ from a backfill. Evidence of merges and splits, and aliases, are gathered for what changed alone.
 """
 
 from collections.abc import Mapping
@@ -122,6 +126,8 @@ def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezon
     for name in (*_GROUPS, "person_records", "known_people"):
         _define(session, name)
     session.define("resolved", statement("profiles", "resolved"))
+    for name in ("twice_held", "strong_groups", "weak_groups", "numbered_touches", "numbered_addresses"):
+        session.drop(name)
     return contradictory
 
 
@@ -152,6 +158,8 @@ def define_records(session: Session, as_of: date, rules: IdentityRules, timezone
     session.define("mentions", statement("profiles", "mentions"))
     for name in ("numbered_values", "identifiers"):
         _define(session, name)
+    for name in ("mentions", "former_accounts"):
+        session.drop(name)
 
 
 def _define_visits(session: Session, as_of: date) -> None:

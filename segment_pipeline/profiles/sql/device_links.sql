@@ -3,7 +3,7 @@ SELECT d.oldest_no, c.group_no, CAST(sum(l.weight) AS BIGINT) AS weight
 FROM (
     SELECT v.anonymous_id, r.record_no, v.events AS weight
     FROM visits_by_contact AS v
-    JOIN records AS r ON r.source = v.customer_source AND r.entity = 'customer' AND r.record_key = v.customer_key
+    JOIN records AS r ON r.class IN ('account', 'named') AND r.source = v.customer_source AND r.entity = 'customer' AND r.record_key = v.customer_key
     UNION ALL
     SELECT v.anonymous_id, a.record_no, v.events
     FROM visits_by_contact AS v
