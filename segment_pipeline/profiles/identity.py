@@ -296,9 +296,8 @@ def _write_events(session: Session, as_of: date, before: date | None) -> dict[st
         for view, day in (("identities_now", as_of), ("identities_before", before)):
             session.scan("identities", partitions={"as_of": [day]}, alias=view)
         session.scan("identity_events", partitions={"as_of": [before]}, alias="states_before")
-        _define(session, "moves")
-        _define(session, "record_moves")
-        _define(session, "changes")
+        for name in ("moved", "concerned", "moves", "record_moves", "changes"):
+            _define(session, name)
     session.define("written_events", statement("profiles", "identity_events"), materialize=True, as_of=as_of)
     session.replace("identity_events", "SELECT * FROM written_events", {"as_of": [as_of]})
     counts = session.rows("SELECT kind, count(*) AS events FROM written_events GROUP BY kind")

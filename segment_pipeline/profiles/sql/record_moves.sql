@@ -2,14 +2,7 @@
 SELECT r.record_no, n.profile_id AS now_is, coalesce(m.was, 'new') AS was, v.identifier_type, i.strength, v.refusal,
     sha256(concat_ws(':', w.identifier_type, w.identifier)) AS evidence
 FROM identities_now AS n
-JOIN (
-    SELECT DISTINCT n.profile_id
-    FROM identities_now AS n
-    JOIN moves AS m ON m.now_is = n.profile_id
-    WHERE m.was <> m.now_is
-    UNION
-    SELECT DISTINCT was AS profile_id FROM moves WHERE was <> now_is
-) AS x ON x.profile_id = n.profile_id
+JOIN concerned AS x ON x.profile_id = n.profile_id
 JOIN records AS r ON r.source = n.source AND r.entity = n.entity AND r.record_key = n.record_key
 JOIN identifiers AS i ON i.record_no = r.record_no
 JOIN identifier_values AS v ON v.value_no = i.value_no
