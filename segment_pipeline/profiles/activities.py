@@ -8,20 +8,20 @@ unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at 
 refunds, test, open and cancelled orders are not here, nor are rows that belong to nobody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.identity import define_orders, register_rules
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import once
 from segment_pipeline.records import Window
 
 ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
+    "person_no": ("INTEGER", "the person's number within the session, by the view people; never NULL"),
     "name": ("VARCHAR", "what was done"),
     "occurred_at": ("TIMESTAMPTZ", "when"),
     "occurred_on": ("DATE", "company day of it"),
@@ -72,6 +72,13 @@ ACTIVITY_NAMES: Final = (
 
 BEGINNING: Final = date(1900, 1, 1)
 
+OF_PRODUCTS: Final = frozenset({"item_key", "brand", "department", "category", "collection", "launched_on"})
+_BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "survey_answers"}
+# Activities told by other facts; events by these names would be the same thing told twice.
+_NOT_EVENTS: Final = frozenset(
+    f"message_{kind}" for kind in ("sent", "delivered", "opened", "clicked", "responded")
+) | {"order", "product_bought", "survey_answered", "cart_abandoned"}
+
 
 def define_activities(
     session: Session,
@@ -80,32 +87,72 @@ def define_activities(
     timezone: str = "UTC",
     since: date | None = None,
     rules: IdentityRules | None = None,
-    materialize: bool = False,
+    names: Collection[str] | None = None,
+    columns: Collection[str] | None = None,
+    people_defined: bool = False,
 ) -> None:
     """Define the views `activities` and `products_as_of` as of a day; facts before `since` are left out (None: none are).
 
-    `rules`: those the identities were built with (only `key_spaces` is read). Raises ContractError when `as_of` has no
-    snapshot of identities.
+    `names`: activities somebody asks for, others may be left out; `columns`: those of the view that are read, in any order.
+    What neither needs is not read, nor joined. `people_defined`: the view people(profile_id, person_no) is there, and what
+    others did is left out; else it is defined here. `rules`: those the identities were built with (only `key_spaces` is read).
+    Raises ContractError when `as_of` has no snapshot of identities.
     """
-    define_persons(session, as_of)
-    define_behaviour(session, as_of, rules or IdentityRules())
+    wanted = set(ACTIVITY_COLUMNS if columns is None else columns)
+    parts = _parts(names)
+    define_persons(session, as_of, materialize=False)
+    if not people_defined:
+        session.define("people", statement("profiles", "people"), materialize=True)
+    session.define("activity_persons", statement("profiles", "activity_persons"), materialize=True)
     define_products(session, as_of)
-    session.scan("carts")
-    end = Window.of(as_of).instants(timezone)[1]
-    session.define("carts_as_of", statement("profiles", "carts_as_of"), as_of=as_of, end=end)
-    session.define("cart_products", statement("profiles", "cart_products"), zone=timezone)
-    define_sales(session, as_of)
-    define_lines(session)
+    session.define("activity_products", _all_or_none("products_as_of", wanted & OF_PRODUCTS))
     session.scan("campaigns")
-    session.define("campaigns_as_of", statement("profiles", "campaigns_as_of"), as_of=as_of)
-    query = statement("profiles", "activities")
-    session.define("activities", query, materialize=materialize, as_of=as_of, since=since or BEGINNING)
+    session.define("campaigns_as_of", statement("profiles", "campaigns_as_of"), materialize=True, as_of=as_of)
+    session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
+    first = since or BEGINNING
+    define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], rules or IdentityRules())
+    if {"orders", "lines"} & set(parts):
+        define_orders(session, as_of, numbered=False)
+        session.define("activity_sales", statement("profiles", "activity_sales"), since=first)
+    if "lines" in parts:
+        session.scan("order_lines")
+    if "carts" in parts:
+        session.scan("carts")
+        end = Window.of(as_of).instants(timezone)[1]
+        session.define("carts_as_of", statement("profiles", "carts_as_of"), as_of=as_of, end=end)
+        session.define("cart_products", statement("profiles", "cart_products"), zone=timezone)
+    values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of} for key in _BEHAVIOUR}
+    values["carts"] = {"since": first}
+    for part in parts:
+        name = f"activities_{part}"
+        session.define(name, statement("profiles", name), **values.get(part, {}))
+    held = ", ".join(name for name in ACTIVITY_COLUMNS if name in wanted)
+    session.define("activities", " UNION ALL ".join(f"SELECT {held} FROM activities_{part}" for part in parts))
 
 
-def define_persons(session: Session, as_of: date) -> None:
+def _parts(names: Collection[str] | None) -> list[str]:
+    """The kinds of facts that tell of activities by these names, at least one."""
+    told = {
+        "orders": names is None or "order" in names,
+        "lines": names is None or "product_bought" in names,
+        "events": not names or bool(set(names) - _NOT_EVENTS),
+        "answers": names is None or "survey_answered" in names,
+        "messages": names is None or any(name.startswith("message_") for name in names),
+        "carts": names is None or "cart_abandoned" in names,
+    }
+    return [part for part, is_told in told.items() if is_told]
+
+
+def _all_or_none(view: str, read: Collection[str]) -> str:
+    # An engine drops a join with nothing, but not one whose columns nobody reads: it cannot know that keys are unique.
+    return f"SELECT * FROM {view}" if read else f"SELECT * FROM {view} WHERE FALSE"
+
+
+def define_persons(session: Session, as_of: date, *, materialize: bool = True) -> None:
     """Define the view persons(source, entity, record_key, profile_id) of one snapshot; raises ContractError without one."""
     session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_as_of")
-    session.define("persons", "SELECT source, entity, record_key, profile_id FROM identities_as_of", materialize=True)
+    query = "SELECT source, entity, record_key, profile_id FROM identities_as_of"
+    session.define("persons", query, materialize=materialize)
     # A snapshot is there when it has a row: asking the table's log would open it once more.
     if not session.value("SELECT count(*) FROM persons"):
         raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
@@ -118,24 +165,19 @@ def define_sales(session: Session, as_of: date) -> None:
     session.define("sales", statement("profiles", "sales"))
 
 
-def define_behaviour(session: Session, as_of: date, rules: IdentityRules) -> None:
-    """Define contact_persons: whose each combination of device, customer and e-mail in events, messages and answers is."""
-    for name in ("events", "messages", "survey_answers"):
-        session.scan(name)
+def define_behaviour(session: Session, parts: Collection[str], rules: IdentityRules) -> None:
+    """Define what tells whose events, messages and answers are: key_spaces, and activity_addresses over activity_persons."""
     register_rules(session, rules)
-    session.define("event_contacts", "SELECT source, anonymous_id, customer_key, email, occurred_on FROM events")
-    session.define("met", statement("profiles", "met"), as_of=as_of)
-    session.define("contact_persons", statement("profiles", "contact_persons"), materialize=True)
+    for part in parts:
+        session.scan(_BEHAVIOUR[part])
+    met = [f"SELECT source, email FROM {_BEHAVIOUR[part]} WHERE email IS NOT NULL" for part in parts]
+    session.define(
+        "addresses_met", " UNION ".join(met) if met else "SELECT source, record_key AS email FROM persons WHERE FALSE"
+    )
+    session.define("activity_addresses", statement("profiles", "activity_addresses"), materialize=True)
 
 
 def define_products(session: Session, as_of: date) -> None:
     """Define products_as_of, one row per product."""
     session.scan("products")
     session.define("products_as_of", statement("profiles", "products_as_of"), materialize=True, as_of=as_of)
-
-
-def define_lines(session: Session) -> None:
-    """Define numbered_lines and numbered_products over order_versions and products_as_of."""
-    once(session, "product_numbers", statement("profiles", "product_numbers"), scans=("products",))
-    once(session, "numbered_lines", statement("profiles", "numbered_lines"), scans=("order_lines",), copy=False)
-    session.define("numbered_products", statement("profiles", "numbered_products"), materialize=True)

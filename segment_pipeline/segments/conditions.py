@@ -12,14 +12,18 @@ from typing import Literal
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.segments.nodes import (
     Activities,
+    BirthdayRule,
     Comparison,
     CountRule,
     Dimension,
+    InsideRule,
+    NearRule,
     Rule,
     SequenceRule,
     ShareRule,
     SumRule,
     TopRule,
+    TraitRule,
 )
 
 WORD_BITS = 62
@@ -46,6 +50,11 @@ class CountCondition:
     measure: Measure
     at_least: int
     at_most: int | None
+
+    @property
+    def is_met_by_one(self) -> bool:
+        """Any one chosen activity is enough: nothing has to be counted."""
+        return self.measure.kind == "count" and self.at_least == 1 and self.at_most is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,22 @@ class SequenceCondition:
     within: int
 
 
-Condition = CountCondition | SumCondition | ShareCondition | KnownShareCondition | TopCondition | SequenceCondition
+@dataclass(frozen=True, slots=True)
+class PersonCondition:
+    """A leaf that a person's traits alone decide."""
+
+    rule: TraitRule | NearRule | InsideRule | BirthdayRule
+
+
+Condition = (
+    CountCondition
+    | SumCondition
+    | ShareCondition
+    | KnownShareCondition
+    | TopCondition
+    | SequenceCondition
+    | PersonCondition
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +120,10 @@ class Literals:
 
 
 def literals(leaf: Rule) -> Literals | None:
-    """The conditions behind a leaf; None for leaves that traits alone decide."""
+    """The conditions behind a leaf; None for what is no leaf of its own."""
     match leaf:
+        case TraitRule() | NearRule() | InsideRule() | BirthdayRule():
+            return Literals((PersonCondition(leaf),))
         case CountRule(of, at_least, at_most, same_product):
             measure = Measure("item_count" if same_product else "count", _normal(of))
             if at_least > 0:
@@ -165,26 +191,37 @@ class Bit:
 
 
 class Bits:
-    """Gives every distinct condition a bit: those on names alone first and sorted by name, so that they share words.
+    """Gives every distinct condition a bit, each kind in words of its own, in this order:
 
-    Words below `plain_words` hold only conditions on names alone; no word holds both kinds.
+    `plain`: on activities' names alone, sorted by name, so that a name's share words; `others`: on other activities, shares
+    and ranks; `personal`: on traits.
     """
 
     def __init__(self, conditions: Iterable[Condition]) -> None:
         distinct = list(dict.fromkeys(conditions))
         plain = [c for c in distinct if isinstance(c, CountCondition) and c.measure.is_plain]
         plain.sort(key=lambda c: c.measure.of.name)
-        others = [c for c in distinct if not (isinstance(c, CountCondition) and c.measure.is_plain)]
-        self.plain_words = -(-len(plain) // WORD_BITS)
-        self.words = self.plain_words + -(-len(others) // WORD_BITS)
-        self.plain: dict[CountCondition, Bit] = {c: _bit(i, 0) for i, c in enumerate(plain)}
-        self.others: dict[Condition, Bit] = {c: _bit(i, self.plain_words) for i, c in enumerate(others)}
+        personal = [c for c in distinct if isinstance(c, PersonCondition)]
+        apart: set[Condition] = {*plain, *personal}
+        others = [c for c in distinct if c not in apart]
+        self.plain_words = _words(0, len(plain))
+        self.other_words = _words(self.plain_words.stop, len(others))
+        self.personal_words = _words(self.other_words.stop, len(personal))
+        self.plain: dict[CountCondition, Bit] = {c: _bit(i, self.plain_words) for i, c in enumerate(plain)}
+        self.others: dict[Condition, Bit] = {c: _bit(i, self.other_words) for i, c in enumerate(others)}
+        self.personal: dict[PersonCondition, Bit] = {c: _bit(i, self.personal_words) for i, c in enumerate(personal)}
 
     def of(self, condition: Condition) -> Bit:
+        if isinstance(condition, PersonCondition):
+            return self.personal[condition]
         if isinstance(condition, CountCondition) and condition in self.plain:
             return self.plain[condition]
         return self.others[condition]
 
 
-def _bit(index: int, first_word: int) -> Bit:
-    return Bit(first_word + index // WORD_BITS, 1 << index % WORD_BITS)
+def _words(first: int, conditions: int) -> range:
+    return range(first, first + -(-conditions // WORD_BITS))
+
+
+def _bit(index: int, words: range) -> Bit:
+    return Bit(words.start + index // WORD_BITS, 1 << index % WORD_BITS)

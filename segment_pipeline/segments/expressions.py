@@ -1,15 +1,17 @@
-"""Rules as boolean SQL over the wide table of people: one row per person, traits beside words of bits.
+"""Rules as boolean SQL over words of bits, one row per person; leaves about traits as boolean SQL over the traits.
 
 Every leaf is wrapped so that unknown is false. Values become literals here and nowhere else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake import dialect
+from segment_pipeline.lake.statements import Statement
 from segment_pipeline.segments.conditions import Bit, Bits, literals
 from segment_pipeline.segments.nodes import (
     AllOf,
@@ -35,6 +37,31 @@ _COMPARE: dict[str, type[exp.Binary]] = {
     ">": exp.GT,
     ">=": exp.GTE,
 }
+
+
+# UNION ALL in groups: a chain as long as the catalogue would be a tree as deep.
+UNION_GROUP = 50
+
+
+def checked(name: str, tree: exp.Expr) -> Statement:
+    """A built query as a statement, under the lake's allow-list."""
+    dialect.check(tree, name=name)
+    return Statement(name, tree.sql(dialect="duckdb", copy=False))
+
+
+def union(selects: Sequence[exp.Select]) -> exp.Query:
+    """The rows of one or more queries."""
+    if len(selects) > UNION_GROUP:
+        groups = [selects[start : start + UNION_GROUP] for start in range(0, len(selects), UNION_GROUP)]
+        return union([exp.select("*").from_(union(group).subquery(f"g{n}")) for n, group in enumerate(groups)])
+    query: exp.Query = selects[0]
+    for select in selects[1:]:
+        query = exp.Union(this=query, expression=select, distinct=False)
+    return query
+
+
+def zero(kind: str = "BIGINT") -> exp.Expr:
+    return exp.cast(exp.Literal.number(0), kind)
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -84,11 +111,30 @@ def is_set(bit: Bit) -> exp.Expr:
     return exp.NEQ(this=exp.paren(both), expression=exp.Literal.number(0))
 
 
-class Expressions:
-    """Turns rules into SQL, given the bits of their conditions, the traits' types and the segments they may refer to."""
+def masked(condition: exp.Expr, mask: int) -> exp.Case:
+    """The mask where the condition holds, else 0."""
+    return exp.Case(ifs=[exp.If(this=condition, true=exp.cast(value(mask), "BIGINT"))], default=zero())
 
-    def __init__(self, bits: Bits, traits: Mapping[str, str], segments: Mapping[str, Segment], as_of: date) -> None:
-        self.bits, self.traits, self.segments, self.as_of = bits, traits, segments, as_of
+
+def either(masks: Sequence[exp.Expr]) -> exp.Expr:
+    """The bits of any of them."""
+    if len(masks) == 1:
+        return masks[0]
+    middle = len(masks) // 2
+    return exp.paren(exp.BitwiseOr(this=either(masks[:middle]), expression=either(masks[middle:])))
+
+
+def nothing(**columns: str) -> exp.Select:
+    """No row of these columns, given their types."""
+    none = [exp.alias_(exp.cast(exp.null(), kind), name) for name, kind in columns.items()]
+    return exp.select(*none).where(exp.false())
+
+
+class Expressions:
+    """Turns rules into SQL over words, given the bits of their conditions and the segments they may refer to."""
+
+    def __init__(self, bits: Bits, segments: Mapping[str, Segment]) -> None:
+        self.bits, self.segments = bits, segments
 
     def of(self, rule: Rule) -> exp.Expr:
         """A condition that is TRUE or FALSE for every person, never NULL."""
@@ -101,15 +147,6 @@ class Expressions:
                 return exp.Not(this=exp.paren(_join(exp.Or, [self.of(child) for child in rules], empty=False)))
             case MemberRule(segment):
                 return self.of(self.segments[segment].where)
-            case TraitRule():
-                return self._trait(rule)
-            case NearRule(lat, lon, km):
-                return known(exp.LTE(this=_distance(lat, lon), expression=value(km)))
-            case InsideRule(corners):
-                return known(_inside(corners))
-            case BirthdayRule(days):
-                listed = [exp.Literal.string(text) for text in birthdays(self.as_of, days)]
-                return known(exp.In(this=column("birth_day"), expressions=listed))
         found = literals(rule)
         if found is None:
             raise ConfigError(f"the compiler does not know {type(rule).__name__}")
@@ -117,21 +154,37 @@ class Expressions:
         held += [exp.Not(this=exp.paren(is_set(self.bits.of(condition)))) for condition in found.unset]
         return _join(exp.And, held, empty=True)
 
-    def _trait(self, rule: TraitRule) -> exp.Expr:
-        kind = self.traits[rule.trait]
-        held = column(rule.trait)
-        match rule.operator:
-            case "unknown":
-                return exp.Is(this=held, expression=exp.null())
-            case "in":
-                return known(exp.In(this=held, expressions=[typed(item, kind) for item in rule.values]))
-            case "contains":
-                return known(exp.ArrayContains(this=held, expression=value(rule.values[0])))
-            case "between":
-                low, high = (typed(item, kind) for item in rule.values)
-                return known(exp.Between(this=held, low=low, high=high))
-            case _:
-                return known(_COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))
+
+def personal(
+    rule: TraitRule | NearRule | InsideRule | BirthdayRule, traits: Mapping[str, str], as_of: date
+) -> exp.Expr:
+    """What a leaf asks of a person's row of `traits`, whose types are given: TRUE, or FALSE where it is not or unknown."""
+    match rule:
+        case TraitRule():
+            return _trait(rule, traits[rule.trait])
+        case NearRule(lat, lon, km):
+            return known(exp.LTE(this=_distance(lat, lon), expression=value(km)))
+        case InsideRule(corners):
+            return known(_inside(corners))
+        case BirthdayRule(days):
+            listed = [exp.Literal.string(text) for text in birthdays(as_of, days)]
+            return known(exp.In(this=column("birth_day"), expressions=listed))
+
+
+def _trait(rule: TraitRule, kind: str) -> exp.Expr:
+    held = column(rule.trait)
+    match rule.operator:
+        case "unknown":
+            return exp.Is(this=held, expression=exp.null())
+        case "in":
+            return known(exp.In(this=held, expressions=[typed(item, kind) for item in rule.values]))
+        case "contains":
+            return known(exp.ArrayContains(this=held, expression=value(rule.values[0])))
+        case "between":
+            low, high = (typed(item, kind) for item in rule.values)
+            return known(exp.Between(this=held, low=low, high=high))
+        case _:
+            return known(_COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))
 
 
 def birthdays(as_of: date, days: int) -> list[str]:

@@ -11,13 +11,14 @@ from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake, Session
-from segment_pipeline.profiles.activities import define_activities
 from segment_pipeline.segments import measuring
-from segment_pipeline.segments.compiler import Compilation, checked, compile_segments
-from segment_pipeline.segments.conditions import literals
+from segment_pipeline.segments.choices import Shape
+from segment_pipeline.segments.compiler import Compilation, compile_segments
+from segment_pipeline.segments.conditions import CountCondition, SumCondition, literals
 from segment_pipeline.segments.definition import children
-from segment_pipeline.segments.expressions import column, value
-from segment_pipeline.segments.memberships import Rules, open_people
+from segment_pipeline.segments.expressions import checked, column, value
+from segment_pipeline.segments.measuring import Selection
+from segment_pipeline.segments.memberships import Rules, define_asked_activities, open_people
 from segment_pipeline.segments.nodes import (
     AllOf,
     BirthdayRule,
@@ -109,7 +110,8 @@ def explain(  # noqa: PLR0917 as `preview`, and the person
         for number, (_, rule) in enumerate(rules):
             query = query.select(exp.alias_(compilation.expressions.of(rule), f"holds_{number}"))
         query = query.from_(exp.to_table("segment_people"))
-        query = query.where(exp.EQ(this=column("profile_id"), expression=value(profile_id)))
+        person_no = session.value("SELECT person_no FROM people WHERE profile_id = $one", one=profile_id)
+        query = query.where(exp.EQ(this=column("person_no"), expression=value(person_no)))
         row = session.rows(checked("segments/explain", query))[0]
         found = [_value(session, compilation, rule, profile_id) for _, rule in rules]
     terms = tuple(Term(depth, words(rule), row[f"holds_{n}"], found[n]) for n, (depth, rule) in enumerate(rules))
@@ -131,12 +133,11 @@ def _compiled(
         raise ConfigError(wrong[0])
     open_people(session, as_of)
     compilation = compile_segments([segment], as_of, traits=known.traits, declared=declared)
-    define_activities(session, as_of, timezone=settings.timezone, since=compilation.since)
     if only is not None:
-        session.define(
-            "activities_of_one", "SELECT * FROM activities WHERE profile_id = $one", materialize=True, one=only
-        )
-        session.define("activities", "SELECT * FROM activities_of_one")
+        # Numbers stay; what others did is left out with those who have none.
+        session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)
+        session.define("people", "SELECT profile_id, person_no FROM one_person")
+    define_asked_activities(session, compilation, settings)
     compilation.define(session)
     return compilation
 
@@ -167,7 +168,7 @@ def _value(session: Session, compilation: Compilation, rule: Rule, profile_id: s
             share = rows[0]["share_total" if lifetime else "share_365d"] if rows else None
             return None if share is None else f"{share:.4f}"
         case CountRule() | SumRule():
-            return _measured(session, compilation, rule, profile_id)
+            return _measured(session, compilation, rule)
     return None
 
 
@@ -178,17 +179,18 @@ def _traits(session: Session, profile_id: str, *names: str) -> str | None:
     return None if None in held else ", ".join(map(str, held))
 
 
-def _measured(session: Session, compilation: Compilation, rule: CountRule | SumRule, profile_id: str) -> str:
+def _measured(session: Session, compilation: Compilation, rule: CountRule | SumRule) -> str:
+    """What the rule compares, counted anew for the one person whose activities were copied."""
     behind = literals(rule)
     condition = (*behind.set_, *behind.unset)[0] if behind else None
-    measure = getattr(condition, "measure", None)
-    if measure is not None and measure in compilation.measures:
-        name, number = ("segment_sums", "total") if isinstance(rule, SumRule) else ("segment_counts", "n")
-        query = f"SELECT {number} AS found FROM {name} WHERE profile_id = $one AND measure = $measure"
-        rows = session.rows(query, one=profile_id, measure=compilation.measures[measure])
-        return str(rows[0]["found"].normalize() if isinstance(rule, SumRule) else rows[0]["found"]) if rows else "0"
-    count = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "found")).from_(
-        exp.to_table("segment_activities").as_("a")
-    )
-    count = count.where(*measuring.chosen(rule.of, {}, compilation.as_of))
-    return str(session.value(checked("segments/explain", count)))
+    if not isinstance(condition, CountCondition | SumCondition):
+        return "0"
+    measure = condition.measure
+    selection = Selection(Shape.of(measure), compilation.copies.of(measure.of.name), {measure.of: {"measure": 0}})
+    session.register("segment_explained", selection.rows(compilation.copies, compilation.latest(session)))
+    chosen = selection.chosen("segment_explained")
+    if selection.shape.has_follower:
+        session.define("segment_explained_items", checked("segments/explain", measuring.about_items(chosen)))
+        chosen = measuring.unfollowed(selection, "segment_explained_items")
+    rows = session.rows(checked("segments/explain", measuring.aggregated(measure.kind, chosen)))
+    return str(rows[0]["total"].normalize() if isinstance(rule, SumRule) else rows[0]["n"]) if rows else "0"

@@ -74,7 +74,7 @@ def build_memberships(
         open_people(session, as_of)
         population = int(session.value("SELECT count(*) FROM traits"))
         compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name)
-        define_activities(session, as_of, timezone=settings.timezone, since=compilation.since)
+        define_asked_activities(session, compilation, settings)
         try:
             _run(session, compilation)
             written = [segment.name for segment in good]
@@ -104,11 +104,25 @@ def build_memberships_of(
 
 
 def open_people(session: Session, as_of: date) -> None:
-    """Define the views traits and trait_shares of one day; raises ContractError when there is no such snapshot."""
+    """Define the views traits, people and trait_shares of one day; raises ContractError when there is no such snapshot."""
     session.scan("traits", partitions={"as_of": [as_of]})
     if not session.value("SELECT count(*) FROM traits"):
         raise ContractError(f"there are no traits as of {as_of}: materialise them for that day first")
+    session.define("people", statement("segments", "people"), materialize=True)
     session.scan("trait_shares", partitions={"as_of": [as_of]})
+
+
+def define_asked_activities(session: Session, compilation: Compilation, settings: Settings) -> None:
+    """Define the view activities as far as the segments compiled ask for it, of the people that are there."""
+    define_activities(
+        session,
+        compilation.as_of,
+        timezone=settings.timezone,
+        since=compilation.since,
+        names=compilation.names,
+        columns=compilation.columns,
+        people_defined=True,
+    )
 
 
 def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list[str]:
@@ -123,6 +137,7 @@ def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list
 
 def _run(session: Session, compilation: Compilation) -> None:
     compilation.define(session)
+    compilation.copies.forget(session)
     session.define("segment_members", compilation.members(), materialize=True)
 
 
@@ -135,14 +150,13 @@ def _run_alone(
     known: Rules,
     failed: dict[str, str],
 ) -> list[str]:
-    """Each segment by itself, after the run of all failed: finds which one it was."""
+    """Each segment by itself, after the run of all failed: finds which one it was; those done are numbered in turn."""
     done: list[str] = []
     for segment in segments:
         try:
             _run(session, compile_segments([segment], as_of, traits=known.traits, declared=by_name))
-            session.define(
-                f"segment_members_{len(done)}", "SELECT segment, profile_id FROM segment_members", materialize=True
-            )
+            members = f"SELECT {len(done)} AS segment_no, person_no FROM segment_members"
+            session.define(f"segment_members_{len(done)}", members, materialize=True)
             done.append(segment.name)
         except SegmentPipelineError as error:
             failed[segment.name] = f"{segment.place}: segment {segment.name}: {error}"
@@ -155,8 +169,12 @@ def _run_alone(
 def _write(session: Session, as_of: date, population: int, hashes: Mapping[str, str]) -> None:
     digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:32]
     inputs = {"tables": json.loads(session.inputs), "definitions": digest, "compiler": COMPILER_VERSION}
-    names, values = pa.array(hashes, pa.string()), pa.array(hashes.values(), pa.string())
-    session.register("segment_definitions", pa.table({"segment": names, "definition_hash": values}))
+    definitions = {
+        "segment_no": pa.array(range(len(hashes)), pa.int32()),
+        "segment": pa.array(hashes, pa.string()),
+        "definition_hash": pa.array(hashes.values(), pa.string()),
+    }
+    session.register("segment_definitions", pa.table(definitions))
     session.define("memberships_made", statement("segments", "memberships"), as_of=as_of)
     session.scan("segment_sizes", partitions={"as_of": [as_of]}, alias="sizes_before")
     text = json.dumps(inputs, sort_keys=True)

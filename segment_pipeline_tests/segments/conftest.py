@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments.compiler import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule, Segment
@@ -71,7 +72,12 @@ def typed(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 def register(session: Session, world: World) -> None:
     session.register("traits", arrow_rows("traits", world.traits))  # type: ignore[arg-type]
     session.register("trait_shares", arrow_rows("trait_shares", world.shares))  # type: ignore[arg-type]
-    session.register("activities", typed(world.activities, ACTIVITY_SCHEMA))  # type: ignore[arg-type]
+    session.define("people", statement("segments", "people"), materialize=True)
+    session.register("activities_by_id", typed(world.activities, ACTIVITY_SCHEMA))  # type: ignore[arg-type]
+    session.define(
+        "activities",
+        "SELECT p.person_no, a.* FROM activities_by_id AS a JOIN people AS p ON p.profile_id = a.profile_id",
+    )
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 
 
@@ -84,9 +90,11 @@ def compiled_members(
         compilation = compile_segments(segments, world.as_of, traits=trait_types(), declared=declared)
         compilation.define(session)
         found: dict[str, set[str]] = {s.name: set() for s in segments}
+        ids = {row["person_no"]: row["profile_id"] for row in session.rows("SELECT * FROM people")}
         for row in session.rows(compilation.members()):
-            assert row["profile_id"] not in found[row["segment"]], "a person is listed twice"
-            found[row["segment"]].add(row["profile_id"])
+            members = found[compilation.segments[row["segment_no"]].name]
+            assert ids[row["person_no"]] not in members, "a person is listed twice"
+            members.add(ids[row["person_no"]])
     return found
 
 

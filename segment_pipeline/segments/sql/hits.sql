@@ -1,10 +1,10 @@
 -- One row per person and condition met: the word and mask of its bit. A person may have the same row twice; bits do not mind.
-SELECT n.profile_id, t.word, t.mask
+SELECT n.person_no, t.word, t.mask
 FROM segment_counts AS n
 JOIN segment_count_terms AS t ON t.measure = n.measure
 WHERE n.n >= t.at_least AND (t.at_most IS NULL OR n.n <= t.at_most)
 UNION ALL
-SELECT s.profile_id, t.word, t.mask
+SELECT s.person_no, t.word, t.mask
 FROM segment_sums AS s
 JOIN segment_sum_terms AS t ON t.measure = s.measure
 WHERE CASE t.operator
@@ -16,13 +16,14 @@ WHERE CASE t.operator
     ELSE s.total >= t."limit"
   END
 UNION ALL
-SELECT h.profile_id, h.word, h.mask
+SELECT n.person_no, h.word, h.mask
 FROM (
   SELECT s.profile_id, t.word, t.mask, t.operator, t."limit" AS ceiling,
     CASE WHEN t.lifetime THEN s.share_total ELSE s.share_365d END AS share
   FROM trait_shares AS s
   JOIN segment_share_terms AS t ON t.dimension = s.dimension AND t.value = s.value
 ) AS h
+JOIN people AS n ON n.profile_id = h.profile_id
 WHERE CASE h.operator
     WHEN '==' THEN h.share = h.ceiling
     WHEN '!=' THEN h.share <> h.ceiling
@@ -32,7 +33,8 @@ WHERE CASE h.operator
     ELSE h.share >= h.ceiling
   END
 UNION ALL
-SELECT DISTINCT s.profile_id, t.word, t.mask
+SELECT DISTINCT n.person_no, t.word, t.mask
 FROM trait_shares AS s
 JOIN segment_known_terms AS t ON t.dimension = s.dimension
+JOIN people AS n ON n.profile_id = s.profile_id
 WHERE CASE WHEN t.lifetime THEN s.share_total ELSE s.share_365d END IS NOT NULL

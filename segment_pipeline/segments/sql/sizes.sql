@@ -3,10 +3,10 @@
 SELECT n.as_of, n.segment, n.definition_hash, n.size, n.population, coalesce(b.inputs, n.inputs) AS inputs
 FROM (
   SELECT
-    CAST($as_of AS DATE) AS as_of, d.segment, d.definition_hash, CAST(count(m.profile_id) AS BIGINT) AS size,
+    CAST($as_of AS DATE) AS as_of, d.segment, d.definition_hash, CAST(count(m.person_no) AS BIGINT) AS size,
     CAST($population AS BIGINT) AS population, CAST($inputs AS VARCHAR) AS inputs
   FROM segment_definitions AS d
-  LEFT JOIN segment_members AS m ON m.segment = d.segment
+  LEFT JOIN segment_members AS m ON m.segment_no = d.segment_no
   GROUP BY d.segment, d.definition_hash
 ) AS n
 LEFT JOIN sizes_before AS b

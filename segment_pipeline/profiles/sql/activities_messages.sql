@@ -1,0 +1,19 @@
+-- One row per thing a message to a person met with.
+SELECT
+    coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
+    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, concat_ws('_', 'message', s.type) AS name,
+    s.occurred_at, s.occurred_on, CAST(NULL AS TIMESTAMP) AS local_at, s.source, CAST(NULL AS VARCHAR) AS product_key,
+    CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand, CAST(NULL AS VARCHAR) AS department,
+    CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection, CAST(NULL AS DATE) AS launched_on,
+    CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
+    CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, s.campaign_key) AS campaign, s.channel,
+    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score,
+    CAST(NULL AS VARCHAR) AS order_key
+FROM messages AS s
+LEFT JOIN key_spaces AS k ON k.source = s.source
+LEFT JOIN activity_persons AS c
+    ON c.entity = 'customer' AND c.source = coalesce(k.owner, s.source) AND c.record_key = s.customer_key
+LEFT JOIN activity_addresses AS m ON m.source = s.source AND m.email = s.email
+LEFT JOIN activity_persons AS d ON d.entity = 'device' AND d.source = s.source AND d.record_key = s.anonymous_id
+LEFT JOIN activity_campaigns AS g ON g.source = s.source AND g.campaign_key = s.campaign_key
+WHERE coalesce(c.person_no, m.person_no, d.person_no) IS NOT NULL AND s.occurred_on BETWEEN $since AND $as_of

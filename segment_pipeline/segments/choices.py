@@ -1,0 +1,76 @@
+"""What a choice among activities means on a day: its first day, the values its columns may have, and what reads it needs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from segment_pipeline.segments.conditions import Measure
+from segment_pipeline.segments.nodes import LATEST, Activities
+
+EVER = date(1, 1, 1)
+# Fields of a choice that are compared for equality, and the activities' column each stands for.
+FILTERS = {
+    "item": "item_key", "brand": "brand", "department": "department", "category": "category", "collection": "collection",
+    "campaign": "campaign", "channel": "channel", "subject": "subject", "text": "text", "source": "source",
+}  # fmt: skip
+
+Latest = Mapping[Activities, Sequence[str]]
+
+
+def first_day(of: Activities, as_of: date) -> date:
+    """The first day of a choice's window."""
+    return EVER if of.within is None else as_of - timedelta(days=min(of.within, as_of.toordinal()) - 1)
+
+
+def launches_of(of: Activities) -> Activities:
+    """What decides which collections are `latest` for a choice: its conditions on products alone."""
+    return Activities("", item=of.item, brand=of.brand, department=of.department, category=of.category)
+
+
+def values_of(of: Activities, latest: Latest) -> dict[str, tuple[str, ...]]:
+    """The values each filtered column may have; `latest` resolved to the collections it stands for."""
+    found = {field: getattr(of, field) for field in FILTERS if getattr(of, field)}
+    if LATEST in of.collection:
+        found["collection"] = tuple(sorted({*of.collection, *latest[launches_of(of)]} - {LATEST}))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Measures that one join can take together: they filter the same columns and are aggregated alike."""
+
+    kind: str
+    fields: tuple[str, ...]
+    has_hours: bool
+    has_score: bool
+    not_followed_by: str | None
+    never: str | None
+
+    @classmethod
+    def of(cls, measure: Measure) -> "Shape":
+        of = measure.of
+        return cls(
+            measure.kind,
+            tuple(field for field in FILTERS if getattr(of, field)),
+            of.local_hour is not None,
+            of.score is not None,
+            of.not_followed_by,
+            of.never,
+        )
+
+    @property
+    def needs_item(self) -> bool:
+        return self.kind == "item_count" or self.has_follower
+
+    @property
+    def has_follower(self) -> bool:
+        """Activities that come after or beside the chosen ones decide as well."""
+        return self.not_followed_by is not None or self.never is not None
+
+    @property
+    def wide(self) -> frozenset[str]:
+        """Columns of activities whose very values are needed, not only whether some rule names them."""
+        read = {"score"} if self.has_score else set()
+        read |= {"item_key"} if self.needs_item else set()
+        read |= {"occurred_at"} if self.has_follower else set()
+        return frozenset(read | ({self.kind} if self.kind in ("amount", "quantity") else set()))

@@ -1,0 +1,147 @@
+"""The copies of activities a run works on: only the rows, columns and values some rule asks for, and numbers for texts.
+
+Rows are read once and looked at by every condition. Names and values that no rule names have no number (NULL), so texts need no
+room; activities by names that need wide columns are copied apart from those that do not.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+from sqlglot import exp
+
+from segment_pipeline.lake.lake import Session
+from segment_pipeline.segments.choices import FILTERS, Latest, first_day, values_of
+from segment_pipeline.segments.expressions import checked, column, value
+from segment_pipeline.segments.nodes import Activities
+
+HOUR = "local_hour"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What conditions on a choice read of activities, besides person, name and day: `fields` by number, `wide` as it is."""
+
+    of: Activities
+    fields: frozenset[str]
+    wide: frozenset[str]
+    has_hours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy: the names it holds and the columns it has."""
+
+    number: int
+    names: tuple[str, ...]
+    fields: tuple[str, ...]
+    wide: tuple[str, ...]
+    has_hours: bool
+
+    @property
+    def table(self) -> str:
+        return f"segment_activities_{self.number}"
+
+
+class Copies:
+    """Which activities are copied how, given what is needed of each choice."""
+
+    def __init__(self, needs: Iterable[Need], as_of: date) -> None:
+        self.as_of = as_of
+        self.first_days: dict[str, date] = {}
+        self.choices: dict[Activities, None] = {}
+        by_name: dict[str, list[Need]] = {}
+        for need in needs:
+            name, day = need.of.name, first_day(need.of, as_of)
+            self.first_days[name] = min(self.first_days.get(name, day), day)
+            self.choices[need.of] = None
+            by_name.setdefault(name, []).append(need)
+        self.numbers = {name: number for number, name in enumerate(sorted(by_name))}
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for name in self.numbers:
+            alike.setdefault(tuple(sorted({c for need in by_name[name] for c in need.wide})), []).append(name)
+        self.all = []
+        for number, (wide, names) in enumerate(alike.items()):
+            held = [need for name in names for need in by_name[name]]
+            fields = tuple(sorted({field for need in held for field in need.fields}))
+            self.all.append(Copy(number, tuple(names), fields, wide, any(need.has_hours for need in held)))
+        self._by_name = {name: copy for copy in self.all for name in copy.names}
+        self.values: dict[str, dict[str, int]] = {}
+
+    def of(self, name: str) -> Copy:
+        """The copy that holds the activities of a name."""
+        return self._by_name[name]
+
+    @property
+    def columns(self) -> set[str]:
+        """Columns of activities that are read."""
+        read = {"person_no", "name", "occurred_on"}
+        for copy in self.all:
+            read |= (
+                {FILTERS[field] for field in copy.fields} | set(copy.wide) | ({"local_at"} if copy.has_hours else set())
+            )
+        return read
+
+    def define(self, session: Session, latest: Latest) -> None:
+        """Make each copy a table of one row per activity asked for: `person_no`, `name_no`, `occurred_on` and what is read.
+
+        Where the values of a field are numbered, the column has the field's name; NULL: no rule names the value.
+        """
+        self.values = {field: {} for copy in self.all for field in copy.fields}
+        for of in self.choices:
+            for field, held in values_of(of, latest).items():
+                for text in held:
+                    self.values[field].setdefault(text, len(self.values[field]))
+        session.register("segment_names", self._names())
+        for field, numbers in self.values.items():
+            session.register(f"segment_values_{field}", _numbered(numbers))
+        for copy in self.all:
+            session.define(copy.table, checked("segments/activities", self._query(copy)), materialize=True)
+
+    def forget(self, session: Session) -> None:
+        """Drop the copies: their room is wanted for what was found in them."""
+        for copy in self.all:
+            session.drop(copy.table)
+
+    def _names(self) -> pa.Table:
+        names = sorted(self.numbers)
+        return pa.table(
+            {
+                "name": pa.array(names, pa.string()),
+                "name_no": pa.array([self.numbers[name] for name in names], pa.int16()),
+                "from_day": pa.array([self.first_days[name] for name in names], pa.date32()),
+            }
+        )
+
+    def _query(self, copy: Copy) -> exp.Select:
+        query = exp.select(column("person_no", "a"), column("name_no", "n"), column("occurred_on", "a"))
+        query = query.from_(exp.to_table("activities").as_("a"), copy=False)
+        on = exp.and_(
+            exp.EQ(this=column("name", "n"), expression=column("name", "a")),
+            exp.GTE(this=column("occurred_on", "a"), expression=column("from_day", "n")),
+        )
+        query = query.join(exp.to_table("segment_names").as_("n"), on=on, copy=False)
+        for field in copy.fields:
+            alias = f"v_{field}"
+            on = exp.EQ(this=column("value", alias), expression=column(FILTERS[field], "a"))
+            values = exp.to_table(f"segment_values_{field}").as_(alias)
+            query = query.join(values, on=on, join_type="left", copy=False)
+            query = query.select(exp.alias_(column("value_no", alias), field), copy=False)
+        if copy.has_hours:
+            hour = exp.Extract(this=exp.var("HOUR"), expression=column("local_at", "a"))
+            query = query.select(exp.alias_(exp.cast(hour, "SMALLINT"), HOUR), copy=False)
+        query = query.select(*(column(name, "a") for name in copy.wide), copy=False)
+        # The first day of all and the names are said as literals too, so that files and kinds of facts are left out by them.
+        first = min(self.first_days[name] for name in copy.names)
+        return query.where(
+            exp.In(this=column("name", "a"), expressions=[value(name) for name in copy.names]),
+            exp.GTE(this=column("occurred_on", "a"), expression=value(first)),
+            exp.LTE(this=column("occurred_on", "a"), expression=value(self.as_of)),
+            copy=False,
+        )
+
+
+def _numbered(numbers: Mapping[str, int]) -> pa.Table:
+    kind = pa.int16() if len(numbers) < 2**15 else pa.int32()
+    return pa.table({"value": pa.array(list(numbers), pa.string()), "value_no": pa.array(list(numbers.values()), kind)})

@@ -1,0 +1,212 @@
+"""Who meets which condition on activities, shares and ranks: rows of a person, and the word and mask of the condition's bit."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.segments import measuring
+from segment_pipeline.segments.choices import Latest, Shape
+from segment_pipeline.segments.conditions import (
+    Bit,
+    Bits,
+    Condition,
+    CountCondition,
+    KnownShareCondition,
+    Measure,
+    SequenceCondition,
+    ShareCondition,
+    SumCondition,
+    TopCondition,
+)
+from segment_pipeline.segments.copies import Copies, Need
+from segment_pipeline.segments.expressions import checked, column, nothing, union, value
+from segment_pipeline.segments.measuring import PLACE, Selection
+from segment_pipeline.segments.nodes import Activities
+
+
+def needs(conditions: Iterable[Condition]) -> Iterator[Need]:
+    """What conditions read of activities."""
+    for condition in conditions:
+        if isinstance(condition, CountCondition | SumCondition):
+            yield _need(condition.measure, frozenset())
+        elif isinstance(condition, SequenceCondition):
+            for step in condition.steps:
+                yield _need(Measure("count", step), frozenset({"occurred_at"}))
+
+
+def _need(measure: Measure, wide: frozenset[str]) -> Need:
+    shape = Shape.of(measure)
+    return Need(measure.of, frozenset(shape.fields), shape.wide | wide, shape.has_hours)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The hits of all conditions of a run but those on names alone and on traits."""
+
+    bits: Bits
+    copies: Copies
+    latest: Latest
+    followers: Sequence[str]
+
+    @cached_property
+    def measures(self) -> Mapping[Measure, int]:
+        """Numbers for what has to be counted or summed."""
+        counted = (c for c in self.bits.others if isinstance(c, CountCondition | SumCondition) and not _met_by_one(c))
+        return {measure: number for number, measure in enumerate(dict.fromkeys(c.measure for c in counted))}
+
+    def define(self, session: Session) -> None:
+        """Make `segment_hits` a view; a person may have the same row twice, bits do not mind."""
+        counts: list[exp.Select] = []
+        sums: list[exp.Select] = []
+        met: list[exp.Select] = []
+        for selection, chosen in self._chosen(session):
+            if selection.carried != ("measure",):
+                met.append(
+                    exp.select(*(column(key) for key in ("person_no", "word", "mask"))).from_(chosen.subquery("met"))
+                )
+            elif selection.shape.kind in ("amount", "quantity"):
+                sums.append(measuring.aggregated(selection.shape.kind, chosen))
+            else:
+                counts.append(measuring.aggregated(selection.shape.kind, chosen))
+        none = nothing(person_no="INTEGER", measure="INTEGER", n="BIGINT")
+        session.define("segment_counts", checked("segments/counts", union(counts or [none])))
+        none = nothing(person_no="INTEGER", measure="INTEGER", total="DECIMAL(38,8)")
+        session.define("segment_sums", checked("segments/sums", union(sums or [none])))
+        for name, rows in self._terms().items():
+            session.register(name, rows)
+        session.define("segment_terms_met", statement("segments", "hits"))
+        terms = exp.select(*(column(key) for key in ("person_no", "word", "mask"))).from_(
+            exp.to_table("segment_terms_met")
+        )
+        session.define("segment_hits", checked("segments/hits", union([terms, *met, *self._ranks_and_sequences()])))
+
+    def _selections(self) -> list[Selection]:
+        found: dict[tuple[Shape, str, bool], dict[Activities, Mapping[str, int]]] = {}
+        for condition, bit in self.bits.others.items():
+            if isinstance(condition, CountCondition | SumCondition):
+                measure, at_once = condition.measure, _met_by_one(condition)
+                target = {"word": bit.word, "mask": bit.mask} if at_once else {"measure": self.measures[measure]}
+                key = (Shape.of(measure), self.copies.of(measure.of.name).table, at_once)
+                found.setdefault(key, {})[measure.of] = target
+        return [
+            Selection(shape, self.copies.of(next(iter(counts_for)).name), counts_for)
+            for (shape, _, _), counts_for in found.items()
+        ]
+
+    def _chosen(self, session: Session) -> list[tuple[Selection, exp.Select]]:
+        """Each selection with the query of its chosen activities, those that followers rule out left out."""
+        chosen: list[tuple[Selection, exp.Select]] = []
+        candidates: list[exp.Select] = []
+        for number, selection in enumerate(self._selections()):
+            name = f"segment_selection_{number}"
+            session.register(name, selection.rows(self.copies, self.latest))
+            query = selection.chosen(name)
+            if selection.shape.has_follower:
+                held = f"segment_candidates_{number}"
+                session.define(held, checked("segments/candidates", measuring.about_items(query)), materialize=True)
+                candidates.append(exp.select(column("person_no"), column("item_key")).from_(exp.to_table(held)))
+                query = measuring.unfollowed(selection, held)
+            chosen.append((selection, query))
+        if candidates:
+            session.define("segment_candidates", checked("segments/candidates", union(candidates)))
+            last = statement("segments", "last")
+            session.define("segment_last", last, materialize=True, names=list(self.followers), as_of=self.copies.as_of)
+        return chosen
+
+    def _ranks_and_sequences(self) -> Iterator[exp.Select]:
+        for condition, bit in self.bits.others.items():
+            if isinstance(condition, TopCondition):
+                people = _top(condition)
+            elif isinstance(condition, SequenceCondition):
+                people = measuring.sequence(condition, self.copies, self.latest)
+            else:
+                continue
+            yield exp.select(column("person_no"), *_place(bit)).from_(people.subquery("people"))
+
+    def _terms(self) -> dict[str, pa.Table]:
+        """Thresholds and their bits, by the name of the view the statement `segments/hits` reads them under."""
+        counts: list[dict[str, Any]] = []
+        sums: list[dict[str, Any]] = []
+        shares: list[dict[str, Any]] = []
+        known: list[dict[str, Any]] = []
+        for condition, bit in self.bits.others.items():
+            at = {"word": bit.word, "mask": bit.mask}
+            match condition:
+                case CountCondition(measure, at_least, at_most) if not _met_by_one(condition):
+                    counts.append({"measure": self.measures[measure], "at_least": at_least, "at_most": at_most} | at)
+                case SumCondition(measure, operator, limit):
+                    sums.append(
+                        {
+                            "measure": self.measures[measure],
+                            "operator": operator,
+                            "limit": limit.quantize(Decimal("1e-8")),
+                        }
+                        | at
+                    )
+                case ShareCondition(dimension, name, lifetime, operator, share):
+                    shares.append(
+                        {
+                            "dimension": dimension,
+                            "value": name,
+                            "lifetime": lifetime,
+                            "operator": operator,
+                            "limit": share,
+                        }
+                        | at
+                    )
+                case KnownShareCondition(dimension, lifetime):
+                    known.append({"dimension": dimension, "lifetime": lifetime} | at)
+                case _:
+                    pass
+        return {
+            "segment_count_terms": pa.Table.from_pylist(
+                counts, pa.schema([("measure", pa.int32()), ("at_least", pa.int64()), ("at_most", pa.int64()), *PLACE])
+            ),
+            "segment_sum_terms": pa.Table.from_pylist(
+                sums,
+                pa.schema(
+                    [("measure", pa.int32()), ("operator", pa.string()), ("limit", pa.decimal128(38, 8)), *PLACE]
+                ),
+            ),
+            "segment_share_terms": pa.Table.from_pylist(
+                shares,
+                pa.schema(
+                    [
+                        ("dimension", pa.string()),
+                        ("value", pa.string()),
+                        ("lifetime", pa.bool_()),
+                        ("operator", pa.string()),
+                        ("limit", pa.float64()),
+                        *PLACE,
+                    ]
+                ),
+            ),
+            "segment_known_terms": pa.Table.from_pylist(
+                known, pa.schema([("dimension", pa.string()), ("lifetime", pa.bool_()), *PLACE])
+            ),
+        }
+
+
+def _met_by_one(condition: CountCondition | SumCondition) -> bool:
+    return isinstance(condition, CountCondition) and condition.is_met_by_one
+
+
+def _place(bit: Bit) -> list[exp.Expr]:
+    word, mask = exp.cast(value(bit.word), "INTEGER"), exp.cast(value(bit.mask), "BIGINT")
+    return [exp.alias_(word, "word"), exp.alias_(mask, "mask")]
+
+
+def _top(condition: TopCondition) -> exp.Select:
+    known = exp.Not(this=exp.Is(this=column(condition.trait), expression=exp.null()))
+    order = [exp.Ordered(this=column(condition.trait), desc=True), exp.Ordered(this=column("profile_id"))]
+    first = exp.select(column("profile_id")).from_(exp.to_table("traits")).where(known)
+    first = first.order_by(*order).limit(condition.n)
+    on = exp.EQ(this=column("profile_id", "n"), expression=column("profile_id", "t"))
+    return exp.select(column("person_no", "n")).from_(first.subquery("t")).join(exp.to_table("people").as_("n"), on=on)
