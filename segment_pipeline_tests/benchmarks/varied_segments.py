@@ -56,7 +56,6 @@ class Assortment:
     brands: Sequence[str]
     departments: Sequence[str]
     categories: Sequence[str]
-    collections: Sequence[str]
     campaigns: Sequence[str]
     queries: Sequence[str]
     topics: Sequence[str]
