@@ -23,6 +23,7 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
     "person_no": ("INTEGER", "the person's number within the session, by the view people; never NULL"),
     "name": ("VARCHAR", "what was done"),
+    "told_by": ("VARCHAR", "kind of fact: orders, lines, events, answers, messages, carts"),
     "occurred_at": ("TIMESTAMPTZ", "when"),
     "occurred_on": ("DATE", "company day of it"),
     "local_at": ("TIMESTAMP", "wall-clock time of the person or store; NULL: zone unknown"),
@@ -99,11 +100,12 @@ def define_activities(
     Raises ContractError when `as_of` has no snapshot of identities.
     """
     wanted = set(ACTIVITY_COLUMNS if columns is None else columns)
-    parts = _parts(names)
+    parts = tellers(names)
     define_persons(session, as_of, materialize=False)
     if not people_defined:
         session.define("people", statement("profiles", "people"), materialize=True)
-    session.define("activity_persons", statement("profiles", "activity_persons"), materialize=True)
+    named = "profile_id" in wanted
+    session.define("activity_persons", statement("profiles", "activity_persons"), materialize=True, named=named)
     define_products(session, as_of)
     session.define("activity_products", _all_or_none("products_as_of", wanted & OF_PRODUCTS))
     session.scan("campaigns")
@@ -130,8 +132,8 @@ def define_activities(
     session.define("activities", " UNION ALL ".join(f"SELECT {held} FROM activities_{part}" for part in parts))
 
 
-def _parts(names: Collection[str] | None) -> list[str]:
-    """The kinds of facts that tell of activities by these names, at least one."""
+def tellers(names: Collection[str] | None) -> list[str]:
+    """The kinds of facts that tell of activities by these names (None: any), at least one: values of `told_by`."""
     told = {
         "orders": names is None or "order" in names,
         "lines": names is None or "product_bought" in names,
@@ -140,7 +142,7 @@ def _parts(names: Collection[str] | None) -> list[str]:
         "messages": names is None or any(name.startswith("message_") for name in names),
         "carts": names is None or "cart_abandoned" in names,
     }
-    return [part for part, is_told in told.items() if is_told]
+    return [kind for kind, is_told in told.items() if is_told]
 
 
 def _all_or_none(view: str, read: Collection[str]) -> str:

@@ -4,7 +4,7 @@ Rows are read once and looked at by every condition. Names and values that no ru
 room; activities by names that need wide columns are copied apart from those that do not.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.lake.lake import Session
+from segment_pipeline.profiles.activities import tellers
 from segment_pipeline.segments.choices import FILTERS, Latest, first_day, values_of
 from segment_pipeline.segments.expressions import checked, column, value
 from segment_pipeline.segments.nodes import Activities
@@ -76,7 +77,7 @@ class Copies:
     @property
     def columns(self) -> set[str]:
         """Columns of activities that are read."""
-        read = {"person_no", "name", "occurred_on"}
+        read = {"person_no", "name", "told_by", "occurred_on"}
         for copy in self.all:
             read |= (
                 {FILTERS[field] for field in copy.fields} | set(copy.wide) | ({"local_at"} if copy.has_hours else set())
@@ -132,14 +133,19 @@ class Copies:
             hour = exp.Extract(this=exp.var("HOUR"), expression=column("local_at", "a"))
             query = query.select(exp.alias_(exp.cast(hour, "SMALLINT"), HOUR), copy=False)
         query = query.select(*(column(name, "a") for name in copy.wide), copy=False)
-        # The first day of all and the names are said as literals too, so that files and kinds of facts are left out by them.
+        # The first day of all is said as a literal too, so that files are left out by it.
         first = min(self.first_days[name] for name in copy.names)
-        return query.where(
-            exp.In(this=column("name", "a"), expressions=[value(name) for name in copy.names]),
-            exp.GTE(this=column("occurred_on", "a"), expression=value(first)),
-            exp.LTE(this=column("occurred_on", "a"), expression=value(self.as_of)),
-            copy=False,
-        )
+        by_day = exp.GTE(this=column("occurred_on", "a"), expression=value(first))
+        return query.where(*named(copy.names, self.as_of), by_day, copy=False)
+
+
+def named(names: Sequence[str], as_of: date) -> list[exp.Expr]:
+    """Conditions on activities aliased `a`: by these names, up to a day. Said as literals, so that other kinds of facts are not read."""
+    return [
+        exp.In(this=column("name", "a"), expressions=[value(name) for name in names]),
+        exp.In(this=column("told_by", "a"), expressions=[value(kind) for kind in tellers(names)]),
+        exp.LTE(this=column("occurred_on", "a"), expression=value(as_of)),
+    ]
 
 
 def _numbered(numbers: Mapping[str, int]) -> pa.Table:

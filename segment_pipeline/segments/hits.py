@@ -116,8 +116,8 @@ class Hits:
             chosen.append((selection, query))
         if candidates:
             session.define("segment_candidates", checked("segments/candidates", union(candidates)))
-            last = statement("segments", "last")
-            session.define("segment_last", last, materialize=True, names=list(self.followers), as_of=self.copies.as_of)
+            last = measuring.last(self.followers, self.copies.as_of)
+            session.define("segment_last", checked("segments/last", last), materialize=True)
         return chosen
 
     def _ranks_and_sequences(self) -> Iterator[exp.Select]:

@@ -18,7 +18,7 @@ from segment_pipeline.segments.conditions import (
     CountCondition,
     SequenceCondition,
 )
-from segment_pipeline.segments.copies import HOUR, Copies, Copy
+from segment_pipeline.segments.copies import HOUR, Copies, Copy, named
 from segment_pipeline.segments.expressions import column, either, masked, union, value, word, zero
 from segment_pipeline.segments.nodes import Activities
 
@@ -109,6 +109,16 @@ def unfollowed(selection: Selection, candidates: str) -> exp.Select:
             last = exp.to_table("segment_last").as_(alias)
             query = query.join(last, on=exp.and_(*on), join_type="left", copy=False).where(test.copy(), copy=False)
     return query
+
+
+def last(followers: Sequence[str], as_of: date) -> exp.Select:
+    """One row per person, item and name that some rule looks for after, or beside, a candidate: when it last happened."""
+    same = [exp.EQ(this=column(key, "c"), expression=column(key, "a")) for key in ("person_no", "item_key")]
+    about = exp.select("1").from_(exp.to_table("segment_candidates").as_("c")).where(*same)
+    grain = [column(key, "a") for key in ("person_no", "item_key", "name")]
+    query = exp.select(*grain, exp.alias_(exp.Max(this=column("occurred_at", "a")), "last_at"))
+    query = query.from_(exp.to_table("activities").as_("a")).where(*named(followers, as_of), exp.Exists(this=about))
+    return query.group_by(*grain)
 
 
 def aggregated(kind: str, chosen: exp.Select) -> exp.Select:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.activities import tellers
 from segment_pipeline.segments.compiler import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule, Segment
@@ -18,6 +19,7 @@ ACTIVITY_SCHEMA = pa.schema(
     [
         ("profile_id", pa.string()),
         ("name", pa.string()),
+        ("told_by", pa.string()),
         ("occurred_at", pa.timestamp("us", tz="UTC")),
         ("occurred_on", pa.date32()),
         ("local_at", pa.timestamp("us")),
@@ -73,7 +75,8 @@ def register(session: Session, world: World) -> None:
     session.register("traits", arrow_rows("traits", world.traits))  # type: ignore[arg-type]
     session.register("trait_shares", arrow_rows("trait_shares", world.shares))  # type: ignore[arg-type]
     session.define("people", statement("segments", "people"), materialize=True)
-    session.register("activities_by_id", typed(world.activities, ACTIVITY_SCHEMA))  # type: ignore[arg-type]
+    told = [{**row, "told_by": tellers([row["name"]])[0]} for row in world.activities]
+    session.register("activities_by_id", typed(told, ACTIVITY_SCHEMA))
     session.define(
         "activities",
         "SELECT p.person_no, a.* FROM activities_by_id AS a JOIN people AS p ON p.profile_id = a.profile_id",

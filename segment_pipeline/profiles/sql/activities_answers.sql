@@ -1,7 +1,7 @@
 -- One row per answer of a person.
 SELECT
     coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
-    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, 'survey_answered' AS name,
+    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, 'survey_answered' AS name, 'answers' AS told_by,
     a.answered_at AS occurred_at, a.answered_on AS occurred_on, CAST(NULL AS TIMESTAMP) AS local_at, a.source,
     CAST(NULL AS VARCHAR) AS product_key, CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand,
     CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,

@@ -1,7 +1,7 @@
 -- One row per event of a person: the customer named first, then the address, then the device.
 SELECT
     coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
-    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, e.name, e.occurred_at, e.occurred_on, e.local_at,
+    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, e.name, 'events' AS told_by, e.occurred_at, e.occurred_on, e.local_at,
     e.source, e.product_key,
     CASE WHEN e.product_key IS NOT NULL THEN coalesce(p.item_key, concat_ws(':', e.source, e.product_key)) END AS item_key,
     p.brand, p.department, coalesce(p.category, e.category) AS category,
@@ -27,4 +27,7 @@ LEFT JOIN activity_persons AS d ON d.entity = 'device' AND d.source = e.source A
 LEFT JOIN activity_products AS p ON p.source = coalesce(k.owner, e.source) AND p.product_key = e.product_key
 WHERE coalesce(c.person_no, m.person_no, d.person_no) IS NOT NULL
     AND e.occurred_on BETWEEN $since AND $as_of
-    AND e.name NOT IN ('survey_answered', 'message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_responded')
+    AND e.name NOT IN (
+        'survey_answered', 'message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_responded',
+        'order', 'product_bought', 'cart_abandoned'
+    )

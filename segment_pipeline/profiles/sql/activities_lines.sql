@@ -1,6 +1,6 @@
 -- One row per line of a completed sale of a person.
 SELECT
-    o.profile_id, o.person_no, 'product_bought' AS name, o.ordered_at AS occurred_at, o.ordered_on AS occurred_on,
+    o.profile_id, o.person_no, 'product_bought' AS name, 'lines' AS told_by, o.ordered_at AS occurred_at, o.ordered_on AS occurred_on,
     o.local_at, o.source, l.product_key, coalesce(p.item_key, concat_ws(':', o.source, l.product_key)) AS item_key,
     p.brand, p.department, p.category, p.collection, p.launched_on, l.quantity, l.net_base AS amount, l.is_markdown,
     coalesce(g.name, o.campaign_key) AS campaign, o.channel, CAST(NULL AS VARCHAR) AS subject,

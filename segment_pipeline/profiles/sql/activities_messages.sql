@@ -1,7 +1,7 @@
 -- One row per thing a message to a person met with.
 SELECT
     coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
-    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, concat_ws('_', 'message', s.type) AS name,
+    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, concat_ws('_', 'message', s.type) AS name, 'messages' AS told_by,
     s.occurred_at, s.occurred_on, CAST(NULL AS TIMESTAMP) AS local_at, s.source, CAST(NULL AS VARCHAR) AS product_key,
     CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand, CAST(NULL AS VARCHAR) AS department,
     CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection, CAST(NULL AS DATE) AS launched_on,

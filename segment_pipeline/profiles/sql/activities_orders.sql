@@ -1,6 +1,6 @@
 -- One row per completed sale of a person.
 SELECT
-    o.profile_id, o.person_no, 'order' AS name, o.ordered_at AS occurred_at, o.ordered_on AS occurred_on, o.local_at,
+    o.profile_id, o.person_no, 'order' AS name, 'orders' AS told_by, o.ordered_at AS occurred_at, o.ordered_on AS occurred_on, o.local_at,
     o.source, CAST(NULL AS VARCHAR) AS product_key, CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand,
     CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
     CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, o.net_base AS amount,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline_tests.benchmarks.company import Company
+from segment_pipeline_tests.benchmarks.hand_segments import members_by_hand
 from segment_pipeline_tests.benchmarks.prepared import with_traits
 from segment_pipeline_tests.benchmarks.stage import Stage
 from segment_pipeline_tests.benchmarks.varied_segments import Assortment, varied_segments
@@ -34,4 +35,8 @@ def _built(number: int) -> Callable[[Company], int]:
     return run
 
 
-STAGES = tuple(Stage(f"segments-{number}", with_traits, _built(number)) for number in (20, 200, 201))
+def _by_hand(number: int) -> Callable[[Company], int]:
+    return lambda company: members_by_hand(company, varied_segments(number, ASSORTMENT))
+
+
+STAGES = tuple(Stage(f"segments-{number}", with_traits, _built(number), _by_hand(number)) for number in (20, 200, 201))
