@@ -8,6 +8,7 @@ Companies are made once and kept under --data. What stages make of them goes to 
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -124,4 +125,6 @@ def lines(results: Sequence[Result]) -> Iterator[Mapping[str, object]]:
 
 
 if __name__ == "__main__":
+    # So that the work folder is removed and what is being measured is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

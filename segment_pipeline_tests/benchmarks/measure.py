@@ -50,24 +50,32 @@ def measured(stage: Stage, action: str, home: Path, environ: Mapping[str, str], 
     result, said = home / "result.json", home / "said.txt"
     result.unlink(missing_ok=True)
     command = [sys.executable, "-m", __name__, stage.run.__module__, stage.name, action, str(home), str(result)]
-    peak, until = 0, time.monotonic() + timeout
     with said.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(command, env=dict(environ), stdout=output, stderr=output)
-        watched, looked = {child.pid}, time.monotonic()
-        while child.poll() is None:
-            if time.monotonic() > looked + LOOK_SECONDS:
-                watched, looked = family(child.pid), time.monotonic()
-            peak = max(peak, sum(resident(pid) for pid in watched))
-            if time.monotonic() > until:
-                end(child.pid)
-                child.wait()
+        try:
+            peak = _watched(child, time.monotonic() + timeout)
+            if child.returncode is None:
                 raise StageFailedError(f"not done after {timeout:g} s")
-            time.sleep(WATCH_SECONDS)
+        except BaseException:
+            end(child.pid)
+            child.wait()
+            raise
     if child.returncode or not result.exists():
         last = said.read_text(encoding="utf-8").strip().splitlines()[-1:]
         raise StageFailedError(last[0] if last else f"ended with {child.returncode}")
     found = Measured(**json.loads(result.read_text(encoding="utf-8")))
     return Measured(found.rows, found.seconds, found.cpu_seconds, max(found.peak_mb, peak // MB))
+
+
+def _watched(child: subprocess.Popen[bytes], until: float) -> int:
+    """The most memory the process and those it started held, once it has ended or its time is over."""
+    peak, family_of, looked = 0, {child.pid}, time.monotonic()
+    while child.poll() is None and time.monotonic() < until:
+        if time.monotonic() > looked + LOOK_SECONDS:
+            family_of, looked = family(child.pid), time.monotonic()
+        peak = max(peak, sum(resident(pid) for pid in family_of))
+        time.sleep(WATCH_SECONDS)
+    return peak
 
 
 def main(module: str, name: str, action: str, home: str, result: str) -> None:
