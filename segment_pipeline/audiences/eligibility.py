@@ -35,55 +35,60 @@ class Eligibility:
     eligible: int
 
 
-def define_evidence(session: Session, audience: Audience) -> None:
+def define_evidence(session: Session, audience: Audience, shape: Shape) -> None:
     """The views every judgement of an audience rests on, as of now: who is known by what, and who said what."""
     for table in ("profiles", "profile_identifiers", "profile_aliases", "consents", "suppressions"):
         session.scan(table)
     session.scan("audience_members", partitions={"audience": [audience.name]})
-    session.define("known_people", statement("audiences", "known_identifiers"), materialize=True)
-    session.define("known_identifiers", "SELECT * FROM known_people")
-    session.define(
+    session.register("destination_kinds", shape.kinds)
+    define = session.define
+    define("known_identifiers", statement("audiences", "known_identifiers"))
+    define(
         "consent_now",
         statement("audiences", "consent_now"),
         materialize=True,
         channel=audience.channel,
         purpose=audience.purpose,
     )
-    session.define("person_consent", statement("audiences", "person_consent"), materialize=True)
-    session.define(
+    define("shared_identifiers", statement("audiences", "shared_identifiers"), materialize=True)
+    define("person_consent", statement("audiences", "person_consent"), materialize=True)
+    define(
         "blocked_identifiers", statement("audiences", "blocked_identifiers"), materialize=True, channel=audience.channel
     )
-    session.define("blocked_people", statement("audiences", "blocked_people"), materialize=True)
+    define("blocked_people", statement("audiences", "blocked_people"), materialize=True)
 
 
 def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, claimed: pa.Table) -> Eligibility:
-    """Define the view `eligible` (one row per person who may be sent to) and count who may not, by reason.
+    """Define the view `eligible` (one row per person who may be sent to, with a value per field) and count who may not.
 
-    `claimed`: profile_ids that audiences of higher priority hold back. Needs `define_evidence`. Leaves `drawn` (with the variants to store) and `member_identifiers` behind.
+    `claimed`: profile_ids that audiences of higher priority hold back. Needs `define_evidence`. Leaves `verdicts` and, with
+    a holdout, `drawn` (with the variants to store) behind.
     """
     session.scan("memberships", partitions={"as_of": [as_of]})
-    experiment = audience.holdout.experiment if audience.holdout else ""
-    session.scan("assignments", partitions={"experiment": [experiment]})
     define = session.define
-    define("candidates", statement("audiences", "candidates"), materialize=True, segment=audience.segment)
-    _define_external_ids(session, shape)
+    define("candidates", statement("audiences", "candidates"), segment=audience.segment)
+    define("candidate_consent", statement("audiences", "candidate_consent"), materialize=True)
+    _define_sendable(session, shape)
+    define("candidate_identifiers", shape.candidate_identifiers(), materialize=True)
+    define("special_people", statement("audiences", "special_people"), materialize=True)
+    # Few as a rule: kept, so that what they are joined to is read past them and not gathered whole.
+    define("special_identifiers", statement("audiences", "special_identifiers"), materialize=True)
     session.register("destination_fields", shape.table)
+    person_level = audience.channel not in ADDRESS_CHANNELS
     define(
-        "member_identifiers",
-        statement("audiences", "member_identifiers"),
-        materialize=True,
-        person_level=audience.channel not in ADDRESS_CHANNELS,
+        "member_identifiers", statement("audiences", "member_identifiers"), materialize=True, person_level=person_level
     )
-    define("judged", statement("audiences", "judged"), materialize=True)
-    session.register("claimed", claimed)
-    define("variants", statement("audiences", "variants"))
-    threshold = threshold_of(audience.holdout.share) if audience.holdout else ""
-    define("drawn", statement("audiences", "drawn"), materialize=True, experiment=experiment, threshold=threshold)
-    define("holders", statement("audiences", "holders"))
-    define(
-        "verdicts", statement("audiences", "verdicts"), materialize=True, most=audience.limit, audience=audience.name
-    )
-    define("eligible", "SELECT profile_id FROM verdicts WHERE reason IS NULL")
+    weighed = bool(audience.holdout or audience.limit or claimed.num_rows)
+    define("judged", shape.judged(person_level=person_level), materialize=weighed)
+    if weighed:
+        _define_verdicts(session, audience, claimed)
+        define(
+            "eligible",
+            "SELECT j.* FROM judged AS j JOIN verdicts AS v ON v.profile_id = j.profile_id WHERE v.reason IS NULL",
+        )
+    else:
+        define("verdicts", "SELECT profile_id, reason FROM judged")
+        define("eligible", "SELECT * FROM judged WHERE reason IS NULL")
     counted = {
         row["reason"]: row["people"]
         for row in session.rows("SELECT reason, count(*) AS people FROM verdicts GROUP BY reason")
@@ -92,9 +97,25 @@ def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, cl
     return Eligibility(sum(counted.values()), ineligible, counted.get(None, 0))
 
 
-def _define_external_ids(session: Session, shape: Shape) -> None:
-    """Tools that key on our id are sent one per candidate, as if it were an identifier the sources had given."""
+def _define_verdicts(session: Session, audience: Audience, claimed: pa.Table) -> None:
+    """What nothing speaks against in the person is weighed against: other audiences' claims, the holdout, the limit."""
+    experiment = audience.holdout.experiment if audience.holdout else ""
+    session.scan("assignments", partitions={"experiment": [experiment]})
+    session.register("claimed", claimed)
+    define = session.define
+    define("variants", statement("audiences", "variants"))
+    threshold = threshold_of(audience.holdout.share) if audience.holdout else ""
+    define("drawn", statement("audiences", "drawn"), materialize=True, experiment=experiment, threshold=threshold)
+    define("holders", statement("audiences", "holders"))
+    define(
+        "verdicts", statement("audiences", "verdicts"), materialize=True, most=audience.limit, audience=audience.name
+    )
+
+
+def _define_sendable(session: Session, shape: Shape) -> None:
+    """The view `sendable_identifiers`: the known ones and, for tools that key on our id, one per candidate of ours."""
     if not shape.wants_external_ids:
+        session.define("sendable_identifiers", "SELECT * FROM known_identifiers")
         return
     column = next(i.column for i in shape.capabilities.identifiers if i.kind == "external_id")
     session.define(
@@ -103,7 +124,9 @@ def _define_external_ids(session: Session, shape: Shape) -> None:
         column=column,
     )
     session.define("external_ids", statement("audiences", "external_ids"), materialize=True)
-    session.define("known_identifiers", "SELECT * FROM known_people UNION ALL BY NAME SELECT * FROM external_ids")
+    session.define(
+        "sendable_identifiers", "SELECT * FROM known_identifiers UNION ALL BY NAME SELECT * FROM external_ids"
+    )
 
 
 def threshold_of(share: float) -> str:

@@ -23,6 +23,7 @@ from segment_pipeline.records import Capabilities, Operation
 DENIALS, MAIN = "denials", "main"
 TRY_REFUSED_AGAIN = timedelta(days=7)
 REFRESH_AT = 0.8  # share of a membership's life at the platform after which it is sent again
+UNDESIRED = frozenset({"leaving", "stuck", "forgotten"})
 ENVELOPE = 200  # bytes a row costs in a request beyond its values
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -96,19 +97,7 @@ def compare(
     `removals_again`: removals the tool refused lately are tried once more.
     """
     define = session.define
-    if known:
-        define("keyed", shape.keyed(audience.attributes), materialize=True)
-        define("keyed_long", shape.long("keyed", "key"))
-        if shape.capabilities.one_record:
-            define("record_keys", shape.record_keys(), materialize=True)
-        tuples = "desired_records" if shape.capabilities.one_record else "desired_tuples"
-        define("desired", statement("audiences", tuples), materialize=True)
-    else:
-        define(
-            "desired",
-            "SELECT key, identifiers, owners, CAST(NULL AS VARCHAR) AS attributes, payload_hash "
-            "FROM audience_members WHERE FALSE",
-        )
+    _define_desired(session, audience, shape, known=known)
     expires = shape.capabilities.expires_after_days
     define(
         "compared",
@@ -118,38 +107,68 @@ def compare(
         removals_again_before=now if removals_again else now - TRY_REFUSED_AGAIN,
         refresh_before=now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
     )
-    define("holding", "SELECT key, identifiers FROM audience_members WHERE state <> 'rejected'")
-    define("holding_wide", shape.wide("holding"))
-    define("held_long", shape.long("holding_wide", "key"))
+    _define_leaving(session, shape, known=known)
+    define("all_planned", statement("audiences", "planned"), materialize=True)
+    define("planned", "SELECT * FROM all_planned")
+    counted = session.rows(
+        "SELECT change, count(*) AS keys, count(*) FILTER (WHERE held) AS held, "
+        "count(*) FILTER (WHERE new_owners) AS new_owners FROM compared GROUP BY change"
+    )
+    changes = {row["change"]: row["keys"] for row in counted}
+    return Comparison(
+        desired=sum(keys for change, keys in changes.items() if change not in UNDESIRED),
+        held_before=sum(row["held"] for row in counted),
+        leaving=session.value("SELECT count(*) FROM leaving"),
+        changes=changes,
+        exits=session.value("SELECT count(*) FROM removals WHERE kind = 'main' AND cause <> 'rekeyed'"),
+        owners_changed=sum(row["new_owners"] for row in counted),
+    )
+
+
+def _define_desired(session: Session, audience: Audience, shape: Shape, *, known: bool) -> None:
+    """What the tool should hold: `keyed` by person, `owned` by person and key, `desired` by key."""
+    define = session.define
+    if not known:
+        define("eligible", shape.nobody())
+    define("keyed", shape.keyed(audience.attributes if known else ()), materialize=True)
+    define("keyed_sent", shape.sent("keyed"))
+    define("keyed_json", f"SELECT k.profile_id, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
+    if shape.capabilities.one_record:
+        define("keyed_long", shape.long("keyed_sent", "key"))
+        define("record_keys", shape.record_keys(), materialize=True)
+        define("owned", statement("audiences", "record_owners"), materialize=True)
+    else:
+        define("owned", "SELECT profile_id, key FROM keyed")
+    tuples = "desired_records" if shape.capabilities.one_record else "desired_tuples"
+    define("desired_keys", statement("audiences", tuples), materialize=True)
+    define("desired_owners", statement("audiences", "desired_owners"), materialize=True)
+    define("desired", statement("audiences", "desired"), nothing=hashlib.sha256(b"").hexdigest()[:32])
+
+
+def _define_leaving(session: Session, shape: Shape, *, known: bool) -> None:
+    """What is to be taken out: `leaving` and why, `removals` as they are sent, and what they take along."""
+    define = session.define
+    define("leaving_held", statement("audiences", "leaving_held"), materialize=True)
+    define("leaving_held_wide", shape.wide("leaving_held"))
+    define("leaving_held_long", shape.long("leaving_held_wide", "key"))
+    define("leaving_owners", statement("audiences", "leaving_owners"), materialize=True)
     define("blocked_as_sent", shape.blocked())
     define("denied_keys", statement("audiences", "denied_keys"), materialize=True)
-    define("owned_changes", statement("audiences", "owned_changes"), materialize=True)
+    define("moved", statement("audiences", "moved"), materialize=True)
     define("rekeyed", statement("audiences", "rekeyed"), materialize=True)
     define("leaving", statement("audiences", "leaving"), materialize=True, known=known)
+    define("leaving_wide", shape.wide("leaving"))
+    define("leaving_long", shape.long("leaving_wide", "key"))
+    define("keyed_identifiers", shape.keyed_identifiers())
+    define("carriers", statement("audiences", "carriers"), materialize=True)
     define(
-        "staying",
-        "SELECT key, identifiers, vendor_id FROM compared "
-        "WHERE change IN ('added', 'resent', 'updated', 'refreshed', 'unchanged')",
+        "staying_vendor_ids",
+        "SELECT DISTINCT vendor_id FROM compared "
+        "WHERE change IN ('added', 'resent', 'updated', 'refreshed', 'unchanged') AND vendor_id IS NOT NULL",
     )
-    for relation in ("leaving", "staying"):
-        define(f"{relation}_wide", shape.wide(relation))
-        define(f"{relation}_long", shape.long(f"{relation}_wide", "key"))
     define("removals", shape.removals(), materialize=True)
     define("removal_rows", f"SELECT r.*, {shape.json('r')} AS identifiers FROM removals AS r")
     define("taken_along", statement("audiences", "taken_along"), materialize=True)
-    define("all_planned", statement("audiences", "planned"), materialize=True)
-    define("planned", "SELECT * FROM all_planned")
-    changes = {
-        row["change"]: row["keys"]
-        for row in session.rows("SELECT change, count(*) AS keys FROM compared GROUP BY change")
-    }
-    counts = session.rows(
-        "SELECT count(*) FILTER (WHERE change NOT IN ('leaving', 'stuck', 'forgotten')) AS desired, "
-        "count(*) FILTER (WHERE held) AS held_before, count(*) FILTER (WHERE new_owners) AS owners_changed FROM compared"
-    )[0]
-    exits = session.value("SELECT count(*) FROM removals WHERE kind = 'main' AND cause <> 'rekeyed'")
-    leaving = session.value("SELECT count(*) FROM leaving")
-    return Comparison(counts["desired"], counts["held_before"], leaving, changes, exits, counts["owners_changed"])
 
 
 def guard_reasons(guards: Guards, capabilities: Capabilities, comparison: Comparison) -> list[str]:

@@ -54,6 +54,6 @@ class Recheck(AbstractContextManager["Recheck"]):
             self.refresh()
         self._open.close()
         self.session = self._open.enter_context(self.lake.session())
-        define_evidence(self.session, self.audience)
+        define_evidence(self.session, self.audience, self.shape)
         self.session.define("blocked_as_sent", self.shape.blocked(), materialize=True)
         self.known_at = clock.monotonic()

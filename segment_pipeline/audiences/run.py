@@ -160,7 +160,7 @@ class Run:
         self.shape = Shape(self.destination.capabilities)
         as_of, population = newest(self.lake, session, audience.segment)
         reasons = source_reasons(audience, as_of, population, self.settings, now)
-        define_evidence(session, audience)
+        define_evidence(session, audience, self.shape)
         self.known = not reasons and as_of is not None
         judged = Eligibility(0, {}, 0)
         if self.known and as_of is not None:

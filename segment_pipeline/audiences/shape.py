@@ -53,35 +53,146 @@ class Shape:
     def wants_external_ids(self) -> bool:
         return any(identifier.kind == EXTERNAL_ID for identifier in self.capabilities.identifiers)
 
-    def sent(self, field: str, kind: str, value: str) -> str:
-        """SQL: the value as sent of a canonical value, by the names of its field and kind."""
-        cases = " ".join(
-            f"WHEN {field} = {literal(i.column)} AND {kind} = {literal(i.kind)} THEN {RULES[i.rule].sql(value)}"
-            for i in self.capabilities.identifiers
+    @property
+    def kinds(self) -> pa.Table:
+        """One row per kind of identifier the destination takes, each with a bit of its own."""
+        kinds = self._kinds
+        return pa.table({"kind": kinds, "bit": pa.array([1 << n for n in range(len(kinds))], pa.int64())})
+
+    @property
+    def _kinds(self) -> list[str]:
+        return list(dict.fromkeys(identifier.kind for identifier in self.capabilities.identifiers))
+
+    def candidate_identifiers(self) -> Statement:
+        """One row per candidate nothing speaks against and combination of their identifiers, one of each kind.
+
+        A single row for most people.
+        """
+        kinds = self._kinds
+        columns = "".join(f", k{n}.identifier AS kind_{n}" for n, _ in enumerate(kinds))
+        blocked = " OR ".join(f"coalesce(k{n}.blocked, FALSE)" for n, _ in enumerate(kinds))
+        joins = " ".join(
+            f"""LEFT JOIN (
+                SELECT s.profile_id, s.identifier, b.identifier IS NOT NULL AS blocked
+                FROM sendable_identifiers AS s
+                LEFT JOIN blocked_identifiers AS b ON b.identifier_type = s.identifier_type AND b.identifier = s.identifier
+                WHERE s.identifier_type = {literal(kind)}
+            ) AS k{n} ON k{n}.profile_id = m.profile_id"""
+            for n, kind in enumerate(kinds)
         )
-        return f"CASE {cases} END"
+        return generated(
+            "audiences/candidate_identifiers",
+            f"""SELECT m.profile_id, m.granted, m.account_granted, m.granted_kinds, {blocked} AS blocked {columns}
+            FROM candidate_consent AS m {joins} WHERE m.reason IS NULL""",
+        )
+
+    def judged(self, *, person_level: bool) -> Statement:
+        """One row per candidate: the first reason they may not be sent to (NULL: none so far), and a value to send per field.
+
+        Most people have at most one identifier of a kind and none of theirs is blocked: what may be sent of them follows
+        from the row. The special ones are weighed identifier by identifier in `member_identifiers`.
+        """
+        return generated(
+            "audiences/judged",
+            f"""SELECT profile_id, reason, {", ".join(f"CAST(NULL AS VARCHAR) AS {value}" for value in self.values)}
+            FROM candidate_consent
+            WHERE reason IS NOT NULL
+            UNION ALL
+            SELECT c.profile_id, CASE
+                    WHEN {self._any("c", alone=True, covered=True, person_level=person_level)} THEN NULL
+                    WHEN {self._any("c", alone=False, covered=False, person_level=person_level)} THEN 'no_consent'
+                    ELSE 'no_identifier'
+                END AS reason, {self._values("c", person_level=person_level)}
+            FROM candidate_identifiers AS c LEFT JOIN special_people AS o ON o.profile_id = c.profile_id
+            WHERE o.profile_id IS NULL
+            UNION ALL
+            SELECT m.profile_id, CASE
+                    WHEN i.sendable > 0 THEN NULL
+                    WHEN i.suppressed > 0 THEN 'suppressed'
+                    WHEN i.refused > 0 THEN 'no_consent'
+                    ELSE 'no_identifier'
+                END AS reason, {", ".join(f"i.{value}" for value in self.values)}
+            FROM special_people AS m
+            JOIN (
+                SELECT profile_id,
+                    sum(CASE WHEN refusal IS NULL AND alone THEN 1 ELSE 0 END) AS sendable,
+                    sum(CASE WHEN refusal IN ('suppressed', 'erased') THEN 1 ELSE 0 END) AS suppressed,
+                    sum(CASE WHEN refusal IS NOT NULL THEN 1 ELSE 0 END) AS refused,
+                    {", ".join(f"max(CASE WHEN place = {n} AND refusal IS NULL THEN identifier END) AS {value}" for n, value in enumerate(self.values))}
+                FROM member_identifiers
+                GROUP BY profile_id
+            ) AS i ON i.profile_id = m.profile_id""",
+        )
+
+    @property
+    def values(self) -> list[str]:
+        """Columns of canonical values, one per field."""
+        return [f"value_{place}" for place, _ in enumerate(self.fields)]
+
+    def _covered(self, alias: str, kind: str, *, person_level: bool) -> str:
+        """SQL: a consent covers the identifier of this kind of a person who has one of it."""
+        if kind == EXTERNAL_ID:
+            return "TRUE"
+        by_person = "" if person_level else f" AND {alias}.account_granted"
+        bit = 1 << self._kinds.index(kind)
+        return f"(({alias}.granted{by_person}) OR ({alias}.granted_kinds & {bit}) <> 0)"
+
+    def _any(self, alias: str, *, alone: bool, covered: bool, person_level: bool) -> str:
+        """SQL: one of the fields has an identifier that is covered or, the other way round, one that is not."""
+        fields = zip(self.capabilities.identifiers, self.table.column("alone").to_pylist(), strict=True)
+        kinds = dict.fromkeys(i.kind for i, suffices in fields if suffices or not alone)
+        parts = [
+            f"({alias}.kind_{self._kinds.index(kind)} IS NOT NULL "
+            f"AND {'' if covered else 'NOT '}{self._covered(alias, kind, person_level=person_level)})"
+            for kind in kinds
+        ]
+        return f"({' OR '.join(parts)})"
+
+    def _values(self, alias: str, *, person_level: bool) -> str:
+        return ", ".join(
+            f"CASE WHEN {self._covered(alias, i.kind, person_level=person_level)} "
+            f"THEN {alias}.kind_{self._kinds.index(i.kind)} END AS {value}"
+            for value, i in zip(self.values, self.capabilities.identifiers, strict=True)
+        )
+
+    def as_sent(self, alias: str) -> str:
+        """SQL: the columns of the fields, each the value as sent of the canonical one."""
+        return ", ".join(
+            f"{RULES[i.rule].sql(f'{alias}.{value}')} AS {quote(i.column)}"
+            for value, i in zip(self.values, self.capabilities.identifiers, strict=True)
+        )
 
     def keyed(self, attributes: Sequence[Attribute]) -> Statement:
-        """One row per eligible person: their key, identifiers as sent and attributes."""
-        columns = ", ".join(
-            f"max(CASE WHEN i.field = {literal(f)} THEN {self.sent('i.field', literal(self._kind(f)), 'i.identifier')} END) AS {quote(f)}"
-            for f in self.fields
-        )
-        tuple_text = " || ".join(f"{literal(f + '=')} || coalesce(w.{quote(f)}, '') || chr(10)" for f in self.fields)
+        """One row per eligible person: their key, canonical values and attributes."""
+        tuple_text = " || ".join(f"{literal(f + '=')} || coalesce(s.{quote(f)}, '') || chr(10)" for f in self.fields)
+        values = ", ".join(f"s.{value}" for value in self.values)
         return generated(
             "audiences/keyed",
-            f"""SELECT w.profile_id, substr(sha256({tuple_text}), 1, 32) AS key, {self.json("w")} AS identifiers,
-                {", ".join(f"w.{quote(f)}" for f in self.fields)},
+            f"""SELECT s.profile_id, substr(sha256({tuple_text}), 1, 32) AS key, {values},
                 {"t.attributes" if attributes else "CAST(NULL AS VARCHAR)"} AS attributes
-            FROM (
-                SELECT e.profile_id, {columns}
-                FROM eligible AS e JOIN member_identifiers AS i ON i.profile_id = e.profile_id AND i.refusal IS NULL
-                GROUP BY e.profile_id
-            ) AS w {"LEFT JOIN member_attributes AS t ON t.profile_id = w.profile_id" if attributes else ""}""",
+            FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS s
+            {"LEFT JOIN member_attributes AS t ON t.profile_id = s.profile_id" if attributes else ""}""",
         )
 
-    def _kind(self, field: str) -> str:
-        return next(i.kind for i in self.capabilities.identifiers if i.column == field)
+    def nobody(self) -> str:
+        """SQL: the columns of `eligible`, without a row."""
+        return f"SELECT {', '.join(f'CAST(NULL AS VARCHAR) AS {c}' for c in ('profile_id', *self.values))} WHERE FALSE"
+
+    def keyed_identifiers(self) -> Statement:
+        """One row per person and identifier they are sent under, where a tool finds rows by single identifiers."""
+        by_identifier = self.capabilities.matches_any_key or self.capabilities.one_record
+        parts = []
+        for place, (value, i) in enumerate(zip(self.values, self.capabilities.identifiers, strict=True)):
+            stronger = " AND ".join(f"k.{v} IS NULL" for v in self.values[:place]) or "TRUE"
+            parts.append(
+                f"SELECT k.key, {literal(i.column + '=')} || {RULES[i.rule].sql(f'k.{value}')} AS carries, "
+                f"{stronger} AS strongest FROM keyed AS k WHERE {f'k.{value} IS NOT NULL' if by_identifier else 'FALSE'}"
+            )
+        return generated("audiences/keyed_identifiers", " UNION ALL ".join(parts))
+
+    def sent(self, relation: str) -> Statement:
+        """A relation with canonical values, plus the values as sent."""
+        return generated(f"audiences/{relation}_sent", f"SELECT k.*, {self.as_sent('k')} FROM {quote(relation)} AS k")
 
     def json(self, alias: str) -> str:
         """SQL: the identifiers that are known, as a JSON object in the order of the fields."""
@@ -140,7 +251,7 @@ class Shape:
                 SELECT s.key, l.key AS record, row_number() OVER (
                     PARTITION BY s.key ORDER BY l.strength, CASE WHEN h.key IS NULL THEN 1 ELSE 0 END, l.key
                 ) AS best
-                FROM (SELECT DISTINCT k.key, {self.strongest("k")} AS carries FROM keyed AS k) AS s
+                FROM (SELECT DISTINCT k.key, {self.strongest("k")} AS carries FROM keyed_sent AS k) AS s
                 JOIN (
                     SELECT DISTINCT key, carries, min(place) OVER (PARTITION BY key) AS strength FROM keyed_long
                 ) AS l ON l.carries = s.carries
@@ -206,11 +317,11 @@ class Shape:
                 SELECT l.key, {all_carried} AS all_carried, bool_or(t.carries IS NOT NULL) AS reachable,
                     {carried}, {lives_on}
                 FROM leaving_long AS l
-                LEFT JOIN (SELECT DISTINCT carries FROM staying_long) AS s ON s.carries = l.carries
-                LEFT JOIN (SELECT DISTINCT {self.strongest("t")} AS carries FROM staying_wide AS t) AS t ON t.carries = l.carries
+                LEFT JOIN (SELECT DISTINCT carries FROM carriers) AS s ON s.carries = l.carries
+                LEFT JOIN (SELECT DISTINCT carries FROM carriers WHERE strongest) AS t ON t.carries = l.carries
                 GROUP BY l.key
             ) AS c ON c.key = w.key
-            LEFT JOIN (SELECT DISTINCT vendor_id FROM staying WHERE vendor_id IS NOT NULL) AS v ON v.vendor_id = w.vendor_id""",
+            LEFT JOIN staying_vendor_ids AS v ON v.vendor_id = w.vendor_id""",
         )
 
 

@@ -121,6 +121,25 @@ def test_the_golden_address_is_sent_and_the_next_best_where_it_may_not_be(world:
     assert tool.held() == {("new@shop.test", None)}
 
 
+@pytest.mark.parametrize("members", [["ann", "old-ann", "older-ann"], ["old-ann", "older-ann"], ["older-ann"]])
+def test_a_person_in_the_segment_under_several_ids_is_one(world: World, tool: Tool, members: list[str]) -> None:
+    world.people([Person("ann", A)])
+    world.members(members)
+    world.alias([("old-ann", "ann"), ("older-ann", "ann")])
+    report = world.sync(audience(), tool)
+    assert (report.candidates, report.eligible, tool.held()) == (1, 1, {(A, None)})
+
+
+def test_two_addresses_of_which_one_is_granted_send_that_one(world: World, tool: Tool) -> None:
+    """In an address channel a grant is about the address it names, not about whichever of the person's is golden."""
+    granted = statement_of("email", "new@shop.test", "granted", channel="email")
+    world.people([Person("ann", A, consent=None)], channel="email", extra_consents=[granted])
+    [row] = [r for r in world.rows("profile_identifiers") if r["identifier_type"] == "email"]
+    world.write("profile_identifiers", [row, row | {"identifier": "new@shop.test"}])
+    world.sync(audience(channel="email"), tool)
+    assert tool.held() == {("new@shop.test", None)}
+
+
 def test_holdouts_are_drawn_once_and_follow_the_person_through_an_alias(world: World, tool: Tool) -> None:
     people = [Person(f"p{i}", f"p{i}@shop.test") for i in range(40)]
     world.people(people)

@@ -18,12 +18,13 @@ def test_members_with_consent_reach_the_tool_and_the_report_adds_up(world: World
     assert (report.desired, report.added, report.remote, report.requests) == (3, 3, 3, 1)
 
 
-def test_a_second_run_sends_nothing(world: World, tool: Tool) -> None:
+def test_a_second_run_sends_and_writes_nothing(world: World, tool: Tool) -> None:
     world.people([ANN, BOB])
     world.sync(audience(), tool)
-    calls = tool.calls()
+    tables = ("plan_rows", "audience_members", "claims", "assignments")
+    calls, versions = tool.calls(), [world.lake.version(name) for name in tables]
     report = world.sync(audience(), tool)
-    assert tool.calls() == calls
+    assert (tool.calls(), [world.lake.version(name) for name in tables]) == (calls, versions)
     assert (report.status, report.unchanged, report.requests, report.remote) == ("synced", 2, 0, 2)
 
 

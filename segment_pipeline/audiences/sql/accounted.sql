@@ -29,5 +29,9 @@ LEFT JOIN (
     WHERE batch <> 0
     GROUP BY key, operation
 ) AS r ON r.key = c.key AND r.operation = CASE WHEN c.change IN ('leaving', 'stuck') THEN 'remove' ELSE 'upsert' END
-LEFT JOIN audience_members_now AS m ON m.key = c.key
+LEFT JOIN (
+    SELECT n.key
+    FROM audience_members_now AS n
+    JOIN compared AS l ON l.key = n.key AND l.change IN ('leaving', 'stuck')
+) AS m ON m.key = c.key
 WHERE c.change <> 'forgotten'

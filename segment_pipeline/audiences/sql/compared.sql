@@ -1,4 +1,5 @@
--- One row per destination key that is desired, held, or was refused, with what has to change about it.
+-- One row per destination key that is desired, held, or was refused, with what has to change about it. Narrow: most of a large
+-- audience stays as it is, and what is sent of the rest is looked up for the rest.
 SELECT
     coalesce(d.key, h.key) AS key,
     CASE
@@ -14,11 +15,8 @@ SELECT
         ELSE 'unchanged'
     END AS change,
     coalesce(h.state, 'rejected') <> 'rejected' AS held,
-    coalesce(d.identifiers, h.identifiers) AS identifiers,
-    d.attributes,
-    coalesce(d.payload_hash, h.payload_hash) AS payload_hash,
-    coalesce(d.owners, h.owners) AS owners,
     h.vendor_id,
-    d.key IS NOT NULL AND h.key IS NOT NULL AND d.owners <> h.owners AS new_owners
+    d.key IS NOT NULL AND h.key IS NOT NULL AND coalesce(o.owners, [d.owner]) <> h.owners AS new_owners
 FROM desired AS d
 FULL JOIN audience_members AS h ON h.key = d.key
+LEFT JOIN desired_owners AS o ON o.key = d.key

@@ -1,12 +1,15 @@
 -- One row per identifier anybody made a statement about in this channel for this purpose: its newest, denied before granted.
-SELECT identifier_type, identifier, status, recorded_at
+SELECT
+    identifier_type,
+    identifier,
+    CASE WHEN granted_at IS NULL OR denied_at >= granted_at THEN 'denied' ELSE 'granted' END AS status,
+    CASE WHEN granted_at IS NULL OR denied_at >= granted_at THEN denied_at ELSE granted_at END AS recorded_at
 FROM (
     SELECT
         identifier_type,
         identifier,
-        status,
-        recorded_at,
-        row_number() OVER (PARTITION BY identifier_type, identifier ORDER BY recorded_at DESC, status) AS place
+        max(CASE WHEN status = 'granted' THEN recorded_at END) AS granted_at,
+        max(CASE WHEN status = 'denied' THEN recorded_at END) AS denied_at
     FROM (
         SELECT
             identifier_type,
@@ -20,5 +23,5 @@ FROM (
         FROM consents
         WHERE channel = $channel AND purpose = $purpose
     )
+    GROUP BY identifier_type, identifier
 )
-WHERE place = 1

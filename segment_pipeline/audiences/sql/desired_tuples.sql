@@ -1,9 +1,10 @@
--- One row per destination key to be held, with everyone who owns it, for tools that hold each tuple as a row of its own.
+-- One row per destination key to be held, for tools that hold each tuple as a row of its own: how many own it, and the first.
+-- `speaker`: a person whose identifiers and attributes are sent.
 SELECT
     key,
-    min(identifiers) AS identifiers,
-    list_sort(array_agg(profile_id)) AS owners,
-    min(attributes) AS attributes,
-    substr(sha256(coalesce(min(attributes), '')), 1, 32) AS payload_hash
+    min(profile_id) AS owner,
+    count(*) AS owners,
+    min(profile_id) AS speaker,
+    min(attributes) AS attributes
 FROM keyed
 GROUP BY key

@@ -3,9 +3,7 @@ SELECT
     m.profile_id,
     'external_id' AS identifier_type,
     coalesce(min(h.sent), m.profile_id) AS identifier,
-    CAST(NULL AS TIMESTAMPTZ) AS last_seen_at,
-    FALSE AS golden,
-    1 AS owners
+    CAST(NULL AS TIMESTAMPTZ) AS last_seen_at
 FROM candidates AS m
 LEFT JOIN (
     SELECT coalesce(a.new_profile_id, x.sent) AS profile_id, x.sent

@@ -3,7 +3,7 @@ SELECT
     m.audience,
     m.key,
     m.identifiers,
-    coalesce(c.owners, m.owners) AS owners,
+    CASE WHEN d.key IS NULL THEN m.owners ELSE coalesce(o.owners, [d.owner]) END AS owners,
     m.vendor_id,
     m.payload_hash,
     m.state,
@@ -13,4 +13,6 @@ SELECT
     m.digest
 FROM members_to_keep AS m
 LEFT JOIN compared AS c ON c.key = m.key
+LEFT JOIN desired AS d ON d.key = m.key
+LEFT JOIN desired_owners AS o ON o.key = m.key
 WHERE coalesce(c.change, '') <> 'forgotten'

@@ -1,10 +1,10 @@
 -- One row per held key to take out, why, and in which plan. A removal the tool refused lately is not tried again yet.
 SELECT
-    c.key,
-    c.identifiers,
-    c.vendor_id,
-    c.owners,
-    c.payload_hash,
+    h.key,
+    h.identifiers,
+    h.vendor_id,
+    h.owners,
+    h.payload_hash,
     CASE WHEN d.key IS NULL THEN 'main' ELSE 'denials' END AS kind,
     CASE
         WHEN d.reason = 1 THEN 'erased'
@@ -13,7 +13,7 @@ SELECT
         WHEN r.key IS NOT NULL THEN 'rekeyed'
         ELSE 'left'
     END AS cause
-FROM compared AS c
-LEFT JOIN denied_keys AS d ON d.key = c.key
-LEFT JOIN rekeyed AS r ON r.key = c.key
-WHERE c.change = 'leaving' AND ($known OR d.key IS NOT NULL)
+FROM leaving_held AS h
+LEFT JOIN denied_keys AS d ON d.key = h.key
+LEFT JOIN rekeyed AS r ON r.key = h.key
+WHERE $known OR d.key IS NOT NULL

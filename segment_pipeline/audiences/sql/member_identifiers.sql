@@ -1,7 +1,7 @@
--- One row per candidate and identifier column of the destination: the best value that may be sent.
+-- One row per special person and identifier column of the destination: the best value that may be sent.
 -- Consent of the person covers every identifier where the channel is the person's (`ads`, `mail`, …); an address or a number
 -- is covered by a statement about itself or about the account. Rows that may not be sent say why instead of being left out.
-SELECT profile_id, field, alone, identifier, refusal
+SELECT profile_id, field, place, alone, identifier, refusal
 FROM (
     SELECT
         *,
@@ -11,11 +11,12 @@ FROM (
         ) AS best
     FROM (
         SELECT
-            m.profile_id,
+            k.profile_id,
             r.field,
+            r.place,
             r.alone,
             k.identifier,
-            k.golden,
+            coalesce(k.identifier = CASE k.identifier_type WHEN 'email' THEN g.email WHEN 'phone' THEN g.phone END, FALSE) AS golden,
             k.last_seen_at,
             CASE
                 WHEN b.reason = 1 THEN 'erased'
@@ -25,9 +26,9 @@ FROM (
                 WHEN p.granted AND ($person_level OR p.account_granted) THEN NULL
                 ELSE 'no_consent'
             END AS refusal
-        FROM candidates AS m
-        JOIN known_identifiers AS k ON k.profile_id = m.profile_id
+        FROM special_identifiers AS k
         JOIN destination_fields AS r ON r.kind = k.identifier_type
+        LEFT JOIN profiles AS g ON g.profile_id = k.profile_id
         LEFT JOIN blocked_identifiers AS b ON b.identifier_type = k.identifier_type AND b.identifier = k.identifier
         LEFT JOIN consent_now AS c ON c.identifier_type = k.identifier_type AND c.identifier = k.identifier
         LEFT JOIN person_consent AS p ON p.profile_id = k.profile_id

@@ -1,20 +1,25 @@
 -- One row per person of whom any identifier has a statement. A denial on a shared identifier counts for each who shares it;
 -- a grant on a shared identifier covers that identifier alone, because it is not known who gave it.
+-- `granted_kinds`: one bit per kind of identifier the destination takes, set where a grant is about one of that kind.
 SELECT
     profile_id,
     granted_at IS NOT NULL AND (denied_at IS NULL OR granted_at > denied_at) AS granted,
     denied_at IS NOT NULL AND (granted_at IS NULL OR denied_at >= granted_at) AS denied,
     denied_at,
     any_granted,
-    account_granted
+    account_granted,
+    granted_kinds
 FROM (
     SELECT
         k.profile_id,
-        max(CASE WHEN c.status = 'granted' AND k.owners = 1 THEN c.recorded_at END) AS granted_at,
+        max(CASE WHEN c.status = 'granted' AND s.identifier IS NULL THEN c.recorded_at END) AS granted_at,
         max(CASE WHEN c.status = 'denied' THEN c.recorded_at END) AS denied_at,
         bool_or(c.status = 'granted') AS any_granted,
-        bool_or(c.status = 'granted' AND c.identifier_type = 'customer_key') AS account_granted
+        bool_or(c.status = 'granted' AND c.identifier_type = 'customer_key') AS account_granted,
+        bit_or(CASE WHEN c.status = 'granted' AND d.bit IS NOT NULL THEN d.bit ELSE 0 END) AS granted_kinds
     FROM known_identifiers AS k
     JOIN consent_now AS c ON c.identifier_type = k.identifier_type AND c.identifier = k.identifier
+    LEFT JOIN shared_identifiers AS s ON s.identifier_type = k.identifier_type AND s.identifier = k.identifier
+    LEFT JOIN destination_kinds AS d ON d.kind = k.identifier_type
     GROUP BY k.profile_id
 )

@@ -2,5 +2,5 @@
 SELECT DISTINCT s.key, r.kind
 FROM removals AS r
 JOIN leaving_long AS l ON l.key = r.key
-JOIN staying_long AS s ON s.carries = l.carries
+JOIN carriers AS s ON s.carries = l.carries
 WHERE r.surplus
