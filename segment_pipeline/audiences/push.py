@@ -233,7 +233,7 @@ class Push:
                 continue
             delivery.requests += polled.requests
             receipt = polled
-        known = set(batch.rows.column("key").to_pylist())
+        known = set(batch.rows.column("key").to_pylist()) if receipt.rejected else set[str]()
         if receipt.accepted + len(receipt.rejected) != batch.rows.num_rows or not receipt.rejected.keys() <= known:
             raise ContractError(
                 f"{self.destination.name} answered for {receipt.accepted + len(receipt.rejected)} rows of a batch of "

@@ -1,19 +1,22 @@
-"""Turns a batch's Arrow rows into request text inside DuckDB, one text per request and no Python per row.
+"""Turns a batch's Arrow rows into request text, one text per request and no Python per row: inside Arrow where joining texts
+is all there is to it, inside DuckDB where values have to be written as JSON.
 
 Holds no vendor's shape: a connector hands in the SQL expressions for its rows.
 """
 
 import threading
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from functools import cache, reduce
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.records import Batch
 
+HEX: Final = "[0-9a-f]{64}"
 _lock = threading.Lock()
 
 
@@ -39,10 +42,12 @@ def query(sql: str, rows: pa.Table, parameters: Sequence[Any] = ()) -> list[tupl
     )
 
 
-def json_array(rows: pa.Table, expression: str) -> str:
-    """One JSON array with `expression` of each row, in the order of the rows."""
-    ((text,),) = query(f"SELECT coalesce(to_json(list({expression})), '[]') FROM rows", rows)
-    return str(text)
+def joined(*pieces: pa.ChunkedArray | str) -> memoryview:
+    """The rows' texts with commas between them, each row the pieces one after the other; NULL counts as ''."""
+    texts = [pa.scalar(piece) if isinstance(piece, str) else pc.fill_null(piece, "") for piece in pieces]
+    column = pa.chunked_array(pc.binary_join_element_wise(*texts, pa.scalar(""))).combine_chunks()
+    rows = pa.LargeListArray.from_arrays(pa.array([0, len(column)], pa.int64()), column)
+    return memoryview(pc.binary_join(rows, ",")[0].as_buffer())
 
 
 def json_parts(rows: pa.Table, expression: str, limit_bytes: int) -> list[tuple[int, int, str]]:
@@ -75,6 +80,18 @@ def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]
         return batch.rows, {}
     kept = [i for i, key in enumerate(batch.rows.column("key").to_pylist()) if key not in refused]
     return batch.rows.take(pa.array(kept, pa.int64())), refused
+
+
+def refuse_unhashed(batch: Batch, *columns: str) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those that carry SHA-256 in hex in these columns, in one of them at least, and key → reason code."""
+    held = [batch.rows.column(column) for column in columns]
+    hashed = [pc.fill_null(pc.match_substring_regex(values, f"^{HEX}$"), fill_value=True) for values in held]
+    present = [values.is_valid() for values in held]
+    if pc.all(reduce(pc.and_, [*hashed, reduce(pc.or_, present)]), min_count=0).as_py():
+        return batch.rows, {}
+    nothing = " AND ".join(f"{column} IS NULL" for column in columns)
+    odd = " OR ".join(f"NOT coalesce(regexp_full_match({column}, '{HEX}'), true)" for column in columns)
+    return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' WHEN {odd} THEN 'not_a_hash' END")
 
 
 def refuse_oversize(batch: Batch, most: int, name: str) -> None:

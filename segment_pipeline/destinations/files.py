@@ -25,11 +25,6 @@ from segment_pipeline.records import Batch, BatchReceipt, Capabilities, Identifi
 _ROWS: Final = 1_000_000
 _COLUMNS: Final = ("email", "phone")
 _MEMBERS: Final = "members.csv"
-_HEX: Final = "'[0-9a-f]{64}'"
-_UNFIT: Final = f"""CASE
-    WHEN email IS NULL AND phone IS NULL THEN 'no_identifier'
-    WHEN NOT coalesce(regexp_full_match(email, {_HEX}), true) OR NOT coalesce(regexp_full_match(phone, {_HEX}), true)
-    THEN 'not_a_hash' END"""
 _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -84,7 +79,7 @@ class HashedFiles(dg.ConfigurableResource[Any]):
     def apply(self, batch: Batch) -> BatchReceipt:
         """Write the change, then the members. The same batch again writes the same files."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
-        rows, rejected = bodies.refuse_locally(batch, _UNFIT)
+        rows, rejected = bodies.refuse_unhashed(batch, *_COLUMNS)
         changes = rows.select(list(_COLUMNS)).cast(_empty().schema)
         upsert = batch.operation is Operation.UPSERT
         if changes.num_rows:

@@ -261,7 +261,7 @@ def test_a_body_is_written_without_python_per_row(destination: MetaAudiences) ->
     work = Batch(PLAN, 1, Operation.UPSERT, "1", rows)
     meta._users_body(work, rows)
     started = time.perf_counter()
-    kept, refused = bodies.refuse_locally(work, meta._UNFIT)
+    kept, refused = bodies.refuse_unhashed(work, "email", "phone")
     body = meta._users_body(work, kept)
     assert time.perf_counter() - started < 1
     assert refused == {}

@@ -40,11 +40,12 @@ class LoopbackTool:
         return name
 
     def apply(self, batch: Batch) -> BatchReceipt:
-        rows = bodies.json_array(batch.rows, "{'EMAIL': \"EMAIL\", 'PHONE': \"PHONE\"}")
+        row = "to_json({'EMAIL': \"EMAIL\", 'PHONE': \"PHONE\"})"
+        [(_, _, rows)] = bodies.json_parts(batch.rows, row, self.capabilities.batch_bytes)
         self.http.json(
             "POST" if batch.operation is Operation.UPSERT else "DELETE",
             "/rows",
-            data=f'{{"rows": {rows}}}'.encode(),
+            data=f'{{"rows": [{rows}]}}'.encode(),
             headers={"Content-Type": "application/json"},
             idempotent=True,
         )
