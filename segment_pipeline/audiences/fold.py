@@ -65,12 +65,11 @@ def fold(lake: Lake, session: Session, recorded: RecordedPlan, outcome: Sequence
     session.define(
         "members_after",
         statement("audiences", "members_after"),
-        materialize=True,
         audience=plan.audience,
         digest=plan.digest,
         now=clock.now(),
     )
-    session.define("living_on", _living_on(plan.fields))
+    session.define("living_on", _living_on(plan.fields), materialize=True)
     session.replace(
         "audience_members",
         "SELECT m.* FROM members_after AS m LEFT JOIN living_on AS l ON l.key = m.key WHERE l.key IS NULL",

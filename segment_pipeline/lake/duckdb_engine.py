@@ -150,8 +150,11 @@ class DuckDBConnection:
             return [(row[0], row[1]) for row in self.raw.execute(f"DESCRIBE {sql}").fetchall()]
 
     def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
-        # Partition columns first: delta-rs then has one partition's file open at a time, in half the time.
-        order = ", ".join(quote(column) for column in (*target.table.partition_by, *target.table.sort_by))
+        # Partition columns first: delta-rs then has one partition's file open at a time, in half the time. A column all rows
+        # have one value of is left out: sorting by it would still move every row.
+        same = {column for column, values in (target.partitions or {}).items() if len(values) == 1}
+        columns = [c for c in (*target.table.partition_by, *target.table.sort_by) if c not in same]
+        order = ", ".join(quote(column) for column in columns)
         ordered = f"SELECT * FROM ({sql}) ORDER BY {order}" if order else sql
         try:
             return storage.write(self.reader(ordered, name=name), target)
