@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
@@ -40,6 +41,7 @@ def emptied(home: Path) -> None:
             session.replace(name, f"SELECT * FROM {name} WHERE FALSE", {"as_of": [LAST]})
 
 
+@pytest.mark.timeout(900)
 def test_a_day_on_a_cluster_is_the_same_when_a_worker_is_killed_in_the_middle(demo_copy: Path, tmp_path: Path) -> None:
     expected = derived(demo_copy)
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("SEGMENT_PIPELINE_", "DAGSTER_"))}
