@@ -76,7 +76,7 @@ class Settings:
     home: Path
     lake: str
     raw: Path
-    ledger: str
+    ledger: str = field(repr=False)
     sandbox: Path
     timezone: str
     base_currency: str

@@ -61,6 +61,8 @@ class DuckDBConnection:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",
+            # Drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
+            "enable_progress_bar": "false",
         }
         if engine.threads:
             config["threads"] = engine.threads

@@ -49,7 +49,7 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("engine", ["duckdb"])
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
 def test_runs_events_and_the_ledger_live_in_postgresql(
     demo_copy: Path, postgres: str, tmp_path: Path, engine: str
 ) -> None:
