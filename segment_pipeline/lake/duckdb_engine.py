@@ -61,13 +61,12 @@ class DuckDBConnection:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",
-            # Drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
-            "enable_progress_bar": "false",
         }
         if engine.threads:
             config["threads"] = engine.threads
         self.raw = duckdb.connect(":memory:", config=config)
-        self.raw.execute("SET TimeZone = 'UTC'")
+        # A bar is drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
+        self.raw.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         self._filesystems: set[str] = set()
         # What a name stands for is kept here: asking the catalogue costs more than many a statement.
         self._kinds: dict[str, str] = {}
