@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -106,9 +106,12 @@ def demo_copy(demo_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo_home, tmp_path / "demo", ignore=shutil.ignore_patterns("running", "spill")))
 
 
-def run_cli(*arguments: str, home: Path | None = None, code: int = 0) -> str:
-    """The command line as a process of its own, with a clean environment; returns its standard output."""
+def run_cli(
+    *arguments: str, home: Path | None = None, code: int = 0, variables: Mapping[str, str] | None = None
+) -> str:
+    """The command line as a process of its own, with a clean environment and `variables`; returns its standard output."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("SEGMENT_PIPELINE_", "DAGSTER_"))}
+    environ |= variables or {}
     options = ["--home", str(home)] if home else []
     done = subprocess.run(
         [sys.executable, "-m", "segment_pipeline.cli", *options, *arguments],

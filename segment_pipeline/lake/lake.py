@@ -34,6 +34,7 @@ from segment_pipeline.settings import Settings
 
 ATTEMPTS = 12
 FIXED = "_fixed"
+SCRATCH = "_scratch"
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Lake:
         engine: Engine
         if settings.engine == "spark":
             # Imported late: Spark is an extra.
-            from segment_pipeline.lake.spark_engine import SCRATCH, SparkEngine
+            from segment_pipeline.lake.spark_engine import SparkEngine
 
             engine = SparkEngine(
                 master=settings.spark_master,

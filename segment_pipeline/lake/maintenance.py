@@ -3,15 +3,17 @@
 Removes nothing a reader may need: every session holds a shared lock, and files are removed under the exclusive one.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 from deltalake import DeltaTable
 
 from segment_pipeline import clock
 from segment_pipeline.lake import storage
-from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.lake import SCRATCH, Lake
 from segment_pipeline.lake.lease import exclusive
 from segment_pipeline.lake.tables import Table, all_tables
 
@@ -44,6 +46,10 @@ def maintain(lake: Lake, today: date, *, progress: Callable[[str], None] = lambd
             delta.update_incremental()
             compacted = int(delta.optimize.compact()["numFilesRemoved"])
         done.append(TableUpkeep(declared.name, dropped, compacted, vacuum(lake, declared.name)))
+    if lake.lease:
+        with exclusive(lake.lease):
+            # A killed job of Spark leaves its temporary tables there; under this lock nobody reads one.
+            shutil.rmtree(Path(lake.root) / SCRATCH, ignore_errors=True)
     return done
 
 

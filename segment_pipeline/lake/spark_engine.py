@@ -29,9 +29,7 @@ from segment_pipeline.lake.tables import Column, Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-SCRATCH = "_scratch"
 BATCH_ROWS = 100_000
-ROWS_PER_PARTITION_GUESS = 200
 OURS = re.compile(r"\bhouse_\w+", flags=re.IGNORECASE)
 # What Spark says of names is safe and helps; a condition's other parameters may hold a value.
 SAFE_PARAMETERS = ("objectName", "relationName", "routineName")

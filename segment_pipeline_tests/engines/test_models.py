@@ -78,7 +78,9 @@ def test_records_become_the_same_people_with_the_same_traits(company: Company) -
     for day in (LAST - timedelta(days=1), LAST):
         assert build.identities(company.lake, day, company.settings).profiles > 0
     assert build.traits(company.lake, LAST, company.settings).profiles > 0
-    quality = pair_quality(company.lake, company.settings.sandbox / "truth" / "records.parquet", timezone=company.settings.timezone)
+    quality = pair_quality(
+        company.lake, company.settings.sandbox / "truth" / "records.parquet", timezone=company.settings.timezone
+    )
     assert quality["precision"] == 1.0
 
 

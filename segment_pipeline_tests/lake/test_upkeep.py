@@ -49,6 +49,15 @@ def test_maintenance_drops_old_snapshots_and_joins_small_files(lake: Lake, put: 
     assert lake.partitions("memberships") == [{"as_of": newest, "rows": 3}]
 
 
+def test_what_a_killed_job_left_in_scratch_is_removed(lake: Lake, put: Put) -> None:
+    put("refunds", [])
+    left = Path(lake.root) / "_scratch" / "job" / "00001"
+    left.mkdir(parents=True)
+    (left / "rows.parquet").touch()
+    maintain(lake, date(2017, 6, 30))
+    assert not left.exists()
+
+
 def test_files_are_not_removed_while_a_session_is_open(lake: Lake, put: Put) -> None:
     put("memberships", [membership(date(2018, 6, 14))])
     with lake.session(), pytest.raises(ConflictError, match="being read"), lease.exclusive(lake.lease, patience=0.0):
