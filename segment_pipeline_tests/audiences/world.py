@@ -10,6 +10,7 @@ from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
+from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.records import Destination, SyncReport
 from segment_pipeline.settings import Settings
@@ -37,9 +38,12 @@ class Person:
 class World:
     """One lake, one ledger, one company."""
 
-    def __init__(self, home: Path, ledger: str | None = None, memory: str = "500MB") -> None:
+    def __init__(
+        self, home: Path, ledger: str | None = None, memory: str = "500MB", engine: Engine | None = None
+    ) -> None:
         self.home = home
-        self.lake = Lake(str(home / "lake"), DuckDBEngine(memory=memory, threads=2, spill=home / "spill"))
+        engine = engine or DuckDBEngine(memory=memory, threads=2, spill=home / "spill")
+        self.lake = Lake(str(home / "lake"), engine)
         self.ledger = Ledger.open(ledger or f"sqlite:///{home / 'ledger.sqlite'}")
         self.settings = Settings.from_env({"SEGMENT_PIPELINE_HOME": str(home)})
         self.day = DAY
