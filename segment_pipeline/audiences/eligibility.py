@@ -125,7 +125,9 @@ def _define_sendable(session: Session, shape: Shape) -> None:
     )
     session.define("external_ids", statement("audiences", "external_ids"), materialize=True)
     session.define(
-        "sendable_identifiers", "SELECT * FROM known_identifiers UNION ALL BY NAME SELECT * FROM external_ids"
+        "sendable_identifiers",
+        "SELECT profile_id, identifier_type, identifier, last_seen_at FROM known_identifiers"
+        " UNION ALL SELECT profile_id, identifier_type, identifier, last_seen_at FROM external_ids",
     )
 
 

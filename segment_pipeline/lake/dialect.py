@@ -146,6 +146,8 @@ def _refusal(node: exp.Expr) -> str | None:
     match node:
         case exp.Anonymous() if node.name.lower() not in ALLOWED_FUNCTIONS | NEEDS_RULE:
             return f"the function {node.name.lower()}()"
+        case exp.SetOperation() if node.args.get("by_name"):
+            return "UNION BY NAME"
         case exp.ArrayAgg() if node.find(exp.Order) is not None:
             return "list(x ORDER BY y)"
         case exp.Select() if node.args.get("qualify") is not None and node.is_star:

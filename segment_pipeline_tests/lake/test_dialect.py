@@ -65,7 +65,7 @@ def test_constructs_that_do_not_carry_over_are_refused(text: str, construct: str
         "SELECT current_date AS d", "SELECT extract(dow FROM d) FROM t", "SELECT dayofweek(d) FROM t", "SELECT a[1:2] FROM t",
         "SELECT l[-1] FROM t", "SELECT a::JSON FROM t", "SELECT regexp_replace(a, 'x', 'y') FROM t", "SELECT max(a, 3) FROM t",
         "SELECT epoch(a) FROM t", "SELECT mode(a) FROM t", "SELECT first(a) FROM t", "SELECT a GLOB 'x*' FROM t",
-        "SELECT columns('x') FROM t", "SELECT list_has_any(a, b) FROM t", "INSERT INTO t SELECT 1", "DROP TABLE t",
+        "SELECT columns('x') FROM t", "SELECT a FROM t UNION ALL BY NAME SELECT a FROM u", "SELECT list_has_any(a, b) FROM t", "INSERT INTO t SELECT 1", "DROP TABLE t",
         "COPY t TO 'x'", "SELECT 1; SELECT 2",
     ],
 )  # fmt: skip
