@@ -47,14 +47,14 @@ def built(company: Company, home: Path, memory: str) -> tuple[Lake, Settings]:
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    return make_company(tmp_path_factory.mktemp("company"), 16_000, days=21)
+    return make_company(tmp_path_factory.mktemp("company"), 40_000, days=21)
 
 
 def test_people_and_traits_that_do_not_fit_into_memory_come_out_the_same(company: Company, tmp_path: Path) -> None:
     with spilled(tmp_path / "ample" / "spill") as none:
         ample, _ = built(company, tmp_path / "ample", "1GB")
     with spilled(tmp_path / "little" / "spill") as files:
-        little, settings = built(company, tmp_path / "little", "120MB")
+        little, settings = built(company, tmp_path / "little", "160MB")
     assert not none
     assert files
     assert not any((settings.home / "spill").iterdir())
