@@ -24,7 +24,7 @@ from segment_pipeline_tests.benchmarks.measure import Measured, StageFailedError
 from segment_pipeline_tests.benchmarks.report import Result, growth, machine, show
 from segment_pipeline_tests.benchmarks.stage import Stage, chosen
 
-DEFAULT_SIZES = "100k,1M"
+DEFAULT_SIZES = "100k"
 
 
 @click.command(help=__doc__)
