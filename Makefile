@@ -49,4 +49,4 @@ lock: ## write requirements.lock anew from pyproject.toml; needs uv
 	@touch $@
 
 clean:
-	rm -rf .venv .peers .demo
+	rm -rf .venv .peers .demo .bench
