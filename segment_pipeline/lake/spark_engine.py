@@ -141,7 +141,6 @@ class SparkConnection:
 
     def __init__(self, session: "SparkSession", scratch: str) -> None:
         self.session, self.scratch = session, scratch
-        self._folders: dict[str, str] = {}
         self._made = 0
 
     def scan(
@@ -175,7 +174,6 @@ class SparkConnection:
             with fs.open(f"{path}/rows.parquet", "wb") as file:
                 parquet.write_table(_readable(rows), file)
             self.session.read.parquet(folder).createOrReplaceTempView(name)
-            self._forget(name, folder)
 
     def records(self, name: str, files: Sequence[str], path: Sequence[str]) -> None:
         with engine_errors(f"records {name}"):
@@ -195,19 +193,17 @@ class SparkConnection:
         label = label or name
         if not materialize:
             self._spark_view(name, render(sql, label), label=label)
-            self._forget(name)
             return
         frame = self._frame(sql, label)
+        # The folder of a table this one replaces stays until the end: views may still read it.
         folder = self._folder()
         with engine_errors(label):
             frame.write.parquet(folder)
             self.session.read.schema(frame.schema).parquet(folder).createOrReplaceTempView(name)
-        self._forget(name, folder)
 
     def drop(self, name: str) -> None:
         with engine_errors(f"drop {name}"):
             self.session.catalog.dropTempView(name)
-        self._forget(name)
 
     def table(self, sql: str, *, name: str) -> pa.Table:
         frame = self._frame(sql, name)
@@ -272,13 +268,6 @@ class SparkConnection:
     def _folder(self) -> str:
         self._made += 1
         return f"{self.scratch}/{self._made:05d}"
-
-    def _forget(self, name: str, folder: str | None = None) -> None:
-        """Note where a temporary table's rows are; those of the one it replaces stay until the end, views may still read them."""
-        if folder is None:
-            self._folders.pop(name.lower(), None)
-        else:
-            self._folders[name.lower()] = folder
 
 
 def spark_type(column: Column) -> str:
