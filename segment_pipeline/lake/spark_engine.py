@@ -122,18 +122,37 @@ def _java_size(memory: str) -> str:
 @contextmanager
 def engine_errors(name: str) -> Iterator[None]:
     """Spark quotes values and statements: its message stays here, but for the condition and the names it says are missing."""
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError, Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
         yield
     except PySparkException as error:
-        condition = error.getCondition() or type(error).__name__
-        parameters = error.getMessageParameters() or {}
-        named = " ".join(parameters[key] for key in SAFE_PARAMETERS if key in parameters).replace("`", "")
-        raise ContractError(f"{name} failed on Spark: {condition} {named}".rstrip()) from None
+        raise _failed(name, error, error.getCondition(), error.getMessageParameters()) from None
+    except Py4JJavaError as error:
+        raise _failed(name, error, *_condition(error.java_exception)) from None
     except Py4JError as error:
-        raise ContractError(f"{name} failed on Spark: {type(error).__name__}") from None
+        raise _failed(name, error, None, None) from None
+
+
+def _failed(name: str, error: Exception, condition: str | None, said: Mapping[str, str] | None) -> ContractError:
+    named = " ".join((said or {})[key] for key in SAFE_PARAMETERS if key in (said or {})).replace("`", "")
+    return ContractError(f"{name} failed on Spark: {condition or type(error).__name__} {named}".rstrip())
+
+
+def _condition(thrown: Any) -> tuple[str | None, Mapping[str, str] | None]:
+    """Condition and parameters of the first exception that has one: a job's failure arrives inside those of who waited for it."""
+    from py4j.java_gateway import is_instance_of
+    from pyspark import SparkContext
+
+    gateway: Any = SparkContext._gateway  # noqa: SLF001 - there is no public way to what Java says
+    while thrown is not None:
+        if is_instance_of(gateway, thrown, "org.apache.spark.SparkThrowable"):
+            said = gateway.jvm.PythonErrorUtils
+            if condition := said.getCondition(thrown):
+                return condition, dict(said.getMessageParameters(thrown))
+        thrown = thrown.getCause()
+    return None, None
 
 
 class SparkConnection:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import NumberFormatException
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
+from segment_pipeline.lake.spark_engine import engine_errors
 
 ODD_TEXTS = [
     None, "", " ", "plain", "Ünïcødé", "emoji 🙂👩‍👩‍👧", "it's", "back\\slash", "tab\there", "new\nline", 'quote"d', "%_", "ß ŉ ǰ ﬁ", "İi Iı",
@@ -197,3 +200,17 @@ def test_a_failure_names_the_statement_and_no_value(spark_lake: Lake) -> None:
             session.rows("SELECT nothing FROM t")
     assert "secret" not in str(caught.value)
     assert sys.exc_info() == (None, None, None)
+
+
+def test_a_failure_inside_those_of_who_waited_for_it_is_named_by_its_condition(spark_lake: Lake) -> None:
+    with spark_lake.session() as session:
+        spark = session.connection.session  # type: ignore[attr-defined]
+        with pytest.raises(NumberFormatException) as caught:
+            spark.sql("SELECT CAST('secret@example.com' AS BIGINT)").collect()
+        java = spark.sparkContext._jvm
+        around = java.org.apache.spark.SparkException("Job aborted: secret@example.com", caught.value._origin)  # type: ignore[attr-defined]
+        waited = java.org.apache.spark.SparkException("Exception thrown in awaitResult: secret@example.com", around)
+        bare = java.java.lang.IllegalStateException("secret@example.com")
+        for thrown, said in ((waited, "CAST_INVALID_INPUT"), (bare, "Py4JJavaError")):
+            with pytest.raises(ContractError, match=f"^query failed on Spark: {said}$"), engine_errors("query"):
+                raise Py4JJavaError("An error occurred.", thrown)
