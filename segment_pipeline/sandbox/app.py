@@ -85,7 +85,7 @@ class SandboxApp(Starlette):
             write=method in vendor.write_methods,
         )
         self.journal.record(vendor.name, scope, content)
-        rule = self.faults.pick(vendor.name, method, path)
+        rule = self.faults.pick(vendor.name, method, path, content)
         if rule is None:
             await super().__call__(scope, replay, send)
             return

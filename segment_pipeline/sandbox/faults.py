@@ -6,12 +6,13 @@ A rule is JSON: `{vendor, path_regex?, method?, kind, rate | times, after?, seco
 - `kind`: `429`, `500`, `503` and `expired_token` are answered in the vendor's own form without carrying the request out;
   `slow` waits `seconds` (default 1) and goes on; `reset` drops the connection before, `lost_response` after the request was
   carried out; `truncated` carries it out and sends half of the answer; `row_errors` makes every `every`-th row (default 10)
-  fail in the form the vendor has for that.
+  fail in the form the vendor has for that, but of none that it took in the same request before, unheard: it takes those again.
 - `times`: fires on that many matching requests, then never again; `rate`: the share of matching requests (seeded random).
   Neither: always. `after`: the number of matching requests let through first.
 - `seconds`: also what a `429` tells the client to wait.
 """
 
+import hashlib
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from segment_pipeline.errors import ConfigError
 KINDS = frozenset(
     {"429", "500", "503", "slow", "reset", "lost_response", "truncated", "row_errors", "expired_token"},
 )
+UNHEARD = frozenset({"lost_response", "truncated"})
 ANSWERED = frozenset({"429", "500", "503", "expired_token"})
 FIELDS = frozenset({"vendor", "path_regex", "method", "kind", "rate", "times", "after", "seconds", "every", "seed"})
 
@@ -117,6 +119,7 @@ class FaultBook:
     """The rules in force. Used from the event loop only."""
 
     rules: list[FaultRule] = field(default_factory=list)
+    _unheard: set[bytes] = field(default_factory=set)
 
     def add(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Raises ConfigError, and adds none, when one of them is wrong."""
@@ -125,9 +128,17 @@ class FaultBook:
     def clear(self) -> None:
         self.rules.clear()
 
-    def pick(self, vendor: str, method: str, path: str) -> FaultRule | None:
+    def pick(self, vendor: str, method: str, path: str, content: bytes) -> FaultRule | None:
         """The first rule that fires on this request."""
-        return next((rule for rule in self.rules if rule.fires(vendor, method, path)), None)
+        same = hashlib.sha256(f"{vendor} {method} {path} ".encode() + content).digest()
+        for rule in self.rules:
+            if rule.kind == "row_errors" and same in self._unheard:
+                continue
+            if rule.fires(vendor, method, path):
+                if rule.kind in UNHEARD:
+                    self._unheard.add(same)
+                return rule
+        return None
 
 
 def generic_response(kind: str, seconds: float | None) -> Response:

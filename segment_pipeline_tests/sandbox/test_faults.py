@@ -33,14 +33,14 @@ def klaviyo(server: SandboxServer) -> Klaviyo:
 
 def fired(book: FaultBook, requests_made: int, path: str = "/meta/v26.0/1/users") -> list[int]:
     """The numbers of the requests a rule fired on, from 0."""
-    return [number for number in range(requests_made) if book.pick("meta", "POST", path)]
+    return [number for number in range(requests_made) if book.pick("meta", "POST", path, b"")]
 
 
 def test_times_counts_the_requests_that_match_and_after_lets_some_through() -> None:
     book = FaultBook()
     book.add([{"vendor": "meta", "kind": "500", "path_regex": "/users$", "times": 2, "after": 1}])
-    assert book.pick("meta", "POST", "/meta/v26.0/1") is None
-    assert book.pick("klaviyo", "POST", "/klaviyo/users") is None
+    assert book.pick("meta", "POST", "/meta/v26.0/1", b"") is None
+    assert book.pick("klaviyo", "POST", "/klaviyo/users", b"") is None
     assert fired(book, 5) == [1, 2]
 
 
@@ -57,8 +57,8 @@ def test_rate_is_a_share_and_the_same_seed_gives_the_same_requests() -> None:
 def test_method_limits_a_rule() -> None:
     book = FaultBook()
     book.add([{"vendor": "meta", "kind": "500", "method": "delete"}])
-    assert book.pick("meta", "POST", "/meta/x") is None
-    assert book.pick("meta", "DELETE", "/meta/x") is not None
+    assert book.pick("meta", "POST", "/meta/x", b"") is None
+    assert book.pick("meta", "DELETE", "/meta/x", b"") is not None
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,19 @@ def test_meta_row_errors_hide_behind_a_200(meta: Meta) -> None:
     assert answer.json()["num_invalid_entries"] == 2
     assert answer.json()["invalid_entry_samples"] == [["1"], ["4"]]
     assert meta.rows(audience) == [{"EXTERN_ID": "2"}, {"EXTERN_ID": "3"}]
+
+
+def test_rows_taken_without_an_answer_are_taken_again(meta: Meta) -> None:
+    audience = meta.audience()
+    meta.server.faults(
+        [{"vendor": "meta", "kind": "lost_response", "times": 1}, {"vendor": "meta", "kind": "row_errors", "every": 1}]
+    )
+    with pytest.raises(requests.ConnectionError):
+        meta.users("POST", audience, ["EXTERN_ID"], [["1"], ["2"]])
+    again = meta.users("POST", audience, ["EXTERN_ID"], [["1"], ["2"]])
+    other = meta.users("POST", audience, ["EXTERN_ID"], [["1"], ["3"]])
+    assert (again.json()["num_invalid_entries"], other.json()["num_invalid_entries"]) == (0, 2)
+    assert meta.rows(audience) == [{"EXTERN_ID": "1"}, {"EXTERN_ID": "2"}]
 
 
 def test_klaviyo_says_too_many_calls_with_retry_after_and_without_its_limit_headers(klaviyo: Klaviyo) -> None:
