@@ -14,7 +14,7 @@ ui: .venv/ready ## Dagster on the demo's lake
 	$(BIN)/segment-pipeline ui --home $(DEMO_HOME)
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready
 	$(BIN)/ruff check .

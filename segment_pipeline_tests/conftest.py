@@ -31,6 +31,9 @@ FEW_ROWS = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m",
 }
 
+# Rooms whose tests start processes and wait for them.
+LONGEST_FIRST = ("engines", "defs", "end_to_end", "audiences")
+
 
 def arrow_rows(name: str, rows: Rows) -> pa.Table:
     """Literal rows as the declared types of a table; a column a row does not name is NULL."""
@@ -50,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="duckdb",
         help="engine of the fixture `lake`; both: compared",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes goes first, so that no worker is left alone with it at the end (`--no-loadscope-reorder` keeps the order)."""
+    folders = [Path(__file__).parent / name for name in LONGEST_FIRST]
+    items.sort(key=lambda item: next((n for n, f in enumerate(folders) if f in item.path.parents), len(folders)))
 
 
 def engine_of(name: str, folder: Path) -> Engine:

@@ -4,9 +4,13 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
+
 from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 
 
+# Most of it is waiting for the minutes of a schedule and a sensor.
+@pytest.mark.timeout(600)
 def test_the_schedule_refreshes_the_newest_day_and_the_sensor_then_syncs_once(demo_copy: Path) -> None:
     shutil.rmtree(demo_copy / "dagster")
     environ = {"SEGMENT_PIPELINE_CRON": "* * * * *"}
