@@ -8,46 +8,20 @@ import os
 import sys
 from contextlib import closing
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from segment_pipeline.errors import ConfigError, GuardTripped, SegmentPipelineError
-from segment_pipeline.terminal import plain, show, show_one, told, with_json
-
-if TYPE_CHECKING:
-    from segment_pipeline.catalogue import Catalogue
-    from segment_pipeline.settings import Settings
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
-
-
-def _company() -> tuple["Catalogue", "Settings"]:
-    from segment_pipeline.catalogue import load
-    from segment_pipeline.settings import Settings
-
-    settings = Settings.from_env()
-    return load(settings.catalogue), settings
+from segment_pipeline.commands import audiences, people
+from segment_pipeline.commands.common import DAY, company
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.terminal import plain, show, told, with_json
 
 
 def _demo_home(given: Path | None) -> Path:
     group = click.get_current_context().find_root().params.get("home")
     return Path(given or group or ".demo").absolute()
-
-
-def _day(given: datetime | None, settings: "Settings", table: str) -> date:
-    from segment_pipeline.lake.lake import Lake
-
-    if given is not None:
-        return given.date()
-    days = Lake.open(settings).snapshots(table)
-    if not days:
-        raise ConfigError(
-            f"the lake at {settings.lake} has no {table} yet: run the refresh job, or `segment-pipeline demo`"
-        )
-    return days[-1]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -138,7 +112,7 @@ def validate(as_json: bool) -> None:
     from segment_pipeline import clock
 
     clock.now()
-    catalogue, settings = _company()
+    catalogue, settings = company()
     problems = catalogue.problems()
     checks = [source.check for source in catalogue.enabled_sources(settings).values()]
     checks += [
@@ -199,179 +173,6 @@ def tables(as_json: bool) -> None:
     show(rows, as_json=as_json, title="Tables")
 
 
-@cli.group()
-def segments() -> None:
-    """List, preview and explain segments."""
-
-
-@segments.command("list")
-@click.option("--as-of", type=DAY, help="Day [the newest].")
-@with_json
-@told
-def segments_list(as_of: datetime | None, as_json: bool) -> None:
-    """Every segment with its size."""
-    from segment_pipeline.lake.lake import Lake
-
-    catalogue, settings = _company()
-    day = _day(as_of, settings, "segment_sizes")
-    with Lake.open(settings).session() as session:
-        session.scan("segment_sizes", partitions={"as_of": [day]})
-        sizes = {row["segment"]: row["size"] for row in session.rows("SELECT segment, size FROM segment_sizes")}
-    rows = [
-        {"segment": s.name, "size": sizes.get(s.name), "owner": s.owner, "goal": s.goal, "description": s.description}
-        for s in catalogue.segments
-    ]
-    show(rows, as_json=as_json, title=f"Segments as of {day}")
-
-
-@segments.command("preview")
-@click.argument("name")
-@click.option("--as-of", type=DAY, help="Day [the newest].")
-@with_json
-@told
-def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
-    """Size of a segment as written now: of each term, and of each step of the intersection."""
-    from segment_pipeline.lake.lake import Lake
-    from segment_pipeline.segments.inspect import preview
-
-    catalogue, settings = _company()
-    catalogue.validate()
-    day = _day(as_of, settings, "traits")
-    result = preview(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings)
-    if as_json:
-        click.echo(json.dumps(asdict(result), default=plain, indent=2))
-        return
-    rows = [{"term": step.term, "people": step.size, "left after it": step.remaining} for step in result.steps]
-    show(rows, as_json=False, title=f"{name} as of {day}: {result.size} of {result.population} people")
-
-
-@segments.command("explain")
-@click.argument("name")
-@click.option("--profile", "profile_id", required=True, help="Profile id.")
-@click.option("--as-of", type=DAY, help="Day [the newest].")
-@with_json
-@told
-def segments_explain(name: str, profile_id: str, as_of: datetime | None, as_json: bool) -> None:
-    """Why a person is or is not in a segment: each term, true or false."""
-    from segment_pipeline.lake.lake import Lake
-    from segment_pipeline.segments.inspect import explain
-
-    catalogue, settings = _company()
-    day = _day(as_of, settings, "traits")
-    result = explain(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, profile_id)
-    if as_json:
-        click.echo(json.dumps(asdict(result), default=plain, indent=2))
-        return
-    rows = [
-        {"term": "  " * t.depth + t.term, "holds": "yes" if t.holds else "no", "value": t.value} for t in result.terms
-    ]
-    verdict = "is" if result.member else "is not"
-    show(rows, as_json=False, title=f"{profile_id} {verdict} in {name} as of {day}")
-
-
-@cli.group()
-def profile() -> None:
-    """Look at one person."""
-
-
-@profile.command("show")
-@click.option("--id", "profile_id", help="Profile id.")
-@click.option("--email", help="Any address of the person.")
-@click.option("--phone", help="Any phone of the person.")
-@with_json
-@told
-def profile_show(profile_id: str | None, email: str | None, phone: str | None, as_json: bool) -> None:
-    """Everything held about one person: records, traits, segments, audiences and which tool was sent what."""
-    from segment_pipeline.lake.lake import Lake
-    from segment_pipeline.profiles.view import find_profile, profile_view
-
-    if sum(given is not None for given in (profile_id, email, phone)) != 1:
-        raise click.UsageError("give exactly one of --id, --email and --phone")
-    _, settings = _company()
-    lake = Lake.open(settings)
-    found = find_profile(lake, profile_id=profile_id, email=email, phone=phone, country=settings.country)
-    view = profile_view(lake, found)
-    if as_json:
-        click.echo(json.dumps(view, default=plain, ensure_ascii=False, indent=2))
-        return
-    show([{"field": k, "value": v} for k, v in view["profile"].items()], as_json=False, title=f"Person {found}")
-    for part in ("identifiers", "records", "segments", "consents", "audiences"):
-        show(view[part], as_json=False, title=part.capitalize())
-    show([{"trait": k, "value": v} for k, v in view["traits"].items()], as_json=False, title="Traits")
-
-
-@cli.group()
-def audiences() -> None:
-    """List, plan, sync and approve audiences."""
-
-
-@audiences.command("list")
-@with_json
-@told
-def audiences_list(as_json: bool) -> None:
-    """Every audience, what it holds, and its last sync."""
-    from segment_pipeline.lake.lake import Lake
-
-    catalogue, settings = _company()
-    with Lake.open(settings).session() as session:
-        session.scan("audience_members")
-        counted = session.rows(
-            "SELECT audience, CAST(count(*) AS BIGINT) AS keys, max(refreshed_at) AS last_sent FROM audience_members GROUP BY audience"
-        )
-    held = {row["audience"]: row for row in counted}
-    rows = [
-        {
-            "audience": a.name, "segment": a.segment, "destination": a.destination, "channel": a.channel, "purpose": a.purpose,
-            "keys": held.get(a.name, {}).get("keys", 0), "last_sent": held.get(a.name, {}).get("last_sent"),
-        }
-        for a in catalogue.audiences
-    ]  # fmt: skip
-    show(rows, as_json=as_json, title="Audiences")
-
-
-@audiences.command("plan")
-@click.argument("name")
-@with_json
-@told
-def audiences_plan(name: str, as_json: bool) -> None:
-    """What a sync would do, without sending anything."""
-    from segment_pipeline.defs.operations import planned
-
-    catalogue, settings = _company()
-    show_one(asdict(planned(catalogue, settings, name)), as_json=as_json, title=f"Plan of {name}")
-
-
-@audiences.command("sync")
-@click.argument("name")
-@with_json
-@told
-def audiences_sync(name: str, as_json: bool) -> None:
-    """Send now what the newest day's memberships ask for, consent first."""
-    from segment_pipeline.defs.operations import synced
-
-    catalogue, settings = _company()
-    report = synced(catalogue, settings, name)
-    show_one(asdict(report), as_json=as_json, title=f"Sync of {name}")
-    if report.status == "failed":
-        raise SegmentPipelineError("; ".join(report.reasons))
-    if report.status == "held":
-        raise GuardTripped(
-            f"nothing was sent: {'; '.join(report.reasons)}", digest=report.digests[-1] if report.digests else None
-        )
-
-
-@audiences.command("approve")
-@click.argument("digest")
-@with_json
-@told
-def audiences_approve(digest: str, as_json: bool) -> None:
-    """Send a held plan: eligibility is computed again, and its additions may only have become fewer."""
-    from segment_pipeline.defs.operations import approved
-
-    catalogue, settings = _company()
-    show_one(asdict(approved(catalogue, settings, digest)), as_json=as_json, title="Approved")
-
-
 @cli.command()
 @with_json
 @told
@@ -411,7 +212,7 @@ def publish(tables: tuple[str, ...], as_json: bool) -> None:
     from segment_pipeline.publishing.shape import PUBLISHED
     from segment_pipeline.publishing.target import Target
 
-    catalogue, settings = _company()
+    catalogue, settings = company()
     console = Console(stderr=True)
     quiet = as_json or not console.is_terminal
     with closing(Target.open(settings)) as target, Progress(console=console, disable=quiet, transient=True) as bar:
@@ -459,6 +260,11 @@ def free_runs(as_json: bool) -> None:
     from segment_pipeline.defs.operations import freed_runs
 
     show([{"run_id": run} for run in freed_runs()], as_json=as_json, title="Runs ended", columns=["run_id"])
+
+
+cli.add_command(people.segments)
+cli.add_command(people.profile)
+cli.add_command(audiences.audiences)
 
 
 def main() -> None:

@@ -1,0 +1,111 @@
+"""`segments` and `profile`: who is in a segment and why, and what is held about one person."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+
+from segment_pipeline.commands.common import DAY, company, day_of
+from segment_pipeline.terminal import plain, show, told, with_json
+
+
+@click.group()
+def segments() -> None:
+    """List, preview and explain segments."""
+
+
+@segments.command("list")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+@told
+def segments_list(as_of: datetime | None, as_json: bool) -> None:
+    """Every segment with its size."""
+    from segment_pipeline.lake.lake import Lake
+
+    catalogue, settings = company()
+    day = day_of(as_of, settings, "segment_sizes")
+    with Lake.open(settings).session() as session:
+        session.scan("segment_sizes", partitions={"as_of": [day]})
+        sizes = {row["segment"]: row["size"] for row in session.rows("SELECT segment, size FROM segment_sizes")}
+    rows = [
+        {"segment": s.name, "size": sizes.get(s.name), "owner": s.owner, "goal": s.goal, "description": s.description}
+        for s in catalogue.segments
+    ]
+    show(rows, as_json=as_json, title=f"Segments as of {day}")
+
+
+@segments.command("preview")
+@click.argument("name")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+@told
+def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
+    """Size of a segment as written now: of each term, and of each step of the intersection."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.segments.inspect import preview
+
+    catalogue, settings = company()
+    catalogue.validate()
+    day = day_of(as_of, settings, "traits")
+    result = preview(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings)
+    if as_json:
+        click.echo(json.dumps(asdict(result), default=plain, indent=2))
+        return
+    rows = [{"term": step.term, "people": step.size, "left after it": step.remaining} for step in result.steps]
+    show(rows, as_json=False, title=f"{name} as of {day}: {result.size} of {result.population} people")
+
+
+@segments.command("explain")
+@click.argument("name")
+@click.option("--profile", "profile_id", required=True, help="Profile id.")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+@told
+def segments_explain(name: str, profile_id: str, as_of: datetime | None, as_json: bool) -> None:
+    """Why a person is or is not in a segment: each term, true or false."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.segments.inspect import explain
+
+    catalogue, settings = company()
+    day = day_of(as_of, settings, "traits")
+    result = explain(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, profile_id)
+    if as_json:
+        click.echo(json.dumps(asdict(result), default=plain, indent=2))
+        return
+    rows = [
+        {"term": "  " * t.depth + t.term, "holds": "yes" if t.holds else "no", "value": t.value} for t in result.terms
+    ]
+    verdict = "is" if result.member else "is not"
+    show(rows, as_json=False, title=f"{profile_id} {verdict} in {name} as of {day}")
+
+
+@click.group()
+def profile() -> None:
+    """Look at one person."""
+
+
+@profile.command("show")
+@click.option("--id", "profile_id", help="Profile id.")
+@click.option("--email", help="Any address of the person.")
+@click.option("--phone", help="Any phone of the person.")
+@with_json
+@told
+def profile_show(profile_id: str | None, email: str | None, phone: str | None, as_json: bool) -> None:
+    """Everything held about one person: records, traits, segments, audiences and which tool was sent what."""
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.profiles.view import find_profile, profile_view
+
+    if sum(given is not None for given in (profile_id, email, phone)) != 1:
+        raise click.UsageError("give exactly one of --id, --email and --phone")
+    _, settings = company()
+    lake = Lake.open(settings)
+    found = find_profile(lake, profile_id=profile_id, email=email, phone=phone, country=settings.country)
+    view = profile_view(lake, found)
+    if as_json:
+        click.echo(json.dumps(view, default=plain, ensure_ascii=False, indent=2))
+        return
+    show([{"field": k, "value": v} for k, v in view["profile"].items()], as_json=False, title=f"Person {found}")
+    for part in ("identifiers", "records", "segments", "consents", "audiences"):
+        show(view[part], as_json=False, title=part.capitalize())
+    show([{"trait": k, "value": v} for k, v in view["traits"].items()], as_json=False, title="Traits")
