@@ -2,15 +2,18 @@
 
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
+from urllib.parse import quote as quoted
 
 import duckdb
 import pyarrow as pa
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake import storage
+from segment_pipeline.lake import commits, storage
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.tables import Table
@@ -21,6 +24,7 @@ RECORD_BYTES = 16 * 1024 * 1024
 SAFE = re.compile(
     r'(Referenced column "\w+" not found|Table with name \w+ does not exist|function "?\w+"? does not exist)'
 )
+OURS = "segment-pipeline: "
 MEMORY_HINT = "it needs more memory at once than it may have, raise SEGMENT_PIPELINE_MEMORY"
 
 
@@ -42,6 +46,9 @@ def engine_errors(name: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        _, ours, said = str(error).partition(OURS)
+        if ours:
+            raise ContractError(said) from None
         hint = SAFE.search(str(error))
         detail = hint.group(1).replace('"', "") if hint else type(error).__name__
         if isinstance(error, duckdb.OutOfMemoryException):
@@ -150,17 +157,40 @@ class DuckDBConnection:
         with engine_errors(name):
             return [(row[0], row[1]) for row in self.raw.execute(f"DESCRIBE {sql}").fetchall()]
 
-    def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
-        # Partition columns first: delta-rs then has one partition's file open at a time, in half the time. A column all rows
-        # have one value of is left out: sorting by it would still move every row.
-        same = {column for column, values in (target.partitions or {}).items() if len(values) == 1}
-        columns = [c for c in (*target.table.partition_by, *target.table.sort_by) if c not in same]
-        order = ", ".join(quote(column) for column in columns)
-        ordered = f"SELECT * FROM ({sql}) ORDER BY {order}" if order else sql
-        try:
-            return storage.write(self.reader(ordered, name=name), target)
-        finally:
-            self._release()
+    def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
+        # Before the work: a table that cannot be written to is found out in no time.
+        delta = storage.create(target.table, target.uri, target.storage_options)
+        storage.check_schema(self.table(f"SELECT * FROM ({sql}) LIMIT 0", name=name).schema, target.table)
+        return commits.commit(commits.files_at(target.uri, self._copied(sql, target, name)), target, delta)
+
+    def _copied(self, sql: str, target: WriteTarget, name: str) -> list[str]:
+        """Write a query's rows as Parquet into the table's folder; returns the files' paths in it."""
+        table, options = target.table, ["FORMAT parquet", "RETURN_FILES"]
+        only = {} if target.append else {c: v[0] for c, v in (target.partitions or {}).items() if len(v) == 1}
+        fs, home = commits.filesystem(target.uri)
+        self._reach(target.uri)
+        place = target.uri
+        if one_file := set(only) == set(table.partition_by):
+            folder = "".join(f"/{c}={quoted(str(only[c]), safe='')}" for c in table.partition_by)
+            fs.makedirs(home + folder, exist_ok=True)
+            place += f"{folder}/{uuid.uuid4()}.parquet"
+        else:
+            columns = ", ".join(map(quote, table.partition_by))
+            options += [f"PARTITION_BY ({columns})", "APPEND", "FILENAME_PATTERN '{uuid}'"]
+        # A column all rows have one value of is left out: sorting by it would still move every row.
+        order = ", ".join(quote(c) for c in (*table.partition_by, *table.sort_by) if c not in only)
+        rows = f"SELECT {_columns(table, only if one_file else ())} FROM ({sql}) WHERE {_inside(table, only)}"
+        if order:
+            rows += f" ORDER BY {order}"
+        self._release()
+        with engine_errors(name):
+            [(count, files)] = self.raw.execute(f"COPY ({rows}) TO {literal(place)} ({', '.join(options)})").fetchall()
+        paths = [file.removeprefix(target.uri).lstrip("/") for file in files]
+        if not count:
+            for path in paths:
+                fs.rm(f"{home}/{path}")
+            return []
+        return paths
 
     def close(self) -> None:
         self._release()
@@ -199,6 +229,27 @@ class DuckDBConnection:
                 f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'"
             ) from None
         self._filesystems.add(scheme)
+
+
+def _columns(table: Table, without: Collection[str]) -> str:
+    """A table's columns to be written; a list that is NULL and may not be fails, since a file does not say how many there are."""
+    chosen = []
+    for column in table.columns:
+        if column.name in without:
+            continue
+        name = quote(column.name)
+        if column.sql.endswith("[]") and not column.nullable:
+            said = f"{OURS}table {table.name}, column {column.name}: expected a value, got NULL"
+            name = f"CASE WHEN {name} IS NULL THEN error({literal(said)}) ELSE {name} END AS {name}"
+        chosen.append(name)
+    return ", ".join(chosen)
+
+
+def _inside(table: Table, only: Mapping[str, str | date]) -> str:
+    """A condition that fails the statement for a row without these values, and holds for every other."""
+    said = literal(f"{OURS}table {table.name}: writing it failed, a row lies outside the partitions replaced")
+    holds = [f"{quote(c)} = CAST({literal(str(v))} AS {table.by_name[c].sql})" for c, v in only.items()]
+    return " AND ".join(f"CASE WHEN {each} THEN TRUE ELSE error({said}) END" for each in holds) or "TRUE"
 
 
 def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBatch]:

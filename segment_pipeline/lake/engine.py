@@ -69,8 +69,8 @@ class Connection(Protocol):
     def columns(self, sql: str, *, name: str) -> list[tuple[str, str]]:
         """Names and engine types of a query's columns, without running it."""
 
-    def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
-        """Write a query's rows in one commit; returns their number. Raises ConflictError when another writer was first."""
+    def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
+        """Write a query's rows in one commit; returns their number and the table's version. Raises ConflictError when another writer was first."""
 
     def close(self) -> None: ...
 

@@ -373,10 +373,9 @@ class Session:
             base=self.pins.get(name),
             storage_options=self.lake.storage_options,
         )
-        rows = self.connection.write(sql, target, name=label)
-        version = self.lake.version(name)
+        rows, version = self.connection.write(sql, target, name=label)
         self.pins.pop(name, None)
-        return Written(name, rows, version if version is not None else 0)
+        return Written(name, rows, version)
 
     def _in_order(self, name: str, sql: str) -> str:
         held = {column for column, _ in self.connection.columns(sql, name=f"query for {name}")}

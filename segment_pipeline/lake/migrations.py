@@ -3,16 +3,17 @@
 A column that is only added needs no step here: the next write adds it, and older rows read as NULL.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.lake import Lake, Session
-from segment_pipeline.lake.tables import all_tables, table
+from segment_pipeline.lake.tables import Table, all_tables, table
 
 RENAMED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "segment": (("memberships", "segment"), ("segment_sizes", "segment"), ("membership_changes", "segment")),
@@ -90,17 +91,32 @@ def _write_new_shape(session: Session, step: Step, delta: DeltaTable, change: st
     else:
         session.connection.scan("old", declared, [])
     reader = session.reader(f"SELECT {', '.join(quote(c) for c in declared.names)} FROM ({step.select})")
-    stream = storage.Stream()
     with storage.delta_errors(step.table, "migrating it"):
         write_deltalake(
             delta,
-            storage.checked(reader, declared, stream),
+            _typed(reader, declared),
             mode="overwrite",
             schema_mode="overwrite",
             partition_by=list(declared.partition_by) or None,
             # Whoever else wrote since the rows were read must not be overwritten.
             commit_properties=CommitProperties(custom_metadata={"migration": change}, max_commit_retries=0),
         )
+
+
+def _typed(reader: pa.RecordBatchReader, declared: Table) -> pa.RecordBatchReader:
+    """The same rows typed as declared; delta-rs would cast '7' to a number without a word. Raises ContractError."""
+    storage.check_schema(reader.schema, declared)
+    required = [column.name for column in declared.columns if not column.nullable]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            for name in required:
+                if batch.column(name).null_count:
+                    raise ContractError(f"table {declared.name}, column {name}: expected a value, got NULL")
+            columns = [batch.column(column.name).cast(column.arrow) for column in declared.columns]
+            yield pa.RecordBatch.from_arrays(columns, schema=declared.arrow)
+
+    return pa.RecordBatchReader.from_batches(declared.arrow, batches())
 
 
 def rename(lake: Lake, kind: str, old: str, new: str) -> int:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import dataset, parquet
 
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.lake import spark_functions, spark_writes, storage
+from segment_pipeline.lake import commits, spark_functions, spark_writes, storage
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.spark_dialect import render
@@ -188,7 +188,7 @@ class SparkConnection:
     def register(self, name: str, rows: pa.Table) -> None:
         with engine_errors(f"register {name}"):
             folder = self._folder()
-            fs, path = spark_writes.filesystem(folder)
+            fs, path = commits.filesystem(folder)
             fs.makedirs(path, exist_ok=True)
             with fs.open(f"{path}/rows.parquet", "wb") as file:
                 parquet.write_table(_readable(rows), file)
@@ -234,7 +234,7 @@ class SparkConnection:
         folder = self._folder()
         with engine_errors(name):
             frame.write.parquet(folder)
-        fs, path = spark_writes.filesystem(folder)
+        fs, path = commits.filesystem(folder)
         # Files are named by task, and tasks of a sorted result by range: in this order the rows are the query's.
         found = sorted(file for file in fs.find(path) if file.endswith(".parquet"))
         rows = dataset.dataset(found, filesystem=fs, format="parquet", schema=spark_writes.arrow_schema(frame.schema))
@@ -248,18 +248,18 @@ class SparkConnection:
     def columns(self, sql: str, *, name: str) -> list[tuple[str, str]]:
         return [(column, str(kind)) for column, kind in self._frame(sql, name).dtypes]
 
-    def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
+    def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
         # Before the work: a table that cannot be written to is found out in no time.
-        storage.create(target.table, target.uri, target.storage_options)
+        delta = storage.create(target.table, target.uri, target.storage_options)
         frame = self._frame(sql, name)
         folder = self._folder()
         with engine_errors(name):
             spark_writes.to_files(frame, target.table, folder)
-        return spark_writes.commit(folder, target)
+        return commits.commit(spark_writes.moved(folder, target.uri), target, delta)
 
     def close(self) -> None:
         with suppress(FileNotFoundError):
-            fs, path = spark_writes.filesystem(self.scratch)
+            fs, path = commits.filesystem(self.scratch)
             fs.rm(path, recursive=True)
 
     def _frame(self, sql: str, name: str) -> "DataFrame":

@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from segment_pipeline.errors import ConflictError, ContractError, SegmentPipelineError
 from segment_pipeline.lake.dialect import literal
-from segment_pipeline.lake.engine import Partitions, WriteTarget
+from segment_pipeline.lake.engine import Partitions
 from segment_pipeline.lake.tables import Table
 
 VERSION_KEY = "segment_pipeline.version"
@@ -227,44 +227,6 @@ def check_schema(schema: pa.Schema, table: Table) -> None:
         )
 
 
-@dataclass
-class Stream:
-    """What happened while a writer drained a stream: an exception raised inside it does not survive delta-rs."""
-
-    rows: int = 0
-    failure: SegmentPipelineError | None = None
-
-
-def checked(reader: pa.RecordBatchReader, table: Table, stream: Stream) -> pa.RecordBatchReader:
-    """The same stream, typed as declared; raises ContractError naming table, column, expected and got, never a value.
-
-    delta-rs casts '7' to a number without a word, so types are compared here.
-    """
-    check_schema(reader.schema, table)
-    required = [column.name for column in table.columns if not column.nullable]
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in _kept(reader, stream):
-            for name in required:
-                if batch.column(name).null_count:
-                    stream.failure = ContractError(f"table {table.name}, column {name}: expected a value, got NULL")
-                    raise stream.failure
-            stream.rows += len(batch)
-            yield pa.RecordBatch.from_arrays(
-                [batch.column(column.name).cast(column.arrow) for column in table.columns], schema=table.arrow
-            )
-
-    return pa.RecordBatchReader.from_batches(table.arrow, batches())
-
-
-def _kept(reader: pa.RecordBatchReader, stream: Stream) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from reader
-    except SegmentPipelineError as error:
-        stream.failure = error
-        raise
-
-
 def _plain(kind: pa.DataType) -> pa.DataType:
     # Arrow has several layouts of one text or list, and delta-rs picks its own.
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -280,45 +242,3 @@ def _same(got: pa.DataType, want: pa.DataType) -> bool:
     if pa.types.is_list(got) and pa.types.is_list(want):
         return bool(got.value_type == want.value_type)
     return bool(got == want)
-
-
-def _standing_on(target: WriteTarget) -> DeltaTable:
-    """The table as it was when the rows were computed, give or take what its declaration has gained since."""
-    delta = open_table(target.uri, target.storage_options)
-    if delta is None:
-        return create(target.table, target.uri, target.storage_options)
-    gained = brought_up(delta, target.table)
-    if target.append or target.base is None or delta.version() == target.base + gained:
-        return delta
-    return open_table(target.uri, target.storage_options, version=target.base) or delta
-
-
-def write(reader: pa.RecordBatchReader, target: WriteTarget) -> int:
-    """Stream rows into one commit; returns their number. Raises ConflictError or ContractError.
-
-    With `target.base` the commit stands on that version: what another writer added since to the partitions replaced is a
-    conflict, and a table replaced as a whole suffers no other commit at all.
-    """
-    name, stream = target.table.name, Stream()
-    try:
-        delta = _standing_on(target)
-        rows = checked(reader, target.table, stream)
-        transactions = [Transaction(target.marker[0], target.marker[1])] if target.marker else None
-        # delta-rs sees no conflict between two that replace the whole table, and would keep the rows of both.
-        retries = 0 if not target.append and target.partitions is None else 5
-        with delta_errors(name, "writing it"):
-            write_deltalake(
-                delta,
-                rows,
-                mode="overwrite" if not target.append else "append",  # type: ignore[call-overload]
-                predicate=predicate(target.partitions) if target.partitions and not target.append else None,
-                partition_by=list(target.table.partition_by) or None,
-                commit_properties=CommitProperties(app_transactions=transactions, max_commit_retries=retries),
-            )
-    except ContractError:
-        if stream.failure is not None:
-            raise stream.failure from None
-        raise
-    finally:
-        reader.close()
-    return stream.rows

@@ -191,7 +191,7 @@ class _Writer:
         """Append what the statement gives for the range that is set."""
         target = WriteTarget(table(name), self.lake.uri(name), append=True)
         columns = ", ".join(table(name).names)
-        written = self._connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
+        written, _ = self._connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
         self.rows[name] = self.rows.get(name, 0) + written
 
     def ranges(self, of: str, whole: int, rows: float) -> Iterator[None]:

@@ -81,7 +81,7 @@ class BothConnections:
         assert [c for c, _ in found] == [c for c, _ in self.spark.columns(sql, name=name)], name
         return found
 
-    def write(self, sql: str, target: WriteTarget, *, name: str) -> int:
+    def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
         self._note(name)
         self._same(sql, f"{name}, written to {target.table.name}")
         spark_writes.to_files(self.spark._frame(sql, name), target.table, f"{self.spark.scratch}/{uuid.uuid4().hex}")

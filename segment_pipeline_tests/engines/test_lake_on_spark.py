@@ -99,12 +99,12 @@ def test_a_job_killed_half_way_leaves_the_old_table_and_its_files_are_removed(la
 
 def write_and_stop(root: str, moved: str) -> None:
     """In a process of its own: land a row, and stop where the files are in place and the log does not name them yet."""
-    from segment_pipeline.lake import spark_writes
+    from segment_pipeline.lake import commits
     from segment_pipeline_tests.conftest import engine_of
 
     def stop(*_: object) -> None:
         Path(moved).touch()
         time.sleep(600)
 
-    spark_writes._committed = stop  # type: ignore[assignment]
+    commits._committed = stop  # type: ignore[assignment]
     land(Lake(root, engine_of("spark", Path(moved).parent)), refund("never", D2))
