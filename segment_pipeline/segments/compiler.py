@@ -17,7 +17,7 @@ from sqlglot import exp
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import Statement, statement
 from segment_pipeline.segments import measuring
-from segment_pipeline.segments.choices import EVER, FILTERS, Latest, launches_of
+from segment_pipeline.segments.choices import FILTERS, Latest, launches_of
 from segment_pipeline.segments.conditions import Bits, Condition, literals
 from segment_pipeline.segments.copies import Copies
 from segment_pipeline.segments.definition import leaves, references
@@ -53,18 +53,16 @@ class Compilation:
     @property
     def names(self) -> set[str]:
         """The names of activities any rule looks at."""
-        return {*self.copies.numbers, *self._followers()}
+        return set(self.copies.numbers)
 
     @property
     def columns(self) -> set[str]:
         """The columns of activities that are read."""
-        return self.copies.columns | ({"item_key", "occurred_at"} if self._followers() else set())
+        return self.copies.columns
 
     @property
     def since(self) -> date:
         """The first day of activities any rule looks at."""
-        if any(of.never for of in self.copies.choices):
-            return EVER
         return min(self.copies.first_days.values(), default=self.as_of)
 
     def latest(self, session: Session) -> Latest:
@@ -81,7 +79,7 @@ class Compilation:
             words = measuring.words_by_name(self.bits, columns, self.copies)
             session.define("segment_plain_words", checked("segments/plain_words", words), materialize=True)
         if self.bits.others:
-            Hits(self.bits, self.copies, latest, self._followers()).define(session)
+            Hits(self.bits, self.copies, latest).define(session)
             words = self._other_words()
             session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
         session.define("segment_people", checked("segments/people", self._people()), materialize=True)
@@ -96,10 +94,6 @@ class Compilation:
         ]
         nobody = nothing(segment_no="INTEGER", person_no="INTEGER")
         return checked("segments/members", union(selects) if selects else nobody)
-
-    def _followers(self) -> list[str]:
-        found = {name for of in self.copies.choices for name in (of.not_followed_by, of.never)}
-        return sorted(name for name in found if name is not None)
 
     def _other_words(self) -> exp.Select:
         query = exp.select(column("person_no")).from_(exp.to_table("segment_hits"))

@@ -1,7 +1,7 @@
 """The copies of activities a run works on: only the rows, columns and values some rule asks for, and numbers for texts.
 
 Rows are read once and looked at by every condition. Names and values that no rule names have no number (NULL), so texts need no
-room; activities by names that need wide columns are copied apart from those that do not.
+room; activities by names that need wide columns are copied apart from those that do not, and kinds of facts from one another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,11 +59,12 @@ class Copies:
             self.choices[need.of] = None
             by_name.setdefault(name, []).append(need)
         self.numbers = {name: number for number, name in enumerate(sorted(by_name))}
-        alike: dict[tuple[str, ...], list[str]] = {}
+        alike: dict[tuple[tuple[str, ...], str], list[str]] = {}
         for name in self.numbers:
-            alike.setdefault(tuple(sorted({c for need in by_name[name] for c in need.wide})), []).append(name)
+            wide = tuple(sorted({c for need in by_name[name] for c in need.wide}))
+            alike.setdefault((wide, tellers([name])[0]), []).append(name)
         self.all = []
-        for number, (wide, names) in enumerate(alike.items()):
+        for number, ((wide, _), names) in enumerate(alike.items()):
             held = [need for name in names for need in by_name[name]]
             fields = tuple(sorted({field for need in held for field in need.fields}))
             self.all.append(Copy(number, tuple(names), fields, wide, any(need.has_hours for need in held)))

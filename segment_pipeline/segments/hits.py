@@ -1,6 +1,6 @@
 """Who meets which condition on activities, shares and ranks: rows of a person, and the word and mask of the condition's bit."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -36,9 +36,17 @@ def needs(conditions: Iterable[Condition]) -> Iterator[Need]:
     for condition in conditions:
         if isinstance(condition, CountCondition | SumCondition):
             yield _need(condition.measure, frozenset())
+            yield from _followers(condition.measure.of)
         elif isinstance(condition, SequenceCondition):
             for step in condition.steps:
                 yield _need(Measure("count", step), frozenset({"occurred_at"}))
+
+
+def _followers(of: Activities) -> Iterator[Need]:
+    # What follows an activity is not before it, so not before the first day of its window either.
+    for name, within in ((of.not_followed_by, of.within), (of.never, None)):
+        if name is not None:
+            yield Need(Activities(name, within=within), frozenset(), frozenset({"item_key", "occurred_at"}), False)
 
 
 def _need(measure: Measure, wide: frozenset[str]) -> Need:
@@ -53,7 +61,6 @@ class Hits:
     bits: Bits
     copies: Copies
     latest: Latest
-    followers: Sequence[str]
 
     @cached_property
     def measures(self) -> Mapping[Measure, int]:
@@ -112,11 +119,13 @@ class Hits:
                 held = f"segment_candidates_{number}"
                 session.define(held, checked("segments/candidates", measuring.about_items(query)), materialize=True)
                 candidates.append(exp.select(column("person_no"), column("item_key")).from_(exp.to_table(held)))
-                query = measuring.unfollowed(selection, held)
+                query = measuring.unfollowed(selection, held, self.copies)
             chosen.append((selection, query))
         if candidates:
             session.define("segment_candidates", checked("segments/candidates", union(candidates)))
-            last = measuring.last(self.followers, self.copies.as_of)
+            shapes = [selection.shape for selection, _ in chosen]
+            followers = {name for shape in shapes for name in (shape.not_followed_by, shape.never) if name is not None}
+            last = union([measuring.last(name, self.copies) for name in sorted(followers)])
             session.define("segment_last", checked("segments/last", last), materialize=True)
         return chosen
 

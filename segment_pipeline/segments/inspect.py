@@ -191,6 +191,6 @@ def _measured(session: Session, compilation: Compilation, rule: CountRule | SumR
     chosen = selection.chosen("segment_explained")
     if selection.shape.has_follower:
         session.define("segment_explained_items", checked("segments/explain", measuring.about_items(chosen)))
-        chosen = measuring.unfollowed(selection, "segment_explained_items")
+        chosen = measuring.unfollowed(selection, "segment_explained_items", compilation.copies)
     rows = session.rows(checked("segments/explain", measuring.aggregated(measure.kind, chosen)))
     return str(rows[0]["total"].normalize() if isinstance(rule, SumRule) else rows[0]["n"]) if rows else "0"

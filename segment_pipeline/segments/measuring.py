@@ -18,7 +18,7 @@ from segment_pipeline.segments.conditions import (
     CountCondition,
     SequenceCondition,
 )
-from segment_pipeline.segments.copies import HOUR, Copies, Copy, named
+from segment_pipeline.segments.copies import HOUR, Copies, Copy
 from segment_pipeline.segments.expressions import column, either, masked, union, value, word, zero
 from segment_pipeline.segments.nodes import Activities
 
@@ -95,7 +95,7 @@ _NOT_FOLLOWED = exp.condition("f.last_at IS NULL OR f.last_at < a.occurred_at", 
 _NEVER = exp.condition("n.last_at IS NULL", dialect="duckdb")
 
 
-def unfollowed(selection: Selection, candidates: str) -> exp.Select:
+def unfollowed(selection: Selection, candidates: str, copies: Copies) -> exp.Select:
     """The candidates, which are chosen activities about an item, that no follower rules out."""
     shape = selection.shape
     query = exp.select(
@@ -105,20 +105,21 @@ def unfollowed(selection: Selection, candidates: str) -> exp.Select:
     for alias, other, test in (("f", shape.not_followed_by, _NOT_FOLLOWED), ("n", shape.never, _NEVER)):
         if other is not None:
             on = [exp.EQ(this=column(key, alias), expression=column(key, "a")) for key in ("person_no", "item_key")]
-            on.append(exp.EQ(this=column("name", alias), expression=value(other)))
+            on.append(exp.EQ(this=column("name_no", alias), expression=value(copies.numbers[other])))
             last = exp.to_table("segment_last").as_(alias)
             query = query.join(last, on=exp.and_(*on), join_type="left", copy=False).where(test.copy(), copy=False)
     return query
 
 
-def last(followers: Sequence[str], as_of: date) -> exp.Select:
-    """One row per person, item and name that some rule looks for after, or beside, a candidate: when it last happened."""
+def last(follower: str, copies: Copies) -> exp.Select:
+    """One row per person and item of a candidate, of a name some rule looks for after or beside it: when it last happened."""
     same = [exp.EQ(this=column(key, "c"), expression=column(key, "a")) for key in ("person_no", "item_key")]
     about = exp.select("1").from_(exp.to_table("segment_candidates").as_("c")).where(*same)
-    grain = [column(key, "a") for key in ("person_no", "item_key", "name")]
+    grain = [column(key, "a") for key in ("person_no", "item_key", "name_no")]
     query = exp.select(*grain, exp.alias_(exp.Max(this=column("occurred_at", "a")), "last_at"))
-    query = query.from_(exp.to_table("activities").as_("a")).where(*named(followers, as_of), exp.Exists(this=about))
-    return query.group_by(*grain)
+    query = query.from_(exp.to_table(copies.of(follower).table).as_("a"))
+    is_follower = exp.EQ(this=column("name_no", "a"), expression=value(copies.numbers[follower]))
+    return query.where(is_follower, exp.Exists(this=about)).group_by(*grain)
 
 
 def aggregated(kind: str, chosen: exp.Select) -> exp.Select:
