@@ -37,26 +37,15 @@ def values_of(of: Activities, latest: Latest) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Measures that one join can take together: they filter the same columns and are aggregated alike."""
+    """Measures that one join can take together: they are aggregated alike, and the same followers rule activities out."""
 
     kind: str
-    fields: tuple[str, ...]
-    has_hours: bool
-    has_score: bool
     not_followed_by: str | None
     never: str | None
 
     @classmethod
     def of(cls, measure: Measure) -> "Shape":
-        of = measure.of
-        return cls(
-            measure.kind,
-            tuple(field for field in FILTERS if getattr(of, field)),
-            of.local_hour is not None,
-            of.score is not None,
-            of.not_followed_by,
-            of.never,
-        )
+        return cls(measure.kind, measure.of.not_followed_by, measure.of.never)
 
     @property
     def needs_item(self) -> bool:
@@ -69,8 +58,7 @@ class Shape:
 
     @property
     def wide(self) -> frozenset[str]:
-        """Columns of activities whose very values are needed, not only whether some rule names them."""
-        read = {"score"} if self.has_score else set()
-        read |= {"item_key"} if self.needs_item else set()
+        """Columns of chosen activities whose very values are needed, not only whether some rule names them."""
+        read = {"item_key"} if self.needs_item else set()
         read |= {"occurred_at"} if self.has_follower else set()
         return frozenset(read | ({self.kind} if self.kind in ("amount", "quantity") else set()))

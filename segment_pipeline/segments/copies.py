@@ -1,6 +1,6 @@
 """The copies of activities a run works on: only the rows, columns and values some rule asks for, and numbers for texts.
 
-Rows are read once and looked at by every condition. Names and values that no rule names have no number (NULL), so texts need no
+Rows are read once and looked at by every condition. Values that no rule names have the number 0, so texts need no
 room; activities by names that need wide columns are copied apart from those that do not, and kinds of facts from one another.
 """
 
@@ -43,6 +43,11 @@ class Copy:
     @property
     def table(self) -> str:
         return f"segment_activities_{self.number}"
+
+    @property
+    def kinds(self) -> str:
+        """The table of the combinations of name and numbers there are."""
+        return f"segment_kinds_{self.number}"
 
 
 class Copies:
@@ -88,23 +93,27 @@ class Copies:
     def define(self, session: Session, latest: Latest) -> None:
         """Make each copy a table of one row per activity asked for: `person_no`, `name_no`, `occurred_on` and what is read.
 
-        Where the values of a field are numbered, the column has the field's name; NULL: no rule names the value.
+        Where the values of a field are numbered, the column has the field's name; 0: no rule names the value.
         """
         self.values = {field: {} for copy in self.all for field in copy.fields}
         for of in self.choices:
             for field, held in values_of(of, latest).items():
                 for text in held:
-                    self.values[field].setdefault(text, len(self.values[field]))
+                    self.values[field].setdefault(text, len(self.values[field]) + 1)
         session.register("segment_names", self._names())
         for field, numbers in self.values.items():
             session.register(f"segment_values_{field}", _numbered(numbers))
         for copy in self.all:
             session.define(copy.table, checked("segments/activities", self._query(copy)), materialize=True)
+            kinds = exp.select(*(column(key) for key in ("name_no", *copy.fields))).distinct()
+            kinds = kinds.from_(exp.to_table(copy.table))
+            session.define(copy.kinds, checked("segments/kinds", kinds), materialize=True)
 
     def forget(self, session: Session) -> None:
         """Drop the copies: their room is wanted for what was found in them."""
         for copy in self.all:
             session.drop(copy.table)
+            session.drop(copy.kinds)
 
     def _names(self) -> pa.Table:
         names = sorted(self.numbers)
@@ -129,7 +138,8 @@ class Copies:
             on = exp.EQ(this=column("value", alias), expression=column(FILTERS[field], "a"))
             values = exp.to_table(f"segment_values_{field}").as_(alias)
             query = query.join(values, on=on, join_type="left", copy=False)
-            query = query.select(exp.alias_(column("value_no", alias), field), copy=False)
+            number = exp.Coalesce(this=column("value_no", alias), expressions=[value(0)])
+            query = query.select(exp.alias_(number, field), copy=False)
         if copy.has_hours:
             hour = exp.Extract(this=exp.var("HOUR"), expression=column("local_at", "a"))
             query = query.select(exp.alias_(exp.cast(hour, "SMALLINT"), HOUR), copy=False)

@@ -12,7 +12,7 @@ from sqlglot import exp
 from segment_pipeline.lake.lake import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments import measuring
-from segment_pipeline.segments.choices import Latest, Shape
+from segment_pipeline.segments.choices import FILTERS, Latest, Shape
 from segment_pipeline.segments.conditions import (
     Bit,
     Bits,
@@ -50,8 +50,9 @@ def _followers(of: Activities) -> Iterator[Need]:
 
 
 def _need(measure: Measure, wide: frozenset[str]) -> Need:
-    shape = Shape.of(measure)
-    return Need(measure.of, frozenset(shape.fields), shape.wide | wide, shape.has_hours)
+    fields = frozenset(field for field in FILTERS if getattr(measure.of, field))
+    score = {"score"} if measure.of.score is not None else set()
+    return Need(measure.of, fields, Shape.of(measure).wide | wide | score, measure.of.local_hour is not None)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Hits:
         candidates: list[exp.Select] = []
         for number, selection in enumerate(self._selections()):
             name = f"segment_selection_{number}"
-            session.register(name, selection.rows(self.copies, self.latest))
+            selection.define(session, name, self.copies, self.latest)
             query = selection.chosen(name)
             if selection.shape.has_follower:
                 held = f"segment_candidates_{number}"

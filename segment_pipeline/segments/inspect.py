@@ -187,7 +187,7 @@ def _measured(session: Session, compilation: Compilation, rule: CountRule | SumR
         return "0"
     measure = condition.measure
     selection = Selection(Shape.of(measure), compilation.copies.of(measure.of.name), {measure.of: {"measure": 0}})
-    session.register("segment_explained", selection.rows(compilation.copies, compilation.latest(session)))
+    selection.define(session, "segment_explained", compilation.copies, compilation.latest(session))
     chosen = selection.chosen("segment_explained")
     if selection.shape.has_follower:
         session.define("segment_explained_items", checked("segments/explain", measuring.about_items(chosen)))

@@ -1,4 +1,4 @@
-"""The SQL that measures people: one GROUP BY for all counts by name, one join per set of filters for the others.
+"""The SQL that measures people: one GROUP BY for all counts by name, one join per way of counting for the others.
 
 The numbers a rule compares with travel in small Arrow tables that are joined, not in the text of a query.
 """
@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.lake import Session
 from segment_pipeline.segments.choices import Latest, Shape, first_day, values_of
 from segment_pipeline.segments.conditions import (
     Bits,
@@ -19,7 +20,7 @@ from segment_pipeline.segments.conditions import (
     SequenceCondition,
 )
 from segment_pipeline.segments.copies import HOUR, Copies, Copy
-from segment_pipeline.segments.expressions import column, either, masked, union, value, word, zero
+from segment_pipeline.segments.expressions import checked, column, either, masked, union, value, word, zero
 from segment_pipeline.segments.nodes import Activities
 
 PLACE = [("word", pa.int32()), ("mask", pa.int64())]
@@ -27,7 +28,7 @@ PLACE = [("word", pa.int32()), ("mask", pa.int64())]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One join of a copy with choices of one shape. `counts_for`: by choice, what a chosen activity is a row of:
+    """One join of a copy with choices of one shape, whatever they filter. `counts_for`: by choice, what a chosen activity is a row of:
 
     a `measure` to aggregate, or the `word` and `mask` of a condition that one such activity meets.
     """
@@ -41,55 +42,74 @@ class Selection:
         """Columns that say what a row counts for."""
         return tuple(next(iter(self.counts_for.values())))
 
-    def rows(self, copies: Copies, latest: Latest) -> pa.Table:
-        """One row per choice and combination of values it takes."""
+    def define(self, session: Session, name: str, copies: Copies, latest: Latest) -> None:
+        """Make `name` a table of one row per choice and kind of activity it takes: what `chosen` joins."""
+        session.register(f"{name}_choices", self._choices(copies, latest))
+        on: list[exp.Expr] = [exp.EQ(this=column("name_no", "k"), expression=column("name_no", "c"))]
+        for field in self.copy.fields:
+            asked = exp.EQ(this=column(field, "c"), expression=column(field, "k"))
+            on.append(exp.or_(exp.Is(this=column(field, "c"), expression=exp.null()), asked))
+        query = exp.select(*(column(key, "k") for key in ("name_no", *self.copy.fields)))
+        query = query.select(*(column(key, "c") for key in (*self.carried, *_LIMITS)), copy=False)
+        query = query.from_(exp.to_table(self.copy.kinds).as_("k"))
+        query = query.join(exp.to_table(f"{name}_choices").as_("c"), on=exp.and_(*on), copy=False)
+        session.define(name, checked("segments/selection", query), materialize=True)
+
+    def _choices(self, copies: Copies, latest: Latest) -> pa.Table:
+        # One row per choice and combination of values it takes; NULL: any value will do.
         found = []
         for of, target in self.counts_for.items():
             choices = values_of(of, latest)
-            numbered = [[copies.values[field][text] for text in choices[field]] for field in self.shape.fields]
-            for combination in product(*numbered):
-                fixed = {"name_no": copies.numbers[of.name], "from_day": first_day(of, copies.as_of)}
-                hours = dict(zip(("hour_from", "hour_to"), of.local_hour or (None, None), strict=True))
-                scores = dict(zip(("score_low", "score_high"), of.score or (None, None), strict=True))
-                fields = dict(zip(self.shape.fields, combination, strict=True))
-                found.append({**target, **fixed, **hours, **scores, **fields})
+            numbered = [[copies.values[field][text] for text in held] for field, held in choices.items()]
+            fixed = {"name_no": copies.numbers[of.name], "from_day": first_day(of, copies.as_of)}
+            hours = dict(zip(("hour_from", "hour_to"), of.local_hour or (None, None), strict=True))
+            scores = dict(zip(("score_low", "score_high"), of.score or (None, None), strict=True))
+            found += [
+                {**target, **fixed, **hours, **scores, **dict(zip(choices, combination, strict=True))}
+                for combination in product(*numbered)
+            ]
         schema = pa.schema(
             [
                 *([("measure", pa.int32())] if self.carried == ("measure",) else PLACE),
                 ("name_no", pa.int16()),
-                ("from_day", pa.date32()),
-                ("hour_from", pa.int16()),
-                ("hour_to", pa.int16()),
-                ("score_low", pa.float64()),
-                ("score_high", pa.float64()),
-                *[(field, pa.int32()) for field in self.shape.fields],
+                *_LIMITS.items(),
+                *[(field, pa.int32()) for field in self.copy.fields],
             ]
         )
         return pa.Table.from_pylist(found, schema=schema)
 
     def chosen(self, name: str) -> exp.Select:
-        """One row per activity and choice it meets, given the name of the view of `rows`; followers are not looked at."""
+        """One row per activity and choice it meets, given the name `define` was given; followers are not looked at."""
         on: list[exp.Expr] = [
-            exp.EQ(this=column(key, "a"), expression=column(key, "c")) for key in ("name_no", *self.shape.fields)
+            exp.EQ(this=column(key, "a"), expression=column(key, "c")) for key in ("name_no", *self.copy.fields)
         ]
         on.append(exp.GTE(this=column("occurred_on", "a"), expression=column("from_day", "c")))
         query = exp.select(column("person_no", "a"), *(column(key, "c") for key in self.carried))
-        query = query.select(*(column(key, "a") for key in sorted(self.shape.wide - {"score"})), copy=False)
+        query = query.select(*(column(key, "a") for key in sorted(self.shape.wide)), copy=False)
         query = query.from_(exp.to_table(self.copy.table).as_("a"), copy=False)
         query = query.join(exp.to_table(name).as_("c"), on=exp.and_(*on), copy=False)
-        if self.shape.has_hours:
+        if any(of.local_hour is not None for of in self.counts_for):
             query = query.where(_IN_HOURS.copy(), copy=False)
-        if self.shape.has_score:
+        if any(of.score is not None for of in self.counts_for):
             query = query.where(_IN_SCORES.copy(), copy=False)
         return query
 
 
+_LIMITS = {
+    "from_day": pa.date32(),
+    "hour_from": pa.int16(),
+    "hour_to": pa.int16(),
+    "score_low": pa.float64(),
+    "score_high": pa.float64(),
+}
 _IN_HOURS = exp.condition(
-    f"CASE WHEN c.hour_from < c.hour_to THEN a.{HOUR} >= c.hour_from AND a.{HOUR} < c.hour_to "
+    f"CASE WHEN c.hour_from IS NULL THEN TRUE WHEN c.hour_from < c.hour_to THEN a.{HOUR} >= c.hour_from AND a.{HOUR} < c.hour_to "
     f"ELSE a.{HOUR} >= c.hour_from OR a.{HOUR} < c.hour_to END",
     dialect="duckdb",
 )
-_IN_SCORES = exp.condition("a.score >= c.score_low AND a.score <= c.score_high", dialect="duckdb")
+_IN_SCORES = exp.condition(
+    "c.score_low IS NULL OR a.score >= c.score_low AND a.score <= c.score_high", dialect="duckdb"
+)
 # An instant later than the last purchase of it: nothing followed.
 _NOT_FOLLOWED = exp.condition("f.last_at IS NULL OR f.last_at < a.occurred_at", dialect="duckdb")
 _NEVER = exp.condition("n.last_at IS NULL", dialect="duckdb")
@@ -98,9 +118,7 @@ _NEVER = exp.condition("n.last_at IS NULL", dialect="duckdb")
 def unfollowed(selection: Selection, candidates: str, copies: Copies) -> exp.Select:
     """The candidates, which are chosen activities about an item, that no follower rules out."""
     shape = selection.shape
-    query = exp.select(
-        *(column(key, "a") for key in ("person_no", *selection.carried, *sorted(shape.wide - {"score"})))
-    )
+    query = exp.select(*(column(key, "a") for key in ("person_no", *selection.carried, *sorted(shape.wide))))
     query = query.from_(exp.to_table(candidates).as_("a"), copy=False)
     for alias, other, test in (("f", shape.not_followed_by, _NOT_FOLLOWED), ("n", shape.never, _NEVER)):
         if other is not None:
