@@ -50,7 +50,8 @@ SELECT coalesce(c.p, d.p) AS p, n.n, e.occurred_on AS day, {v} AS v{more}
 FROM events e
 JOIN names n ON n.name = e.name AND e.occurred_on >= n.since
 LEFT JOIN (SELECT record_key, p FROM who WHERE entity = 'customer' AND source = 'shopify') c ON c.record_key = e.customer_key
-LEFT JOIN (SELECT record_key, p FROM who WHERE entity = 'device') d ON d.record_key = e.anonymous_id
+LEFT JOIN (SELECT record_key, p FROM who WHERE entity = 'device') d
+    ON d.record_key = CASE WHEN c.p IS NULL THEN e.anonymous_id END
 {join}
 WHERE coalesce(c.p, d.p) IS NOT NULL AND e.occurred_on <= {as_of} AND e.name {chosen} ('product_viewed', 'cart_added')
 """
@@ -293,10 +294,11 @@ def _hits(con: duckdb.DuckDBPyConnection, hand: Hand) -> None:
     )
     con.execute(
         f"""INSERT INTO hits SELECT c.p, c.b // {WORD}, 1::BIGINT << (c.b % {WORD}) FROM candidates c
-        LEFT JOIN (SELECT p, item_no, max(seen) AS seen FROM (
-            SELECT s.p, g.item_no, s.seen FROM order_lines l JOIN sales s USING (source, order_key, updated_at)
-            JOIN goods g ON g.source = l.source AND g.product_key = l.product_key
-        ) b WHERE EXISTS (SELECT 1 FROM candidates c WHERE c.p = b.p AND c.item_no = b.item_no) GROUP BY p, item_no) b
+        LEFT JOIN (SELECT p, item_no, max(seen) AS seen FROM wide b
+            WHERE n = (SELECT n FROM names WHERE name = 'product_bought')
+            AND EXISTS (SELECT 1 FROM candidates c WHERE c.p = b.p AND c.item_no = b.item_no)
+            GROUP BY p, item_no
+        ) b
         USING (p, item_no) WHERE b.seen IS NULL OR b.seen < c.seen"""
     )
     _others(con, hand)
