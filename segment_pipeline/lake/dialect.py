@@ -93,6 +93,9 @@ def literal(value: Value) -> str:
 
 @lru_cache(maxsize=1024)
 def _parameters(text: str) -> tuple[tuple[int, int, str], ...]:
+    if "$" not in text:
+        # Statements made by code bind nothing, and are long.
+        return ()
     tokens = sqlglot.tokenize(text, read="duckdb")
     found = []
     for mark, name in itertools.pairwise(tokens):

@@ -70,7 +70,9 @@ def _rebuild_day(session: Session, history: History, day: date, segments: Collec
         by_previous.setdefault(history.before(segment, day), []).append(segment)
     for number, (previous, names) in enumerate(by_previous.items()):
         _define_pair(session, history, day, previous, names)
-        session.define(f"changes_{number}", statement("segments", "changes"), materialize=True, as_of=day)
+        # The views a pair is made of are those of the next pair, too.
+        kept = len(by_previous) > 1
+        session.define(f"changes_{number}", statement("segments", "changes"), materialize=kept, as_of=day)
     made = " UNION ALL ".join(f"SELECT * FROM changes_{number}" for number in range(len(by_previous)))
     replace_segments(session, "membership_changes", made, day, segments)
 

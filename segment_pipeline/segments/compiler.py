@@ -116,14 +116,14 @@ class Compilation:
                 query = query.join(exp.to_table(table).as_(alias), on=on, join_type="left", copy=False)
             for number in words:
                 held = exp.Coalesce(this=column(word(number), alias), expressions=[zero()])
-                query = query.select(exp.alias_(held, word(number)), copy=False)
+                query = query.select(exp.alias_(held, word(number), copy=False), copy=False)
         for number in self.bits.personal_words:
             masks = [
                 masked(personal(condition.rule, self.traits, self.as_of), bit.mask)
                 for condition, bit in self.bits.personal.items()
                 if bit.word == number
             ]
-            query = query.select(exp.alias_(either(masks), word(number)), copy=False)
+            query = query.select(exp.alias_(either(masks), word(number), copy=False), copy=False)
         return query
 
 

@@ -1,6 +1,7 @@
 """Rules as boolean SQL over words of bits, one row per person; leaves about traits as boolean SQL over the traits.
 
-Every leaf is wrapped so that unknown is false. Values become literals here and nowhere else.
+Every leaf is wrapped so that unknown is false. Values become literals here and nowhere else. Nodes are made, not asked of
+sqlglot's functions where those would copy all that hangs below.
 """
 
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def word(number: int) -> str:
 
 def is_set(bit: Bit) -> exp.Expr:
     both = exp.BitwiseAnd(this=column(word(bit.word)), expression=exp.Literal.number(bit.mask))
-    return exp.NEQ(this=exp.paren(both), expression=exp.Literal.number(0))
+    return exp.NEQ(this=exp.Paren(this=both), expression=exp.Literal.number(0))
 
 
 def masked(condition: exp.Expr, mask: int) -> exp.Case:
@@ -121,7 +122,7 @@ def either(masks: Sequence[exp.Expr]) -> exp.Expr:
     if len(masks) == 1:
         return masks[0]
     middle = len(masks) // 2
-    return exp.paren(exp.BitwiseOr(this=either(masks[:middle]), expression=either(masks[middle:])))
+    return exp.Paren(this=exp.BitwiseOr(this=either(masks[:middle]), expression=either(masks[middle:])))
 
 
 def nothing(**columns: str) -> exp.Select:
@@ -144,14 +145,14 @@ class Expressions:
             case AnyOf(rules):
                 return _join(exp.Or, [self.of(child) for child in rules], empty=False)
             case NoneOf(rules):
-                return exp.Not(this=exp.paren(_join(exp.Or, [self.of(child) for child in rules], empty=False)))
+                return exp.Not(this=exp.Paren(this=_join(exp.Or, [self.of(child) for child in rules], empty=False)))
             case MemberRule(segment):
                 return self.of(self.segments[segment].where)
         found = literals(rule)
         if found is None:
             raise ConfigError(f"the compiler does not know {type(rule).__name__}")
         held = [is_set(self.bits.of(condition)) for condition in found.set_]
-        held += [exp.Not(this=exp.paren(is_set(self.bits.of(condition)))) for condition in found.unset]
+        held += [exp.Not(this=exp.Paren(this=is_set(self.bits.of(condition)))) for condition in found.unset]
         return _join(exp.And, held, empty=True)
 
 
@@ -203,16 +204,20 @@ def _join(kind: type[exp.And] | type[exp.Or], parts: list[exp.Expr], *, empty: b
         return exp.Boolean(this=empty)
     # Halved, not chained: a rule of a thousand terms stays shallow.
     if len(parts) == 1:
-        return exp.paren(parts[0])
+        return exp.Paren(this=parts[0])
     middle = len(parts) // 2
     left, right = _join(kind, parts[:middle], empty=empty), _join(kind, parts[middle:], empty=empty)
-    return exp.paren(kind(this=left, expression=right))
+    return exp.Paren(this=kind(this=left, expression=right))
 
 
 def _distance(lat: float, lon: float) -> exp.Expr:
     """Kilometres along the great circle (haversine) from the person's place."""
-    half_lat = exp.Radians(this=exp.paren(exp.Sub(this=column("lat"), expression=value(lat)))) / exp.Literal.number(2)
-    half_lon = exp.Radians(this=exp.paren(exp.Sub(this=column("lon"), expression=value(lon)))) / exp.Literal.number(2)
+    half_lat = exp.Radians(
+        this=exp.Paren(this=exp.Sub(this=column("lat"), expression=value(lat)))
+    ) / exp.Literal.number(2)
+    half_lon = exp.Radians(
+        this=exp.Paren(this=exp.Sub(this=column("lon"), expression=value(lon)))
+    ) / exp.Literal.number(2)
     sines = exp.Pow(this=exp.Sin(this=half_lat), expression=exp.Literal.number(2))
     sines_lon = exp.Pow(this=exp.Sin(this=half_lon.copy()), expression=exp.Literal.number(2))
     cosines = exp.Cos(this=exp.Radians(this=column("lat"))) * exp.Cos(this=exp.Radians(this=value(lat)))
@@ -231,7 +236,7 @@ def _inside(corners: tuple[tuple[float, float], ...]) -> exp.Expr:
             exp.GTE(this=column("lat"), expression=value(low)), exp.LT(this=column("lat"), expression=value(high))
         )
         slope = (lon_b - lon_a) / (lat_b - lat_a)
-        offset = exp.paren(exp.Sub(this=column("lat"), expression=value(lat_a)))
+        offset = exp.Paren(this=exp.Sub(this=column("lat"), expression=value(lat_a)))
         edge = exp.Add(this=exp.Mul(this=offset, expression=value(slope)), expression=value(lon_a))
         hit = exp.and_(between, exp.LT(this=column("lon"), expression=edge))
         crossings.append(exp.Case(ifs=[exp.If(this=hit, true=exp.Literal.number(1))], default=exp.Literal.number(0)))
@@ -241,7 +246,7 @@ def _inside(corners: tuple[tuple[float, float], ...]) -> exp.Expr:
     for crossing in crossings[1:]:
         total = exp.Add(this=total, expression=crossing)
     odd = exp.EQ(
-        this=exp.Mod(this=exp.paren(total), expression=exp.Literal.number(2)), expression=exp.Literal.number(1)
+        this=exp.Mod(this=exp.Paren(this=total), expression=exp.Literal.number(2)), expression=exp.Literal.number(1)
     )
     unknown = exp.or_(
         exp.Is(this=column("lat"), expression=exp.null()), exp.Is(this=column("lon"), expression=exp.null())

@@ -75,14 +75,11 @@ def problems(
 
 def _spread(by_name: Mapping[str, Segment], found: dict[str, list[str]]) -> None:
     # What leans on a wrong segment cannot be trusted either.
-    waiting = [segment for segment in by_name.values() if segment.name not in found]
-    for _ in by_name:
-        for segment in [one for one in waiting if references(one.where) & found.keys()]:
-            wrong = min(references(segment.where) & found.keys())
-            found[segment.name] = [
-                f"{segment.place}: segment {segment.name} refers to segment {wrong}, which is wrong itself"
-            ]
-            waiting.remove(segment)
+    leaning = {name: names for name, one in by_name.items() if name not in found and (names := references(one.where))}
+    while wrong := {name: min(names & found.keys()) for name, names in leaning.items() if names & found.keys()}:
+        for name, other in wrong.items():
+            found[name] = [f"{by_name[name].place}: segment {name} refers to segment {other}, which is wrong itself"]
+            del leaning[name]
 
 
 def _head(segment: Segment) -> Iterator[str]:
