@@ -27,9 +27,14 @@ Rows = Sequence[dict[str, Any]]
 FEW_ROWS = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
     "spark.sql.adaptive.enabled": "false",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m",
+    # With one compiler the code cache is 48 MB and full after a thousand statements; each step of the metaspace is a full GC.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m -XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=512m",
 }
+# Many statements of few rows each: compiling an expression costs more than evaluating it. Expressions one by one are compared as
+# compiled; here the statements made of them are.
+MANY_STATEMENTS = FEW_ROWS | {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 # Rooms whose tests start processes and wait for them.
 LONGEST_FIRST = ("engines", "defs", "end_to_end", "audiences")
@@ -61,12 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((n for n, f in enumerate(folders) if f in item.path.parents), len(folders)))
 
 
-def engine_of(name: str, folder: Path) -> Engine:
-    """An engine for a lake in `folder`; `both` asks DuckDB and Spark the same and compares."""
+def engine_of(name: str, folder: Path, conf: Mapping[str, str] = FEW_ROWS) -> Engine:
+    """An engine for a lake in `folder`; `both` asks DuckDB and Spark the same and compares. `conf`: Spark's."""
     duckdb = DuckDBEngine(memory="1GB", threads=2, spill=folder / "spill")
     if name == "duckdb":
         return duckdb
-    spark = SparkEngine(master="local[2]", memory="1GB", scratch=str(folder / "scratch"), conf=FEW_ROWS)
+    spark = SparkEngine(master="local[1]", memory="1GB", scratch=str(folder / "scratch"), conf=conf)
     return spark if name == "spark" else BothEngines(duckdb, spark)
 
 
@@ -95,18 +100,25 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the demo has run once with 300 households; shared by all workers, to be read only."""
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A home of this name that `make` has made, the first time any worker asks for it."""
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
-    home = shared / "demo"
-    with (shared / "demo.lock").open("a") as lock:
+    home = shared / name
+    with (shared / f"{name}.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "report.json").exists():
-            run_cli("demo", "--home", str(home), "--households", "300")
+        lock.seek(0)
+        if not lock.read():
+            make(home)
+            lock.write("made")
     return home
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the demo has run once with 300 households; shared by all workers, to be read only."""
+    return made_once(tmp_path_factory, "demo", lambda home: run_cli("demo", "--home", str(home), "--households", "300"))
 
 
 @pytest.fixture

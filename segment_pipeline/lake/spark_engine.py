@@ -58,8 +58,12 @@ class SparkEngine:
         self.conf = tuple(sorted((conf or {}).items()))
 
     def connect(self) -> "SparkConnection":
-        session = _session(self.master, self.memory, self.conf)
-        return SparkConnection(session.newSession(), f"{self.scratch}/{uuid.uuid4().hex}")
+        session = _session(self.master, self.memory, self.conf).newSession()
+        # There is one Spark in a process: a new session begins with what the first engine's `conf` said.
+        for key, value in self.conf:
+            if session.conf.isModifiable(key):
+                session.conf.set(key, value)
+        return SparkConnection(session, f"{self.scratch}/{uuid.uuid4().hex}")
 
 
 @cache
@@ -82,6 +86,12 @@ def _session(master: str, memory: str, conf: tuple[tuple[str, str], ...]) -> "Sp
         "spark.master": master,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # What it keeps for a page nobody looks at: plans, and each of their metrics, of a thousand statements.
+        "spark.sql.ui.retainedExecutions": "10",
+        "spark.ui.retainedJobs": "10",
+        "spark.ui.retainedStages": "10",
+        "spark.ui.retainedTasks": "100",
+        "spark.sql.maxPlanStringLength": "1000",
         "spark.driver.memory": _java_size(memory),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
@@ -186,13 +196,18 @@ class SparkConnection:
             reader.parquet(*files).createOrReplaceTempView(name)
 
     def register(self, name: str, rows: pa.Table) -> None:
+        from pyspark.sql.pandas.types import from_arrow_schema
+
         with engine_errors(f"register {name}"):
+            readable = _readable(rows)
             folder = self._folder()
             fs, path = commits.filesystem(folder)
             fs.makedirs(path, exist_ok=True)
             with fs.open(f"{path}/rows.parquet", "wb") as file:
-                parquet.write_table(_readable(rows), file)
-            self.session.read.parquet(folder).createOrReplaceTempView(name)
+                parquet.write_table(readable, file)
+            # Without a schema Spark runs a job to find it.
+            schema = from_arrow_schema(readable.schema, prefer_timestamp_ntz=True)
+            self.session.read.schema(schema).parquet(folder).createOrReplaceTempView(name)
 
     def records(self, name: str, files: Sequence[str], path: Sequence[str]) -> None:
         with engine_errors(f"records {name}"):

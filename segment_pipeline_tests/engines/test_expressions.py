@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
 from segment_pipeline.lake.spark_engine import engine_errors
+from segment_pipeline_tests.conftest import FEW_ROWS, MANY_STATEMENTS, engine_of
 
 ODD_TEXTS = [
     None, "", " ", "plain", "Ünïcødé", "emoji 🙂👩‍👩‍👧", "it's", "back\\slash", "tab\there", "new\nline", 'quote"d', "%_", "ß ŉ ǰ ﬁ", "İi Iı",
@@ -184,6 +186,13 @@ def test_json(both_lake: Lake) -> None:
         "id", f"from_json(x, '{shape}')", "json_type(x)", "json_type(x, '$.l')", "json_extract_string(x, '$.id')", "json_extract_string(x, '$.t')",
         "json_extract_string(x, '$.f')", "json_extract_string(x, '$.o.p')", "json_extract_string(x, '$.l')", "json_valid(x)",
     )  # fmt: skip
+
+
+def test_each_engine_of_a_process_has_its_own_settings(tmp_path: Path) -> None:
+    for conf in (FEW_ROWS, MANY_STATEMENTS, FEW_ROWS):
+        with Lake(str(tmp_path / "lake"), engine_of("spark", tmp_path, conf)).session() as session:
+            spark = session.connection.session  # type: ignore[attr-defined]
+            assert {key: spark.conf.get(key) for key in conf} == conf
 
 
 def test_a_construct_without_a_rule_is_refused_naming_statement_and_construct() -> None:
