@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
+from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake, Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
@@ -172,9 +173,9 @@ _PURCHASES: Final[tuple[_Group, ...]] = (
     (("order_money", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ("order_money",)),
     (("product_classes", "share_values", "class_values", "goods_orders", "line_refunds"), ()),
     (("line_money",), ("line_refunds", "goods_orders", "person_sales", "return_parts", "refunds_as_of")),
-    (("line_groups",), ("line_money",)),
-    (("person_lines", "shares", "department_facts"), ("line_groups",)),
+    (("person_lines",), ()),
 )
+_DIMENSIONS: Final = ("department", "category", "collection")
 _BEHAVIOUR: Final[tuple[_Group, ...]] = (
     (("declared_facts",), ("golden_fields", "person_accounts", "person_records", "accounts")),
     (("contact_visits", "event_contacts", "met", "contact_persons"), ("met", "event_contacts")),
@@ -202,7 +203,8 @@ def build_traits(
         activities.define_persons(session, as_of)
         define_purchases(session, as_of, values)
         shares = session.replace("trait_shares", statement("profiles", "trait_shares"), {"as_of": [as_of]}, as_of=as_of)
-        session.drop("shares")
+        for name in ("shares", *(f"shares_{dimension}" for dimension in _DIMENSIONS), "known_spend"):
+            session.drop(name)
         _define_behaviour(session, as_of, identity_rules or IdentityRules(), timezone, values)
         known = landed(session, ("orders", "events", "messages"), as_of)
         flags = {f"{name}_landed": is_known for name, is_known in known.items()}
@@ -222,6 +224,12 @@ def define_purchases(session: Session, as_of: date, values: dict[str, Any]) -> N
         session.scan(name)
     once(session, "revised_refunds", statement("profiles", "revised_refunds"), scans=("refunds",))
     _compute(session, _PURCHASES, values)
+    for dimension in _DIMENSIONS:
+        session.define(f"shares_{dimension}", statement("profiles", "shares"), materialize=True, dimension=dimension)
+    session.drop("line_money")
+    parts = (f"SELECT {literal(name)} AS dimension, * FROM shares_{name}" for name in _DIMENSIONS)
+    session.define("shares", " UNION ALL ".join(parts))
+    _compute(session, ((("known_spend", "department_facts"), ()),), values)
 
 
 def _define_behaviour(

@@ -9,6 +9,6 @@ FROM (
         row_number() OVER (PARTITION BY s.person_no ORDER BY s.spend_365d DESC, s.value_no) AS place
     FROM shares AS s
     JOIN share_values AS v ON v.value_no = s.value_no
-    WHERE v.dimension = 'department'
+    WHERE s.dimension = 'department'
 ) AS ranked
 GROUP BY person_no

@@ -1,14 +1,11 @@
 -- One row per (person, value of a dimension): money spent on it in the 365 days to as_of and to date; `lines_365d` 0: nothing
--- bought. What only one class of products has, as most collections, is summed already.
-SELECT g.person_no, v.value_no, g.spend_365d, g.spend_total, g.lines_365d
-FROM line_groups AS g
-JOIN class_values AS v ON v.class_no = g.class_no
-WHERE v.alone
-UNION ALL
+-- bought. A dimension at a time, or what is being summed of all three would be in memory at once.
 SELECT
-    g.person_no, v.value_no,
-    CAST(sum(g.spend_365d) AS DECIMAL(18,4)), CAST(sum(g.spend_total) AS DECIMAL(18,4)), max(g.lines_365d)
-FROM line_groups AS g
-JOIN class_values AS v ON v.class_no = g.class_no
-WHERE NOT v.alone
-GROUP BY g.person_no, v.value_no
+    l.person_no, v.value_no,
+    CAST(coalesce(sum(CASE WHEN l.recent THEN l.spend END), 0) AS DECIMAL(18,4)) AS spend_365d,
+    CAST(coalesce(sum(l.spend), 0) AS DECIMAL(18,4)) AS spend_total,
+    CAST(count(CASE WHEN l.sold_recent THEN 1 END) AS INTEGER) AS lines_365d
+FROM line_money AS l
+JOIN class_values AS v ON v.class_no = l.class_no
+WHERE v.dimension = $dimension
+GROUP BY l.person_no, v.value_no

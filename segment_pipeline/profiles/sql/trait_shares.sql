@@ -17,5 +17,5 @@ FROM (
     FROM (SELECT person_no, value_no, spend_365d, spend_total FROM shares ORDER BY person_no) AS s
     JOIN people AS p ON p.person_no = s.person_no
     JOIN share_values AS v ON v.value_no = s.value_no
-    JOIN person_lines AS t ON t.person_no = s.person_no
+    JOIN known_spend AS t ON t.person_no = s.person_no
 ) AS known

@@ -18,9 +18,13 @@ LEFT = (
     "buyers",
     "lifetime_buyers",
     "person_lines",
-    "shares",
+    "shares_department",
+    "shares_category",
+    "shares_collection",
+    "known_spend",
     "department_facts",
 )
+DIMENSIONS = ("department", "category", "collection")
 COUNTED = " + ".join(f"(SELECT count(*) FROM {name})" for name in LEFT)
 
 # Each leaves a table of one of the names above, or one that a later one reads. The company has no returns and no exchanges, and
@@ -102,7 +106,7 @@ BY_HAND = {
                 unnest([department, category, collection]) AS value FROM held_products
         ) WHERE value IS NOT NULL""",
     "classes": """
-        SELECT DISTINCT class_no, value_no
+        SELECT DISTINCT class_no, dimension, value_no
         FROM held_products JOIN values_of ON value = CASE dimension
             WHEN 'department' THEN department WHEN 'category' THEN category ELSE collection END""",
     "bought": """
@@ -116,33 +120,33 @@ BY_HAND = {
         LEFT JOIN (
             SELECT source, order_key, line_number, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
         ) AS g ON g.order_key = CASE WHEN s.refunded THEN l.order_key END AND g.source = l.source AND g.line_number = l.line_number""",
-    "groups_of": """
-        SELECT
-            person_no, class_no, CAST(sum(spend) AS DECIMAL(18,4)) AS spend_total,
-            CAST(coalesce(sum(CASE WHEN recent THEN spend END), 0) AS DECIMAL(18,4)) AS spend_365d,
-            CAST(coalesce(sum(CASE WHEN recent AND is_markdown THEN spend END), 0) AS DECIMAL(18,4)) AS markdown_365d,
-            CAST(count(CASE WHEN recent THEN 1 END) AS INTEGER) AS lines_365d,
-            CAST(count(CASE WHEN recent AND dated THEN 1 END) AS INTEGER) AS dated_lines_365d,
-            CAST(count(CASE WHEN recent AND fresh THEN 1 END) AS INTEGER) AS new_lines_365d
-        FROM bought GROUP BY ALL""",
-    # Every product of the company has a value in each dimension.
     "person_lines": """
         SELECT
-            person_no, sum(spend_365d) AS sold_365d, sum(markdown_365d) AS markdown_365d,
-            sum(dated_lines_365d) AS dated_lines_365d, sum(new_lines_365d) AS new_lines_365d, sum(spend_total) AS known_total
-        FROM groups_of GROUP BY ALL""",
-    "shares": """
+            person_no, sum(spend) FILTER (recent) AS sold_365d, coalesce(sum(spend) FILTER (recent AND is_markdown), 0) AS markdown_365d,
+            count(*) FILTER (recent AND dated) AS dated_lines_365d, count(*) FILTER (recent AND fresh) AS new_lines_365d
+        FROM bought GROUP BY ALL""",
+    # One dimension after the other: all three at once do not fit into the memory, and cost twice as much.
+    **{
+        f"shares_{dimension}": f"""
         SELECT
-            person_no, value_no, CAST(sum(spend_365d) AS DECIMAL(18,4)) AS spend_365d,
-            CAST(sum(spend_total) AS DECIMAL(18,4)) AS spend_total, max(lines_365d) AS lines_365d
-        FROM groups_of JOIN classes USING (class_no) GROUP BY ALL""",
+            person_no, value_no, CAST(coalesce(sum(CASE WHEN recent THEN spend END), 0) AS DECIMAL(18,4)) AS spend_365d,
+            CAST(coalesce(sum(spend), 0) AS DECIMAL(18,4)) AS spend_total, count(CASE WHEN recent THEN 1 END) AS lines_365d
+        FROM bought JOIN classes USING (class_no) WHERE dimension = '{dimension}' GROUP BY ALL"""
+        for dimension in DIMENSIONS
+    },
+    "known_spend": """
+        SELECT * FROM (SELECT person_no, sum(spend_365d) AS department_365d, sum(spend_total) AS department_total FROM shares_department GROUP BY ALL)
+        LEFT JOIN (SELECT person_no, sum(spend_365d) AS category_365d, sum(spend_total) AS category_total FROM shares_category GROUP BY ALL)
+            USING (person_no)
+        LEFT JOIN (SELECT person_no, sum(spend_365d) AS collection_365d, sum(spend_total) AS collection_total FROM shares_collection GROUP BY ALL)
+            USING (person_no)""",
     "department_facts": """
         SELECT
             person_no, count(CASE WHEN lines_365d > 0 THEN 1 END) AS departments_365d,
             min(CASE WHEN place = 1 AND spend_365d > 0 THEN value END) AS top_department
         FROM (
             SELECT s.*, v.value, row_number() OVER (PARTITION BY person_no ORDER BY spend_365d DESC, value_no) AS place
-            FROM shares AS s JOIN values_of AS v USING (value_no) WHERE dimension = 'department'
+            FROM shares_department AS s JOIN values_of AS v USING (value_no)
         ) GROUP BY ALL""",
 }  # fmt: skip
 FACTS = ("identities", "orders", "order_lines", "refunds", "products", "stores")
