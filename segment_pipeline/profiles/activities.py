@@ -101,11 +101,7 @@ def define_activities(
     """
     wanted = set(ACTIVITY_COLUMNS if columns is None else columns)
     parts = tellers(names)
-    define_persons(session, as_of, materialize=False)
-    if not people_defined:
-        session.define("people", statement("profiles", "people"), materialize=True)
-    named = "profile_id" in wanted
-    session.define("activity_persons", statement("profiles", "activity_persons"), materialize=True, named=named)
+    define_numbered_persons(session, as_of, named="profile_id" in wanted, people_defined=people_defined)
     define_products(session, as_of)
     session.define("activity_products", _all_or_none("products_as_of", wanted & OF_PRODUCTS))
     session.scan("campaigns")
@@ -158,6 +154,18 @@ def define_persons(session: Session, as_of: date, *, materialize: bool = True) -
     # A snapshot is there when it has a row: asking the table's log would open it once more.
     if not session.value("SELECT count(*) FROM persons"):
         raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
+
+
+def define_numbered_persons(
+    session: Session, as_of: date, *, named: bool = False, people_defined: bool = False
+) -> None:
+    """Define activity_persons, whose each record of a snapshot is by the number of the person in people(profile_id, person_no),
+    which is defined as well unless it is there. `named`: with ids beside the numbers. Raises ContractError without a snapshot.
+    """
+    define_persons(session, as_of, materialize=False)
+    if not people_defined:
+        session.define("people", statement("profiles", "people"), materialize=True)
+    session.define("activity_persons", statement("profiles", "activity_persons"), materialize=True, named=named)
 
 
 def define_sales(session: Session, as_of: date) -> None:

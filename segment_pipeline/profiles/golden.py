@@ -18,9 +18,7 @@ from segment_pipeline.records import Window
 
 
 def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
-    """Define golden_fields and consent_states from the views `persons` (whose each record is), people (persons, numbered) and
-    accounts (numbered)."""
-    session.define("known_people", "SELECT person_no, profile_id FROM people")
+    """Define golden_fields and consent_states from the views activity_persons (whose each record is) and accounts (numbered)."""
     session.define("person_records", statement("profiles", "account_persons"), materialize=True)
     _define_survivors(session, as_of, rules, timezone)
 

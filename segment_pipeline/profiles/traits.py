@@ -168,7 +168,7 @@ TRAITS: Final = tuple(
 # What is computed in turn, and what nothing reads afterwards: dropped then, or it would still take its part of the memory.
 _Group = tuple[tuple[str, ...], tuple[str, ...]]
 _PURCHASES: Final[tuple[_Group, ...]] = (
-    (("people", "buyer_records", "refunds_as_of", "returned_orders", "return_parts", "order_refunds"), ()),
+    (("buyer_records", "refunds_as_of", "returned_orders", "return_parts", "order_refunds"), ()),
     (("person_sales", "prepaid_facts"), ("order_refunds", "returned_orders", "buyer_records")),
     (("order_money", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ("order_money",)),
     (("product_classes", "share_values", "class_values", "goods_orders", "line_refunds"), ()),
@@ -180,7 +180,7 @@ _BEHAVIOUR: Final[tuple[_Group, ...]] = (
     (("declared_facts",), ("golden_fields", "person_accounts", "person_records", "accounts")),
     (("contact_visits", "event_contacts", "met", "contact_persons"), ("met", "event_contacts")),
     (("event_facts", "campaigns_as_of", "message_facts", "survey_facts"), ("contact_persons", "contact_visits")),
-    (("person_sources", "reach_facts"), ("person_identifiers", "consent_states", "persons")),
+    (("person_sources", "reach_facts"), ("person_identifiers", "consent_states", "activity_persons")),
 )
 _VIEWS: Final = frozenset({"order_money", "goods_orders", "event_contacts"})
 
@@ -200,7 +200,7 @@ def build_traits(
     """
     with session_of(lake, run) as session:
         values = trait_values(as_of, rules or TraitRules(), timezone)
-        activities.define_persons(session, as_of)
+        activities.define_numbered_persons(session, as_of)
         define_purchases(session, as_of, values)
         shares = session.replace("trait_shares", statement("profiles", "trait_shares"), {"as_of": [as_of]}, as_of=as_of)
         for name in ("shares", *(f"shares_{dimension}" for dimension in _DIMENSIONS), "known_spend"):
@@ -217,7 +217,8 @@ def build_traits(
 
 
 def define_purchases(session: Session, as_of: date, values: dict[str, Any]) -> None:
-    """Define what orders and their lines say of each of the `persons`: the facts of the traits of purchases, and the shares."""
+    """Define what orders and their lines say of each of the people, whom activity_persons numbers: the
+    facts of the traits of purchases, and the shares."""
     identity.define_orders(session, as_of, numbered=False)
     activities.define_products(session, as_of)
     for name in ("order_lines", "refunds", "stores"):
@@ -239,7 +240,7 @@ def _define_behaviour(
     timezone: str,
     values: dict[str, Any],
 ) -> None:
-    """Define what events, messages, answers, consents and accounts say of each of the `persons`."""
+    """Define what events, messages, answers, consents and accounts say of each of the people."""
     identity.register_rules(session, identity_rules)
     for name in ("messages", "survey_answers", "campaigns", "suppressions"):
         session.scan(name)

@@ -1,6 +1,6 @@
 -- One row per person with an account: each field from the most trusted account that knows it; name and address as units.
 SELECT
-    k.profile_id,
+    g.person_no,
     n.first_name, n.last_name, d.street, d.city, d.region, d.postcode, d.country,
     g.birth_date, g.birth_day, g.gender, g.loyalty_id, g.loyalty_balance,
     g.age_band, g.income_band, g.household_type, g.children, g.occupation
@@ -33,6 +33,5 @@ FROM (
     ) AS a ON a.record_no = p.record_no
     GROUP BY p.person_no
 ) AS g
-JOIN known_people AS k ON k.person_no = g.person_no
 LEFT JOIN accounts AS n ON n.record_no = g.name_of
 LEFT JOIN accounts AS d ON d.record_no = g.address_of

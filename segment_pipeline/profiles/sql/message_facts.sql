@@ -1,6 +1,6 @@
 -- One row per person who clicked in the 90 days to as_of or ever responded to a campaign.
 SELECT
-    x.profile_id,
+    x.person_no,
     count(CASE WHEN m.type = 'clicked' AND m.channel = 'email' AND m.occurred_on > $days_90 THEN 1 END) AS email_clicks_90d,
     list_sort(array_agg(DISTINCT coalesce(g.name, m.campaign_key)) FILTER (
         WHERE m.type = 'responded' AND coalesce(g.name, m.campaign_key) IS NOT NULL
@@ -13,4 +13,4 @@ JOIN contact_persons AS x
     AND x.email IS NOT DISTINCT FROM m.email
 LEFT JOIN campaigns_as_of AS g ON g.source = m.source AND g.campaign_key = m.campaign_key
 WHERE m.occurred_on <= $as_of AND m.type IN ('clicked', 'responded')
-GROUP BY x.profile_id
+GROUP BY x.person_no

@@ -1,8 +1,4 @@
 -- One row per person: the sources that know them, sorted.
 SELECT person_no, list_sort(array_agg(source)) AS sources
-FROM (
-    SELECT DISTINCT w.person_no, p.source
-    FROM persons AS p
-    JOIN people AS w ON w.profile_id = p.profile_id
-) AS known
+FROM (SELECT DISTINCT person_no, source FROM activity_persons) AS known
 GROUP BY person_no

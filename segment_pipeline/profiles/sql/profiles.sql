@@ -17,6 +17,6 @@ FROM (
     GROUP BY person_no
 ) AS p
 JOIN known_people AS k ON k.person_no = p.person_no
-LEFT JOIN golden_fields AS g ON g.profile_id = k.profile_id
+LEFT JOIN golden_fields AS g ON g.person_no = p.person_no
 LEFT JOIN best_contacts AS e ON e.person_no = p.person_no AND e.identifier_type = 'email'
 LEFT JOIN best_contacts AS t ON t.person_no = p.person_no AND t.identifier_type = 'phone'

@@ -1,15 +1,15 @@
 -- One row per person who declared a department or interests by the end of as_of: the newest department, every interest.
 SELECT
-    profile_id,
+    person_no,
     max(CASE WHEN department_place = 1 AND asks = 'department' THEN answer END) AS preferred_department,
     list_sort(array_agg(DISTINCT answer) FILTER (WHERE asks = 'interest')) AS interests
 FROM (
     SELECT
-        profile_id, asks, answer,
-        row_number() OVER (PARTITION BY profile_id, asks ORDER BY answered_at DESC, answer) AS department_place
+        person_no, asks, answer,
+        row_number() OVER (PARTITION BY person_no, asks ORDER BY answered_at DESC, answer) AS department_place
     FROM (
         SELECT
-            x.profile_id, a.answer, a.answered_at,
+            x.person_no, a.answer, a.answered_at,
             CASE WHEN list_contains($department_questions, a.question_key) THEN 'department' ELSE 'interest' END AS asks
         FROM survey_answers AS a
         JOIN contact_persons AS x
@@ -21,4 +21,4 @@ FROM (
             AND (list_contains($department_questions, a.question_key) OR list_contains($interest_questions, a.question_key))
     ) AS declared
 ) AS placed
-GROUP BY profile_id
+GROUP BY person_no

@@ -159,7 +159,7 @@ def traits(company: Company) -> int:
 
 def purchases(company: Company) -> int:
     with company.lake.session() as session:
-        activities.define_persons(session, company.as_of)
+        activities.define_numbered_persons(session, company.as_of)
         define_purchases(session, company.as_of, trait_values(company.as_of, TraitRules(), company.settings.timezone))
         return int(session.value(f"SELECT {COUNTED}"))
 
