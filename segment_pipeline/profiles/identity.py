@@ -136,6 +136,7 @@ def define_orders(session: Session, as_of: date, *, numbered: bool = True) -> No
     versions = "order_versions" if numbered else "unnumbered_orders"
     once(session, "order_versions", statement("profiles", versions), scans=("orders",), copy=numbered)
     once(session, "revised_orders", statement("profiles", "revised_orders"), scans=())
+    _define(session, "revised_versions", as_of=as_of)
     session.define("orders_as_of", statement("profiles", "orders_as_of"), as_of=as_of)
 
 

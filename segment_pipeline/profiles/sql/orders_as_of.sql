@@ -3,13 +3,5 @@ SELECT
     o.*,
     o.day > $as_of AS back_projected
 FROM order_versions AS o
-LEFT JOIN (
-    SELECT
-        c.source, c.order_key,
-        coalesce(max(c.updated_at) FILTER (WHERE c.day <= $as_of), min(c.updated_at)) AS updated_at
-    FROM order_versions AS c
-    JOIN revised_orders AS r ON r.source = c.source AND r.order_key = c.order_key
-    WHERE c.ordered_on <= $as_of
-    GROUP BY c.source, c.order_key
-) AS v ON v.source = o.source AND v.order_key = o.order_key
+LEFT JOIN revised_versions AS v ON v.source = o.source AND v.order_key = o.order_key
 WHERE o.ordered_on <= $as_of AND o.status <> 'test' AND (v.updated_at IS NULL OR v.updated_at = o.updated_at)
