@@ -158,7 +158,7 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
         "customers",
         [
             customer("shopify", k, date(2015, 1, 1), email=f"{k}@mail.io", phone=f"+1513555000{n}")
-            for n, k in enumerate(("granted", "withdrawn", "tie", "unasked", "customer", "bounced"))
+            for n, k in enumerate(("granted", "withdrawn", "tie", "unasked", "customer", "bounced", "again"))
         ]
         + [customer("shopify", f"tablet {n}", date(2015, 1, 1), email="till@mail.io") for n in range(11)],
     )
@@ -173,6 +173,8 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
             consent("email", "withdrawn@mail.io", "email", "denied", date(2017, 6, 2), source="square"),
             consent("email", "tie@mail.io", "email", "granted", noon),
             consent("email", "tie@mail.io", "email", "denied", noon),
+            consent("email", "again@mail.io", "email", "denied", noon),
+            consent("email", "again@mail.io", "email", "granted", date(2017, 6, 2)),
             consent("email", "customer@mail.io", "email", "granted", noon),
             consent("customer_key", "customer", "email", "denied", date(2017, 7, 1)),
             consent("email", "bounced@mail.io", "email", "granted", noon),
@@ -194,7 +196,7 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
         ],
     )
     found = traits(lake)
-    assert [k for k in sorted(found) if found[k]["email_reachable"]] == ["granted"]
+    assert [k for k in sorted(found) if found[k]["email_reachable"]] == ["again", "granted"]
     assert (found["granted"]["sms_reachable"], found["granted"]["ads_reachable"], found["tie"]["ads_reachable"]) == (
         True,
         True,

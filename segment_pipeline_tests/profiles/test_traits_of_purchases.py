@@ -247,3 +247,12 @@ def test_shares_are_of_spend_of_known_value_with_refunds_and_returns_off(lake: L
     assert a["markdown_share"] == 40 / 90
     # Two lines of known launch; the shoe was launched 30 days before, the shirt 334.
     assert a["new_arrival_share"] == 0.5
+
+
+def test_spend_without_a_marked_down_line_is_a_share_of_zero(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put("orders", [order("square", "O1", DAY, "30", customer_key="A")])
+    put("order_lines", [line("square", "O1", "1", DAY, "30")])
+    a = traits(lake)["A"]
+    # No launch is known of what was bought: of that nothing can be said.
+    assert (a["markdown_share"], a["new_arrival_share"]) == (0.0, None)
