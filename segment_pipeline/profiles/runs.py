@@ -24,7 +24,7 @@ HELD: Final[Mapping[str, frozenset[str]]] = {
     "customers": frozenset(),
     "products": frozenset(),
     "carts": frozenset({"lines", "currency"}),
-    "order_lines": frozenset({"gross", "discount", "ordered_on", "day"}),
+    "order_lines": frozenset({"gross", "discount", "ordered_on"}),
     "refunds": frozenset({"currency"}),
     "events": frozenset({"received_at", "lat", "lon", "country", "utm_source", "utm_medium", "day"}),
     "messages": frozenset({"received_at", "day"}),

@@ -10,6 +10,8 @@ from what a backfill makes of the same day. What is only asked of a window (sess
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -167,6 +169,7 @@ TRAITS: Final = tuple(
 
 # What is computed in turn, and what nothing reads afterwards: dropped then, or it would still take its part of the memory.
 _Group = tuple[tuple[str, ...], tuple[str, ...]]
+_Range = tuple[date, date]
 _PURCHASES: Final[tuple[_Group, ...]] = (
     (("buyer_records", "refunds_as_of", "returned_orders", "return_parts", "order_refunds"), ()),
     (("person_sales", "prepaid_facts"), ("order_refunds", "returned_orders", "buyer_records")),
@@ -175,6 +178,10 @@ _PURCHASES: Final[tuple[_Group, ...]] = (
     (("line_money",), ("line_refunds", "goods_orders", "person_sales", "return_parts", "refunds_as_of")),
     (("person_lines",), ()),
 )
+# Range of days after range of days: a join of all orders, or of their lines to all of them, does not fit into the memory. An engine
+# that expects filters to leave few of them makes its hash table of the orders whatever they are joined to.
+_BY_DAYS: Final = frozenset({"person_sales", "line_money"})
+ORDERS_AT_ONCE: Final = 2_500_000
 _DIMENSIONS: Final = ("department", "category", "collection")
 _BEHAVIOUR: Final[tuple[_Group, ...]] = (
     (("declared_facts",), ("golden_fields", "person_accounts", "person_records", "accounts")),
@@ -224,10 +231,11 @@ def define_purchases(session: Session, as_of: date, values: dict[str, Any]) -> N
     for name in ("order_lines", "refunds", "stores"):
         session.scan(name)
     once(session, "revised_refunds", statement("profiles", "revised_refunds"), scans=("refunds",))
-    _compute(session, _PURCHASES, values)
+    ranges = list(_ranges_of_days(session))
+    _compute(session, _PURCHASES, values, ranges)
     for dimension in _DIMENSIONS:
         session.define(f"shares_{dimension}", statement("profiles", "shares"), materialize=True, dimension=dimension)
-    session.drop("line_money")
+    _drop(session, "line_money", ranges)
     parts = (f"SELECT {literal(name)} AS dimension, * FROM shares_{name}" for name in _DIMENSIONS)
     session.define("shares", " UNION ALL ".join(parts))
     _compute(session, ((("known_spend", "department_facts"), ()),), values)
@@ -252,12 +260,43 @@ def _define_behaviour(
     _compute(session, _BEHAVIOUR, values)
 
 
-def _compute(session: Session, groups: tuple[_Group, ...], values: dict[str, Any]) -> None:
+def _ranges_of_days(session: Session) -> Iterator[_Range]:
+    """Ranges that hold every day once: as many days as have ORDERS_AT_ONCE versions of orders, at least one."""
+    rows: Counter[date] = Counter()
+    for entry in session.lake.partitions("orders"):
+        rows[entry["day"]] += entry["rows"]
+    first, held = date.min, 0
+    for day in sorted(rows):
+        if held and held + rows[day] > ORDERS_AT_ONCE:
+            yield first, day - timedelta(days=1)
+            first, held = day, 0
+        held += rows[day]
+    yield first, date.max
+
+
+def _compute(
+    session: Session, groups: tuple[_Group, ...], values: dict[str, Any], ranges: Sequence[_Range] = ()
+) -> None:
     for computed, done_with in groups:
         for name in computed:
-            session.define(name, statement("profiles", name), materialize=name not in _VIEWS, **_wanted(name, values))
+            query, wanted = statement("profiles", name), _wanted(name, values)
+            if name not in _BY_DAYS:
+                session.define(name, query, materialize=name not in _VIEWS, **wanted)
+                continue
+            for part, (first, last) in _parts(name, ranges).items():
+                session.define(part, query, materialize=True, first=first, last=last, **wanted)
+            session.define(name, " UNION ALL ".join(f"SELECT * FROM {part}" for part in _parts(name, ranges)))
         for name in done_with:
-            session.drop(name)
+            _drop(session, name, ranges)
+
+
+def _drop(session: Session, name: str, ranges: Sequence[_Range]) -> None:
+    for each in (name, *_parts(name, ranges)):
+        session.drop(each)
+
+
+def _parts(name: str, ranges: Sequence[_Range]) -> dict[str, _Range]:
+    return {f"{name}_{at}": days for at, days in enumerate(ranges)} if name in _BY_DAYS else {}
 
 
 def _define_identifiers(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:

@@ -256,3 +256,34 @@ def test_spend_without_a_marked_down_line_is_a_share_of_zero(lake: Lake, put: Pu
     a = traits(lake)["A"]
     # No launch is known of what was bought: of that nothing can be said.
     assert (a["markdown_share"], a["new_arrival_share"]) == (0.0, None)
+
+
+def test_traits_do_not_depend_on_how_many_orders_are_joined_at_once(
+    lake: Lake, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("customers", [customer("square", "A", date(2015, 1, 1))])
+    put("products", [product("square", "shoe", department="Shoes")])
+    put(
+        "orders",
+        [
+            order("square", "O1", date(2017, 3, 1), "50", customer_key="A", status="open"),
+            order("square", "O1", date(2017, 3, 1), "50", updated=date(2017, 3, 9), customer_key="A"),
+            order("square", "O2", date(2017, 3, 5), "20", customer_key="A"),
+            order("square", "R", DAY, "-30", customer_key="A", kind="return", parent_order_key="O1"),
+        ],
+    )
+    put(
+        "order_lines",
+        [
+            line("square", "O1", "1", date(2017, 3, 1), "50", product_key="shoe"),
+            line("square", "O1", "1", date(2017, 3, 1), "50", updated=date(2017, 3, 9), product_key="shoe"),
+            line("square", "O2", "1", date(2017, 3, 5), "20", product_key="shoe"),
+            line("square", "R", "return:1", DAY, "-30", product_key="shoe"),
+        ],
+    )
+    put("refunds", [refund("square", "F", "O2", date(2017, 3, 7), "5", line_number="1")])
+    at_once, shares = traits(lake), rows(lake, "trait_shares")
+    monkeypatch.setattr("segment_pipeline.profiles.traits.ORDERS_AT_ONCE", 1)
+    assert (traits(lake), rows(lake, "trait_shares")) == (at_once, shares)
+    assert (at_once["A"]["orders_total"], at_once["A"]["spend_total"]) == (2, money("35"))
+    assert [(r["value"], r["spend_total"]) for r in shares] == [("Shoes", money("35"))]

@@ -1,5 +1,6 @@
 -- One row per line of goods of a person by the end of as_of, what was given back for it off: sold lines on the sale's day,
 -- returned lines on the day of the order they give back, or their own where none is named. `spend` NULL: no rate.
+-- Of orders whose versions are stored under these days: their lines are as well.
 SELECT
     person_no, class_no, spend,
     ordered_on > $days_365 AS recent,
@@ -24,5 +25,6 @@ FROM (
         ON r.order_key = CASE WHEN g.refunded_lines THEN l.order_key END
         AND r.source = l.source
         AND r.line_number = l.line_number
+    WHERE l.day BETWEEN $first AND $last AND g.day BETWEEN $first AND $last
 ) AS lines
 WHERE person_no IS NOT NULL

@@ -1,7 +1,7 @@
 -- One row per return or exchange made by the end of as_of: its net without what was bought (negative), what was bought in it,
 -- and whether the order it gives back is held.
 SELECT
-    o.source, o.order_key, o.updated_at, o.person_no, o.parent_order_key, o.ordered_on,
+    o.source, o.day, o.order_key, o.updated_at, o.person_no, o.parent_order_key, o.ordered_on,
     CASE WHEN o.kind = 'exchange' THEN coalesce(l.returned, 0) ELSE o.net_base END AS returned,
     CASE WHEN o.kind = 'exchange' THEN o.net_base - coalesce(l.returned, 0) ELSE 0 END AS bought,
     p.order_key IS NOT NULL AS linked
