@@ -128,7 +128,11 @@ def demo_copy(demo_home: Path, tmp_path: Path) -> Path:
 
 
 def run_cli(
-    *arguments: str, home: Path | None = None, code: int = 0, variables: Mapping[str, str] | None = None
+    *arguments: str,
+    home: Path | None = None,
+    code: int = 0,
+    variables: Mapping[str, str] | None = None,
+    timeout: float | None = 600,
 ) -> str:
     """The command line as a process of its own, with a clean environment and `variables`; returns its standard output."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("SEGMENT_PIPELINE_", "DAGSTER_"))}
@@ -136,7 +140,7 @@ def run_cli(
     options = ["--home", str(home)] if home else []
     done = subprocess.run(
         [sys.executable, "-m", "segment_pipeline.cli", *options, *arguments],
-        env=environ, capture_output=True, text=True, timeout=600, check=False,
+        env=environ, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     assert done.returncode == code, f"exit {done.returncode}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return done.stdout

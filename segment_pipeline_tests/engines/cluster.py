@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,10 +41,15 @@ class Cluster:
         return output
 
     def kill(self, name: str) -> None:
-        """Kill a daemon and what it started, without a word of warning: a worker with its executor."""
+        """Kill a daemon and what it started, without a word of warning: a worker with its executor. Returns when all have ended."""
+        group = self.processes[name].pid
         with suppress(ProcessLookupError):
-            os.killpg(self.processes[name].pid, signal.SIGKILL)
+            os.killpg(group, signal.SIGKILL)
         self.processes[name].wait()
+        until = time.monotonic() + WAIT
+        while running([group]):
+            assert time.monotonic() < until, f"{name} cannot be killed"
+            time.sleep(0.05)
 
 
 @contextmanager
@@ -64,6 +69,17 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
     finally:
         for name in made.processes:
             made.kill(name)
+
+
+def running(groups: Collection[int]) -> list[int]:
+    """Processes of these groups that still run; one that has ended and is not yet collected by its parent does not."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, _, of, *_ = file.read_text().rpartition(")")[2].split()
+            if int(of) in groups and state not in "ZX":
+                found.append(int(file.parent.name))
+    return found
 
 
 def _said(output: Path, pattern: re.Pattern[str]) -> str:

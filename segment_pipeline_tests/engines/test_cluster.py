@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline_tests.conftest import MANY_STATEMENTS
 from segment_pipeline_tests.engines.both import compare
-from segment_pipeline_tests.engines.cluster import cluster
+from segment_pipeline_tests.engines.cluster import cluster, running
 from segment_pipeline_tests.engines.conftest import settings_of
 from segment_pipeline_tests.engines.job import planned
 
@@ -89,18 +89,7 @@ def test_a_day_on_a_cluster_is_the_same_when_a_worker_is_killed_in_the_middle(sm
     for name, rows in derived(small_copy).items():
         compare(expected[name], rows, name)
     assert expected["memberships"].num_rows > 0
-    assert not running(group=[process.pid for process in spark.processes.values()])
-
-
-def running(group: Collection[int]) -> list[int]:
-    """Processes of these groups that still run; one that has ended and is not yet collected by its parent does not."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            state, _, of, *_ = file.read_text().rpartition(")")[2].split()
-            if int(of) in group and state not in "ZX":
-                found.append(int(file.parent.name))
-    return found
+    assert not running([process.pid for process in spark.processes.values()])
 
 
 def run(home: Path, master: str, errors: Path, *, at_traits: Callable[[], None]) -> list[dict[str, Any]]:
