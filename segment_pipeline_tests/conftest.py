@@ -124,7 +124,15 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo_copy(demo_home: Path, tmp_path: Path) -> Path:
     """A copy of the demo's home to write to."""
-    return Path(shutil.copytree(demo_home, tmp_path / "demo", ignore=shutil.ignore_patterns("running", "spill")))
+    return copied(demo_home, tmp_path / "demo")
+
+
+def copied(home: Path, to: Path) -> Path:
+    """A copy of a home whose settings name the copy, so that nothing is written to the original."""
+    shutil.copytree(home, to, ignore=shutil.ignore_patterns("running", "spill"))
+    settings = to / "settings.env"
+    settings.write_text(settings.read_text().replace(str(home), str(to)))
+    return to
 
 
 def run_cli(

@@ -1,6 +1,5 @@
 """Lakes whose engine is Spark, lakes that ask both engines the same, and a small company for both to work on."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.conftest import engine_of, made_once, run_cli
+from segment_pipeline_tests.conftest import copied, engine_of, made_once, run_cli
 
 # So few that a tool's minimum holds an audience: the demo says so and ends with 1.
 SMALL = ("--households", "60", "--days", "2")
@@ -35,7 +34,7 @@ def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_copy(small_home: Path, tmp_path: Path) -> Path:
     """A copy of it to write to."""
-    return Path(shutil.copytree(small_home, tmp_path / "small", ignore=shutil.ignore_patterns("running", "spill")))
+    return copied(small_home, tmp_path / "small")
 
 
 @contextmanager

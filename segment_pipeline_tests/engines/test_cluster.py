@@ -118,6 +118,8 @@ def run(home: Path, master: str, errors: Path, *, at_traits: Callable[[], None])
         assert job.wait() == 0, errors.read_text()[-3000:]
         return said
     finally:
+        if job.stdout is not None:
+            job.stdout.close()
         with suppress(ProcessLookupError):
             os.killpg(job.pid, signal.SIGKILL)
         job.wait()
