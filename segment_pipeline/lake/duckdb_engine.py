@@ -4,7 +4,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote as quoted
@@ -123,13 +123,16 @@ class DuckDBConnection:
                 f"SELECT CAST(unnest(json_extract(content, {literal(elements)})) AS VARCHAR) AS record FROM {read}",
             )
 
-    def define(self, name: str, sql: str, *, materialize: bool, label: str | None = None) -> None:
+    def define(
+        self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None
+    ) -> None:
         if not materialize:
             self._view(name, sql, label=label)
             return
         with engine_errors(label or name):
             self.drop(name)
-            self.raw.execute(f"CREATE TEMP TABLE {quote(name)} AS {sql}").fetchall()
+            with self._joins_as_written() if as_written else nullcontext():
+                self.raw.execute(f"CREATE TEMP TABLE {quote(name)} AS {sql}").fetchall()
             self._kinds[name.lower()] = "TABLE"
 
     def drop(self, name: str) -> None:
@@ -209,6 +212,14 @@ class DuckDBConnection:
             f"hive_partitioning = true, hive_types = {{{types}}}" if table.partition_by else "hive_partitioning = false"
         )
         return f"read_parquet({literal(list(files))}, union_by_name = {literal(by_name)}, {hive})"
+
+    @contextmanager
+    def _joins_as_written(self) -> Iterator[None]:
+        self.raw.execute("SET disabled_optimizers = 'build_side_probe_side'")
+        try:
+            yield
+        finally:
+            self.raw.execute("RESET disabled_optimizers")
 
     def _view(self, name: str, sql: str, *, label: str | None = None) -> None:
         with engine_errors(label or name):

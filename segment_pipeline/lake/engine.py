@@ -54,8 +54,13 @@ class Connection(Protocol):
         or gzip by their suffix, and each line is a record, valid JSON or not.
         """
 
-    def define(self, name: str, sql: str, *, materialize: bool, label: str | None = None) -> None:
-        """Make `name` a view of a query, or a temporary table of its rows; `label` is what errors call it."""
+    def define(
+        self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None
+    ) -> None:
+        """Make `name` a view of a query, or a temporary table of its rows; `label` is what errors call it.
+
+        `as_written`: see Statement.
+        """
 
     def drop(self, name: str) -> None:
         """Forget a view or temporary table, if it is there."""

@@ -211,7 +211,8 @@ class Session:
     def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
         """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
         label = f"{query.name} as {name}" if isinstance(query, Statement) else name
-        self.connection.define(name, _text(query, values), materialize=materialize, label=label)
+        as_written = isinstance(query, Statement) and query.as_written
+        self.connection.define(name, _text(query, values), materialize=materialize, as_written=as_written, label=label)
 
     def drop(self, name: str) -> None:
         self.connection.drop(name)

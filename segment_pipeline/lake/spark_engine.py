@@ -223,7 +223,15 @@ class SparkConnection:
                 sql = f"SELECT explode({function}(content)) AS record FROM `{name}_pages`"
                 self._spark_view(name, sql, label=name)
 
-    def define(self, name: str, sql: str, *, materialize: bool, label: str | None = None) -> None:
+    def define(
+        self,
+        name: str,
+        sql: str,
+        *,
+        materialize: bool,
+        as_written: bool = False,  # noqa: ARG002  Spark sees how large a side is before it joins
+        label: str | None = None,
+    ) -> None:
         label = label or name
         if not materialize:
             self._spark_view(name, render(sql, label), label=label)

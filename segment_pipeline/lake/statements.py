@@ -1,6 +1,6 @@
 """Named SQL: one file, one SELECT, beside the room that owns it. Loads and checks text; runs nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -10,14 +10,22 @@ from segment_pipeline.lake import dialect
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SELECT in DuckDB's dialect. `name` (`profiles/order_facts`) is what errors call it."""
+    """One SELECT in DuckDB's dialect. `name` (`profiles/order_facts`) is what errors call it.
+
+    `as_written`: a temporary table of it holds the right side of each join in memory, whatever the engine expects. For facts joined
+    by keys of several columns: an engine that takes those for independent expects no rows, and holds the facts instead.
+    """
 
     name: str
     text: str
+    as_written: bool = False
 
     def bound(self, **values: dialect.Value) -> str:
         """The text with its `$parameters` as literals; raises ContractError when they do not match."""
         return dialect.bind(self.text, values, name=self.name)
+
+    def joined_as_written(self) -> "Statement":
+        return replace(self, as_written=True)
 
 
 @cache

@@ -178,9 +178,10 @@ _PURCHASES: Final[tuple[_Group, ...]] = (
     (("line_money",), ("line_refunds", "goods_orders", "person_sales", "return_parts", "refunds_as_of")),
     (("person_lines",), ()),
 )
-# Range of days after range of days: a join of all orders, or of their lines to all of them, does not fit into the memory. An engine
-# that expects filters to leave few of them makes its hash table of the orders whatever they are joined to.
-_BY_DAYS: Final = frozenset({"person_sales", "line_money"})
+# Orders and lines are looked at as they come, whatever an engine expects of joins by several columns at once.
+_AS_WRITTEN: Final = frozenset({"person_sales", "line_money"})
+# Range of days after range of days: all orders to join lines to do not fit into the memory.
+_BY_DAYS: Final = frozenset({"line_money"})
 ORDERS_AT_ONCE: Final = 2_500_000
 _DIMENSIONS: Final = ("department", "category", "collection")
 _BEHAVIOUR: Final[tuple[_Group, ...]] = (
@@ -280,6 +281,8 @@ def _compute(
     for computed, done_with in groups:
         for name in computed:
             query, wanted = statement("profiles", name), _wanted(name, values)
+            if name in _AS_WRITTEN:
+                query = query.joined_as_written()
             if name not in _BY_DAYS:
                 session.define(name, query, materialize=name not in _VIEWS, **wanted)
                 continue

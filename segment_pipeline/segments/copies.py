@@ -104,7 +104,8 @@ class Copies:
         for field, numbers in self.values.items():
             session.register(f"segment_values_{field}", _numbered(numbers))
         for copy in self.all:
-            session.define(copy.table, checked("segments/activities", self._query(copy)), materialize=True)
+            query = checked("segments/activities", self._query(copy)).joined_as_written()
+            session.define(copy.table, query, materialize=True)
             kinds = exp.select(*(column(key) for key in ("name_no", *copy.fields))).distinct()
             kinds = kinds.from_(exp.to_table(copy.table))
             session.define(copy.kinds, checked("segments/kinds", kinds), materialize=True)

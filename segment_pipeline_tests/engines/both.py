@@ -60,9 +60,11 @@ class BothConnections:
         self.spark.records(name, files, path)
         self._same(f'SELECT * FROM "{name}"', f"records {name}")
 
-    def define(self, name: str, sql: str, *, materialize: bool, label: str | None = None) -> None:
+    def define(
+        self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None
+    ) -> None:
         self._note(label or name)
-        self.duckdb.define(name, sql, materialize=materialize, label=label)
+        self.duckdb.define(name, sql, materialize=materialize, as_written=as_written, label=label)
         self.spark.define(name, sql, materialize=materialize, label=label)
         if materialize:
             # Spark kept the rows as files: no need to ask it for them.

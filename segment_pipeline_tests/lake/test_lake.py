@@ -11,6 +11,7 @@ import pytest
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.statements import Statement
 from segment_pipeline.records import Window
 from segment_pipeline_tests.conftest import arrow_rows
 
@@ -181,3 +182,16 @@ def test_a_marker_is_kept_with_its_commit(lake: Lake) -> None:
 def test_a_path_the_engine_would_take_for_a_pattern_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the lake's path holds .: choose a folder without them"):
         Lake(str(tmp_path / "lake[1]"), DuckDBEngine())
+
+
+def test_joins_are_as_written_for_that_statement_alone(tmp_path: Path) -> None:
+    """Whether the engine may choose the side to hold is seen in its settings, from inside the statement and after it."""
+    told = Statement("told", "SELECT current_setting('disabled_optimizers') AS held")
+    with Lake(str(tmp_path / "lake"), DuckDBEngine()).session() as session:
+        session.define("chosen", told, materialize=True)
+        session.define("kept", told.joined_as_written(), materialize=True)
+        with pytest.raises(ContractError):
+            session.define("failed", Statement("failed", "SELECT nothing").joined_as_written(), materialize=True)
+        session.define("after", told, materialize=True)
+        found = {name: session.value(f"SELECT held FROM {name}") for name in ("chosen", "kept", "after")}
+    assert found == {"chosen": "", "kept": "build_side_probe_side", "after": ""}

@@ -1,5 +1,7 @@
 """What the compiler makes of whole catalogues is SQL that Spark's grammar takes too, statement by statement."""
 
+from typing import Any
+
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -26,9 +28,9 @@ def test_every_statement_of_a_run_parses_after_rendering(
     seen: dict[str, str] = {}
     define = DuckDBConnection.define
 
-    def noted(self: DuckDBConnection, name: str, sql: str, *, materialize: bool, label: str | None = None) -> None:
+    def noted(self: DuckDBConnection, name: str, sql: str, **how: Any) -> None:
         seen[name] = sql
-        define(self, name, sql, materialize=materialize, label=label)
+        define(self, name, sql, **how)
 
     monkeypatch.setattr(DuckDBConnection, "define", noted)
     compiled_members(lake, segments, WORLD)
