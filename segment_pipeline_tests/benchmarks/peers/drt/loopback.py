@@ -65,6 +65,7 @@ class State:
 def handler(state: State) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # connections are kept alive, for whoever keeps them
+        disable_nagle_algorithm = True  # the head and the body of an answer are sent apart: the latter would wait 40 ms
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
