@@ -174,8 +174,11 @@ _PURCHASES: Final[tuple[_Group, ...]] = (
     (("buyer_records", "refunds_as_of", "returned_orders", "return_parts", "order_refunds"), ()),
     (("person_sales", "prepaid_facts"), ("order_refunds", "returned_orders", "buyer_records")),
     (("order_money", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ("order_money",)),
-    (("product_classes", "share_values", "class_values", "goods_orders", "line_refunds"), ()),
-    (("line_money",), ("line_refunds", "goods_orders", "person_sales", "return_parts", "refunds_as_of")),
+    (("product_classes", "share_values", "class_values", "goods_returned", "goods_orders", "line_refunds"), ()),
+    (
+        ("line_money",),
+        ("line_refunds", "goods_orders", "goods_returned", "person_sales", "return_parts", "refunds_as_of"),
+    ),
     (("person_lines",), ()),
 )
 # Orders and lines are looked at as they come, whatever an engine expects of joins by several columns at once.
