@@ -1,14 +1,11 @@
 """The HTTP client against a real server on loopback: what is retried, what is not, and what an error may say."""
 
 import socket
-import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -17,109 +14,28 @@ from segment_pipeline import clock, redact
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.http import HttpClient, Response, RetryPolicy
 from segment_pipeline.pacing import retry_after
-
-Step = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Server:
-    """Plays one scripted step per request, the last one for ever, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
-        lock = threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _serve(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                with lock:
-                    headers = {name.lower(): value for name, value in self.headers.items()}
-                    outer.seen.append((self.command, self.path, headers, body))
-                    step = outer.steps.pop(0) if len(outer.steps) > 1 else outer.steps[0]
-                step(self)
-
-            do_GET = do_POST = do_DELETE = do_PUT = _serve
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def play(self, *steps: Step) -> None:
-        self.steps = list(steps)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def answer(status: int, body: bytes = b"{}", headers: Sequence[tuple[str, str]] = ()) -> Step:
-    def step(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers:
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return step
-
-
-def cut_short(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b"[1, 2, 3]")
-    handler.close_connection = True
-
-
-def cut_chunks(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Transfer-Encoding", "chunked")
-    handler.end_headers()
-    handler.wfile.write(b"9\r\n[1, 2, 3]\r\n")
-    handler.close_connection = True
-
-
-def of_unknown_length(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    handler.wfile.write(b"PK...")
-    handler.close_connection = True
-
-
-def reset(handler: BaseHTTPRequestHandler) -> None:
-    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    handler.close_connection = True
-    handler.connection.close()
-
-
-def never(released: threading.Event) -> Step:
-    def step(handler: BaseHTTPRequestHandler) -> None:
-        released.wait(10)
-        handler.close_connection = True
-
-    return step
+from segment_pipeline_tests.scripted_server import (
+    ScriptedServer,
+    Step,
+    answer,
+    cut_chunks,
+    cut_short,
+    never,
+    of_unknown_length,
+    reset,
+)
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     monkeypatch.setenv("SEGMENT_PIPELINE_NO_WAIT", "1")
-    running = Server()
+    running = ScriptedServer()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[HttpClient]:
+def client(server: ScriptedServer) -> Iterator[HttpClient]:
     with HttpClient(server.url, name="vendor", retry=RetryPolicy(attempts=3)) as made:
         yield made
 
@@ -132,14 +48,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("failure", [answer(503), answer(429), reset, cut_short, cut_chunks])
-def test_a_named_failure_is_tried_again(server: Server, client: HttpClient, failure: Step) -> None:
+def test_a_named_failure_is_tried_again(server: ScriptedServer, client: HttpClient, failure: Step) -> None:
     server.play(failure, answer(200, b"[1]"))
     assert client.json("GET", "/things") == [1]
     assert client.requests == len(server.seen) == 2
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 501, 302])
-def test_other_codes_are_not_tried_again(server: Server, client: HttpClient, status: int) -> None:
+def test_other_codes_are_not_tried_again(server: ScriptedServer, client: HttpClient, status: int) -> None:
     server.play(answer(status))
     with pytest.raises(ContractError, match=f"vendor: GET /things answered HTTP {status}"):
         client.request("GET", "/things")
@@ -147,14 +63,14 @@ def test_other_codes_are_not_tried_again(server: Server, client: HttpClient, sta
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_are_a_persons_work(server: Server, client: HttpClient, status: int) -> None:
+def test_refused_credentials_are_a_persons_work(server: ScriptedServer, client: HttpClient, status: int) -> None:
     server.play(answer(status))
     with pytest.raises(ConfigError, match="check the credentials"):
         client.request("GET", "/things")
     assert len(server.seen) == 1
 
 
-def test_a_redirect_is_not_followed(server: Server, client: HttpClient) -> None:
+def test_a_redirect_is_not_followed(server: ScriptedServer, client: HttpClient) -> None:
     """A redirected POST would become a GET, and credentials would travel with it."""
     server.play(answer(302, headers=[("Location", "/elsewhere")]), answer(200))
     with pytest.raises(ContractError):
@@ -162,19 +78,21 @@ def test_a_redirect_is_not_followed(server: Server, client: HttpClient) -> None:
     assert [path for _, path, _, _ in server.seen] == ["/things"]
 
 
-def test_cookies_are_not_kept(server: Server, client: HttpClient) -> None:
+def test_cookies_are_not_kept(server: ScriptedServer, client: HttpClient) -> None:
     server.play(answer(200, headers=[("Set-Cookie", "session=1")]), answer(200))
     client.request("GET", "/first")
     client.request("GET", "/second")
     assert "cookie" not in server.seen[1][2]
 
 
-def test_an_expected_code_is_an_answer(server: Server, client: HttpClient) -> None:
+def test_an_expected_code_is_an_answer(server: ScriptedServer, client: HttpClient) -> None:
     server.play(answer(404, b"none"))
     assert client.request("GET", "/x", expect=(404,)).content == b"none"
 
 
-def test_attempts_end_and_the_error_says_whether_it_may_have_arrived(server: Server, client: HttpClient) -> None:
+def test_attempts_end_and_the_error_says_whether_it_may_have_arrived(
+    server: ScriptedServer, client: HttpClient
+) -> None:
     server.play(answer(503), answer(429))
     with pytest.raises(TransientError) as caught:
         client.request("PUT", "/things")
@@ -183,7 +101,7 @@ def test_attempts_end_and_the_error_says_whether_it_may_have_arrived(server: Ser
 
 @pytest.mark.parametrize("failure", [reset, cut_short, answer(500)])
 def test_what_may_have_been_carried_out_is_not_repeated_blindly(
-    server: Server, client: HttpClient, failure: Step
+    server: ScriptedServer, client: HttpClient, failure: Step
 ) -> None:
     server.play(failure, answer(200))
     with pytest.raises(TransientError) as caught:
@@ -191,12 +109,12 @@ def test_what_may_have_been_carried_out_is_not_repeated_blindly(
     assert (len(server.seen), caught.value.sent) == (1, True)
 
 
-def test_a_limit_is_not_a_lost_answer_so_a_post_is_repeated(server: Server, client: HttpClient) -> None:
+def test_a_limit_is_not_a_lost_answer_so_a_post_is_repeated(server: ScriptedServer, client: HttpClient) -> None:
     server.play(answer(429), answer(200))
     assert client.request("POST", "/things", json={}).status_code == 200
 
 
-def test_an_idempotent_post_is_repeated(server: Server, client: HttpClient) -> None:
+def test_an_idempotent_post_is_repeated(server: ScriptedServer, client: HttpClient) -> None:
     server.play(reset, answer(200))
     assert client.request("POST", "/things", json={"a": 1}, idempotent=True).status_code == 200
     assert server.seen[0][3] == server.seen[1][3] == b'{"a": 1}'
@@ -215,7 +133,7 @@ def test_a_host_that_is_down_was_not_reached() -> None:
     assert "could not connect" in str(caught.value)
 
 
-def test_silence_ends_at_the_read_timeout(server: Server) -> None:
+def test_silence_ends_at_the_read_timeout(server: ScriptedServer) -> None:
     released = threading.Event()
     server.play(never(released))
     with HttpClient(server.url, timeout=(1, 0.2), retry=RetryPolicy(attempts=1)) as impatient:
@@ -248,13 +166,13 @@ def test_retry_after_is_read_in_every_form(monkeypatch: pytest.MonkeyPatch, valu
     assert retry_after({"retry-after": value, "date": format_datetime(NOW, usegmt=True)}) == seconds
 
 
-def test_retry_after_is_obeyed(server: Server, client: HttpClient, waits: list[float]) -> None:
+def test_retry_after_is_obeyed(server: ScriptedServer, client: HttpClient, waits: list[float]) -> None:
     server.play(answer(429, headers=[("Retry-After", "7")]), answer(200))
     client.request("GET", "/things")
     assert 7.0 <= waits[0] <= 7.5
 
 
-def test_backoff_grows_with_full_jitter_and_stays_under_its_cap(server: Server, waits: list[float]) -> None:
+def test_backoff_grows_with_full_jitter_and_stays_under_its_cap(server: ScriptedServer, waits: list[float]) -> None:
     server.play(answer(503))
     policy = RetryPolicy(attempts=8, base_seconds=1, cap_seconds=4)
     with HttpClient(server.url, retry=policy) as client, pytest.raises(TransientError):
@@ -263,14 +181,14 @@ def test_backoff_grows_with_full_jitter_and_stays_under_its_cap(server: Server, 
     assert all(0 <= wait <= min(4, 2**n) for n, wait in enumerate(waits))
 
 
-def test_a_wait_beyond_the_total_is_not_begun(server: Server, waits: list[float]) -> None:
+def test_a_wait_beyond_the_total_is_not_begun(server: ScriptedServer, waits: list[float]) -> None:
     server.play(answer(429, headers=[("Retry-After", "3600")]))
     with HttpClient(server.url, retry=RetryPolicy(total_seconds=60)) as client, pytest.raises(TransientError) as caught:
         client.request("GET", "/things")
     assert (waits, caught.value.retry_after) == ([], 3600.0)
 
 
-def test_requests_keep_to_every_rate(server: Server, waits: list[float]) -> None:
+def test_requests_keep_to_every_rate(server: ScriptedServer, waits: list[float]) -> None:
     server.play(answer(200))
     with HttpClient(server.url, rates=[(2, 1.0), (3, 60.0)]) as client:
         for _ in range(4):
@@ -279,7 +197,7 @@ def test_requests_keep_to_every_rate(server: Server, waits: list[float]) -> None
     assert 55 < waits[1] <= 61  # fourth: over 3 a minute
 
 
-def test_a_limit_met_by_one_thread_holds_all(server: Server, waits: list[float]) -> None:
+def test_a_limit_met_by_one_thread_holds_all(server: ScriptedServer, waits: list[float]) -> None:
     """The next request of anyone waits as well, not only the one that was refused."""
     server.play(answer(429, headers=[("Retry-After", "30")]), answer(200))
     with HttpClient(server.url, retry=RetryPolicy(attempts=1)) as client:
@@ -289,7 +207,7 @@ def test_a_limit_met_by_one_thread_holds_all(server: Server, waits: list[float])
     assert 29 < waits[0] <= 30
 
 
-def test_a_200_can_be_a_failure_by_its_body(server: Server) -> None:
+def test_a_200_can_be_a_failure_by_its_body(server: ScriptedServer) -> None:
     def classify(response: Response) -> SegmentPipelineError | None:
         throttled = b"THROTTLED" in response.content
         return TransientError("the shop is throttled", retry_after=0.0) if throttled else None
@@ -313,27 +231,27 @@ class ExpiringToken:
         self.token = "new"
 
 
-def test_an_expired_token_is_renewed_once(server: Server) -> None:
+def test_an_expired_token_is_renewed_once(server: ScriptedServer) -> None:
     server.play(answer(401), answer(200))
     with HttpClient(server.url, auth=ExpiringToken()) as client:
         assert client.request("POST", "/things", json={}).status_code == 200
     assert [headers["x-token"] for _, _, headers, _ in server.seen] == ["old", "new"]
 
 
-def test_a_renewed_token_that_is_refused_is_a_persons_work(server: Server) -> None:
+def test_a_renewed_token_that_is_refused_is_a_persons_work(server: ScriptedServer) -> None:
     server.play(answer(401))
     with HttpClient(server.url, auth=ExpiringToken()) as client, pytest.raises(ConfigError):
         client.request("GET", "/things")
     assert len(server.seen) == 2
 
 
-def test_a_page_on_another_host_is_refused_so_the_token_stays_here(server: Server, client: HttpClient) -> None:
+def test_a_page_on_another_host_is_refused_so_the_token_stays_here(server: ScriptedServer, client: HttpClient) -> None:
     with pytest.raises(ContractError, match="another host"):
         client.request("GET", "http://127.0.0.1:1/elsewhere")
     assert client.requests == 0
 
 
-def test_an_oversized_answer_is_refused(server: Server) -> None:
+def test_an_oversized_answer_is_refused(server: ScriptedServer) -> None:
     server.play(answer(200, b"x" * 200_000))
     with (
         HttpClient(server.url, max_response_bytes=100_000) as client,
@@ -342,14 +260,14 @@ def test_an_oversized_answer_is_refused(server: Server) -> None:
         client.request("GET", "/things")
 
 
-def test_an_answer_that_is_not_json_is_a_broken_contract(server: Server, client: HttpClient) -> None:
+def test_an_answer_that_is_not_json_is_a_broken_contract(server: ScriptedServer, client: HttpClient) -> None:
     server.play(answer(200, b"<html>mary@example.com"))
     with pytest.raises(ContractError, match="not JSON") as caught:
         client.json("GET", "/things")
     assert "mary" not in str(caught.value)
 
 
-def test_a_download_is_the_bytes_as_sent(server: Server, client: HttpClient, tmp_path: Path) -> None:
+def test_a_download_is_the_bytes_as_sent(server: ScriptedServer, client: HttpClient, tmp_path: Path) -> None:
     server.play(answer(200, bytes(range(256)) * 1000))
     client.download("/export", tmp_path / "export.zip", params={"start": "20180101T00"})
     assert (tmp_path / "export.zip").read_bytes() == bytes(range(256)) * 1000
@@ -357,33 +275,35 @@ def test_a_download_is_the_bytes_as_sent(server: Server, client: HttpClient, tmp
 
 
 @pytest.mark.parametrize("failure", [cut_short, cut_chunks, of_unknown_length, reset])
-def test_a_cut_download_leaves_no_file(server: Server, client: HttpClient, tmp_path: Path, failure: Step) -> None:
+def test_a_cut_download_leaves_no_file(
+    server: ScriptedServer, client: HttpClient, tmp_path: Path, failure: Step
+) -> None:
     server.play(failure)
     with pytest.raises((TransientError, ContractError)):
         client.download("/export", tmp_path / "export.zip")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cut_download_is_tried_again(server: Server, client: HttpClient, tmp_path: Path) -> None:
+def test_a_cut_download_is_tried_again(server: ScriptedServer, client: HttpClient, tmp_path: Path) -> None:
     server.play(cut_short, answer(200, b"whole"))
     client.download("/export", tmp_path / "export.zip")
     assert (tmp_path / "export.zip").read_bytes() == b"whole"
 
 
-def test_an_expected_absence_writes_no_file(server: Server, client: HttpClient, tmp_path: Path) -> None:
+def test_an_expected_absence_writes_no_file(server: ScriptedServer, client: HttpClient, tmp_path: Path) -> None:
     server.play(answer(404, b"no data"))
     assert client.download("/export", tmp_path / "export.zip", expect=(404,)).status_code == 404
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_signed_link_elsewhere_is_fetched_without_our_credentials(server: Server, tmp_path: Path) -> None:
+def test_a_signed_link_elsewhere_is_fetched_without_our_credentials(server: ScriptedServer, tmp_path: Path) -> None:
     server.play(answer(200, b"rows"))
     with HttpClient("http://localhost:1", auth=ExpiringToken()) as client:
         client.download(server.url + "/result?sig=1", tmp_path / "rows")
     assert "x-token" not in server.seen[0][2]
 
 
-def test_threads_share_a_client(server: Server) -> None:
+def test_threads_share_a_client(server: ScriptedServer) -> None:
     server.play(answer(200, b"1"))
     with HttpClient(server.url) as client:
         threads = [threading.Thread(target=lambda: [client.json("GET", "/x") for _ in range(25)]) for _ in range(4)]
@@ -396,7 +316,7 @@ def test_threads_share_a_client(server: Server) -> None:
 
 @pytest.mark.parametrize("failure", [answer(404, b"mary@example.com"), answer(503, b"s3cr3t"), reset, cut_short])
 def test_no_query_body_or_token_appears_in_an_error_or_a_log(
-    server: Server, client: HttpClient, failure: Step, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer, client: HttpClient, failure: Step, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     server.play(failure)
