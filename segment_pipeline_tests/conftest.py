@@ -19,6 +19,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_engine import SparkEngine
 from segment_pipeline.lake.tables import table
 from segment_pipeline_tests.engines.both import BothEngines
+from segment_pipeline_tests.engines.named import NamedOnSpark
 from segment_pipeline_tests.postgres import server as postgres_server
 
 Rows = Sequence[dict[str, Any]]
@@ -76,8 +77,23 @@ def engine_of(name: str, folder: Path, conf: Mapping[str, str] = FEW_ROWS) -> En
 
 
 @pytest.fixture
-def lake(tmp_path: Path, request: pytest.FixtureRequest) -> Lake:
-    return Lake(str(tmp_path / "lake"), engine_of(request.config.getoption("--engine"), tmp_path))
+def engine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The engine `--engine` names. Of a test marked `also_on_spark` the statements named there are asked of Spark too, and must be."""
+    chosen, mark = request.config.getoption("--engine"), request.node.get_closest_marker("also_on_spark")
+    if mark is None or chosen != "duckdb":
+        yield engine_of(chosen, tmp_path)
+        return
+    duckdb, spark = engine_of("duckdb", tmp_path), engine_of("spark", tmp_path, MANY_STATEMENTS)
+    assert isinstance(duckdb, DuckDBEngine)
+    assert isinstance(spark, SparkEngine)
+    named = NamedOnSpark(duckdb, spark, mark.args)
+    yield named
+    assert named.compared == named.names, f"without rows to compare: {named.names - named.compared}"
+
+
+@pytest.fixture
+def lake(tmp_path: Path, engine: Engine) -> Lake:
+    return Lake(str(tmp_path / "lake"), engine)
 
 
 @pytest.fixture

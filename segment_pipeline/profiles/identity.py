@@ -286,11 +286,9 @@ def _unique(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_events(session: Session, as_of: date, before: date | None) -> dict[str, int]:
     """Replace the events of `as_of`, compared with the snapshot `before` (None: there is none); counts by kind."""
-    session.define(
-        "states",
-        f"{statement('profiles', 'blocked_values').text}\nUNION ALL\n{statement('profiles', 'refused_links').text}",
-        materialize=True,
-    )
+    for name in ("blocked_values", "refused_links"):
+        session.define(name, statement("profiles", name))
+    session.define("states", "SELECT * FROM blocked_values UNION ALL SELECT * FROM refused_links", materialize=True)
     if before is None:
         session.define("changes", "SELECT * FROM states WHERE FALSE")
     else:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from segment_pipeline.lake.engine import Engine
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import NOW, World
-from segment_pipeline_tests.conftest import engine_of
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +17,8 @@ def _still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
-    made = World(tmp_path, engine=engine_of(request.config.getoption("--engine"), tmp_path))
+def world(tmp_path: Path, engine: Engine) -> Iterator[World]:
+    made = World(tmp_path, engine=engine)
     yield made
     made.ledger.close()
 

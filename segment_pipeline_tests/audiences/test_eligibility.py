@@ -140,6 +140,9 @@ def test_two_addresses_of_which_one_is_granted_send_that_one(world: World, tool:
     assert tool.held() == {("new@shop.test", None)}
 
 
+@pytest.mark.also_on_spark(
+    "audiences/drawn", "audiences/holders", "audiences/kept_members", "audiences/variants", "audiences/verdicts"
+)
 def test_holdouts_are_drawn_once_and_follow_the_person_through_an_alias(world: World, tool: Tool) -> None:
     people = [Person(f"p{i}", f"p{i}@shop.test") for i in range(40)]
     world.people(people)
@@ -200,6 +203,7 @@ def test_claims_hold_even_when_the_lower_audience_is_synced_first_and_alone(worl
     assert [(r.unchanged, r.requests) for r in again] == [(1, 0), (1, 0)]
 
 
+@pytest.mark.also_on_spark("audiences/claimed")
 def test_a_held_audience_keeps_its_last_claims(world: World, tool: Tool) -> None:
     world.people([Person(f"p{i}", f"p{i}@shop.test") for i in range(3)])
     guarded = open_guards().__class__(minimum=3)

@@ -52,6 +52,15 @@ def test_two_people_with_the_same_identifiers_are_one_key_until_both_left(world:
     assert tool.held() == set()
 
 
+@pytest.mark.also_on_spark("audiences/desired_records", "audiences/record_owners")
+@pytest.mark.parametrize("tool", ["one_record"], indirect=True)
+def test_who_shares_a_phone_has_a_record_of_their_own(world: World, tool: Tool) -> None:
+    world.people([ANN, BOB])
+    report = world.sync(audience(), tool)
+    assert (report.eligible, report.desired, tool.held()) == (2, 2, {(A, P), (B, P)})
+    assert sorted(r["owners"] for r in world.rows("audience_members")) == [["ann"], ["bob"]]
+
+
 @pytest.mark.parametrize("changed", [(A, Q), ("new@shop.test", P), ("new@shop.test", Q), (None, P), (A, None)])
 def test_changed_identifiers_are_a_rekey(world: World, tool: Tool, changed: tuple[str | None, str | None]) -> None:
     world.people([ANN, Person("cat", "cat@shop.test")])
@@ -97,6 +106,7 @@ def test_an_alias_of_an_owner_sends_nothing(world: World, tool: Tool) -> None:
     assert (report.unchanged, report.requests, tool.calls()) == (2, 0, calls)
 
 
+@pytest.mark.also_on_spark("audiences/external_ids")
 def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) -> None:
     from segment_pipeline.records import IdentifierRule
 

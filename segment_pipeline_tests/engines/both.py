@@ -105,12 +105,17 @@ class BothConnections:
         self.spark.close()
 
     def _note(self, name: str) -> None:
-        self.engine.seen.add(name.partition(" as ")[0].partition(",")[0])
+        self.engine.seen.add(statement_of(name))
 
     def _same(self, sql: str, name: str) -> pa.Table:
         expected = self.duckdb.table(sql, name=name)
         compare(expected, self.spark.table(sql, name=name), name)
         return expected
+
+
+def statement_of(label: str) -> str:
+    """The name of the statement in what errors call it (`profiles/touches as touches`)."""
+    return label.partition(" as ")[0].partition(",")[0]
 
 
 def compare(expected: pa.Table, got: pa.Table, name: str) -> None:

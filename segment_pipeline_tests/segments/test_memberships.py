@@ -198,6 +198,7 @@ def test_an_id_that_changed_and_a_person_who_then_leaves_is_data(lake: Lake) -> 
     assert changes(lake)[1:] == [(D2, "buyer", "older", "exited", "data", D1)]
 
 
+@pytest.mark.also_on_spark("segments/heirs", "segments/touched")
 def test_two_members_who_turn_out_to_be_one_make_no_change(lake: Lake) -> None:
     put_day(lake, D1, {"a": 1, "b": 1})
     put_day(lake, D2, {"a": 2}, {"a": "a", "b": "a"})
