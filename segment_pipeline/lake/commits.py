@@ -4,16 +4,17 @@ A job killed before the commit leaves the old table, and files the log does not 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import parquet
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from segment_pipeline import clock
 from segment_pipeline.errors import ConflictError, ContractError
@@ -21,7 +22,10 @@ from segment_pipeline.lake import storage
 from segment_pipeline.lake.engine import WriteTarget
 
 COMMITS = 20
+ATTEMPTS = 12
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+T = TypeVar("T")
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
@@ -187,3 +191,17 @@ def _spelt(value: Any) -> Any:
         case Decimal():
             return float(value)
     return value
+
+
+def retried(attempt: Callable[[], T]) -> T:
+    """What `attempt` returns once no other writer was first; raises its last ConflictError."""
+    for chance in Retrying(
+        retry=retry_if_exception_type(ConflictError),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(0.05, max=2.0),
+        sleep=clock.sleep,
+        reraise=True,
+    ):
+        with chance:
+            return attempt()
+    raise AssertionError("unreachable: the last attempt re-raises")

@@ -18,11 +18,10 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from segment_pipeline import clock
-from segment_pipeline.errors import ConfigError, ConflictError, ContractError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import storage
+from segment_pipeline.lake.commits import retried
 from segment_pipeline.lake.dialect import Value, literal, quote
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Connection, Engine, Partitions, WriteTarget
@@ -32,7 +31,6 @@ from segment_pipeline.lake.tables import Table, all_tables, table
 from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
 
-ATTEMPTS = 12
 FIXED = "_fixed"
 SCRATCH = "_scratch"
 
@@ -259,7 +257,7 @@ class Session:
         def attempt() -> Written:
             return self._write(name, sql, partitions, append=False, marker=marker, label=_name(query))
 
-        return attempt() if name in self.pins else self._retried(attempt)
+        return attempt() if name in self.pins else retried(attempt)
 
     def again(self, name: str, attempt: Callable[[], T]) -> T:
         """Read, compute and replace: calls `attempt`, and again with the newest version while another writer was first.
@@ -271,14 +269,14 @@ class Session:
             self.pins.pop(name, None)
             return attempt()
 
-        return self._retried(fresh)
+        return retried(fresh)
 
     def append(
         self, name: str, query: Statement | str, *, marker: tuple[str, int] | None = None, **values: Value
     ) -> Written:
         """Add a query's rows. Only for rows whose key cannot be there yet."""
         sql = self._in_order(name, _text(query, values))
-        return self._retried(lambda: self._write(name, sql, None, append=True, marker=marker, label=_name(query)))
+        return retried(lambda: self._write(name, sql, None, append=True, marker=marker, label=_name(query)))
 
     def land(self, name: str, query: Statement | str, source: str, **values: Value) -> Written:
         """The landing write: each (source, day) partition concerned becomes distinct(what it held plus the new rows).
@@ -385,18 +383,6 @@ class Session:
             missing, surplus = sorted(set(wanted) - held), sorted(held - set(wanted))
             raise ContractError(f"query for table {name}: missing columns {missing}, undeclared columns {surplus}")
         return f"SELECT {', '.join(quote(column) for column in wanted)} FROM ({sql})"
-
-    def _retried(self, attempt: Callable[[], T]) -> T:
-        for chance in Retrying(
-            retry=retry_if_exception_type(ConflictError),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(0.05, max=2.0),
-            sleep=clock.sleep,
-            reraise=True,
-        ):
-            with chance:
-                return attempt()
-        raise AssertionError("unreachable: the last attempt re-raises")
 
 
 def _text(query: Statement | str, values: Mapping[str, Value]) -> str:
