@@ -13,6 +13,9 @@ from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.http import HttpClient
 from segment_pipeline.settings import Settings
 
+_ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+
 
 def refresh_job() -> "dg.UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
@@ -41,7 +44,7 @@ def publish_job() -> "dg.UnresolvedAssetJobDefinition":
 def nightly(
     settings: Settings, days: dg.DailyPartitionsDefinition, job: "dg.UnresolvedAssetJobDefinition"
 ) -> dg.ScheduleDefinition:
-    """Refresh of the last complete day. Starts running."""
+    """Refresh of the last complete day, unless one of that day is still under way. Starts running."""
 
     @dg.schedule(
         name="nightly",
@@ -56,6 +59,10 @@ def nightly(
             key = days.get_last_partition_key()
         if key is None:
             return dg.SkipReason("no day is complete yet")
+        # A refresh that outlasts the schedule's interval would otherwise be followed by ever more that slow each other.
+        under_way = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": key}, statuses=_UNDER_WAY)
+        if runs := context.instance.get_run_ids(under_way):
+            return dg.SkipReason(f"run {runs[0]} still refreshes {key}")
         return dg.RunRequest(run_key=f"{key}@{context.scheduled_execution_time:%Y-%m-%dT%H:%M}", partition_key=key)
 
     return schedule

@@ -104,11 +104,30 @@ def test_a_wrong_rule_stops_the_load_with_file_and_line(settings: Settings) -> N
     assert "product_vieved" in str(error.value)
 
 
-def test_the_nightly_schedule_asks_for_yesterday(definitions: dg.Definitions) -> None:
+def test_the_nightly_schedule_asks_for_yesterday_unless_that_is_still_under_way(
+    definitions: dg.Definitions, tmp_path: Path
+) -> None:
     nightly = definitions.resolve_schedule_def("nightly")
-    context = dg.build_schedule_context(scheduled_execution_time=AT, repository_def=definitions.get_repository_def())
-    (request,) = nightly.evaluate_tick(context).run_requests or ()
-    assert request.partition_key == "2026-03-01"
+    instance = dg.DagsterInstance.local_temp(str(tmp_path))
+
+    def asked() -> list[str | None]:
+        with dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=AT, repository_def=definitions.get_repository_def()
+        ) as context:
+            return [request.partition_key for request in nightly.evaluate_tick(context).run_requests or ()]
+
+    def run(day: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+        made = dg.DagsterRun(job_name="refresh", status=status, tags={"dagster/partition": day})
+        return instance.run_storage.add_run(made)
+
+    assert asked() == ["2026-03-01"]
+    run("2026-03-01", dg.DagsterRunStatus.FAILURE)
+    run("2026-02-28", dg.DagsterRunStatus.STARTED)
+    assert asked() == ["2026-03-01"]
+    waiting = run("2026-03-01", dg.DagsterRunStatus.STARTING)
+    assert asked() == []
+    instance.report_run_canceled(waiting)
+    assert asked() == ["2026-03-01"]
 
 
 def test_the_sensor_syncs_once_when_the_newest_day_is_complete_and_never_for_old_days(
