@@ -7,6 +7,12 @@ from segment_pipeline.defs import audiences, automation, checks, ingest, people,
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
 
+# A step is a process of its own. Forked from one that has loaded this package it begins at once; spawned anew, as Dagster does by
+# default, each of a refresh's two dozen steps would first load Dagster, DuckDB and the rest.
+STEPS_FROM_A_SERVER = dg.multiprocess_executor.configured(
+    {"start_method": {"forkserver": {"preload_modules": ["segment_pipeline.definitions"]}}}, name="multiprocess"
+)
+
 
 def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definitions:
     """Assets, checks, jobs, schedule and sensors of one company.
@@ -38,6 +44,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
             automation.alert(settings),
         ],
         resources={**sources, **destinations},
+        executor=STEPS_FROM_A_SERVER,
     )
 
 
