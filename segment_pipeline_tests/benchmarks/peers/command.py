@@ -60,9 +60,9 @@ def run(
                 peak = max(peak, sum(resident(pid) for pid in family(child.pid)))
                 late = time.perf_counter() - began > TIMEOUT
                 if late or (kill_when is not None and kill_when()):
-                    child.kill()
+                    os.kill(child.pid, signal.SIGKILL)
                 time.sleep(WATCH_SECONDS)
-                # Not Popen's own wait: it does not say what the process used.
+                # Neither Popen's own wait nor its kill, which waits too: they do not say what the process used.
                 ended, status, usage = os.wait4(child.pid, os.WNOHANG)
         finally:
             if not ended:
