@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.records import SyncReport
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
 NOBODY = pa.table({"profile_id": pa.array([], pa.string())})

@@ -11,7 +11,8 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.ledger import RecordedBatch, RecordedPlan
 from segment_pipeline.audiences.push import WITHHELD
 from segment_pipeline.lake.dialect import literal
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, generated, statement
 
 RESULTS = pa.schema([("batch", pa.int32()), ("state", pa.string())])

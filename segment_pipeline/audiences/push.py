@@ -18,7 +18,7 @@ from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import generated
 from segment_pipeline.records import Batch, BatchReceipt, Destination, Operation
 

@@ -11,7 +11,8 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.eligibility import define_evidence
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 
 OLD_AFTER_SECONDS = 15 * 60.0
 

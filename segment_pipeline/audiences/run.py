@@ -39,7 +39,8 @@ from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.audiences.snapshot import newest, source_reasons
 from segment_pipeline.errors import ConfigError, ConflictError, SegmentPipelineError, TransientError
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.records import Destination, SyncReport
 from segment_pipeline.settings import Settings
 

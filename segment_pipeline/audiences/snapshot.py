@@ -3,7 +3,8 @@
 from datetime import date, datetime, timedelta
 
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
 

@@ -11,7 +11,8 @@ from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.ingest import entity_key
 from segment_pipeline.defs.people import IDENTITIES, TRAITS
 from segment_pipeline.defs.segments import segment_key
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
 from segment_pipeline.records import Window

@@ -72,15 +72,15 @@ def commit(files: Sequence[File], target: WriteTarget, delta: DeltaTable) -> tup
     Raises ConflictError, and ContractError for a required column without a value or a row outside the partitions replaced.
     """
     _check(files, target)
-    read = _read(target, delta)
+    replaced = _replaced(target, delta)
     actions = _added(files, target)
     for _ in range(COMMITS):
-        if read is not None and delta.version() != read.version() and _files(delta, target) != _files(read, target):
+        if replaced is not None and delta.version() != target.base and _files(delta, target) != replaced:
             break
         try:
             _committed(delta, actions, target)
         except ConflictError:
-            delta = storage.create(target.table, target.uri, target.storage_options)
+            delta = storage.create(target.table, target.uri, target.storage_options, delta)
             continue
         return sum(file.footer.num_rows for file in files), delta.version() + 1
     raise ConflictError(
@@ -137,13 +137,14 @@ def _committed(delta: DeltaTable, actions: list[AddAction | RemoveAction], targe
         )
 
 
-def _read(target: WriteTarget, delta: DeltaTable) -> DeltaTable | None:
-    """The table as it was when the rows were computed; None: they were computed from nothing this write replaces."""
+def _replaced(target: WriteTarget, delta: DeltaTable) -> set[str] | None:
+    """The files the rows were computed from that this write replaces; None: from nothing it replaces."""
     if target.append or target.base is None:
         return None
     if delta.version() == target.base:
-        return delta
-    return storage.open_table(target.uri, target.storage_options, version=target.base)
+        return _files(delta, target)
+    read = storage.open_table(target.uri, target.storage_options, version=target.base)
+    return _files(read, target) if read is not None else set()
 
 
 def _files(delta: DeltaTable, target: WriteTarget) -> set[str]:

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,15 +30,66 @@ MEMORY_HINT = "it needs more memory at once than it may have, raise SEGMENT_PIPE
 
 
 class DuckDBEngine:
-    """`memory` as DuckDB takes it (`2GB`); beyond it work spills to `spill`. `threads` None: one per core."""
+    """One in-memory database for all its connections, since opening one costs more than many a session.
+
+    `memory` as DuckDB takes it (`2GB`), for all connections together; beyond it work spills to `spill`. `threads` None: one
+    per core.
+    """
 
     dialect = "duckdb"
 
     def __init__(self, *, memory: str = "2GB", threads: int | None = None, spill: Path | None = None) -> None:
-        self.memory, self.threads, self.spill = memory, threads, spill
+        self.memory, self.threads = memory, threads
+        self.spill = spill or Path(tempfile.gettempdir()) / "segment-pipeline-spill"
+        self.filesystems: set[str] = set()
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._cursors = 0
+        self._lock = threading.Lock()
 
     def connect(self) -> "DuckDBConnection":
         return DuckDBConnection(self)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection with views and temporary tables of its own, until it is `closed`."""
+        with self._lock:
+            if self._database is None:
+                self._database = self._opened()
+            try:
+                raw = _settled(self._database.cursor())
+            except duckdb.Error:
+                # After a fatal error a database answers nothing any more.
+                self._database = self._opened()
+                raw = _settled(self._database.cursor())
+            self._cursors += 1
+            return raw
+
+    def closed(self, raw: duckdb.DuckDBPyConnection) -> None:
+        raw.close()
+        with self._lock:
+            self._cursors -= 1
+            # What was spilled stays on disk as long as the database is open, and it is people's data.
+            if self._database is not None and not self._cursors and any(self.spill.iterdir()):
+                self._database.close()
+                self._database = None
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        self.spill.mkdir(parents=True, exist_ok=True)
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self.memory,
+            "temp_directory": str(self.spill),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+        if self.threads:
+            config["threads"] = self.threads
+        self.filesystems.clear()
+        return duckdb.connect(":memory:", config=config)
+
+
+def _settled(raw: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    # A bar is drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
+    return raw.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 
 
 @contextmanager
@@ -57,24 +109,10 @@ def engine_errors(name: str) -> Iterator[None]:
 
 
 class DuckDBConnection:
-    """One in-memory database whose views read the lake's files."""
+    """Views that read the lake's files, and temporary tables, of one session."""
 
     def __init__(self, engine: DuckDBEngine) -> None:
-        spill = engine.spill or Path(tempfile.gettempdir()) / "segment-pipeline-spill"
-        spill.mkdir(parents=True, exist_ok=True)
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": engine.memory,
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "preserve_insertion_order": "false",
-        }
-        if engine.threads:
-            config["threads"] = engine.threads
-        self.raw = duckdb.connect(":memory:", config=config)
-        # A bar is drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
-        self.raw.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        self._filesystems: set[str] = set()
+        self._engine, self.raw = engine, engine.cursor()
         # What a name stands for is kept here: asking the catalogue costs more than many a statement.
         self._kinds: dict[str, str] = {}
         self._unread: pa.RecordBatchReader | None = None
@@ -162,7 +200,7 @@ class DuckDBConnection:
 
     def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
         # Before the work: a table that cannot be written to is found out in no time.
-        delta = storage.create(target.table, target.uri, target.storage_options)
+        delta = storage.create(target.table, target.uri, target.storage_options, target.opened)
         storage.check_schema(self.table(f"SELECT * FROM ({sql}) LIMIT 0", name=name).schema, target.table)
         return commits.commit(commits.files_at(target.uri, self._copied(sql, target, name)), target, delta)
 
@@ -197,7 +235,7 @@ class DuckDBConnection:
 
     def close(self) -> None:
         self._release()
-        self.raw.close()
+        self._engine.closed(self.raw)
 
     def _release(self) -> None:
         # A stream nobody read to its end, after a failure say, would block the connection.
@@ -229,7 +267,7 @@ class DuckDBConnection:
 
     def _reach(self, path: str) -> None:
         scheme = path.partition("://")[0] if "://" in path else ""
-        if not scheme or scheme in self._filesystems:
+        if not scheme or scheme in self._engine.filesystems:
             return
         try:
             import fsspec
@@ -239,7 +277,7 @@ class DuckDBConnection:
             raise ContractError(
                 f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'"
             ) from None
-        self._filesystems.add(scheme)
+        self._engine.filesystems.add(scheme)
 
 
 def _columns(table: Table, without: Collection[str]) -> str:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Protocol
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from segment_pipeline.lake.tables import Table
 
@@ -20,6 +21,7 @@ class WriteTarget:
     `marker`: (application id, number) recorded with the commit, so that a fold is applied once.
     `base`: version the rows were computed from: what others did to the same partitions since is a conflict; None: nothing
     of the table was read, and the last writer wins.
+    `opened`: the table at some version, to be brought to its newest instead of opening it again.
     """
 
     table: Table
@@ -29,6 +31,7 @@ class WriteTarget:
     marker: tuple[str, int] | None = None
     base: int | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict)
+    opened: DeltaTable | None = None
 
 
 class Connection(Protocol):

@@ -12,7 +12,8 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import Table, all_tables, table
 
 RENAMED: Mapping[str, tuple[tuple[str, str], ...]] = {

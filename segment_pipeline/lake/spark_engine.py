@@ -273,7 +273,7 @@ class SparkConnection:
 
     def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
         # Before the work: a table that cannot be written to is found out in no time.
-        delta = storage.create(target.table, target.uri, target.storage_options)
+        delta = storage.create(target.table, target.uri, target.storage_options, target.opened)
         frame = self._frame(sql, name)
         folder = self._folder()
         with engine_errors(name):

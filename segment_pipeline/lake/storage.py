@@ -3,7 +3,7 @@
 delta-rs and DataFusion quote values in their messages; nothing of a message of theirs leaves this module.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +54,40 @@ def open_table(uri: str, options: Mapping[str, str], *, version: int | None = No
             return None
 
 
+def renewed(delta: DeltaTable, name: str) -> DeltaTable:
+    """The same object, at the newest version of its table."""
+    with delta_errors(name, "opening it"):
+        delta.update_incremental()
+    return delta
+
+
+class OpenTables:
+    """Tables of one lake, kept open between uses: to look for new entries of a log costs a fiftieth of opening it.
+
+    A table whose folder is taken away and made anew is not noticed: open the lake again. `uri`: where a table lies, by its name.
+    """
+
+    def __init__(self, uri: Callable[[str], str], options: Mapping[str, str]) -> None:
+        self.uri, self.options = uri, options
+        self._idle: dict[str, DeltaTable] = {}
+
+    def take(self, name: str) -> DeltaTable | None:
+        """A table at its newest version, the caller's alone until it is given back; None: nothing was ever written to it."""
+        idle = self._idle.pop(name, None)
+        return open_table(self.uri(name), self.options) if idle is None else renewed(idle, name)
+
+    def give_back(self, name: str, delta: DeltaTable) -> None:
+        self._idle[name] = delta
+
+    @contextmanager
+    def newest(self, name: str) -> Iterator[DeltaTable | None]:
+        """A table at its newest version for a look at it; None: nothing was ever written to it."""
+        delta = self.take(name)
+        yield delta
+        if delta is not None:
+            self.give_back(name, delta)
+
+
 def statistics(table: Table) -> str:
     """The columns of which the log keeps the least and greatest value: none that could tell who a person is."""
     return ",".join(
@@ -61,9 +95,11 @@ def statistics(table: Table) -> str:
     )
 
 
-def create(table: Table, uri: str, options: Mapping[str, str]) -> DeltaTable:
-    """The table, made if it is not there. No statistics on columns that identify a person; no deletion vectors."""
-    existing = open_table(uri, options)
+def create(table: Table, uri: str, options: Mapping[str, str], opened: DeltaTable | None = None) -> DeltaTable:
+    """The newest version of the table, made if it is not there. No statistics on columns that identify a person; no deletion
+    vectors. `opened`: some version of it, which becomes the newest.
+    """
+    existing = renewed(opened, table.name) if opened is not None else open_table(uri, options)
     if existing is not None:
         brought_up(existing, table)
         return existing

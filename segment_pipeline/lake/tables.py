@@ -1,6 +1,6 @@
 """The tables of the lake, each declared once: columns, key, partitions, grain; schema, checks, docs and migrations derive from it.
 
-Holds declarations and their look-up only; reading and writing is `lake.lake`'s business.
+Holds declarations and their look-up only; reading and writing is `lake.session`'s business.
 """
 
 from collections.abc import Iterable

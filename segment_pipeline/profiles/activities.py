@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.identity import define_orders, register_rules
 from segment_pipeline.profiles.rules import IdentityRules

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 
 CURRENT_PROFILE = Statement(

@@ -11,7 +11,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.records import Window

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles import aliases, golden
 from segment_pipeline.profiles.components import Link, Member, Refusal, components, resolve

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import date
 
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.runs import once
 
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Connection, Partitions
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.tables import table
 from segment_pipeline.records import Window

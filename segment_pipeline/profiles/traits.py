@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from segment_pipeline.lake.dialect import literal
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import activities, golden, identity

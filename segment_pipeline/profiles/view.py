@@ -5,7 +5,8 @@ from typing import Any
 
 from segment_pipeline import identifiers
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
 

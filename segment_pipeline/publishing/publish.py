@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError
 
 from segment_pipeline import clock
 from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.publishing import bulk
 from segment_pipeline.publishing.shape import PUBLISHED, Shape, published
 from segment_pipeline.publishing.snapshots import Changes, Snapshot, define_changes, define_rows, newest, readable

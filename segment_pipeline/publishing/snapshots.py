@@ -13,7 +13,8 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import Partitions
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import generated, statement
 from segment_pipeline.publishing.shape import Shape
 

@@ -10,7 +10,8 @@ from datetime import date
 
 import pyarrow as pa
 
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.runs import Run, session_of
 from segment_pipeline.segments.partitions import replace_segments

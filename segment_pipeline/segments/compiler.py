@@ -14,7 +14,7 @@ from datetime import date
 
 from sqlglot import exp
 
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 from segment_pipeline.segments import measuring
 from segment_pipeline.segments.choices import FILTERS, Latest, launches_of

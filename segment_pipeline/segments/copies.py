@@ -11,7 +11,7 @@ from datetime import date
 import pyarrow as pa
 from sqlglot import exp
 
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.activities import tellers
 from segment_pipeline.segments.choices import FILTERS, Latest, first_day, values_of
 from segment_pipeline.segments.expressions import checked, column, value

@@ -6,7 +6,8 @@ from datetime import date
 from statistics import median
 from typing import Literal
 
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments.nodes import AllOf, Rule
 from segment_pipeline.segments.rules import Segment

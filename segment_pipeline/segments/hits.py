@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments import measuring
 from segment_pipeline.segments.choices import FILTERS, Latest, Shape

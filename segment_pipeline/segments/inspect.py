@@ -10,7 +10,8 @@ from datetime import date
 from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.segments import measuring
 from segment_pipeline.segments.choices import Shape
 from segment_pipeline.segments.compiler import Compilation, compile_segments

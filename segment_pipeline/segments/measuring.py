@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.segments.choices import Latest, Shape, first_day, values_of
 from segment_pipeline.segments.conditions import (
     Bits,

@@ -12,7 +12,8 @@ from datetime import date
 import pyarrow as pa
 
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.activities import ACTIVITY_NAMES, define_activities
 from segment_pipeline.profiles.runs import Run, days_of, session_of

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from segment_pipeline.errors import ConflictError
 from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 
 ATTEMPTS = 5

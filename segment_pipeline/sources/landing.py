@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from segment_pipeline import clock
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.dialect import Value
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings

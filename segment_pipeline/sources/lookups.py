@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from segment_pipeline import identifiers
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 
 
 def contacts(session: Session, columns: Collection[str], country: str) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from segment_pipeline import clock
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.dialect import literal, quote
-from segment_pipeline.lake.lake import Session
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 from segment_pipeline.records import Window
 

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.lake.lake import Lake, Session, Written
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session, Written
 from segment_pipeline_tests.audiences.tool import KINDS, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from os import environ
 from pathlib import Path
 from typing import Final
@@ -45,7 +46,7 @@ _ONCE: Final = ("products", "stores", "campaigns", "rates")
 _BY_PERSON: Final = ("customers", "consents", "suppressions", "survey_answers")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Company:
     """A company on disk. `profiles`: people asked for, near to what identity finds. `rows`: rows by table of facts."""
 
@@ -66,9 +67,9 @@ class Company:
             }
         )
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
-        """The company's lake, on the engine the environment chooses."""
+        """The company's lake, on the engine the environment chooses when it is first asked for."""
         return Lake.open(self.settings)
 
     def borrowed(self, home: Path) -> "Company":

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 
 # Planted as near misses: they left a cart and then bought what was in it at the till.

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from segment_pipeline.lake.lake import Lake, Written
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Written
 from segment_pipeline_tests.conftest import arrow_rows
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline_tests.conftest import arrow_rows
 from segment_pipeline_tests.lake.rows import land, refund

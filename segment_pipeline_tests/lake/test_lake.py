@@ -195,3 +195,45 @@ def test_joins_are_as_written_for_that_statement_alone(tmp_path: Path) -> None:
         session.define("after", told, materialize=True)
         found = {name: session.value(f"SELECT held FROM {name}") for name in ("chosen", "kept", "after")}
     assert found == {"chosen": "", "kept": "build_side_probe_side", "after": ""}
+
+
+def test_a_lake_kept_open_sees_what_others_write(tmp_path: Path) -> None:
+    root = str(tmp_path / "lake")
+    lake, other = Lake(root, DuckDBEngine()), Lake(root, DuckDBEngine())
+    land(lake, refund("first", date(2018, 1, 1)))
+    before = lake.version("refunds")
+    with lake.session() as session:
+        session.scan("refunds")
+        land(other, refund("second", date(2018, 1, 2)))
+        session.scan("refunds", alias="again")
+        assert session.value("SELECT count(*) FROM again") == 1, "a session stays at its version"
+        assert lake.rows("refunds") == 2, "and the lake does not"
+    assert before is not None
+    assert lake.version("refunds") == other.version("refunds") == before + 1
+    assert [entry["day"] for entry in lake.partitions("refunds")] == [date(2018, 1, 1), date(2018, 1, 2)]
+    with lake.session(pins={"refunds": before}) as session:
+        session.scan("refunds")
+        assert session.value("SELECT count(*) FROM refunds") == 1
+    with lake.session() as session:
+        session.scan("refunds")
+        assert session.value("SELECT count(*) FROM refunds") == 2
+
+
+def test_sessions_of_one_engine_have_names_of_their_own(lake: Lake) -> None:
+    with lake.session() as one, lake.session() as two:
+        one.define("found", "SELECT 1 AS n", materialize=True)
+        two.define("found", "SELECT 2 AS n", materialize=True)
+        assert (one.value("SELECT n FROM found"), two.value("SELECT n FROM found")) == (1, 2)
+    with lake.session() as three, pytest.raises(ContractError):
+        three.value("SELECT n FROM found")
+
+
+def test_a_database_that_answers_nothing_any_more_is_opened_anew(tmp_path: Path) -> None:
+    engine = DuckDBEngine()
+    lake = Lake(str(tmp_path / "lake"), engine)
+    with lake.session() as session:
+        assert session.value("SELECT 1 AS n") == 1
+    assert engine._database is not None  # noqa: SLF001 - as a fatal error leaves it, which nobody can cause at will
+    engine._database.close()  # noqa: SLF001
+    with lake.session() as session:
+        assert session.value("SELECT 1 AS n") == 1

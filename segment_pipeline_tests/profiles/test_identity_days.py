@@ -92,6 +92,7 @@ def test_materialising_again_and_in_any_order_of_days_gives_the_same_tables(
     ):
         for name in tables:
             shutil.rmtree(f"{lake.root}/{name}")
+        lake = Lake(lake.root, lake.engine)
         for day in order_of_days:
             build(lake, day)
         assert state() == forwards

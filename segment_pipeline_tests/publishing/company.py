@@ -37,6 +37,11 @@ class Company:
     def close(self) -> None:
         self.target.close()
 
+    def lose_lake(self, to: Path) -> None:
+        """The lake's folder is moved away, and the next process opens a lake in which nothing was ever written."""
+        Path(self.lake.root).rename(to)
+        self.lake = Lake(self.lake.root, self.lake.engine)
+
     def write(self, name: str, rows: Sequence[Row], partitions: dict[str, Any] | None = None) -> None:
         with self.lake.session() as session:
             session.register("literal_rows", arrow_rows(name, rows))

@@ -143,7 +143,7 @@ def test_a_lake_built_again_is_told_by_its_files_and_not_by_its_version_number(
 ) -> None:
     company.traits(MONDAY, {"profile_id": "a", "orders_total": 1})
     company.publish("traits")
-    (tmp_path / "lake").rename(tmp_path / "lost")
+    company.lose_lake(tmp_path / "lost")
     company.traits(MONDAY, {"profile_id": "b", "orders_total": 1})
     company.traits(TUESDAY, {"profile_id": "b", "orders_total": 2})
     (full,) = company.publish("traits")
@@ -193,7 +193,7 @@ def test_a_table_of_somebody_elses_is_never_touched(company: Company) -> None:
 def test_a_lake_without_people_says_what_to_run_and_leaves_the_table_as_it_is(company: Company, tmp_path: Path) -> None:
     company.profiles(MONDAY, person("a", city="Ulm"))
     company.publish("profiles")
-    (tmp_path / "lake").rename(tmp_path / "lost")
+    company.lose_lake(tmp_path / "lost")
     for table in ("profiles", "traits", "memberships"):
         with pytest.raises(ConfigError, match=f"no day with all {table} yet: run the refresh job"):
             company.publish(table)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.activities import tellers
 from segment_pipeline.segments.compiler import compile_segments

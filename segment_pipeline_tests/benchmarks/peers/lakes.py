@@ -4,7 +4,8 @@ from pathlib import Path
 
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import Partitions
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 from segment_pipeline.settings import Settings
 

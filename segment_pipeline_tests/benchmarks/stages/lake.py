@@ -6,7 +6,8 @@ from datetime import date
 
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.lake import Lake, Session
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 from segment_pipeline_tests.benchmarks import by_hand
 from segment_pipeline_tests.benchmarks.company import Company
@@ -41,10 +42,10 @@ def pulled(session: Session, company: Company, name: str, source: str, days: lis
 def land(
     company: Company, tables: Mapping[str, Sequence[str]], days: list[date] | None, rows: str = "SELECT * FROM pulled"
 ) -> int:
-    count = 0
+    count, lake = 0, landing(company)
     for name, sources in tables.items():
         for source in sources:
-            with landing(company).session() as session:
+            with lake.session() as session:
                 pulled(session, company, name, source, days)
                 count += int(session.value(f"SELECT count(*) FROM ({rows})"))
                 session.land(name, rows, source)

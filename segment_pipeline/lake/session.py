@@ -1,0 +1,309 @@
+"""A session with the lake: views over pinned versions of tables, and the few ways rows get into them.
+
+Knows no table's meaning. Every write is one Delta commit; a conflicting writer is re-read and retried.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from segment_pipeline.errors import ContractError
+from segment_pipeline.lake import storage
+from segment_pipeline.lake.commits import retried
+from segment_pipeline.lake.dialect import Value, quote
+from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
+from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.tables import Table, table
+from segment_pipeline.records import Window
+
+if TYPE_CHECKING:
+    from segment_pipeline.lake.lake import Lake
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one commit left. `rows`: rows written; `version`: the Delta version of the commit."""
+
+    table: str
+    rows: int
+    version: int
+
+
+class Session:
+    """Named views over pinned tables, and writes. Not thread-safe; one per asset body."""
+
+    def __init__(self, lake: "Lake", connection: Connection, pins: dict[str, int]) -> None:
+        self.lake, self.connection, self.pins = lake, connection, pins
+        self._opened: dict[str, DeltaTable] = {}
+
+    def close(self) -> None:
+        self.connection.close()
+        for name, delta in self._opened.items():
+            self.lake.tables.give_back(name, delta)
+
+    @property
+    def inputs(self) -> str:
+        """Versions of the tables read so far, as canonical JSON."""
+        return json.dumps(self.pins, sort_keys=True)
+
+    def scan(
+        self,
+        name: str,
+        *,
+        days: Window | None = None,
+        until: date | None = None,
+        partitions: Partitions | None = None,
+        alias: str | None = None,
+    ) -> None:
+        """Make a table's rows a view named `alias` (default: the table's name), reading only the partitions asked for.
+
+        `days`: rows stored under these days; `until`: under this day or earlier; `partitions`: these partition values.
+        A table nobody wrote yet is an empty view. Scanning again replaces the view, at the same version.
+        """
+        declared = table(name)
+        files = [file.path for file in self._files(declared, days, until, partitions)]
+        delta = self._pinned(declared) if files else None
+        self.connection.scan(alias or name, declared, files, held=storage.held_by_all(delta) if delta else None)
+
+    def _pinned(self, declared: Table) -> DeltaTable | None:
+        version = self.pins.get(declared.name)
+        opened = self._opened.get(declared.name)
+        if opened is not None and opened.version() == version:
+            return opened
+        delta = self._newest(declared.name)
+        if delta is not None and version is not None and delta.version() != version:
+            delta = storage.open_table(self.lake.uri(declared.name), self.lake.storage_options, version=version)
+        if delta is not None:
+            storage.check_types(delta, declared)
+            self.pins[declared.name] = delta.version()
+            self._opened[declared.name] = delta
+        return delta
+
+    def _newest(self, name: str) -> DeltaTable | None:
+        """The table at its newest version, in this session's hand from now on; what it is read at is in `pins`."""
+        opened = self._opened.pop(name, None)
+        delta = storage.renewed(opened, name) if opened is not None else self.lake.tables.take(name)
+        if delta is not None:
+            self._opened[name] = delta
+        return delta
+
+    def _files(
+        self, declared: Table, days: Window | None, until: date | None, partitions: Partitions | None
+    ) -> list[storage.DataFile]:
+        delta = self._pinned(declared)
+        if delta is None:
+            return []
+        found = storage.files(delta, declared, partitions)
+        if days is not None:
+            found = [file for file in found if file.partition["day"] in days]
+        if until is not None:
+            found = [file for file in found if file.partition["day"] <= until]
+        return found
+
+    def register(self, name: str, rows: pa.Table) -> None:
+        """Make an Arrow table a view."""
+        self.connection.register(name, rows)
+
+    def records(self, name: str, files: Sequence[Path], path: Sequence[str]) -> None:
+        """Make the records in raw JSON pages a view with one column, `record`; `path` empty: JSON lines."""
+        self.connection.records(name, [str(file) for file in files], path)
+
+    def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
+        """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
+        label = f"{query.name} as {name}" if isinstance(query, Statement) else name
+        as_written = isinstance(query, Statement) and query.as_written
+        self.connection.define(name, _text(query, values), materialize=materialize, as_written=as_written, label=label)
+
+    def drop(self, name: str) -> None:
+        self.connection.drop(name)
+
+    def reader(self, query: Statement | str, **values: Value) -> pa.RecordBatchReader:
+        """A query's rows as a stream; read it to its end before the next call on this session."""
+        return self.connection.reader(_text(query, values), name=_name(query))
+
+    def table(self, query: Statement | str, **values: Value) -> pa.Table:
+        """A query's rows in memory: for results known to be small."""
+        return self.connection.table(_text(query, values), name=_name(query))
+
+    def rows(self, query: Statement | str, **values: Value) -> list[dict[str, Any]]:
+        """A query's rows as dictionaries: for a handful."""
+        result: list[dict[str, Any]] = self.table(query, **values).to_pylist()
+        return result
+
+    def value(self, query: Statement | str, **values: Value) -> Any:
+        """The one value of a query that gives one row of one column; raises ContractError otherwise."""
+        result = self.table(query, **values)
+        if result.shape != (1, 1):
+            raise ContractError(
+                f"{_name(query)} was to give one value and gave {result.num_rows} rows of {result.num_columns}"
+            )
+        return result.column(0)[0].as_py()
+
+    def replace(
+        self,
+        name: str,
+        query: Statement | str,
+        partitions: Partitions | None = None,
+        *,
+        marker: tuple[str, int] | None = None,
+        **values: Value,
+    ) -> Written:
+        """Replace the rows of these partitions (None: the whole table) by a query's rows, in one commit.
+
+        Raises ContractError when columns or types are not the declared ones, or a row lies outside the partitions.
+        Where this session has read the table, the rows are taken to be made from what it read: ConflictError when somebody
+        changed these partitions since (or the table, when all of it is replaced); see `again`. Otherwise the last writer wins.
+        """
+        sql = self._in_order(name, _text(query, values))
+
+        def attempt() -> Written:
+            return self._write(name, sql, partitions, append=False, marker=marker, label=_name(query))
+
+        return attempt() if name in self.pins else retried(attempt)
+
+    def again(self, name: str, attempt: Callable[[], T]) -> T:
+        """Read, compute and replace: calls `attempt`, and again with the newest version while another writer was first.
+
+        `attempt` scans the table itself, so that each call sees what the other writer left.
+        """
+
+        def fresh() -> T:
+            self.pins.pop(name, None)
+            return attempt()
+
+        return retried(fresh)
+
+    def append(
+        self, name: str, query: Statement | str, *, marker: tuple[str, int] | None = None, **values: Value
+    ) -> Written:
+        """Add a query's rows. Only for rows whose key cannot be there yet."""
+        sql = self._in_order(name, _text(query, values))
+        return retried(lambda: self._write(name, sql, None, append=True, marker=marker, label=_name(query)))
+
+    def land(self, name: str, query: Statement | str, source: str, **values: Value) -> Written:
+        """The landing write: each (source, day) partition concerned becomes distinct(what it held plus the new rows).
+
+        Landing the same rows again, in any order or grouping, leaves the same table. Rows that share the key but differ
+        are resolved to the one whose columns sort highest, so that the order of landing cannot matter.
+        """
+        declared = table(name)
+        if declared.partition_by != ("source", "day"):
+            raise ContractError(f"table {name} is not partitioned by source and day: use replace")
+        label = _name(query)
+        wanted = self._in_order(name, _text(query, values))
+        self.connection.define("_landing", wanted, materialize=True, label=f"{label}, landing in {name},")
+        storage.check_schema(self.table("SELECT * FROM _landing WHERE FALSE").schema, declared)
+        held = self.rows("SELECT source, day, count(*) AS rows FROM _landing GROUP BY source, day ORDER BY day")
+        if strangers := sum(row["rows"] for row in held if row["source"] != source):
+            raise ContractError(f"{label}: {strangers} rows for table {name} do not belong to source {source}")
+        days = [row["day"] for row in held]
+        if None in days:
+            raise ContractError(f"table {name}, column day: expected a value, got NULL")
+        self._opened[name] = storage.create(
+            declared, self.lake.uri(name), self.lake.storage_options, self._newest(name)
+        )
+        try:
+            return self.again(name, lambda: self._land(declared, source, days, label))
+        finally:
+            for view in ("_landing", "_landed", "_news"):
+                self.drop(view)
+
+    def _land(self, declared: Table, source: str, days: list[date], label: str) -> Written:
+        name = declared.name
+        columns = ", ".join(quote(column) for column in declared.names)
+        self.scan(name, partitions={"source": [source], "day": days}, alias="_landed")
+        # Mostly a window is landed again with a few new rows, or none: days without news are not written.
+        self.define("_news", f"SELECT {columns} FROM _landing EXCEPT SELECT {columns} FROM _landed", materialize=True)
+        changed = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _news ORDER BY day")]
+        if not changed:
+            version = self.pins.pop(name)
+            return Written(name, 0, version)
+        partitions: Partitions = {"source": [source], "day": changed}
+        if changed != days:
+            self.scan(name, partitions=partitions, alias="_landed")
+        merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM _news"
+        key = ", ".join(quote(column) for column in declared.key)
+        repeated = f"SELECT count(*) FROM (SELECT {key} FROM ({merged}) GROUP BY {key} HAVING count(*) > 1)"
+        if self.value(repeated):
+            rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
+            order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
+            ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({merged})"
+            merged = f"SELECT {columns} FROM ({ranked}) WHERE _rank = 1"
+        return self._write(name, merged, partitions, append=False, marker=None, label=label)
+
+    def erase(self, name: str, keys: str, on: Sequence[str]) -> int:
+        """Remove the rows of a table whose `on` columns equal those of a row in the view `keys`; returns how many.
+
+        Joins a key table and rewrites the partitions concerned: no identifier ever stands in the Delta log.
+        """
+        declared = table(name)
+
+        def attempt() -> int:
+            self.scan(name, alias="_erasing")
+            same = " AND ".join(f"e.{quote(column)} = k.{quote(column)}" for column in on)
+            hit = f"EXISTS (SELECT 1 FROM {quote(keys)} AS k WHERE {same})"
+            columns = ", ".join(f"e.{quote(column)}" for column in declared.names)
+            gone = int(self.value(f"SELECT count(*) FROM _erasing AS e WHERE {hit}"))
+            if not gone:
+                return 0
+            partitions: Partitions | None = None
+            if declared.partition_by:
+                names = ", ".join(f"e.{quote(column)}" for column in declared.partition_by)
+                concerned = self.rows(f"SELECT DISTINCT {names} FROM _erasing AS e WHERE {hit}")
+                partitions = {column: sorted({row[column] for row in concerned}) for column in declared.partition_by}
+            self.scan(name, partitions=partitions, alias="_erasing")
+            kept = f"SELECT {columns} FROM _erasing AS e WHERE NOT {hit}"
+            self._write(name, kept, partitions, append=False, marker=None, label=f"erasure from {name}")
+            return gone
+
+        return self.again(name, attempt)
+
+    def _write(
+        self,
+        name: str,
+        sql: str,
+        partitions: Partitions | None,
+        *,
+        append: bool,
+        marker: tuple[str, int] | None,
+        label: str,
+    ) -> Written:
+        target = WriteTarget(
+            table=table(name),
+            uri=self.lake.uri(name),
+            partitions=partitions or None,
+            append=append,
+            marker=marker,
+            base=self.pins.get(name),
+            storage_options=self.lake.storage_options,
+            opened=self._newest(name),
+        )
+        rows, version = self.connection.write(sql, target, name=label)
+        self.pins.pop(name, None)
+        return Written(name, rows, version)
+
+    def _in_order(self, name: str, sql: str) -> str:
+        held = {column for column, _ in self.connection.columns(sql, name=f"query for {name}")}
+        wanted = table(name).names
+        if held != set(wanted):
+            missing, surplus = sorted(set(wanted) - held), sorted(held - set(wanted))
+            raise ContractError(f"query for table {name}: missing columns {missing}, undeclared columns {surplus}")
+        return f"SELECT {', '.join(quote(column) for column in wanted)} FROM ({sql})"
+
+
+def _text(query: Statement | str, values: Mapping[str, Value]) -> str:
+    if isinstance(query, Statement):
+        return query.bound(**values)
+    return Statement("query", query).bound(**values)
+
+
+def _name(query: Statement | str) -> str:
+    return query.name if isinstance(query, Statement) else "query"
