@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_HOME ?= $(CURDIR)/.demo
-WORKERS ?= 2
+# Tests that start processes wait for them, so one more than there are processors.
+WORKERS ?= 3
 
 .PHONY: demo test ui lint bench bench-peers lock clean
 
