@@ -20,7 +20,7 @@ def answer(home: Path, *arguments: str) -> Any:
 def failure(home: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "segment_pipeline.cli", "--home", str(home), *arguments],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stdout == ""

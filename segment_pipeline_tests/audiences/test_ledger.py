@@ -148,4 +148,4 @@ OPENER = (
 
 def test_processes_that_open_a_new_ledger_together_all_succeed(url: str) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", OPENER, url]) for _ in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(600) for process in processes] == [0, 0, 0]

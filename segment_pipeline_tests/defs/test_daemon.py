@@ -3,14 +3,9 @@
 import shutil
 from pathlib import Path
 
-import pytest
-
 from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 
-SECONDS = 600  # to wait for one thing at most, on a machine that gives a fraction of its speed
 
-
-@pytest.mark.timeout(3 * SECONDS)
 def test_the_schedule_refreshes_the_newest_day_and_the_sensor_then_syncs_once(demo_copy: Path) -> None:
     shutil.rmtree(demo_copy / "dagster")
     with DagsterProcess(demo_copy, {"SEGMENT_PIPELINE_CRON": "* * * * *"}) as dagster:
@@ -21,7 +16,7 @@ def test_the_schedule_refreshes_the_newest_day_and_the_sensor_then_syncs_once(de
         def ended(job: str) -> bool:
             return any(state in ("SUCCESS", "FAILURE", "CANCELED") for state in states(job))
 
-        dagster.until("a scheduled refresh ended", lambda: ended("refresh"), SECONDS)
+        dagster.until("a scheduled refresh ended", lambda: ended("refresh"))
         # Ticks every minute, and yet no second refresh of a day while the first was at work.
         refreshes = dagster.runs("refresh")
         assert refreshes[-1]["status"] == "SUCCESS"
@@ -30,12 +25,12 @@ def test_the_schedule_refreshes_the_newest_day_and_the_sensor_then_syncs_once(de
         tags = {tag["key"]: tag["value"] for tag in refreshes[-1]["tags"]}
         assert tags["dagster/schedule_name"] == "nightly"
         assert tags["dagster/partition"] == "2017-12-31"
-        dagster.until("a sync ended", lambda: ended("sync"), SECONDS)
-        dagster.until("the schedule launched again", lambda: len(states("refresh")) >= 2, SECONDS)
+        dagster.until("a sync ended", lambda: ended("sync"))
+        dagster.until("the schedule launched again", lambda: len(states("refresh")) >= 2)
 
         def handled() -> int:
             return dagster.log.read_text().count("Sensor new_day skipped: 2017-12-31 is already handled")
 
         before = handled()
-        dagster.until("the sensor looked twice more", lambda: handled() >= before + 2, SECONDS)
+        dagster.until("the sensor looked twice more", lambda: handled() >= before + 2)
         assert states("sync") == ["SUCCESS"]

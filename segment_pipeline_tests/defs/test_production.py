@@ -81,7 +81,7 @@ def test_runs_events_and_the_ledger_live_in_postgresql(
                 assert not {states[run] for run in launched} & {"FAILURE", "CANCELED"}
                 return {states[run] for run in launched} == {"SUCCESS"}
 
-            assert dagster.until("the daemon took both runs from the queue and they ended", ended, 240)
+            assert dagster.until("the daemon took both runs from the queue and they ended", ended)
 
     assert rows(storage, "SELECT run_id, status FROM runs ORDER BY run_id") == [
         (run, "SUCCESS") for run in sorted(launched)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-WAIT = 60.0
+WAIT = 300.0
 MASTER = re.compile(r"Starting Spark master at (spark://\S+)")
 REGISTERED = re.compile(r"(Successfully registered with master)")
 # Daemons that only pass messages: small, and quick to start.

@@ -46,10 +46,3 @@ def settings_of(home: Path) -> Iterator[Settings]:
         for name, value in given.items():
             patched.setenv(name, value)
         yield Settings.from_env(given)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Both engines in turn take longer than one: these tests may, so long as they end."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(1500))

@@ -83,7 +83,7 @@ def test_a_job_killed_half_way_leaves_the_old_table_and_its_files_are_removed(la
     moved = tmp_path / "moved"
     process = subprocess.Popen([sys.executable, "-c", script, lake.root, str(moved)], start_new_session=True)
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while not moved.exists() and time.monotonic() < until:
             time.sleep(0.1)
         assert moved.exists()

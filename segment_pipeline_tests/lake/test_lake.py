@@ -166,7 +166,7 @@ def test_concurrent_writers_of_different_days_all_succeed(tmp_path: Path) -> Non
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(600)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert len(content(Lake(root, DuckDBEngine()))) == 13
 

@@ -50,7 +50,7 @@ def _at_once(work: Callable[[str, int], None], root: str, workers: int) -> None:
     for process in running:
         process.start()
     for process in running:
-        process.join(120)
+        process.join(600)
     assert [process.exitcode for process in running] == [0] * workers
 
 
