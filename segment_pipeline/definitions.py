@@ -7,11 +7,17 @@ from segment_pipeline.defs import audiences, automation, checks, ingest, people,
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
 
-# A step is a process of its own. Forked from one that has loaded this package it begins at once; spawned anew, as Dagster does by
-# default, each of a refresh's two dozen steps would first load Dagster, DuckDB and the rest.
-STEPS_FROM_A_SERVER = dg.multiprocess_executor.configured(
-    {"start_method": {"forkserver": {"preload_modules": ["segment_pipeline.definitions"]}}}, name="multiprocess"
+
+@dg.configured(
+    dg.multiprocess_executor, config_schema={"max_concurrent": dg.Field(dg.Noneable(int), default_value=None)}
 )
+def steps_from_a_server(config: dict[str, int | None]) -> dict[str, object]:
+    """Each step is a process of its own, `max_concurrent` at a time (None: as many as there are processors).
+
+    Forked from one that has loaded the company's module it begins at once; spawned anew, as Dagster does by default, each of a
+    refresh's two dozen steps would first load Dagster, DuckDB and the rest.
+    """
+    return config | {"start_method": {"forkserver": {}}}
 
 
 def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definitions:
@@ -44,7 +50,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
             automation.alert(settings),
         ],
         resources={**sources, **destinations},
-        executor=STEPS_FROM_A_SERVER,
+        executor=steps_from_a_server,
     )
 
 

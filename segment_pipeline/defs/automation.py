@@ -44,7 +44,7 @@ def publish_job() -> "dg.UnresolvedAssetJobDefinition":
 def nightly(
     settings: Settings, days: dg.DailyPartitionsDefinition, job: "dg.UnresolvedAssetJobDefinition"
 ) -> dg.ScheduleDefinition:
-    """Refresh of the last complete day, unless one of that day is still under way. Starts running."""
+    """Refresh of the last complete day, unless the whole of that day is being refreshed already. Starts running."""
 
     @dg.schedule(
         name="nightly",
@@ -61,7 +61,8 @@ def nightly(
             return dg.SkipReason("no day is complete yet")
         # A refresh that outlasts the schedule's interval would otherwise be followed by ever more that slow each other.
         under_way = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": key}, statuses=_UNDER_WAY)
-        if runs := context.instance.get_run_ids(under_way):
+        runs = [run.run_id for run in context.instance.get_runs(under_way) if run.asset_selection is None]
+        if runs:
             return dg.SkipReason(f"run {runs[0]} still refreshes {key}")
         return dg.RunRequest(run_key=f"{key}@{context.scheduled_execution_time:%Y-%m-%dT%H:%M}", partition_key=key)
 

@@ -63,16 +63,14 @@ def files_at(root: str, paths: Iterable[str]) -> list[File]:
     return found
 
 
-def commit(files: Sequence[File], target: WriteTarget, delta: DeltaTable) -> tuple[int, int]:
+def commit(files: Sequence[File], target: WriteTarget) -> tuple[int, int]:
     """Make files in the table's folder the rows of the write; returns their number, and the version that holds them.
-
-    `delta`: the table, opened before the work.
 
     With `target.base`, what another writer did since to the partitions replaced is a conflict; without, the last one wins.
     Raises ConflictError, and ContractError for a required column without a value or a row outside the partitions replaced.
     """
     _check(files, target)
-    replaced = _replaced(target, delta)
+    delta, replaced = target.delta, _replaced(target)
     actions = _added(files, target)
     for _ in range(COMMITS):
         if replaced is not None and delta.version() != target.base and _files(delta, target) != replaced:
@@ -137,12 +135,12 @@ def _committed(delta: DeltaTable, actions: list[AddAction | RemoveAction], targe
         )
 
 
-def _replaced(target: WriteTarget, delta: DeltaTable) -> set[str] | None:
+def _replaced(target: WriteTarget) -> set[str] | None:
     """The files the rows were computed from that this write replaces; None: from nothing it replaces."""
     if target.append or target.base is None:
         return None
-    if delta.version() == target.base:
-        return _files(delta, target)
+    if target.delta.version() == target.base:
+        return _files(target.delta, target)
     read = storage.open_table(target.uri, target.storage_options, version=target.base)
     return _files(read, target) if read is not None else set()
 

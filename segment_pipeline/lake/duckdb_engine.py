@@ -2,10 +2,10 @@
 
 import re
 import tempfile
-import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote as quoted
@@ -29,11 +29,24 @@ OURS = "segment-pipeline: "
 MEMORY_HINT = "it needs more memory at once than it may have, raise SEGMENT_PIPELINE_MEMORY"
 
 
-class DuckDBEngine:
-    """One in-memory database for all its connections, since opening one costs more than many a session.
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An in-memory database and the file systems it was told of."""
 
-    `memory` as DuckDB takes it (`2GB`), for all connections together; beyond it work spills to `spill`. `threads` None: one
-    per core.
+    raw: duckdb.DuckDBPyConnection
+    filesystems: set[str] = field(default_factory=set)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection with views and temporary tables of its own."""
+        # A bar is drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
+        return self.raw.cursor().execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+
+
+class DuckDBEngine:
+    """Its connections use one database one after the other, since opening one costs more than many a session; where several are
+    open at once, each has one of its own.
+
+    `memory` as DuckDB takes it (`2GB`), of one connection; beyond it work spills to `spill`. `threads` None: one per core.
     """
 
     dialect = "duckdb"
@@ -41,38 +54,31 @@ class DuckDBEngine:
     def __init__(self, *, memory: str = "2GB", threads: int | None = None, spill: Path | None = None) -> None:
         self.memory, self.threads = memory, threads
         self.spill = spill or Path(tempfile.gettempdir()) / "segment-pipeline-spill"
-        self.filesystems: set[str] = set()
-        self._database: duckdb.DuckDBPyConnection | None = None
-        self._cursors = 0
-        self._lock = threading.Lock()
+        self._idle: list[Database] = []
 
     def connect(self) -> "DuckDBConnection":
         return DuckDBConnection(self)
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection with views and temporary tables of its own, until it is `closed`."""
-        with self._lock:
-            if self._database is None:
-                self._database = self._opened()
-            try:
-                raw = _settled(self._database.cursor())
-            except duckdb.Error:
-                # After a fatal error a database answers nothing any more.
-                self._database = self._opened()
-                raw = _settled(self._database.cursor())
-            self._cursors += 1
-            return raw
+    def take(self) -> tuple[Database, duckdb.DuckDBPyConnection]:
+        """A database nobody uses, for the caller alone until it is given back, and a cursor in it."""
+        with suppress(IndexError, duckdb.Error):
+            # After a fatal error a database answers nothing any more, and is left behind.
+            idle = self._idle.pop()
+            return idle, idle.cursor()
+        opened = self._opened()
+        return opened, opened.cursor()
 
-    def closed(self, raw: duckdb.DuckDBPyConnection) -> None:
-        raw.close()
-        with self._lock:
-            self._cursors -= 1
-            # What was spilled stays on disk as long as the database is open, and it is people's data.
-            if self._database is not None and not self._cursors and any(self.spill.iterdir()):
-                self._database.close()
-                self._database = None
+    def give_back(self, database: Database, cursor: duckdb.DuckDBPyConnection) -> None:
+        cursor.close()
+        with suppress(duckdb.Error):
+            # What was spilled is people's data: it goes with the session.
+            spilled = database.raw.execute("FROM duckdb_temporary_files()").fetchall()
+            if self._idle or spilled:
+                database.raw.close()
+            else:
+                self._idle.append(database)
 
-    def _opened(self) -> duckdb.DuckDBPyConnection:
+    def _opened(self) -> Database:
         self.spill.mkdir(parents=True, exist_ok=True)
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": self.memory,
@@ -83,13 +89,7 @@ class DuckDBEngine:
         }
         if self.threads:
             config["threads"] = self.threads
-        self.filesystems.clear()
-        return duckdb.connect(":memory:", config=config)
-
-
-def _settled(raw: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    # A bar is drawn on standard output otherwise, wherever DuckDB takes the process for somebody typing.
-    return raw.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        return Database(duckdb.connect(":memory:", config=config))
 
 
 @contextmanager
@@ -112,7 +112,8 @@ class DuckDBConnection:
     """Views that read the lake's files, and temporary tables, of one session."""
 
     def __init__(self, engine: DuckDBEngine) -> None:
-        self._engine, self.raw = engine, engine.cursor()
+        self._engine = engine
+        self._database, self.raw = engine.take()
         # What a name stands for is kept here: asking the catalogue costs more than many a statement.
         self._kinds: dict[str, str] = {}
         self._unread: pa.RecordBatchReader | None = None
@@ -199,10 +200,8 @@ class DuckDBConnection:
             return [(row[0], row[1]) for row in self.raw.execute(f"DESCRIBE {sql}").fetchall()]
 
     def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
-        # Before the work: a table that cannot be written to is found out in no time.
-        delta = storage.create(target.table, target.uri, target.storage_options, target.opened)
         storage.check_schema(self.table(f"SELECT * FROM ({sql}) LIMIT 0", name=name).schema, target.table)
-        return commits.commit(commits.files_at(target.uri, self._copied(sql, target, name)), target, delta)
+        return commits.commit(commits.files_at(target.uri, self._copied(sql, target, name)), target)
 
     def _copied(self, sql: str, target: WriteTarget, name: str) -> list[str]:
         """Write a query's rows as Parquet into the table's folder; returns the files' paths in it."""
@@ -234,8 +233,10 @@ class DuckDBConnection:
         return paths
 
     def close(self) -> None:
-        self._release()
-        self._engine.closed(self.raw)
+        try:
+            self._release()
+        finally:
+            self._engine.give_back(self._database, self.raw)
 
     def _release(self) -> None:
         # A stream nobody read to its end, after a failure say, would block the connection.
@@ -267,7 +268,7 @@ class DuckDBConnection:
 
     def _reach(self, path: str) -> None:
         scheme = path.partition("://")[0] if "://" in path else ""
-        if not scheme or scheme in self._engine.filesystems:
+        if not scheme or scheme in self._database.filesystems:
             return
         try:
             import fsspec
@@ -277,7 +278,7 @@ class DuckDBConnection:
             raise ContractError(
                 f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'"
             ) from None
-        self._engine.filesystems.add(scheme)
+        self._database.filesystems.add(scheme)
 
 
 def _columns(table: Table, without: Collection[str]) -> str:

@@ -17,21 +17,21 @@ Partitions = Mapping[str, Sequence[str | date]]
 class WriteTarget:
     """Where a query's rows go, in one Delta commit.
 
+    `delta`: the table, newest when the write begins; a commit after another writer's brings it up again.
     `partitions`: partition values whose rows are replaced; None: the whole table is; `append` replaces nothing.
     `marker`: (application id, number) recorded with the commit, so that a fold is applied once.
     `base`: version the rows were computed from: what others did to the same partitions since is a conflict; None: nothing
     of the table was read, and the last writer wins.
-    `opened`: the table at some version, to be brought to its newest instead of opening it again.
     """
 
     table: Table
     uri: str
+    delta: DeltaTable
     partitions: Partitions | None = None
     append: bool = False
     marker: tuple[str, int] | None = None
     base: int | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict)
-    opened: DeltaTable | None = None
 
 
 class Connection(Protocol):

@@ -39,7 +39,7 @@ class Lake:
                 f"the lake's path holds {' and '.join(odd)}: choose a folder without them (SEGMENT_PIPELINE_LAKE)"
             )
         self.lease = None if "://" in root else Path(self.root) / "lease"
-        self.tables = OpenTables(self.uri, self.storage_options)
+        self.opened = OpenTables(self.root, self.storage_options)
 
     @classmethod
     def open(cls, settings: Settings) -> "Lake":
@@ -63,14 +63,14 @@ class Lake:
 
     def version(self, name: str) -> int | None:
         """The newest version of a table; None: nothing was ever written to it."""
-        with self.tables.newest(table(name).name) as delta:
+        with self.opened.newest(table(name).name) as delta:
             return delta.version() if delta else None
 
     def partitions(self, name: str) -> list[dict[str, Any]]:
         """Partition values that hold rows at present, with `rows`, sorted; one entry per combination."""
         declared = table(name)
         totals: dict[tuple[Any, ...], int] = {}
-        with self.tables.newest(table(name).name) as delta:
+        with self.opened.newest(declared.name) as delta:
             for file in storage.files(delta, declared) if delta else ():
                 key = tuple(file.partition[column] for column in declared.partition_by)
                 totals[key] = totals.get(key, 0) + file.rows
@@ -82,8 +82,9 @@ class Lake:
 
     def rows(self, name: str) -> int:
         """Rows of a table at present, as the Delta log counts them."""
-        with self.tables.newest(table(name).name) as delta:
-            return sum(file.rows for file in storage.files(delta, table(name))) if delta else 0
+        declared = table(name)
+        with self.opened.newest(declared.name) as delta:
+            return sum(file.rows for file in storage.files(delta, declared)) if delta else 0
 
     def snapshots(self, name: str) -> list[date]:
         """The as_of days of which a snapshot exists, oldest first."""
@@ -91,7 +92,7 @@ class Lake:
 
     def marked(self, name: str, application: str) -> int | None:
         """The newest marker number an application committed to a table; None: none."""
-        with self.tables.newest(table(name).name) as delta:
+        with self.opened.newest(table(name).name) as delta:
             return delta.transaction_version(application) if delta else None
 
     def fix(self, *, timezone: str, base_currency: str) -> None:
@@ -115,7 +116,7 @@ class Lake:
             storage.create(declared, self.uri(declared.name), self.storage_options)
 
     @contextmanager
-    def session(self, pins: Mapping[str, int] | None = None) -> Iterator["Session"]:
+    def session(self, pins: Mapping[str, int] | None = None) -> Iterator[Session]:
         """A conversation in which each table has one version: the one in `pins`, or its newest when first read."""
         with shared(self.lease):
             session = Session(self, self.engine.connect(), dict(pins or {}))

@@ -40,14 +40,19 @@ class Written:
 class Session:
     """Named views over pinned tables, and writes. Not thread-safe; one per asset body."""
 
-    def __init__(self, lake: "Lake", connection: Connection, pins: dict[str, int]) -> None:
+    def __init__(
+        self, lake: "Lake", connection: Connection, pins: dict[str, int], opened: dict[str, DeltaTable] | None = None
+    ) -> None:
         self.lake, self.connection, self.pins = lake, connection, pins
-        self._opened: dict[str, DeltaTable] = {}
+        # Tables in this session's hand, at whatever version: what they are read at is in `pins`.
+        self.opened: dict[str, DeltaTable] = {} if opened is None else opened
 
     def close(self) -> None:
-        self.connection.close()
-        for name, delta in self._opened.items():
-            self.lake.tables.give_back(name, delta)
+        try:
+            self.connection.close()
+        finally:
+            for name, delta in self.opened.items():
+                self.lake.opened.give_back(name, delta)
 
     @property
     def inputs(self) -> str:
@@ -75,7 +80,7 @@ class Session:
 
     def _pinned(self, declared: Table) -> DeltaTable | None:
         version = self.pins.get(declared.name)
-        opened = self._opened.get(declared.name)
+        opened = self.opened.get(declared.name)
         if opened is not None and opened.version() == version:
             return opened
         delta = self._newest(declared.name)
@@ -84,15 +89,21 @@ class Session:
         if delta is not None:
             storage.check_types(delta, declared)
             self.pins[declared.name] = delta.version()
-            self._opened[declared.name] = delta
+            self.opened[declared.name] = delta
         return delta
 
     def _newest(self, name: str) -> DeltaTable | None:
-        """The table at its newest version, in this session's hand from now on; what it is read at is in `pins`."""
-        opened = self._opened.pop(name, None)
-        delta = storage.renewed(opened, name) if opened is not None else self.lake.tables.take(name)
+        """The table at its newest version, in this session's hand from now on."""
+        opened = self.opened.pop(name, None)
+        delta = storage.renewed(opened, name) if opened is not None else self.lake.opened.take(name)
         if delta is not None:
-            self._opened[name] = delta
+            self.opened[name] = delta
+        return delta
+
+    def _to_write(self, declared: Table) -> DeltaTable:
+        # Before the work: a table that cannot be written to is found out in no time.
+        delta = self.lake.opened.take_to_write(declared, self.opened.pop(declared.name, None))
+        self.opened[declared.name] = delta
         return delta
 
     def _files(
@@ -207,9 +218,7 @@ class Session:
         days = [row["day"] for row in held]
         if None in days:
             raise ContractError(f"table {name}, column day: expected a value, got NULL")
-        self._opened[name] = storage.create(
-            declared, self.lake.uri(name), self.lake.storage_options, self._newest(name)
-        )
+        self._to_write(declared)
         try:
             return self.again(name, lambda: self._land(declared, source, days, label))
         finally:
@@ -276,15 +285,16 @@ class Session:
         marker: tuple[str, int] | None,
         label: str,
     ) -> Written:
+        declared = table(name)
         target = WriteTarget(
-            table=table(name),
+            table=declared,
             uri=self.lake.uri(name),
+            delta=self._to_write(declared),
             partitions=partitions or None,
             append=append,
             marker=marker,
             base=self.pins.get(name),
             storage_options=self.lake.storage_options,
-            opened=self._newest(name),
         )
         rows, version = self.connection.write(sql, target, name=label)
         self.pins.pop(name, None)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import dataset, parquet
 
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.lake import commits, spark_functions, spark_writes, storage
+from segment_pipeline.lake import commits, spark_functions, spark_writes
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.spark_dialect import render
@@ -272,13 +272,11 @@ class SparkConnection:
         return [(column, str(kind)) for column, kind in self._frame(sql, name).dtypes]
 
     def write(self, sql: str, target: WriteTarget, *, name: str) -> tuple[int, int]:
-        # Before the work: a table that cannot be written to is found out in no time.
-        delta = storage.create(target.table, target.uri, target.storage_options, target.opened)
         frame = self._frame(sql, name)
         folder = self._folder()
         with engine_errors(name):
             spark_writes.to_files(frame, target.table, folder)
-        return commits.commit(spark_writes.moved(folder, target.uri), target, delta)
+        return commits.commit(spark_writes.moved(folder, target.uri), target)
 
     def close(self) -> None:
         with suppress(FileNotFoundError):

@@ -3,7 +3,7 @@
 delta-rs and DataFusion quote values in their messages; nothing of a message of theirs leaves this module.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,17 +64,21 @@ def renewed(delta: DeltaTable, name: str) -> DeltaTable:
 class OpenTables:
     """Tables of one lake, kept open between uses: to look for new entries of a log costs a fiftieth of opening it.
 
-    A table whose folder is taken away and made anew is not noticed: open the lake again. `uri`: where a table lies, by its name.
+    A table whose folder is taken away and made anew is not noticed: open the lake again.
     """
 
-    def __init__(self, uri: Callable[[str], str], options: Mapping[str, str]) -> None:
-        self.uri, self.options = uri, options
+    def __init__(self, root: str, options: Mapping[str, str]) -> None:
+        self.root, self.options = root, options
         self._idle: dict[str, DeltaTable] = {}
 
     def take(self, name: str) -> DeltaTable | None:
         """A table at its newest version, the caller's alone until it is given back; None: nothing was ever written to it."""
         idle = self._idle.pop(name, None)
-        return open_table(self.uri(name), self.options) if idle is None else renewed(idle, name)
+        return open_table(f"{self.root}/{name}", self.options) if idle is None else renewed(idle, name)
+
+    def take_to_write(self, table: Table, mine: DeltaTable | None) -> DeltaTable:
+        """As `take`, made or brought up to its declaration where needed. `mine`: taken before."""
+        return create(table, f"{self.root}/{table.name}", self.options, mine or self._idle.pop(table.name, None))
 
     def give_back(self, name: str, delta: DeltaTable) -> None:
         self._idle[name] = delta

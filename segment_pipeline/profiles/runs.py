@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 
 from segment_pipeline.lake.dialect import Value, quote
-from segment_pipeline.lake.engine import Connection, Partitions
+from segment_pipeline.lake.engine import Partitions
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
@@ -40,8 +40,8 @@ HELD: Final[Mapping[str, frozenset[str]]] = {
 class Run:
     """The days of one run. `several`: more than one is to come, so that copies of the facts pay."""
 
-    def __init__(self, lake: Lake, connection: Connection, *, several: bool) -> None:
-        self.lake, self.connection, self.several = lake, connection, several
+    def __init__(self, session: Session, *, several: bool) -> None:
+        self.session, self.several = session, several
         self.prepared: dict[str, dict[str, int]] = {}
 
     def day(self) -> "DaySession":
@@ -52,7 +52,7 @@ class DaySession(Session):
     """A session of one day of a run."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run.lake, run.connection, {})
+        super().__init__(run.session.lake, run.session.connection, {}, run.session.opened)
         self.run = run
 
     def scan(
@@ -96,7 +96,7 @@ class DaySession(Session):
 def days_of(lake: Lake, *, several: bool) -> Iterator[Run]:
     """Open a run; its sessions are used one after the other and end with it."""
     with lake.session() as session:
-        yield Run(lake, session.connection, several=several)
+        yield Run(session, several=several)
 
 
 @contextmanager

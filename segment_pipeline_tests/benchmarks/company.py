@@ -16,6 +16,7 @@ from os import environ
 from pathlib import Path
 from typing import Final
 
+from segment_pipeline.lake import storage
 from segment_pipeline.lake.duckdb_engine import DuckDBConnection, DuckDBEngine
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.lake import Lake
@@ -190,7 +191,8 @@ class _Writer:
 
     def write(self, name: str) -> None:
         """Append what the statement gives for the range that is set."""
-        target = WriteTarget(table(name), self.lake.uri(name), append=True)
+        delta = storage.create(table(name), self.lake.uri(name), {})
+        target = WriteTarget(table(name), self.lake.uri(name), delta, append=True)
         columns = ", ".join(table(name).names)
         written, _ = self._connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
         self.rows[name] = self.rows.get(name, 0) + written

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from segment_pipeline.catalogue import Catalogue
-from segment_pipeline.definitions import build_definitions
+from segment_pipeline.definitions import build_definitions, steps_from_a_server
 from segment_pipeline.defs.failures import told
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.segments.rules import Segment, did, trait
@@ -116,13 +116,17 @@ def test_the_nightly_schedule_asks_for_yesterday_unless_that_is_still_under_way(
         ) as context:
             return [request.partition_key for request in nightly.evaluate_tick(context).run_requests or ()]
 
-    def run(day: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-        made = dg.DagsterRun(job_name="refresh", status=status, tags={"dagster/partition": day})
+    def run(day: str, status: dg.DagsterRunStatus, *only: str) -> dg.DagsterRun:
+        selection = frozenset({dg.AssetKey(only)}) if only else None
+        made = dg.DagsterRun(
+            job_name="refresh", status=status, tags={"dagster/partition": day}, asset_selection=selection
+        )
         return instance.run_storage.add_run(made)
 
     assert asked() == ["2026-03-01"]
     run("2026-03-01", dg.DagsterRunStatus.FAILURE)
     run("2026-02-28", dg.DagsterRunStatus.STARTED)
+    run("2026-03-01", dg.DagsterRunStatus.STARTED, "profiles", "traits")
     assert asked() == ["2026-03-01"]
     waiting = run("2026-03-01", dg.DagsterRunStatus.STARTING)
     assert asked() == []
@@ -183,3 +187,13 @@ def test_our_errors_are_told_in_their_own_words_and_foreign_ones_only_by_place()
     assert "ann@known.org" not in (foreign.value.description or "")
     assert "KeyError at test_definitions.py:" in (foreign.value.description or "")
     assert not foreign.value.allow_retries
+
+
+def test_a_run_may_say_how_many_steps_at_a_time_and_its_steps_are_forked(definitions: dg.Definitions) -> None:
+    job = definitions.resolve_job_def("refresh")
+    assert job.executor_def is steps_from_a_server
+    assert dg.validate_run_config(job, {"execution": {"config": {"max_concurrent": 1}}})
+    told = (steps_from_a_server.apply_config_mapping({"config": {"max_concurrent": 1}}).value or {})["config"]
+    assert (told["max_concurrent"], told["start_method"]) == (1, {"forkserver": {}})
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dg.validate_run_config(job, {"execution": {"config": {"multiprocess": {}}}})

@@ -229,11 +229,10 @@ def test_sessions_of_one_engine_have_names_of_their_own(lake: Lake) -> None:
 
 
 def test_a_database_that_answers_nothing_any_more_is_opened_anew(tmp_path: Path) -> None:
-    engine = DuckDBEngine()
+    engine = DuckDBEngine(spill=tmp_path / "spill")
     lake = Lake(str(tmp_path / "lake"), engine)
     with lake.session() as session:
         assert session.value("SELECT 1 AS n") == 1
-    assert engine._database is not None  # noqa: SLF001 - as a fatal error leaves it, which nobody can cause at will
-    engine._database.close()  # noqa: SLF001
+    engine._idle[0].raw.close()  # noqa: SLF001 - as a fatal error leaves it, which nobody can cause at will
     with lake.session() as session:
         assert session.value("SELECT 1 AS n") == 1
