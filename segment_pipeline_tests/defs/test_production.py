@@ -12,7 +12,7 @@ from segment_pipeline.demo import VENDORS, dagster_yaml
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.conftest import FEW_ROWS
+from segment_pipeline_tests.conftest import MANY_STATEMENTS
 from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 from segment_pipeline_tests.postgres import new_database
 
@@ -66,7 +66,7 @@ def test_runs_events_and_the_ledger_live_in_postgresql(
             DAGSTER_PG_URL=storage.replace("+psycopg:", "+psycopg2:"),
             SEGMENT_PIPELINE_LEDGER=ledger,
             SEGMENT_PIPELINE_ENGINE=engine,
-            SEGMENT_PIPELINE_SPARK_CONF=";".join(f"{key}={value}" for key, value in FEW_ROWS.items()),
+            SEGMENT_PIPELINE_SPARK_CONF=";".join(f"{key}={value}" for key, value in MANY_STATEMENTS.items()),
         )
         forget_members(environ)
         command = [sys.executable, "-m", "dagster", "dev", "--module-name", "segment_pipeline.definitions"]
