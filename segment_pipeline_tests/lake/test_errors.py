@@ -107,7 +107,7 @@ def test_work_beyond_the_memory_limit_spills_and_gives_the_same_rows(tmp_path: P
         assert any(spill.iterdir()), "four million hashes are more than the limit"
         session.replace("claims", "SELECT * FROM wide ORDER BY profile_id DESC", {"audience": ["a"]})
     assert lake.rows("claims") == 4_000_000
-    assert not any(file.stat().st_size for file in spill.iterdir()), "a closed session leaves nothing behind"
+    assert not any(file.stat().st_size for file in spill.iterdir()), "a closed session leaves no rows behind"
 
 
 def test_a_lake_out_of_reach_is_named_without_its_address(tmp_path: Path) -> None:
