@@ -8,7 +8,7 @@ import pytest
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.conftest import copied, engine_of, made_once, run_cli
+from segment_pipeline_tests.conftest import MANY_STATEMENTS, copied, engine_of, made_once, run_cli
 
 # So few that a tool's minimum holds an audience: the demo says so and ends with 1.
 SMALL = ("--households", "60", "--days", "2")
@@ -23,6 +23,12 @@ def spark_lake(tmp_path: Path) -> Lake:
 def both_lake(tmp_path: Path) -> Lake:
     """Every statement is asked on DuckDB and on Spark, and the rows must be the same."""
     return Lake(str(tmp_path / "lake"), engine_of("both", tmp_path))
+
+
+@pytest.fixture
+def both_lake_interpreted(tmp_path: Path) -> Lake:
+    """The same, where Spark interprets expressions: for days of statements, whose expressions are compared as compiled elsewhere."""
+    return Lake(str(tmp_path / "lake"), engine_of("both", tmp_path, MANY_STATEMENTS))
 
 
 @pytest.fixture(scope="session")

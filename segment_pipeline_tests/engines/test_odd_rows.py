@@ -95,8 +95,8 @@ FACTS: dict[str, list[Row]] = {
 
 
 @pytest.fixture
-def lake(both_lake: Lake) -> Lake:
-    return both_lake
+def lake(both_lake_interpreted: Lake) -> Lake:
+    return both_lake_interpreted
 
 
 @pytest.fixture
