@@ -11,7 +11,7 @@ from segment_pipeline.settings import Settings
 @dg.configured(
     dg.multiprocess_executor, config_schema={"max_concurrent": dg.Field(dg.Noneable(int), default_value=None)}
 )
-def steps_from_a_server(config: dict[str, int | None]) -> dict[str, object]:
+def forked_steps(config: dict[str, int | None]) -> dict[str, object]:
     """Each step is a process of its own, `max_concurrent` at a time (None: as many as there are processors).
 
     Forked from one that has loaded the company's module it begins at once; spawned anew, as Dagster does by default, each of a
@@ -50,7 +50,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
             automation.alert(settings),
         ],
         resources={**sources, **destinations},
-        executor=steps_from_a_server,
+        executor=forked_steps,
     )
 
 

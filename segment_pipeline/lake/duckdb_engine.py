@@ -1,5 +1,6 @@
 """The DuckDB engine: embedded, one process, spills to disk. Knows files and SQL, and no table by name."""
 
+import os
 import re
 import tempfile
 import uuid
@@ -70,13 +71,12 @@ class DuckDBEngine:
 
     def give_back(self, database: Database, cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.close()
-        with suppress(duckdb.Error):
-            # What was spilled is people's data: it goes with the session.
-            spilled = database.raw.execute("FROM duckdb_temporary_files()").fetchall()
-            if self._idle or spilled:
-                database.raw.close()
-            else:
-                self._idle.append(database)
+        # What was spilled is people's data: it goes with the session, and so does the mark DuckDB leaves beside it.
+        spilled = any(self.spill.glob(f"duckdb_temp_{os.getpid()}_*"))
+        if self._idle or spilled:
+            database.raw.close()
+        else:
+            self._idle.append(database)
 
     def _opened(self) -> Database:
         self.spill.mkdir(parents=True, exist_ok=True)

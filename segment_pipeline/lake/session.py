@@ -41,17 +41,17 @@ class Session:
     """Named views over pinned tables, and writes. Not thread-safe; one per asset body."""
 
     def __init__(
-        self, lake: "Lake", connection: Connection, pins: dict[str, int], opened: dict[str, DeltaTable] | None = None
+        self, lake: "Lake", connection: Connection, pins: dict[str, int], in_hand: dict[str, DeltaTable] | None = None
     ) -> None:
         self.lake, self.connection, self.pins = lake, connection, pins
         # Tables in this session's hand, at whatever version: what they are read at is in `pins`.
-        self.opened: dict[str, DeltaTable] = {} if opened is None else opened
+        self.in_hand: dict[str, DeltaTable] = {} if in_hand is None else in_hand
 
     def close(self) -> None:
         try:
             self.connection.close()
         finally:
-            for name, delta in self.opened.items():
+            for name, delta in self.in_hand.items():
                 self.lake.opened.give_back(name, delta)
 
     @property
@@ -80,7 +80,7 @@ class Session:
 
     def _pinned(self, declared: Table) -> DeltaTable | None:
         version = self.pins.get(declared.name)
-        opened = self.opened.get(declared.name)
+        opened = self.in_hand.get(declared.name)
         if opened is not None and opened.version() == version:
             return opened
         delta = self._newest(declared.name)
@@ -89,21 +89,21 @@ class Session:
         if delta is not None:
             storage.check_types(delta, declared)
             self.pins[declared.name] = delta.version()
-            self.opened[declared.name] = delta
+            self.in_hand[declared.name] = delta
         return delta
 
     def _newest(self, name: str) -> DeltaTable | None:
         """The table at its newest version, in this session's hand from now on."""
-        opened = self.opened.pop(name, None)
+        opened = self.in_hand.pop(name, None)
         delta = storage.renewed(opened, name) if opened is not None else self.lake.opened.take(name)
         if delta is not None:
-            self.opened[name] = delta
+            self.in_hand[name] = delta
         return delta
 
     def _to_write(self, declared: Table) -> DeltaTable:
         # Before the work: a table that cannot be written to is found out in no time.
-        delta = self.lake.opened.take_to_write(declared, self.opened.pop(declared.name, None))
-        self.opened[declared.name] = delta
+        delta = self.lake.opened.take_to_write(declared, self.in_hand.pop(declared.name, None))
+        self.in_hand[declared.name] = delta
         return delta
 
     def _files(

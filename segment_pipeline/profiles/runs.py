@@ -52,7 +52,7 @@ class DaySession(Session):
     """A session of one day of a run."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run.session.lake, run.session.connection, {}, run.session.opened)
+        super().__init__(run.session.lake, run.session.connection, {}, run.session.in_hand)
         self.run = run
 
     def scan(

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from segment_pipeline.catalogue import Catalogue
-from segment_pipeline.definitions import build_definitions, steps_from_a_server
+from segment_pipeline.definitions import build_definitions, forked_steps
 from segment_pipeline.defs.failures import told
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.segments.rules import Segment, did, trait
@@ -191,9 +191,9 @@ def test_our_errors_are_told_in_their_own_words_and_foreign_ones_only_by_place()
 
 def test_a_run_may_say_how_many_steps_at_a_time_and_its_steps_are_forked(definitions: dg.Definitions) -> None:
     job = definitions.resolve_job_def("refresh")
-    assert job.executor_def is steps_from_a_server
+    assert job.executor_def is forked_steps
     assert dg.validate_run_config(job, {"execution": {"config": {"max_concurrent": 1}}})
-    told = (steps_from_a_server.apply_config_mapping({"config": {"max_concurrent": 1}}).value or {})["config"]
+    told = (forked_steps.apply_config_mapping({"config": {"max_concurrent": 1}}).value or {})["config"]
     assert (told["max_concurrent"], told["start_method"]) == (1, {"forkserver": {}})
     with pytest.raises(dg.DagsterInvalidConfigError):
         dg.validate_run_config(job, {"execution": {"config": {"multiprocess": {}}}})

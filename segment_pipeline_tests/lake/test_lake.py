@@ -6,12 +6,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.lake import storage
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import Statement
+from segment_pipeline.profiles.runs import days_of
 from segment_pipeline.records import Window
 from segment_pipeline_tests.conftest import arrow_rows
 
@@ -217,6 +220,33 @@ def test_a_lake_kept_open_sees_what_others_write(tmp_path: Path) -> None:
     with lake.session() as session:
         session.scan("refunds")
         assert session.value("SELECT count(*) FROM refunds") == 2
+
+
+def test_what_one_session_opened_the_next_has_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def noted(module: object, name: str) -> None:
+        function = getattr(module, name)
+
+        def noting(*given: Any, **named: Any) -> Any:
+            opened.append(name)
+            return function(*given, **named)
+
+        monkeypatch.setattr(module, name, noting)
+
+    noted(storage, "open_table")
+    noted(duckdb, "connect")
+    lake = Lake(str(tmp_path / "lake"), DuckDBEngine(spill=tmp_path / "spill"))
+    land(lake, refund("first", date(2018, 1, 1)))
+    assert "connect" in opened
+    opened.clear()
+    for turn in range(3):
+        land(lake, refund(str(turn), date(2018, 1, 2)))
+        assert lake.rows("refunds") == turn + 2
+    with days_of(lake, several=True) as run:
+        for _ in range(2):
+            run.day().scan("refunds")
+    assert opened == []
 
 
 def test_sessions_of_one_engine_have_names_of_their_own(lake: Lake) -> None:
