@@ -245,7 +245,7 @@ def test_what_one_session_opened_the_next_has_at_hand(tmp_path: Path, monkeypatc
         assert lake.rows("refunds") == turn + 2
     with days_of(lake, several=True) as run:
         for _ in range(2):
-            run.day().scan("refunds")
+            run.day().scan("refunds", alias="again")
     assert opened == []
 
 
