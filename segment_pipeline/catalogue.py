@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.landing.rates import Declared
+from segment_pipeline.landing.source import Source
 from segment_pipeline.profiles.activities import ACTIVITY_NAMES
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits import TraitRules
-from segment_pipeline.records import Destination
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import trait_types, validate
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.rates import Declared
-from segment_pipeline.sources.source import Source
 
 T = TypeVar("T")
 Named = TypeVar("Named", Segment, Audience)

@@ -183,8 +183,8 @@ def maintain(as_json: bool) -> None:
     from segment_pipeline import clock
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.lake.maintenance import maintain as run
+    from segment_pipeline.landing.raw import RETENTION, trim
     from segment_pipeline.settings import Settings
-    from segment_pipeline.sources.raw import RETENTION, trim
 
     settings = Settings.from_env()
     with Progress(disable=as_json, transient=True) as bar:

@@ -34,7 +34,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.profiles.quality import pair_quality
 from segment_pipeline.sandbox.server import SandboxServer
-from segment_pipeline.sandbox.world import build_world
+from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline.settings import Settings, adopt
 from segment_pipeline.starter.company import STARTER
 

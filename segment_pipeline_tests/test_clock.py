@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from segment_pipeline import clock
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.records import Window
 
 
 def test_a_pinned_clock_gives_its_instant_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:

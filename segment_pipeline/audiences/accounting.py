@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.records import SyncReport
 
 NO_RESULTS = (
     "SELECT CAST(NULL AS INTEGER) AS batch, CAST(NULL AS VARCHAR) AS operation, CAST(NULL AS VARCHAR) AS key, "

@@ -21,8 +21,8 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.ledger_tables import approvals, batches, plans, remotes, row_outcomes
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
 from segment_pipeline.databases import open_engine, transaction
+from segment_pipeline.delivery.destination import BatchReceipt, Operation
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.records import BatchReceipt, Operation
 
 HEAD = "0001"
 UNFINISHED = ("planned", "pushing", "pushed")

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.delivery.destination import Capabilities, Operation
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
-from segment_pipeline.records import Capabilities, Operation
 
 DENIALS, MAIN = "denials", "main"
 TRY_REFUSED_AGAIN = timedelta(days=7)

@@ -16,11 +16,11 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.lease import Lease
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
+from segment_pipeline.delivery.destination import Batch, BatchReceipt, Destination, Operation
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import generated
-from segment_pipeline.records import Batch, BatchReceipt, Destination, Operation
 
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0

@@ -36,12 +36,13 @@ from segment_pipeline.audiences.plan import (
 )
 from segment_pipeline.audiences.push import Progress, Push, patiently
 from segment_pipeline.audiences.recheck import Recheck
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.audiences.snapshot import newest, source_reasons
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError, ConflictError, SegmentPipelineError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.records import Destination, SyncReport
 from segment_pipeline.settings import Settings
 
 Refresh = Callable[[], None]

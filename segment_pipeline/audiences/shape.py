@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from segment_pipeline.audiences.audience import Attribute
+from segment_pipeline.delivery.destination import Capabilities
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.identifiers import RULES
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.statements import Statement, generated
-from segment_pipeline.records import Capabilities
 
 EXTERNAL_ID = "external_id"
 

@@ -3,9 +3,9 @@
 from datetime import date, datetime, timedelta
 
 from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.records import Window
 from segment_pipeline.settings import Settings
 
 

@@ -13,11 +13,12 @@ from segment_pipeline.audiences.audience import Audience, in_priority_order
 from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Progress
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.run import Refresh, Run
 from segment_pipeline.audiences.snapshot import fresh_until
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError, GuardTripped, SegmentPipelineError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Destination, SyncReport
 from segment_pipeline.settings import Settings
 
 

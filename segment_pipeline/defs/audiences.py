@@ -9,17 +9,18 @@ import dagster as dg
 
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.segments import segment_key
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
-from segment_pipeline.records import Destination, SyncReport
+from segment_pipeline.landing.consents import refresh_consents
+from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.consents import refresh_consents
-from segment_pipeline.sources.source import Source
 
 GROUP = "audiences"
 NUMBERS = (

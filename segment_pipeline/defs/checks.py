@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.days import Window
 from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.ingest import entity_key
 from segment_pipeline.defs.people import IDENTITIES, TRAITS
@@ -15,10 +16,9 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import table
-from segment_pipeline.records import Window
+from segment_pipeline.landing.source import Entity, Source
 from segment_pipeline.segments.health import Finding, findings
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.source import Entity, Source
 
 NULL_RATE_JUMP = 0.5
 WARN = dg.AssetCheckSeverity.WARN

@@ -11,10 +11,10 @@ from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
+from segment_pipeline.landing.landing import ingest
+from segment_pipeline.landing.rates import land_rates
+from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.landing import ingest
-from segment_pipeline.sources.rates import land_rates
-from segment_pipeline.sources.source import Source
 
 GROUP = "sources"
 

@@ -8,14 +8,15 @@ from typing import TypeVar
 import dagster as dg
 
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import approve, plan_only, sync
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Destination, SyncReport
+from segment_pipeline.landing.consents import refresh_consents
+from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.consents import refresh_consents
-from segment_pipeline.sources.source import Source
 
 T = TypeVar("T")
 

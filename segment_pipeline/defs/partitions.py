@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from segment_pipeline.records import Window
+from segment_pipeline.days import Window
 from segment_pipeline.settings import Settings
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.commits import retried
@@ -20,7 +21,6 @@ from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.tables import Table, table
-from segment_pipeline.records import Window
 
 if TYPE_CHECKING:
     from segment_pipeline.lake.lake import Lake

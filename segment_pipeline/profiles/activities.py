@@ -12,12 +12,12 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.identity import define_orders, register_rules
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.records import Window
 
 ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),

@@ -11,10 +11,10 @@ from datetime import date
 
 import pyarrow as pa
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.records import Window
 
 
 def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:

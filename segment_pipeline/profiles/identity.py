@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -23,7 +24,6 @@ from segment_pipeline.profiles import aliases, golden
 from segment_pipeline.profiles.components import Link, Member, Refusal, components, resolve
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.runs import Run, once, session_of, several
-from segment_pipeline.records import Window
 
 # Bytes the linking of records may take where no setting says: about 40 million shared identifiers of 10 million records.
 DEFAULT_MEMORY = 2 << 30

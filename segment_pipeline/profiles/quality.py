@@ -5,11 +5,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.activities import define_persons, define_sales
-from segment_pipeline.records import Window
 
 
 def pair_quality(lake: Lake, truth_path: Path | str, *, timezone: str = "UTC") -> dict[str, Any]:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Partitions
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.tables import table
-from segment_pipeline.records import Window
 
 # Facts a run of several days copies into its session, without the columns named: none of the statements over them reads those.
 HELD: Final[Mapping[str, frozenset[str]]] = {

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -25,7 +26,6 @@ from segment_pipeline.profiles import activities, golden, identity
 from segment_pipeline.profiles.landed import landed
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.runs import Run, once, session_of, several
-from segment_pipeline.records import Window
 
 
 @dataclass(frozen=True, slots=True)

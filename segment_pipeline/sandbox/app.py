@@ -1,6 +1,6 @@
 """The sandbox as one ASGI application: each vendor under `/<vendor>`, and the control plane under `/_control`.
 
-A vendor module exports `routes(state)`, and may export `control_routes(state)` (mounted at `/_control/<vendor>`),
+`vendors/` is the registry: each vendor's module `vendor` exports `routes(state)`, and may export `control_routes(state)` (mounted at `/_control/<vendor>`),
 `fault_response(kind, request)` and `WRITE_METHODS` (the methods that change state at the vendor; a source has none).
 
 Control plane: `GET/PUT /_control/clock {"now": iso}` · `POST /_control/faults` (a list of rules, added to those in force),
@@ -10,6 +10,7 @@ Control plane: `GET/PUT /_control/clock {"now": iso}` · `POST /_control/faults`
 
 import asyncio
 import importlib
+import pkgutil
 import socket
 import struct
 from collections.abc import Sequence
@@ -24,13 +25,13 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.sandbox import vendors as registry
 from segment_pipeline.sandbox.exchange import BODY, ROW_ERRORS, RowErrors
 from segment_pipeline.sandbox.faults import ANSWERED, FaultBook, FaultRule, generic_response
 from segment_pipeline.sandbox.journal import Journal
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
 
-VENDORS = ("square", "shopify", "amplitude", "meta", "klaviyo")
-PACKAGE = "segment_pipeline.sandbox"
+VENDORS = tuple(sorted(found.name for found in pkgutil.iter_modules(registry.__path__)))
 ROUNDS_TO_NOTICE = 5000
 
 
@@ -165,7 +166,9 @@ def create_app(home: Path, vendors: Sequence[str] | None = None) -> SandboxApp:
         raise ConfigError(f"the sandbox has no vendor {sorted(unknown)}: it has {list(VENDORS)}")
     state = SandboxState(home)
     names = VENDORS if vendors is None else vendors
-    return SandboxApp(state, [Vendor(name, importlib.import_module(f"{PACKAGE}.{name}"), state) for name in names])
+    return SandboxApp(
+        state, [Vendor(name, importlib.import_module(f"{registry.__name__}.{name}.vendor"), state) for name in names]
+    )
 
 
 def _refused(error: ConfigError) -> Response:

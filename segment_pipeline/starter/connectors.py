@@ -7,13 +7,13 @@ import os
 from datetime import date
 from decimal import Decimal
 
-from segment_pipeline.destinations.files import HashedFiles
-from segment_pipeline.destinations.klaviyo import KlaviyoLists
-from segment_pipeline.destinations.meta import MetaAudiences
+from segment_pipeline.destinations.files.connector import HashedFiles
+from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.amplitude import Amplitude
-from segment_pipeline.sources.shopify import Shopify
-from segment_pipeline.sources.square import Square
+from segment_pipeline.sources.amplitude.connector import Amplitude
+from segment_pipeline.sources.shopify.connector import Shopify
+from segment_pipeline.sources.square.connector import Square
 
 # US dollars for one Canadian dollar, by the day a rate begins to hold.
 RATES = {date(2016, 1, 1): {"CAD": Decimal("0.7704")}}

@@ -108,7 +108,7 @@ def test_an_alias_of_an_owner_sends_nothing(world: World, tool: Tool) -> None:
 
 @pytest.mark.also_on_spark("audiences/external_ids")
 def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) -> None:
-    from segment_pipeline.records import IdentifierRule
+    from segment_pipeline.delivery.destination import IdentifierRule
 
     ids = (IdentifierRule("external_id", "external_id", "external_id/1"),)
     tool = Tool(tmp_path / "ids.sqlite", identifiers=ids)

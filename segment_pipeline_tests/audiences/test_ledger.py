@@ -13,8 +13,8 @@ from segment_pipeline.audiences.lease import acquire
 from segment_pipeline.audiences.ledger import HEAD, Ledger
 from segment_pipeline.audiences.ledger_tables import METADATA
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
+from segment_pipeline.delivery.destination import BatchReceipt, Operation
 from segment_pipeline.errors import ConfigError, ConflictError, ContractError, SegmentPipelineError
-from segment_pipeline.records import BatchReceipt, Operation
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import Person, World, audience
 from segment_pipeline_tests.postgres import new_database

@@ -9,8 +9,8 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.eligibility import NOBODY, define_evidence, judge
 from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.delivery.destination import Batch, BatchReceipt
 from segment_pipeline.errors import ConflictError, ContractError, TransientError
-from segment_pipeline.records import Batch, BatchReceipt
 from segment_pipeline_tests.audiences.tool import Tool, capabilities
 from segment_pipeline_tests.audiences.world import Person, World, audience, statement_of
 

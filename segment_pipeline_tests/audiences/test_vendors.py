@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
-from segment_pipeline.destinations.files import HashedFiles
-from segment_pipeline.destinations.klaviyo import KlaviyoLists
-from segment_pipeline.destinations.meta import MetaAudiences
-from segment_pipeline.records import Destination, SyncReport
+from segment_pipeline.delivery.destination import Destination
+from segment_pipeline.destinations.files.connector import HashedFiles
+from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.audiences.world import LATER, Person, World, audience, statement_of
 

@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
-from segment_pipeline.records import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
 
 PLAIN = (IdentifierRule("email", "email", "klaviyo.email/1"), IdentifierRule("phone", "phone", "klaviyo.phone/1"))
 HASHED = (IdentifierRule("EMAIL", "email", "meta.email/1"), IdentifierRule("PHONE", "phone", "meta.phone/1"))

@@ -8,11 +8,12 @@ from typing import Any
 
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Destination, SyncReport
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import arrow_rows
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pytest
 
+from segment_pipeline.delivery.destination import Batch, BatchReceipt, Destination, Operation
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
@@ -18,7 +19,6 @@ from segment_pipeline.errors import (
     TransientError,
 )
 from segment_pipeline.identifiers import RULES
-from segment_pipeline.records import Batch, BatchReceipt, Destination, Operation
 
 PLAN = "5ee1" * 16
 Key = tuple[str | None, ...]

@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 import pytest
 
 from segment_pipeline import clock
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Window
+from segment_pipeline.landing.landing import ingest, land, pull
+from segment_pipeline.landing.raw import Pulled, pulls
+from segment_pipeline.landing.source import Source, entity_of
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.landing import ingest, land, pull
-from segment_pipeline.sources.raw import Pulled, pulls
-from segment_pipeline.sources.source import Source, entity_of
 from segment_pipeline_tests.sandbox.source_world import Client, Version, client, move_clock, world
 
 NEW_YORK = "America/New_York"

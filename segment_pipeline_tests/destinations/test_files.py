@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from segment_pipeline.destinations.files import HashedFiles
+from segment_pipeline.delivery.destination import Destination, Operation
+from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
-from segment_pipeline.records import Destination, Operation
 from segment_pipeline_tests.contracts.destination import (
     DestinationContract,
     Key,

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from klaviyo_api import KlaviyoAPI
 
-from segment_pipeline.destinations import bodies, klaviyo
-from segment_pipeline.destinations.klaviyo import KlaviyoLists
+from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery.destination import Destination, Operation
+from segment_pipeline.destinations.klaviyo import connector as klaviyo
+from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords
-from segment_pipeline.records import Destination, Operation
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.contracts.destination import (
     Key,

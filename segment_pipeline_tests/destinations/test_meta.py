@@ -12,10 +12,11 @@ from facebook_business.adobjects.customaudience import CustomAudience
 from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
 
-from segment_pipeline.destinations import bodies, meta
-from segment_pipeline.destinations.meta import MetaAudiences
+from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery.destination import Batch, Destination, Operation
+from segment_pipeline.destinations.meta import connector as meta
+from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
-from segment_pipeline.records import Batch, Destination, Operation
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.contracts.destination import (
     PLAN,

@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 from pydantic import ValidationError
 
-from segment_pipeline.destinations.files import HashedFiles
-from segment_pipeline.destinations.klaviyo import KlaviyoLists
-from segment_pipeline.destinations.meta import MetaAudiences
+from segment_pipeline.destinations.files.connector import HashedFiles
+from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.errors import ConfigError
 
 SECRET = "very-s3cret-value"

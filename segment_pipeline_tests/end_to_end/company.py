@@ -13,19 +13,20 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.days import Window
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.demo import prepare
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.landing import land, pull
+from segment_pipeline.landing.rates import land_rates
+from segment_pipeline.landing.raw import Pulled
 from segment_pipeline.profiles import build
-from segment_pipeline.records import Destination, Window
 from segment_pipeline.sandbox.server import SandboxServer
-from segment_pipeline.sandbox.world import build_world
+from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline.segments.memberships import Rules, build_memberships_of
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.landing import land, pull
-from segment_pipeline.sources.rates import land_rates
-from segment_pipeline.sources.raw import Pulled
 from segment_pipeline.starter.company import STARTER
 
 LAST = date(2017, 12, 31)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.demo import prepare
 from segment_pipeline.lake.activation import TABLES
-from segment_pipeline.records import SyncReport
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.starter.company import STARTER
 from segment_pipeline_tests.end_to_end.company import LAST, Company, fresh_lake, held_by_tools, rows_of

@@ -15,8 +15,9 @@ import pytest
 from segment_pipeline.audiences.audience import Audience, Guards, Holdout
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.sync import sync
+from segment_pipeline.days import Window
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Destination, Window
 from segment_pipeline.segments.rules import Segment, days, did, trait
 from segment_pipeline_tests.end_to_end.company import (
     LAST,

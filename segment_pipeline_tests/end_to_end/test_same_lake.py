@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake import canonical
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Window
-from segment_pipeline.sources.landing import BEGINNING
-from segment_pipeline.sources.raw import Pulled
+from segment_pipeline.landing.landing import BEGINNING
+from segment_pipeline.landing.raw import Pulled
 from segment_pipeline_tests.end_to_end.company import (
     LAST,
     Company,

@@ -18,6 +18,9 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import checks
 from segment_pipeline.defs.ingest import entity_key
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.landing import land
+from segment_pipeline.landing.rates import land_rates
+from segment_pipeline.landing.raw import pulls
 from segment_pipeline.profiles import build
 from segment_pipeline.profiles.quality import pair_quality
 from segment_pipeline.profiles.view import find_profile, profile_view
@@ -27,9 +30,6 @@ from segment_pipeline.segments.health import findings
 from segment_pipeline.segments.inspect import explain, preview
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.landing import land
-from segment_pipeline.sources.rates import land_rates
-from segment_pipeline.sources.raw import pulls
 from segment_pipeline.starter.company import STARTER
 from segment_pipeline_tests.conftest import MANY_STATEMENTS, engine_of
 from segment_pipeline_tests.engines.both import BothEngines

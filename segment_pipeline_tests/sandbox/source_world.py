@@ -16,7 +16,7 @@ import requests
 import uvicorn
 
 from segment_pipeline.sandbox.app import create_app
-from segment_pipeline.sandbox.world_store import WorldWriter
+from segment_pipeline.sandbox.world.store import WorldWriter
 
 Version = tuple[str, str, str, str, str, str, str, str | None, str | None]
 NOW = "2018-01-01T08:00:00+00:00"

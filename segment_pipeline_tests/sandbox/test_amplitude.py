@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segment_pipeline.sandbox import amplitude
+from segment_pipeline.sandbox.vendors.amplitude import vendor as amplitude
 from segment_pipeline_tests.sandbox.source_world import Client, Version, client, move_clock, version, world
 
 PATH = "/amplitude/api/2/export"

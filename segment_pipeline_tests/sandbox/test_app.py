@@ -87,7 +87,7 @@ def test_a_vendor_that_was_not_asked_for_is_not_served(tmp_path: Path) -> None:
 
 
 def test_all_vendors_are_served_when_none_is_named(tmp_path: Path) -> None:
-    assert list(create_app(tmp_path).vendors) == ["square", "shopify", "amplitude", "meta", "klaviyo"]
+    assert set(create_app(tmp_path).vendors) >= {"square", "shopify", "amplitude", "meta", "klaviyo"}
 
 
 def test_an_unknown_vendor_is_refused_by_name(tmp_path: Path) -> None:

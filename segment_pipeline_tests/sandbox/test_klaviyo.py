@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from segment_pipeline.sandbox.klaviyo_api import KlaviyoError, Limits
 from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline.sandbox.vendors.klaviyo.api import KlaviyoError, Limits
 from segment_pipeline_tests.sandbox.vendors import Klaviyo, email, errors, profile
 
 NOON = datetime(2018, 1, 1, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from graphql import (
     is_leaf_type,
 )
 
-from segment_pipeline.sandbox.shopify_query import schema
-from segment_pipeline.sandbox.world import build_world
+from segment_pipeline.sandbox.vendors.shopify.query import schema
+from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline_tests.sandbox.literal_shop import data, token
 from segment_pipeline_tests.sandbox.source_world import Client, client, vendor_schema
 

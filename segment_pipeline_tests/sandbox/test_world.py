@@ -16,7 +16,7 @@ import pytest
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.sandbox.timeline import World
-from segment_pipeline.sandbox.world import build_world, end_of_day
+from segment_pipeline.sandbox.world.build import build_world, end_of_day
 
 HOUSEHOLDS = 120
 NOW = datetime(2018, 1, 1, 8, tzinfo=UTC)

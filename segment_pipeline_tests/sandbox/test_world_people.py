@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from segment_pipeline.sandbox.world_people import HOUSEHOLD, WEB_ONLY, Seat, people_table
-from segment_pipeline.sandbox.world_plants import EXAMPLES, Garden, plant_seats
-from segment_pipeline.sandbox.world_proportions import Proportions
-from segment_pipeline.sandbox.world_webshop import CATEGORIES, web_products
+from segment_pipeline.sandbox.world.people import HOUSEHOLD, WEB_ONLY, Seat, people_table
+from segment_pipeline.sandbox.world.plants import EXAMPLES, Garden, plant_seats
+from segment_pipeline.sandbox.world.proportions import Proportions
+from segment_pipeline.sandbox.world.webshop import CATEGORIES, web_products
 
 AS_OF = date(2017, 12, 31)
 MIX = Proportions()

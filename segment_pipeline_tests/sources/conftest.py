@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Window
+from segment_pipeline.landing.landing import ingest
+from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.amplitude import Amplitude
-from segment_pipeline.sources.landing import ingest
-from segment_pipeline.sources.shopify import Shopify
-from segment_pipeline.sources.source import Source
-from segment_pipeline.sources.square import Square
+from segment_pipeline.sources.amplitude.connector import Amplitude
+from segment_pipeline.sources.shopify.connector import Shopify
+from segment_pipeline.sources.square.connector import Square
 from segment_pipeline_tests.sandbox.source_world import Version, client, world
 
 JUNE = Window(date(2017, 6, 1), date(2017, 6, 30))

@@ -5,10 +5,10 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Window
+from segment_pipeline.landing.landing import ingest, land, pull
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.landing import ingest, land, pull
 from segment_pipeline_tests.contracts.source import fresh_lake, rows_of
 from segment_pipeline_tests.sandbox.source_world import client, world
 from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Window
+from segment_pipeline.landing.landing import ingest, land, pull
+from segment_pipeline.landing.raw import MANIFEST, Envelopes, Pulled, RawPages, pulls, trim
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.amplitude import Amplitude
-from segment_pipeline.sources.landing import ingest, land, pull
-from segment_pipeline.sources.raw import MANIFEST, Envelopes, Pulled, RawPages, pulls, trim
-from segment_pipeline.sources.shopify import Shopify
-from segment_pipeline.sources.square import Square
+from segment_pipeline.sources.amplitude.connector import Amplitude
+from segment_pipeline.sources.shopify.connector import Shopify
+from segment_pipeline.sources.square.connector import Square
 
 JUNE = Window(date(2017, 6, 1), date(2017, 6, 30))
 Answer = Callable[[str, Mapping[str, Any]], Any]

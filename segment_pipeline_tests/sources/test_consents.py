@@ -9,9 +9,9 @@ import pytest
 from segment_pipeline import clock
 from segment_pipeline.errors import TransientError
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.consents import SAYS_NO, refresh_consents
+from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.consents import SAYS_NO, refresh_consents
-from segment_pipeline.sources.source import Source
 from segment_pipeline_tests.sources.conftest import connector
 
 Put = Callable[[str, list[dict[str, Any]]], None]
@@ -32,7 +32,7 @@ def put_loads(put: Put, source: Source, settings: Settings, *, minutes_ago: int)
     put("loads", loads)
 
 
-@pytest.mark.also_on_spark("sources/newest_day")
+@pytest.mark.also_on_spark("landing/newest_day")
 def test_what_was_asked_a_moment_ago_is_not_asked_again(lake: Lake, put: Put, settings: Settings) -> None:
     source = connector("amplitude", NOBODY)
     put_loads(put, source, settings, minutes_ago=1)

@@ -3,10 +3,10 @@
 from typing import Any, ClassVar
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.sources.amplitude import Amplitude
-from segment_pipeline.sources.shopify import Shopify
-from segment_pipeline.sources.source import Source
-from segment_pipeline.sources.square import Square
+from segment_pipeline.landing.source import Source
+from segment_pipeline.sources.amplitude.connector import Amplitude
+from segment_pipeline.sources.shopify.connector import Shopify
+from segment_pipeline.sources.square.connector import Square
 from segment_pipeline_tests.contracts.source import SourceContract
 from segment_pipeline_tests.sandbox.source_world import Version
 from segment_pipeline_tests.sources import literal

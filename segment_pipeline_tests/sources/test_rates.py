@@ -8,7 +8,7 @@ import pytest
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.sources.rates import land_rates
+from segment_pipeline.landing.rates import land_rates
 
 
 def held(lake: Lake) -> list[tuple[str, date, Decimal]]:

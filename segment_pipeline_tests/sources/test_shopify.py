@@ -11,9 +11,9 @@ import pytest
 from graphql import build_client_schema, parse, validate
 
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources import shopify_queries
-from segment_pipeline.sources.landing import ingest
+from segment_pipeline.sources.shopify import queries as shopify_queries
 from segment_pipeline_tests.sandbox.source_world import client, vendor_schema, version, world
 from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
 from segment_pipeline_tests.sources.literal import bag, line, shop, shopify_customer, shopify_order

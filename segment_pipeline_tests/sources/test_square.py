@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.records import Window
+from segment_pipeline.landing.landing import ingest
+from segment_pipeline.landing.rates import land_rates
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.landing import ingest
-from segment_pipeline.sources.rates import land_rates
 from segment_pipeline_tests.sandbox.source_world import Version, client, move_clock, version, world
 from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
 from segment_pipeline_tests.sources.literal import location, money, square_customer, square_line, square_order

@@ -11,9 +11,9 @@ from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Push
+from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
-from segment_pipeline.destinations.meta import MetaAudiences
-from segment_pipeline.records import SyncReport
+from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline_tests.benchmarks import by_hand
 from segment_pipeline_tests.benchmarks.company import Company, make_members
 from segment_pipeline_tests.benchmarks.stage import Stage

@@ -5,7 +5,7 @@ import shutil
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.sync import plan_only
-from segment_pipeline.destinations.files import HashedFiles
+from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.profiles import build
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS

@@ -2,10 +2,10 @@
 
 from functools import cached_property
 
-from segment_pipeline.destinations import bodies
+from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
 from segment_pipeline.errors import ContractError
 from segment_pipeline.http import HttpClient
-from segment_pipeline.records import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
 
 
 class LoopbackTool:

@@ -1,0 +1,46 @@
+"""The accounting of one sync, as commands and Dagster show it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The accounting of one audience's sync. Numbers are members up to `eligible`, destination keys after it.
+
+    candidates = sum(ineligible) + eligible
+    desired = unchanged + added + updated + rejected + held + uncertain
+    leaving (keys held before that are not desired) = removed + remove_rejected + held_removals + uncertain_removals
+
+    `status`: `synced`; `partial` (some keys are uncertain, the next run settles them); `held` (a guard stopped the changes,
+    explicit denials apart; `reasons` names it, `digests` holds what to approve); `planned` (nothing was to be sent);
+    `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
+    `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say
+    where it tells no number; None: not known.
+    """
+
+    audience: str
+    destination: str
+    status: str
+    as_of: date | None
+    candidates: int = 0
+    ineligible: Mapping[str, int] = field(default_factory=dict)
+    eligible: int = 0
+    desired: int = 0
+    unchanged: int = 0
+    added: int = 0
+    updated: int = 0
+    rejected: int = 0
+    held: int = 0
+    uncertain: int = 0
+    leaving: int = 0
+    removed: int = 0
+    remove_rejected: int = 0
+    held_removals: int = 0
+    uncertain_removals: int = 0
+    requests: int = 0
+    remote: int | None = None
+    counted: bool = False
+    digests: Sequence[str] = ()
+    reasons: Sequence[str] = ()

@@ -1,0 +1,103 @@
+"""What every connector says of itself, once: its kind and title, the secrets it reads, and where its system is.
+
+A connector is a plain frozen dataclass, made without Dagster, without secrets and without a network:
+
+    @dataclass(frozen=True, kw_only=True)
+    class Square:
+        about: ClassVar[About] = About(ConnectorKind.SOURCE, "Square", "customers, orders with returns, catalog, loyalty, locations")
+        name: str = "square"
+        access_token: str = secret("SQUARE_ACCESS_TOKEN", "access token of the seller's application")
+        base_url: str = address("SQUARE_BASE_URL", "https://connect.squareup.com")
+
+Fields left empty are read from the environment when they are used, so no secret is part of any configuration. Everything that
+lists, checks or documents connectors reads `About` and `fields_of`; nothing outside a vendor's own files names a vendor.
+"""
+
+import os
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from segment_pipeline.errors import ConfigError
+
+
+class ConnectorKind(StrEnum):
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A kind of system, in the words of the README's table. `untested`: what no test of ours has run against; empty: nothing."""
+
+    kind: ConnectorKind
+    title: str
+    what: str
+    untested: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable that a field left empty is read from. `default` None: there is none; `secret`: never shown."""
+
+    name: str
+    what: str
+    default: str | None = None
+    secret: bool = False
+    optional: bool = False
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What sources and destinations have in common."""
+
+    about: ClassVar[About]
+
+    @property
+    def name(self) -> str:
+        """Name of this one connector in its company: `source` of its rows, part of its asset keys."""
+
+    def secrets_present(self) -> None:
+        """Offline: raises ConfigError naming the first variable that is missing."""
+
+    def check(self) -> None:
+        """Online: credentials, scopes, terms and clock are right; raises ConfigError with the way out, or TransientError."""
+
+
+def secret(variable: str, what: str, *, optional: bool = False) -> Any:
+    """A dataclass field for a secret: empty unless handed in, and then read from its variable when it is used."""
+    held = Variable(variable, what, secret=True, optional=optional)
+    return field(default="", repr=False, metadata={"variable": held})
+
+
+def address(variable: str, default: str, what: str = "address of the system") -> Any:
+    """A dataclass field for an address that its variable can move: how tests and the demo point at the sandbox."""
+    return field(default="", metadata={"variable": Variable(variable, what, default=default)})
+
+
+def fields_of(connector: type[Any] | Any) -> dict[str, Variable]:
+    """The fields of a connector, or of its class, that are read from the environment, in order of declaration."""
+    return {each.name: each.metadata["variable"] for each in fields(connector) if "variable" in each.metadata}
+
+
+def value(connector: Any, name: str) -> str:
+    """A field's value: as handed in, or from its variable, or its default; "" for an optional one that is nowhere.
+
+    Raises ConfigError naming the variable, the connector, and how to do without it.
+    """
+    variable: Variable = fields_of(connector)[name]
+    found = getattr(connector, name) or os.environ.get(variable.name, "") or variable.default or ""
+    if not found and not variable.optional:
+        kind = connector.about.kind
+        raise ConfigError(
+            f"{variable.name} is not set and the {kind} {connector.name} needs it: set it, or switch the {kind} off by"
+            f" leaving {connector.name} out of SEGMENT_PIPELINE_{kind.upper()}S"
+        )
+    return str(found)
+
+
+def require(connector: Any, *names: str) -> None:
+    """Raises ConfigError unless each of these fields has a value; without names: every secret that is not optional."""
+    needed = names or [name for name, held in fields_of(connector).items() if held.secret and not held.optional]
+    for name in needed:
+        value(connector, name)

@@ -1,0 +1,46 @@
+"""Company days: the window a run is about.
+
+Holds arithmetic on its own fields, and imports nothing but the standard library.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A contiguous run of company days, both ends included."""
+
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise ValueError(f"a window ends before it starts: {self.first} to {self.last}")
+
+    @classmethod
+    def of(cls, day: date) -> "Window":
+        return cls(day, day)
+
+    def days(self) -> Iterator[date]:
+        for offset in range(len(self)):
+            yield self.first + timedelta(days=offset)
+
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def widened(self, days_back: int) -> "Window":
+        """The same window with `days_back` more days before it: the look-back for late records."""
+        return Window(self.first - timedelta(days=days_back), self.last)
+
+    def instants(self, timezone: str) -> tuple[datetime, datetime]:
+        """UTC instants [start, end) of the window's days in an IANA time zone; 23- and 25-hour days included."""
+        zone = ZoneInfo(timezone)
+        start = datetime.combine(self.first, time(), zone)
+        end = datetime.combine(self.last + timedelta(days=1), time(), zone)
+        return start.astimezone(UTC), end.astimezone(UTC)

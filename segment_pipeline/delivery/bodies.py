@@ -1,0 +1,102 @@
+"""Turns a batch's Arrow rows into request text, one text per request and no Python per row: inside Arrow where joining texts
+is all there is to it, inside DuckDB where values have to be written as JSON.
+
+Holds no vendor's shape: a connector hands in the SQL expressions for its rows.
+"""
+
+import threading
+from collections.abc import Sequence
+from functools import cache, reduce
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segment_pipeline.delivery.destination import Batch
+from segment_pipeline.errors import ContractError
+
+HEX: Final = "[0-9a-f]{64}"
+_lock = threading.Lock()
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    # One in-memory database per process: making one costs as much as writing a batch.
+    return duckdb.connect()
+
+
+def query(sql: str, rows: pa.Table, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Run one statement over `rows` (registered under that name). Errors name no value of a row."""
+    with _lock:
+        cursor = _engine().cursor()
+    try:
+        cursor.register("rows", rows)
+        return cursor.execute(sql, list(parameters)).fetchall()
+    except duckdb.Error as error:
+        kind = type(error).__name__
+    finally:
+        cursor.close()
+    raise ContractError(
+        f"a batch could not be written as a request ({kind}): its columns are not those of the destination"
+    )
+
+
+def joined(*pieces: pa.ChunkedArray | str) -> memoryview:
+    """The rows' texts with commas between them, each row the pieces one after the other; NULL counts as ''."""
+    texts = [pa.scalar(piece) if isinstance(piece, str) else pc.fill_null(piece, "") for piece in pieces]
+    column = pa.chunked_array(pc.binary_join_element_wise(*texts, pa.scalar(""))).combine_chunks()
+    rows = pa.LargeListArray.from_arrays(pa.array([0, len(column)], pa.int64()), column)
+    return memoryview(pc.binary_join(rows, ",")[0].as_buffer())
+
+
+def json_parts(rows: pa.Table, expression: str, limit_bytes: int) -> list[tuple[int, int, str]]:
+    """(position of the first row, number of rows, comma-separated JSON texts) per run of rows within `limit_bytes`.
+
+    A run may pass the limit by at most its last row. `expression` gives JSON text.
+    """
+    return [
+        (int(first), int(count), str(text))
+        for first, count, text in query(
+            f"""
+            WITH texts AS (SELECT row_number() OVER () - 1 AS i, CAST({expression} AS VARCHAR) AS t FROM rows),
+            parts AS (SELECT i, t, (sum(strlen(t) + 1) OVER (ORDER BY i) - strlen(t) - 1) // ? AS part FROM texts)
+            SELECT min(i), count(*), string_agg(t, ',' ORDER BY i) FROM parts GROUP BY part ORDER BY part
+            """,
+            rows,
+            [limit_bytes],
+        )
+    ]
+
+
+def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those fit to send and key → reason code; `reason` is SQL, NULL for a fit row."""
+    refused = dict(
+        query(
+            f"SELECT key, reason FROM (SELECT key, {reason} AS reason FROM rows) WHERE reason IS NOT NULL", batch.rows
+        )
+    )
+    if not refused:
+        return batch.rows, {}
+    kept = [i for i, key in enumerate(batch.rows.column("key").to_pylist()) if key not in refused]
+    return batch.rows.take(pa.array(kept, pa.int64())), refused
+
+
+def refuse_unhashed(batch: Batch, *columns: str) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those that carry SHA-256 in hex in these columns, in one of them at least, and key → reason code."""
+    held = [batch.rows.column(column) for column in columns]
+    hashed = [pc.fill_null(pc.match_substring_regex(values, f"^{HEX}$"), fill_value=True) for values in held]
+    present = [values.is_valid() for values in held]
+    if pc.all(reduce(pc.and_, [*hashed, reduce(pc.or_, present)]), min_count=0).as_py():
+        return batch.rows, {}
+    nothing = " AND ".join(f"{column} IS NULL" for column in columns)
+    odd = " OR ".join(f"NOT coalesce(regexp_full_match({column}, '{HEX}'), true)" for column in columns)
+    return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' WHEN {odd} THEN 'not_a_hash' END")
+
+
+def refuse_oversize(batch: Batch, most: int, name: str) -> None:
+    """Raises ContractError, before anything is sent, for more rows than one batch may hold."""
+    if batch.rows.num_rows > most:
+        raise ContractError(
+            f"{name}: a batch of {batch.rows.num_rows} rows is over the {most} of its capabilities: split it"
+        )

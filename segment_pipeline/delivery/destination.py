@@ -1,0 +1,115 @@
+"""What a destination is: capabilities, batches that go in, receipts that come back. Declarations and the protocol only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Operation(StrEnum):
+    """What a batch does to an audience: `upsert` adds or refreshes members, `remove` takes them out of this audience only."""
+
+    UPSERT = "upsert"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierRule:
+    """One identifier a destination takes.
+
+    `column`: the name rows carry it under. `kind`: `email`, `phone`, `external_id`, …
+    `rule`: how the canonical value becomes the value as sent, with its version (`meta.email/1`): a key of `identifiers.RULES`.
+    """
+
+    column: str
+    kind: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a destination can do, from the vendor's documentation.
+
+    `identifiers`: what a row may carry, strongest first; a member without any of them has no usable identifier.
+    `batch_rows`, `batch_bytes`: the most one request takes. `parallel`: requests in flight at once.
+    `minimum_size`: the platform's smallest useful or legal audience (0: none).
+    `matches_any_key`: the vendor matches a row on any one of its identifiers, so a removal must precede a re-key.
+    `one_record`: the vendor keeps one record per person, found by the strongest identifier given, whatever else a row says.
+    Neither: a row is held and removed as the whole tuple it was sent as.
+    `attributes`: rows may carry profile attributes. `expires_after_days`: memberships lapse unless refreshed; None: never.
+    """
+
+    channel: str
+    identifiers: tuple[IdentifierRule, ...]
+    batch_rows: int
+    batch_bytes: int
+    parallel: int = 1
+    minimum_size: int = 0
+    matches_any_key: bool = False
+    one_record: bool = False
+    attributes: bool = False
+    expires_after_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows to apply to one remote audience in as few requests as the vendor allows.
+
+    `rows`: Arrow table, one row per destination key, with `key` (our digest of the identifiers as sent), one column per
+    `IdentifierRule.column` (value as sent; NULL: the member has none), `vendor_id` (NULL: not known) and `attributes`
+    (JSON text; NULL: none). `plan` is the plan's digest, `number` the batch's number in it.
+    """
+
+    plan: str
+    number: int
+    operation: Operation
+    remote_id: str
+    rows: "pa.Table"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceipt:
+    """What a vendor said about one batch, read from the body and not from the status code.
+
+    `handle`: the vendor's job to poll; None when the answer is final. `rejected` maps our key to a reason code.
+    `vendor_ids` maps our key to the vendor's id where the answer tells it. accepted + len(rejected) = rows of the batch
+    once final; while `handle` is set, `accepted` is 0.
+    """
+
+    accepted: int
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    vendor_ids: Mapping[str, str] = field(default_factory=dict)
+    handle: str | None = None
+    requests: int = 1
+
+
+@runtime_checkable
+class Destination(Protocol):
+    """A tool that holds audiences. It applies changes and knows nothing of segments.
+
+    Each call raises ConfigError (terms, credentials), TransientError (after its own retries; `sent` says whether the
+    request may have arrived), RejectedRecords (the whole batch was refused for some rows) or ContractError.
+    """
+
+    name: str
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def check(self) -> None:
+        """Credentials work and terms are accepted; raises ConfigError with the way out."""
+
+    def ensure_audience(self, name: str) -> str:
+        """The vendor's id of the audience of that name, created if there is none; calling twice makes one."""
+
+    def apply(self, batch: Batch) -> BatchReceipt:
+        """Apply one batch. At-least-once safe: the same batch twice leaves what one leaves."""
+
+    def poll(self, handle: str, batch: Batch) -> BatchReceipt:
+        """The state of an asynchronous batch; `handle` still set while the vendor works on it."""
+
+    def count(self, remote_id: str) -> int | None:
+        """Destination keys the vendor holds; None when the vendor only gives estimates or nothing."""

@@ -1,0 +1,223 @@
+"""Hashed CSV files for tools that are fed by hand or by an SFTP job: the current members, and each change as a file.
+
+One folder per audience: `members.csv` is who is in now; `changes-<plan>-<number>-add.csv` and `-remove.csv` are what one batch
+did, each ready to upload as it is. Every file appears whole or not at all.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+import pyarrow as pa
+from pyarrow import csv
+from pydantic import ConfigDict
+
+from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
+
+_ROWS: Final = 1_000_000
+_COLUMNS: Final = ("email", "phone")
+_MEMBERS: Final = "members.csv"
+_SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class HashedFiles(dg.ConfigurableResource[Any]):
+    """Audiences as CSV files under `directory`, columns email and phone, SHA-256 in hex, empty where a member has none.
+
+    The phone is hashed as E.164 with its `+` unless `phone_rule` says otherwise (`meta.phone/1`: digits only).
+    Files are readable by their owner only: hashes are still personal data.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    name: str = "files"
+    directory: str
+    channel: str = "ads"
+    email_rule: str = "sha256.email/1"
+    phone_rule: str = "sha256.phone/1"
+    directory_variable: str = "SEGMENT_PIPELINE_FILES"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            channel=self.channel,
+            identifiers=(
+                IdentifierRule("email", "email", self.email_rule),
+                IdentifierRule("phone", "phone", self.phone_rule),
+            ),
+            batch_rows=_ROWS,
+            batch_bytes=1 << 30,
+        )
+
+    def check(self) -> None:
+        """The directory exists, or can be made, and takes files."""
+        with self._as_config():
+            root = Path(self.directory)
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = root / f".probe-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+
+    def ensure_audience(self, name: str) -> str:
+        """The audience's folder; a name unfit for a folder gets a slug with a digest of the whole name."""
+        folder = name if _SAFE.fullmatch(name) else f"{_slug(name)}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        with self._as_config():
+            path = Path(self.directory) / folder
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(path):
+                if not (path / _MEMBERS).exists():
+                    _write(path / _MEMBERS, _empty())
+        return folder
+
+    def apply(self, batch: Batch) -> BatchReceipt:
+        """Write the change, then the members. The same batch again writes the same files."""
+        bodies.refuse_oversize(batch, _ROWS, self.name)
+        rows, rejected = bodies.refuse_unhashed(batch, *_COLUMNS)
+        changes = rows.select(list(_COLUMNS)).cast(_empty().schema)
+        upsert = batch.operation is Operation.UPSERT
+        if changes.num_rows:
+            folder = self._folder(batch.remote_id)
+            failure: TransientError | None = None
+            try:
+                with _locked(folder):
+                    members = _read(folder / _MEMBERS)
+                    _write(folder / _change_name(batch), _sorted(changes))
+                    _write(folder / _MEMBERS, _with(members, changes) if upsert else _without(members, changes))
+            except OSError as error:
+                failure = TransientError(
+                    f"{self.name}: audience {batch.remote_id} could not be written ({_errno(error)})"
+                )
+            if failure is not None:
+                raise failure
+        return BatchReceipt(accepted=changes.num_rows, rejected=rejected, requests=0)
+
+    def poll(self, handle: str, batch: Batch) -> BatchReceipt:  # noqa: ARG002 - the protocol's signature
+        raise ContractError(f"{self.name} writes at once and has no jobs to poll")
+
+    def count(self, remote_id: str) -> int | None:
+        """Rows of `members.csv`."""
+        return int(_read(self._folder(remote_id) / _MEMBERS).num_rows)
+
+    def _folder(self, remote_id: str) -> Path:
+        folder = Path(self.directory) / remote_id
+        if not _SAFE.fullmatch(remote_id) or not (folder / _MEMBERS).exists():
+            raise ConfigError(f"{self.name} has no audience {remote_id}: run it again to make its folder")
+        return folder
+
+    @contextmanager
+    def _as_config(self) -> Iterator[None]:
+        reason = None
+        try:
+            yield
+        except OSError as error:
+            reason = _errno(error)
+        if reason is not None:
+            raise ConfigError(
+                f"{self.name} cannot write to its directory ({reason}): set {self.directory_variable} to one it may use"
+            )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:40] or "audience"
+
+
+def _change_name(batch: Batch) -> str:
+    plan = (
+        batch.plan[:16]
+        if re.fullmatch(r"[0-9a-f]{16,}", batch.plan)
+        else hashlib.sha256(batch.plan.encode()).hexdigest()[:16]
+    )
+    kind = "add" if batch.operation is Operation.UPSERT else "remove"
+    return f"changes-{plan}-{batch.number:05d}-{kind}.csv"
+
+
+def _empty() -> pa.Table:
+    return pa.table({column: pa.array([], pa.string()) for column in _COLUMNS})
+
+
+def _read(path: Path) -> pa.Table:
+    """(email, phone), NULL where the cell is empty. ContractError when the file was edited into something else."""
+    options = csv.ConvertOptions(
+        column_types=dict.fromkeys(_COLUMNS, pa.string()),
+        strings_can_be_null=True,
+        null_values=[""],
+        quoted_strings_can_be_null=True,
+    )
+    try:
+        table = csv.read_csv(path, convert_options=options)
+    except pa.ArrowInvalid:
+        table = None
+    if table is None or tuple(table.column_names) != _COLUMNS:
+        raise ContractError(
+            f"{path.name} of {path.parent.name} is not a file of members: restore it, or remove it and sync again"
+        )
+    return table
+
+
+def _with(members: pa.Table, added: pa.Table) -> pa.Table:
+    return _sorted(pa.concat_tables([members, added]))
+
+
+def _without(members: pa.Table, removed: pa.Table) -> pa.Table:
+    marked = removed.group_by(list(_COLUMNS)).aggregate([])
+    # Joins do not match NULL with NULL; the empty text stands for it, as it does in the file.
+    left, right = (
+        t.set_column(0, "email", t.column("email").fill_null("")).set_column(
+            1, "phone", t.column("phone").fill_null("")
+        )
+        for t in (members, marked)
+    )
+    return _sorted(left.join(right, keys=list(_COLUMNS), join_type="left anti"))
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """Distinct and in order, so that equal members are equal files."""
+    filled = table.set_column(0, "email", table.column("email").fill_null("")).set_column(
+        1, "phone", table.column("phone").fill_null("")
+    )
+    return filled.group_by(list(_COLUMNS)).aggregate([]).sort_by([(column, "ascending") for column in _COLUMNS])
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(b"email,phone\n")  # pyarrow would quote the header, and not every upload form reads that
+            csv.write_csv(
+                table.select(list(_COLUMNS)), file, csv.WriteOptions(include_header=False, quoting_style="none")
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_directory(path.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer per audience on this host; the lock goes with its process."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _errno(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -1,0 +1,280 @@
+"""From raw pages to canonical rows: one pull per window, one landing, and nothing dropped or missing without a word.
+
+Knows no vendor. The same pulled responses landed in any order, grouping or repetition leave the same lake.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from segment_pipeline import clock
+from segment_pipeline.days import Window
+from segment_pipeline.errors import ContractError
+from segment_pipeline.lake.dialect import Value
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import Statement, statement
+from segment_pipeline.landing import lookups, writes
+from segment_pipeline.landing.raw import Pulled, RawPages
+from segment_pipeline.landing.source import Entity, Kind, Part, Source, TableMapping, entity_of
+from segment_pipeline.settings import Settings
+
+MALFORMED_SHARE = 0.05
+BEGINNING = date(1970, 1, 2)
+UNDATED = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did. `window`: the days asked for, without the look-back; `pulled`: with it.
+
+    `rows`: rows of the pull by table; `by_day`: the same by table and day. `received`: records in the pages, repeats
+    included; `said`: distinct records the source says the pulled window has (None: it does not say). `quarantined`: records
+    refused, by reason. `requests`: HTTP requests made; 0 when stored pages were landed again.
+    """
+
+    source: str
+    entity: str
+    window: Window
+    pulled: Window
+    received: int
+    said: int | None
+    rows: Mapping[str, int]
+    by_day: Mapping[str, Mapping[date, int]]
+    quarantined: Mapping[str, int]
+    requests: int
+    seconds: float = field(compare=False, default=0.0)
+
+
+def pull(source: Source, entity: str, window: Window, settings: Settings, *, first: bool = False) -> Pulled:
+    """Fetch an entity's window, widened by its look-back, into raw pages; nothing is written to the lake.
+
+    `first`: nothing of the entity was ever landed, so a dimension is fetched from the beginning.
+    """
+    declared = entity_of(source, entity)
+    widened = Window(BEGINNING, window.last) if first and declared.dimension else window.widened(declared.look_back)
+    pages = RawPages(settings.raw, source.name, entity, widened, clock.now())
+    return source.pull(declared, widened, settings.timezone, pages)
+
+
+def ingest(  # noqa: PLR0917 - what, when and where, in the order they are said
+    lake: Lake, source: Source, entity: str, window: Window, settings: Settings, run_id: str
+) -> IngestReport:
+    """Pull a contiguous window once and land every row under its own day.
+
+    Raises what `Source.pull` raises, and ContractError, before anything is replaced, when more than 5 % of the entity's
+    records (and more than one) are malformed, or when fewer records arrived than the source says there are.
+    """
+    first = entity_of(source, entity).dimension and not landed_before(lake, source.name, entity)
+    pulled = pull(source, entity, window, settings, first=first)
+    return land(lake, source, entity, pulled, settings, run_id, window=window)
+
+
+def landed_before(lake: Lake, source: str, entity: str) -> bool:
+    """Whether any landing of an entity is on record."""
+    with lake.session() as session:
+        session.scan("loads", partitions={"source": [source]})
+        return bool(session.value("SELECT count(*) > 0 FROM loads WHERE asset = $asset", asset=f"{source}/{entity}"))
+
+
+def land(  # noqa: PLR0917 - as `ingest`
+    lake: Lake,
+    source: Source,
+    entity: str,
+    pulled: Pulled,
+    settings: Settings,
+    run_id: str,
+    *,
+    window: Window | None = None,
+    only: Window | None = None,
+) -> IngestReport:
+    """Land a finished pull. `window`: the days it was made for (default: all it asked for). `only`: leave out rows of other days."""
+    declared = entity_of(source, entity)
+    if (pulled.source, pulled.entity) != (source.name, entity):
+        raise ContractError(f"a pull of {pulled.source}/{pulled.entity} cannot be landed as {source.name}/{entity}")
+    began = clock.monotonic()
+    lake.fix(timezone=settings.timezone, base_currency=settings.base_currency)
+    window = window or pulled.window
+    with lake.session() as session:
+        landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)
+        received = landing.read()
+        landing.check(received)
+        landing.look_up()
+        mapped = [landing.map(mapping) for mapping in declared.tables]
+        for mapping in declared.tables:
+            landing.write(mapping)
+        quarantined = landing.quarantine()
+        by_day = dict(zip(declared.table_names, mapped, strict=True))
+        report = IngestReport(
+            source=source.name,
+            entity=entity,
+            window=window,
+            pulled=pulled.window,
+            received=received,
+            said=pulled.said,
+            rows={table: sum(days.values()) for table, days in by_day.items()},
+            by_day=by_day,
+            quarantined=dict(sorted(Counter(reason for _, reason in quarantined).items())),
+            requests=pulled.requests,
+            seconds=clock.monotonic() - began,
+        )
+        refused = Counter(day for day, _ in quarantined)
+        writes.record_loads(session, report, run_id, refused)
+    return report
+
+
+def snapshot_day(pulled: Pulled, timezone: str) -> date:
+    """The last company day that was over when the pull was made: what a nightly pull describes the end of."""
+    return pulled.pulled_at.astimezone(ZoneInfo(timezone)).date() - timedelta(days=1)
+
+
+class _Landing:
+    """One pull on its way into the lake: views in the session, in the order landing needs them."""
+
+    def __init__(
+        self, session: Session, source: str, entity: Entity, pulled: Pulled, *, settings: Settings, only: Window | None
+    ) -> None:
+        self._session, self._source, self._entity, self._pulled = session, source, entity, pulled
+        self._settings = settings
+        self._snapshot_day = snapshot_day(pulled, settings.timezone)
+        # The days whose rows are wanted; None: none of this pull's.
+        reach = Window.of(self._snapshot_day) if entity.kind is Kind.SNAPSHOT else pulled.window
+        self._days = reach if only is None else _overlap(reach, only)
+        self._values: dict[str, Value] = {
+            "source": source,
+            "timezone": settings.timezone,
+            "pulled_at": pulled.pulled_at,
+            "snapshot_day": self._snapshot_day,
+            **entity.values,
+        }
+
+    def read(self) -> int:
+        """Type the records; returns how many the first part holds, repeats included."""
+        for part in self._entity.parts:
+            files = self._pulled.files.get(part.name, ())
+            if part.path:
+                self._session.records(part.view, files, part.path)
+                continue
+            lines = f"{part.view}_lines"
+            self._session.records(lines, files, part.path)
+            # A line that is no JSON goes on as a JSON text, which no statement takes for a record.
+            valid = "CASE WHEN json_valid(record) THEN record ELSE CAST(to_json(record) AS VARCHAR) END"
+            self._session.define(part.view, f"SELECT {valid} AS record FROM {lines}")
+        lookups.dictionaries(self._session, self._entity.dictionaries)
+        for part in self._entity.parts[1:]:
+            if part.path:
+                self._count(part)
+        self._session.define("parsed", self._bound(self._entity.parse), materialize=True)
+        received = self._count(self._entity.parts[0])
+        self._columns = {name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")}
+        return received
+
+    def _count(self, part: Part) -> int:
+        # Lines are read once, by the statement that gives one row for each: reading them again costs as much as all the rest.
+        view = part.view if part.path else "parsed"
+        found = int(self._session.value(f"SELECT count(*) FROM {view}"))
+        kept = self._pulled.records.get(part.name)
+        if kept is not None and kept != found:
+            raise ContractError(
+                f"{self._source}/{self._entity.name}: the pages of {part.name} held {kept} records when they were received"
+                f" and hold {found} now: pull the window again"
+            )
+        return found
+
+    def check(self, received: int) -> None:
+        """Before anything is replaced: enough records arrived, and few enough are malformed."""
+        where = f"{self._source}/{self._entity.name}"
+        good, bad, distinct = self._session.rows(
+            "SELECT count(*) FILTER (reason IS NULL) AS good, count(*) FILTER (reason IS NOT NULL) AS bad,"
+            " count(DISTINCT key) AS keys FROM parsed"
+        )[0].values()
+        if bad > 1 and bad > MALFORMED_SHARE * (good + bad):
+            raise ContractError(
+                f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%}: nothing was written;"
+                " see whether the source changed its format"
+            )
+        if self._pulled.said is not None and distinct < self._pulled.said:
+            raise ContractError(
+                f"{where}: {distinct} records arrived and the source says it has {self._pulled.said}: nothing was written;"
+                " pull the window again"
+            )
+        if received and not good + bad:
+            raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
+
+    def look_up(self) -> None:
+        """Views of canonical e-mails, phones and currency rates for the values in the records."""
+        lookups.contacts(self._session, self._columns, self._settings.country)
+        lookups.rates(self._session, self._columns, self._settings.base_currency)
+        for name in self._entity.prepare:
+            self._session.define(name, self._bound(name), materialize=True)
+
+    def map(self, mapping: TableMapping) -> dict[date, int]:
+        """Make the rows of one table a temporary table; returns rows by day."""
+        kept = "day BETWEEN $first AND $last" if self._days else "FALSE"
+        bounds: dict[str, Value] = {"first": self._days.first, "last": self._days.last} if self._days else {}
+        rows = f"mapped_{mapping.table}"
+        self._session.define(f"{rows}_all", self._bound(mapping.statement))
+        # `Session.land` keeps the rows it lands in memory; a second copy of a year of order lines would not fit beside it.
+        twice_read = self._entity.kind is not Kind.MUTABLE
+        self._session.define(rows, f"SELECT * FROM {rows}_all WHERE {kept}", materialize=twice_read, **bounds)
+        counted = self._session.rows(f"SELECT day, count(*) AS n FROM {rows} GROUP BY day ORDER BY day")
+        if mapping.one_per_record:
+            wanted = self._session.value(f"SELECT count(*) FROM parsed WHERE reason IS NULL AND {kept}", **bounds)
+            made = sum(row["n"] for row in counted)
+            if wanted != made:
+                raise ContractError(
+                    f"{self._source}/{self._entity.name}: {wanted} usable records became {made} rows of {mapping.table}:"
+                    " nothing was written"
+                )
+        return {row["day"]: row["n"] for row in counted}
+
+    def write(self, mapping: TableMapping) -> None:
+        """Put the mapped rows of one table where they belong."""
+        rows = f"mapped_{mapping.table}"
+        match self._entity.kind:
+            case Kind.SNAPSHOT:
+                if self._days:
+                    writes.close_absent(self._session, mapping.table, rows, self._source, self._snapshot_day)
+            case Kind.LOG if mapping.key:
+                writes.land_log(self._session, mapping.table, rows, self._source, mapping.key)
+            case _:
+                self._session.land(mapping.table, f"SELECT * FROM {rows}", self._source)
+        self._session.drop(rows)
+
+    def quarantine(self) -> list[tuple[date, str]]:
+        """Keep what could not be mapped; returns (day, reason) of each record refused."""
+        rows = self._session.rows("SELECT key, reason, raw, day FROM parsed WHERE reason IS NOT NULL")
+        refused = []
+        for row in rows:
+            day = row["day"] or UNDATED
+            if row["day"] is not None and (self._days is None or day not in self._days):
+                continue
+            refused.append(
+                {
+                    "source": self._source,
+                    "entity": self._entity.name,
+                    "key": row["key"],
+                    "reason": row["reason"],
+                    "raw": row["raw"] or "null",
+                    "first_seen": self._pulled.pulled_at,
+                    "day": day,
+                }
+            )
+        if refused:
+            writes.land_quarantine(self._session, refused, self._source)
+        return [(row["day"], row["reason"]) for row in refused]
+
+    def _bound(self, name: str) -> Statement:
+        loaded = statement(f"sources/{self._source}", name)
+        wanted = set(re.findall(r"\$([a-z_]+)", loaded.text))
+        return Statement(
+            loaded.name, loaded.bound(**{key: value for key, value in self._values.items() if key in wanted})
+        )
+
+
+def _overlap(one: Window, other: Window) -> Window | None:
+    first, last = max(one.first, other.first), min(one.last, other.last)
+    return Window(first, last) if first <= last else None

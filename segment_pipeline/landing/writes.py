@@ -1,0 +1,159 @@
+"""The landing writes that are more than `Session.land`: snapshots that close keys, logs without repeats, quarantine, loads.
+
+Each is a function of the set of rows ever landed, so the order of landing cannot matter.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from segment_pipeline import clock
+from segment_pipeline.days import Window
+from segment_pipeline.errors import ContractError
+from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.tables import table
+
+if TYPE_CHECKING:
+    from segment_pipeline.landing.landing import IngestReport
+
+REPEAT_DAYS = 7
+
+
+def close_absent(session: Session, name: str, rows: str, source: str, day: date) -> None:
+    """Write a snapshot and one closing row, with `deleted_on`, for each key the snapshot before it had and it has not.
+
+    Closing rows of the next snapshot held are made again too: a day landed later, or again, changes what was absent after it.
+    Raises ContractError for an empty snapshot after one with rows.
+    """
+    declared = table(name)
+    identity = [column for column in declared.key if column not in {"source", "day", "updated_at"}]
+    columns = ", ".join(quote(column) for column in declared.names)
+    order = ", ".join(f"{quote(column)} DESC NULLS LAST" for column in declared.names)
+    keys = ", ".join(quote(column) for column in identity)
+    empty = not session.value(f"SELECT count(*) FROM {quote(rows)}")
+
+    def closing(previous: date, current: date) -> str:
+        values = ", ".join(
+            f"{literal(current)} AS {quote(column)}" if column in {"deleted_on", "day"} else f"p.{quote(column)}"
+            for column in declared.names
+        )
+        same = " AND ".join(f"c.{quote(column)} = p.{quote(column)}" for column in identity)
+        return (
+            f" UNION ALL SELECT {values} FROM _present AS p WHERE p.day = {literal(previous)} AND NOT EXISTS"
+            f" (SELECT 1 FROM _present AS c WHERE c.day = {literal(current)} AND {same})"
+        )
+
+    def attempt() -> None:
+        held = sorted(entry["day"] for entry in session.lake.partitions(name) if entry["source"] == source)
+        before = max((each for each in held if each < day), default=None)
+        after = min((each for each in held if each > day), default=None)
+        if before is not None and empty:
+            raise ContractError(
+                f"source {source}: the snapshot of {name} is empty and the one before it was not: nothing was written"
+            )
+        around = [each for each in (before, day, after) if each is not None]
+        session.scan(name, partitions={"source": [source], "day": around}, alias="_held")
+        session.define(
+            "_present",
+            f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY day, {keys} ORDER BY {order}) AS _rank FROM"
+            f" (SELECT {columns} FROM _held WHERE deleted_on IS NULL UNION ALL SELECT {columns} FROM {quote(rows)}))"
+            " WHERE _rank = 1",
+            materialize=True,
+        )
+        written = [day] + ([after] if after else [])
+        days = ", ".join(literal(each) for each in written)
+        sql = f"SELECT {columns} FROM _present WHERE day IN ({days})"
+        sql += closing(before, day) if before else ""
+        sql += closing(day, after) if after else ""
+        session.replace(name, sql, {"source": [source], "day": written})
+
+    session.again(name, attempt)
+
+
+def land_log(session: Session, name: str, rows: str, source: str, key: str) -> None:
+    """Land rows of a log, leaving out each delivery of a key that follows another within REPEAT_DAYS.
+
+    A vendor may deliver one record twice under two ids; `received_at` (or, without it, the day) and then the row itself decide.
+    """
+    declared = table(name)
+    reach = session.rows(f"SELECT min(day) AS first, max(day) AS last FROM {quote(rows)}")[0]
+    if reach["first"] is None:
+        return
+    first, last = reach["first"] - timedelta(days=REPEAT_DAYS), reach["last"] + timedelta(days=REPEAT_DAYS)
+    columns = ", ".join(quote(column) for column in declared.names)
+    ahead = ["day", *(["received_at"] if "received_at" in declared.names else [])]
+    order = ", ".join([*ahead, *(f"{quote(c)} NULLS LAST" for c in declared.names if c not in {*ahead, "source", key})])
+
+    def attempt() -> None:
+        session.scan(name, partitions={"source": [source]}, days=Window(first, last), alias="_held")
+        session.define(
+            "_kept",
+            f"SELECT {columns} FROM (SELECT *,"
+            f" date_diff('day', lag(day) OVER (PARTITION BY {quote(key)} ORDER BY {order}), day) AS _after"
+            f" FROM (SELECT {columns} FROM {quote(rows)} UNION SELECT {columns} FROM _held))"
+            f" WHERE coalesce(_after > {REPEAT_DAYS}, TRUE)",
+            materialize=True,
+        )
+        news = (
+            f"(SELECT {columns} FROM _kept EXCEPT SELECT {columns} FROM _held)"
+            f" UNION ALL (SELECT {columns} FROM _held EXCEPT SELECT {columns} FROM _kept)"
+        )
+        # Comparing whole rows is the dearest step here, and a first landing has nothing to compare with.
+        found = "_kept" if not session.value("SELECT count(*) FROM _held") else f"({news})"
+        changed = session.rows(f"SELECT DISTINCT day FROM {found} ORDER BY day")
+        if not changed:
+            return
+        days = [row["day"] for row in changed]
+        listed = ", ".join(literal(day) for day in days)
+        session.replace(name, f"SELECT * FROM _kept WHERE day IN ({listed})", {"source": [source], "day": days})
+
+    session.again(name, attempt)
+    session.drop("_kept")
+
+
+def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source: str) -> None:
+    """Keep refused records; `first_seen` stays the earliest pull's, whichever is landed first."""
+    declared = table("quarantine")
+    session.register("_refused", pa.Table.from_pylist([dict(row) for row in rows], schema=declared.arrow))
+    days = sorted({row["day"] for row in rows})
+
+    def attempt() -> None:
+        session.scan("quarantine", partitions={"source": [source], "day": days}, alias="_held")
+        session.replace(
+            "quarantine",
+            "SELECT source, entity, key, reason, min(raw) AS raw, min(first_seen) AS first_seen, day"
+            " FROM (SELECT * FROM _held UNION ALL SELECT * FROM _refused) GROUP BY source, entity, key, reason, day",
+            {"source": [source], "day": days},
+        )
+
+    session.again("quarantine", attempt)
+
+
+def record_loads(session: Session, report: "IngestReport", run_id: str, refused: Mapping[date, int]) -> None:
+    """One row per table and day: the window's days, and any other day the pull put rows under. Appended, never replaced."""
+    finished = clock.now()
+    rows: list[dict[str, Any]] = []
+    for name, landed in report.by_day.items():
+        totals = {e["day"]: e["rows"] for e in session.lake.partitions(name) if e["source"] == report.source}
+        rows.extend(
+            {
+                "source": report.source,
+                "asset": f"{report.source}/{report.entity}",
+                "run_id": run_id,
+                "table_name": name,
+                "rows_landed": landed.get(day, 0),
+                "rows_total": totals.get(day, 0),
+                "rows_said": report.said,
+                "rows_quarantined": refused.get(day, 0),
+                "rows_back_projected": 0,
+                "requests": report.requests,
+                "finished_at": finished,
+                "day": day,
+            }
+            for day in sorted({*report.window.days(), *landed})
+        )
+    session.register("_loads", pa.Table.from_pylist(rows, schema=table("loads").arrow))
+    session.append("loads", "SELECT * FROM _loads")
