@@ -1,7 +1,8 @@
 """Canonical forms of what identifies a person, and the versioned rules that turn them into values as sent to each tool.
 
-Canonical values are comparable across sources and hold no vendor's taste; a rule belongs to a destination and never changes
-under its name: a new way of hashing is a new version, which the planner sees as a re-key.
+Canonical values are comparable across sources and hold no vendor's taste; destinations choose among the rules. A rule never
+changes under its name: a new way of hashing is a new version, which the planner sees as a re-key. No lake or ledger holds a
+rule's name: members are known by their values as sent.
 """
 
 import hashlib
@@ -212,7 +213,7 @@ def device_id_reason(raw: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one destination wants a canonical value: `apply` in Python and `sql` in DuckDB give the same text.
+    """How destinations may want a canonical value: `apply` in Python and `sql` in DuckDB give the same text.
 
     NULL in, NULL out. `sql` takes SQL: a quoted column or an expression of a canonical value.
     """
@@ -236,14 +237,13 @@ def _sha256_digits(value: str) -> str:
     return _sha256(value.removeprefix("+"))
 
 
+# By kind of identifier, form and version; destinations choose. `sha256`: of the canonical value, in lower-case hex.
 RULES: Final[Mapping[str, Rule]] = {
-    "external_id/1": Rule(_plain),
-    "klaviyo.email/1": Rule(_plain),
-    "klaviyo.phone/1": Rule(_plain),
-    # Meta: SHA-256 in lower-case hex of the trimmed, lower-case address; of the phone's digits with country code, no `+`.
-    "meta.email/1": Rule(_sha256, "sha256({column})"),
-    "meta.phone/1": Rule(_sha256_digits, "sha256(ltrim({column}, '+'))"),
-    # Files for uploads by hand: the form most ad platforms take, the phone hashed as E.164 with its `+`.
-    "sha256.email/1": Rule(_sha256, "sha256({column})"),
-    "sha256.phone/1": Rule(_sha256, "sha256({column})"),
+    "email/plain/1": Rule(_plain),
+    "email/sha256/1": Rule(_sha256, "sha256({column})"),
+    "external_id/plain/1": Rule(_plain),
+    "phone/plain/1": Rule(_plain),
+    "phone/sha256/1": Rule(_sha256, "sha256({column})"),
+    # Of the digits with the country code, without the `+`.
+    "phone/digits-sha256/1": Rule(_sha256_digits, "sha256(ltrim({column}, '+'))"),
 }

@@ -177,16 +177,16 @@ def test_blocked_patterns_mean_the_same_in_duckdb(
 
 
 def test_rules_give_metas_published_vectors() -> None:
-    assert RULES["meta.email/1"].apply("mary@example.com") == (
+    assert RULES["email/sha256/1"].apply("mary@example.com") == (
         "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79"
     )
-    assert RULES["meta.phone/1"].apply("+15559876543") == (
+    assert RULES["phone/digits-sha256/1"].apply("+15559876543") == (
         "1ef970831d7963307784fa8688e8fce101a15685d62aa765fed23f3a2c576a4e"
     )
-    assert RULES["sha256.phone/1"].apply("+18005550100") == (
+    assert RULES["phone/sha256/1"].apply("+18005550100") == (
         "fb4f73a6ec5fdb7077d564cdd22c3554b43ce49168550c3b12c547b78c517b30"
     )
-    assert RULES["sha256.email/1"].apply("alexz@example.com") == (
+    assert RULES["email/sha256/1"].apply("alexz@example.com") == (
         "509e933019bb285a134a9334b8bb679dff79d0ce023d529af4bd744d47b4fd8a"
     )
 
@@ -203,7 +203,7 @@ def test_meta_rules_agree_with_metas_own_code(email: str, phone: str) -> None:
     """The agreed domain is canonical values: the SDK hashes an empty cell and keeps leading zeros, the documentation does not."""
     schema = CustomAudience.Schema.MultiKeySchema
     payload = CustomAudience.format_params([schema.email, schema.phone], [[email, phone]], is_raw=True)
-    ours = [RULES["meta.email/1"].apply(email), RULES["meta.phone/1"].apply(phone)]
+    ours = [RULES["email/sha256/1"].apply(email), RULES["phone/digits-sha256/1"].apply(phone)]
     assert payload["payload"]["data"] == [ours]
 
 
@@ -213,6 +213,6 @@ def test_meta_rules_agree_with_metas_own_code(email: str, phone: str) -> None:
 def test_a_rule_gives_the_same_in_python_and_in_sql(
     duck: duckdb.DuckDBPyConnection, rule: str, email: str, phone: str
 ) -> None:
-    value = phone if ".phone/" in rule else email
+    value = phone if rule.startswith("phone/") else email
     query = f"SELECT {RULES[rule].sql('v')}, {RULES[rule].sql('NULL::VARCHAR')} FROM (SELECT ? AS v)"
     assert duck.execute(query, [value]).fetchone() == (RULES[rule].apply(value), None)

@@ -29,7 +29,7 @@ class Shape:
     def __post_init__(self) -> None:
         for identifier in self.capabilities.identifiers:
             if identifier.rule not in RULES:
-                raise ConfigError(f"there is no identifier rule {identifier.rule}: identifiers.RULES lists them")
+                raise ConfigError(f"there is no identifier rule {identifier.rule}: take one of {', '.join(RULES)}")
 
     @property
     def fields(self) -> list[str]:

@@ -21,7 +21,7 @@ class IdentifierRule:
     """One identifier a destination takes.
 
     `column`: the name rows carry it under. `kind`: `email`, `phone`, `external_id`, …
-    `rule`: how the canonical value becomes the value as sent, with its version (`meta.email/1`): a key of `identifiers.RULES`.
+    `rule`: how the canonical value becomes the value as sent, with its version (`email/sha256/1`): a key of `identifiers.RULES`.
     """
 
     column: str

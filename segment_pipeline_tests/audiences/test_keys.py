@@ -7,7 +7,7 @@ import pytest
 
 from segment_pipeline.audiences.audience import Attribute
 from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
-from segment_pipeline_tests.audiences.world import Person, World, audience
+from segment_pipeline_tests.audiences.world import BEFORE, Person, World, audience
 
 A, B, P, Q = "ann@shop.test", "bob@shop.test", "+12025550101", "+12025550102"
 ANN, BOB = Person("ann", A, P), Person("bob", B, P)
@@ -110,7 +110,7 @@ def test_an_alias_of_an_owner_sends_nothing(world: World, tool: Tool) -> None:
 def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) -> None:
     from segment_pipeline.delivery.destination import IdentifierRule
 
-    ids = (IdentifierRule("external_id", "external_id", "external_id/1"),)
+    ids = (IdentifierRule("external_id", "external_id", "external_id/plain/1"),)
     tool = Tool(tmp_path / "ids.sqlite", identifiers=ids)
     world.people([ANN])
     world.sync(audience(), tool)
@@ -145,3 +145,22 @@ def test_memberships_that_lapse_are_sent_again_in_time(
     monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-26T06:00:00+00:00")
     assert world.sync(late, tool).updated == 1
     assert world.sync(late, tool).requests == 0
+
+
+def test_members_a_version_with_rules_named_by_vendor_sent_are_unchanged(world: World, tmp_path: Path) -> None:
+    """A key is a digest of the values as sent, not of the rules' names: what that version left is neither sent nor removed."""
+    email, phone = (
+        "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79",
+        "1ef970831d7963307784fa8688e8fce101a15685d62aa765fed23f3a2c576a4e",
+    )
+    left = {
+        "audience": "shoppers", "key": "fca9672cc1420f8b03f072f4c224cc1e",
+        "identifiers": f'{{"EMAIL":"{email}","PHONE":"{phone}"}}', "owners": ["mary"], "vendor_id": None,
+        "payload_hash": "e3b0c44298fc1c149afbf4c8996fb924", "state": "confirmed", "refused": None, "since": BEFORE,
+        "refreshed_at": BEFORE, "digest": "d" * 32,
+    }  # fmt: skip
+    tool = Tool(tmp_path / "hashed.sqlite", identifiers=HASHED)
+    world.people([Person("mary", "mary@example.com", "+15559876543")])
+    world.write("audience_members", [left], {"audience": ["shoppers"]})
+    report = world.sync(audience(), tool)
+    assert (report.status, report.unchanged, report.requests, tool.calls()) == ("synced", 1, 0, [])

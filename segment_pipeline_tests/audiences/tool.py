@@ -16,8 +16,8 @@ from typing import Any
 from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 
-PLAIN = (IdentifierRule("email", "email", "klaviyo.email/1"), IdentifierRule("phone", "phone", "klaviyo.phone/1"))
-HASHED = (IdentifierRule("EMAIL", "email", "meta.email/1"), IdentifierRule("PHONE", "phone", "meta.phone/1"))
+PLAIN = (IdentifierRule("email", "email", "email/plain/1"), IdentifierRule("phone", "phone", "phone/plain/1"))
+HASHED = (IdentifierRule("EMAIL", "email", "email/sha256/1"), IdentifierRule("PHONE", "phone", "phone/digits-sha256/1"))
 
 
 def capabilities(**changes: Any) -> Capabilities:

@@ -31,7 +31,7 @@ _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 class HashedFiles(dg.ConfigurableResource[Any]):
     """Audiences as CSV files under `directory`, columns email and phone, SHA-256 in hex, empty where a member has none.
 
-    The phone is hashed as E.164 with its `+` unless `phone_rule` says otherwise (`meta.phone/1`: digits only).
+    The phone is hashed as E.164 with its `+` unless `phone_rule` says otherwise (`phone/digits-sha256/1`: digits only).
     Files are readable by their owner only: hashes are still personal data.
     """
 
@@ -40,8 +40,8 @@ class HashedFiles(dg.ConfigurableResource[Any]):
     name: str = "files"
     directory: str
     channel: str = "ads"
-    email_rule: str = "sha256.email/1"
-    phone_rule: str = "sha256.phone/1"
+    email_rule: str = "email/sha256/1"
+    phone_rule: str = "phone/sha256/1"
     directory_variable: str = "SEGMENT_PIPELINE_FILES"
 
     @property

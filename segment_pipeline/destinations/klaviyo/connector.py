@@ -67,7 +67,7 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
         column = _COLUMNS[self.channel]
         return Capabilities(
             channel=self.channel,
-            identifiers=(IdentifierRule(column, column, f"klaviyo.{column}/1"),),
+            identifiers=(IdentifierRule(column, column, f"{column}/plain/1"),),
             batch_rows=_ROWS,
             batch_bytes=5_000_000,
             parallel=2,

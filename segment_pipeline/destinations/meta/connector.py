@@ -81,8 +81,8 @@ class MetaAudiences(dg.ConfigurableResource[Any]):
         return Capabilities(
             channel="ads",
             identifiers=(
-                IdentifierRule("email", "email", "meta.email/1"),
-                IdentifierRule("phone", "phone", "meta.phone/1"),
+                IdentifierRule("email", "email", "email/sha256/1"),
+                IdentifierRule("phone", "phone", "phone/digits-sha256/1"),
             ),
             batch_rows=_ROWS,
             batch_bytes=4 * 1024 * 1024,

@@ -21,8 +21,8 @@ class LoopbackTool:
         return Capabilities(
             channel="ads",
             identifiers=(
-                IdentifierRule("EMAIL", "email", "meta.email/1"),
-                IdentifierRule("PHONE", "phone", "meta.phone/1"),
+                IdentifierRule("EMAIL", "email", "email/sha256/1"),
+                IdentifierRule("PHONE", "phone", "phone/digits-sha256/1"),
             ),
             batch_rows=self.batch_rows,
             batch_bytes=4 * 1024 * 1024,
