@@ -5,10 +5,13 @@ A company keeps its catalogue in its own repository and depends on this package;
 
 import hashlib
 import importlib
+import keyword
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.delivery.destination import Destination
@@ -23,21 +26,25 @@ from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import trait_types, validate
 from segment_pipeline.settings import Settings
 
-T = TypeVar("T")
+T = TypeVar("T", Source, Destination)
 Named = TypeVar("Named", Segment, Audience)
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# The first parts of the keys of assets that are not a source's.
+ROOMS: Final = frozenset({"profiles", "segments", "audiences", "measurement", "published"})
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """What one company collects, derives and sends.
 
-    `sources` and `destinations` make their connectors, with secrets as `EnvVar`; only those switched on in the settings
-    are made, so that a missing secret of a connector nobody uses stops nobody. `events`: names `did(...)` may use.
+    `sources` and `destinations` are connectors, each known by its `name`; two of a kind have two names. A missing secret of one
+    that is not used stops nobody. `events`: names `did(...)` may use.
     `rates`: units of the base currency for one unit of others, literal or in a CSV file; None: one currency only.
     """
 
-    sources: dict[str, Callable[[], Source]]
-    destinations: dict[str, Callable[[], Destination]]
+    sources: Sequence[Source | Callable[[], Source]]
+    destinations: Sequence[Destination | Callable[[], Destination]]
     segments: Sequence[Segment]
     audiences: Sequence[Audience] = ()
     rates: Declared | Path | None = None
@@ -54,18 +61,17 @@ class Catalogue:
         return _named(self.audiences, name, "audience")
 
     def enabled_sources(self, settings: Settings) -> dict[str, Source]:
-        """The connectors of the sources switched on; raises ConfigError for a name the catalogue lacks."""
-        return {name: make() for name, make in _enabled(self.sources, settings.sources, "SOURCES").items()}
+        """The sources switched on, by name: all unless the settings name some. Raises ConfigError for a name the catalogue lacks."""
+        return _enabled(_by_name(self.sources), settings.sources, "SOURCES")
 
     def enabled_destinations(self, settings: Settings) -> dict[str, Destination]:
-        """The connectors of the destinations switched on; raises ConfigError for a name the catalogue lacks."""
-        return {
-            name: make() for name, make in _enabled(self.destinations, settings.destinations, "DESTINATIONS").items()
-        }
+        """The destinations switched on, as `enabled_sources`."""
+        return _enabled(_by_name(self.destinations), settings.destinations, "DESTINATIONS")
 
     def enabled_audiences(self, settings: Settings) -> list[Audience]:
         """Audiences whose destination is switched on."""
-        return [audience for audience in self.audiences if audience.destination in settings.destinations]
+        switched_on = self.enabled_destinations(settings)
+        return [audience for audience in self.audiences if audience.destination in switched_on]
 
     @property
     def digest(self) -> str:
@@ -76,7 +82,9 @@ class Catalogue:
 
     def problems(self) -> list[str]:
         """Every mistake in the declarations, one sentence each, a rule's with its file and line; empty when there is none."""
-        found = validate(self.segments, self.events)
+        found = [*_misnamed(self.sources, "source"), *_misnamed(self.destinations, "destination")]
+        found += validate(self.segments, self.events)
+        destinations = _by_name(self.destinations)
         segments = {segment.name for segment in self.segments}
         seen: set[str] = set()
         for audience in self.audiences:
@@ -88,7 +96,7 @@ class Catalogue:
             for attribute in audience.attributes:
                 if attribute.trait not in trait_types():
                     found.append(f"audience {audience.name} sends trait {attribute.trait}, which nobody declares")
-            if audience.destination not in self.destinations:
+            if audience.destination not in destinations:
                 found.append(
                     f"audience {audience.name} names destination {audience.destination}, which nobody declares"
                 )
@@ -107,12 +115,43 @@ def _named(things: Sequence[Named], name: str, kind: str) -> Named:
     raise ConfigError(f"there is no {kind} {name}: `segment-pipeline {kind}s list` shows them")
 
 
-def _enabled(made: dict[str, Callable[[], T]], names: Sequence[str], variable: str) -> dict[str, Callable[[], T]]:
-    if unknown := sorted(set(names) - set(made)):
+def _name(connector: Source | Destination | Callable[[], Any]) -> str:
+    name: str = getattr(connector, "__name__", "") or getattr(connector, "name", "")
+    return name
+
+
+def _by_name(connectors: Sequence[Any]) -> dict[str, Any]:
+    return {_name(connector): connector() if callable(connector) else connector for connector in connectors}
+
+
+def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
+    """A name is part of asset keys, of variables and of paths, and `source` of rows for ever."""
+    names = [_name(connector) for connector in connectors]
+    found = [
+        f"{kind} {name} is declared {n} times: give each a name of its own"
+        for name, n in Counter(names).items()
+        if n > 1
+    ]
+    for name in dict.fromkeys(names):
+        if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+            found.append(
+                f"{kind} {name!r} has no usable name: lower-case letters, digits and _, a letter first, at most 40"
+            )
+        elif name in ROOMS:
+            found.append(
+                f"{kind} {name} has the name of a room of asset keys ({', '.join(sorted(ROOMS))}): choose another"
+            )
+    return found
+
+
+def _enabled(declared: dict[str, T], names: Sequence[str] | None, variable: str) -> dict[str, T]:
+    if names is None:
+        return declared
+    if unknown := sorted(set(names) - set(declared)):
         raise ConfigError(
-            f"SEGMENT_PIPELINE_{variable} names {', '.join(unknown)}, which the catalogue lacks; it has {', '.join(made)}"
+            f"SEGMENT_PIPELINE_{variable} names {', '.join(unknown)}, which the catalogue lacks; it has {', '.join(declared)}"
         )
-    return {name: make for name, make in made.items() if name in names}
+    return {name: connector for name, connector in declared.items() if name in names}
 
 
 def load(reference: str) -> Catalogue:

@@ -9,16 +9,21 @@ A connector is a plain frozen dataclass, made without Dagster, without secrets a
         access_token: str = secret("SQUARE_ACCESS_TOKEN", "access token of the seller's application")
         base_url: str = address("SQUARE_BASE_URL", "https://connect.squareup.com")
 
-Fields left empty are read from the environment when they are used, so no secret is part of any configuration. Everything that
-lists, checks or documents connectors reads `About` and `fields_of`; nothing outside a vendor's own files names a vendor.
+Fields left empty are read from the environment when they are used, so no secret is part of any configuration. A second one of
+a kind says where its own are: `Square(name="square_ca", access_token=Env("SQUARE_CA_ACCESS_TOKEN"))`. Everything that lists,
+checks or documents connectors reads `About` and `fields_of`; nothing outside a vendor's own files names a vendor.
 """
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from segment_pipeline.errors import ConfigError
+
+T = TypeVar("T")
 
 
 class ConnectorKind(StrEnum):
@@ -45,6 +50,16 @@ class Variable:
     default: str | None = None
     secret: bool = False
     optional: bool = False
+
+
+class Env(str):
+    """Stands for what the environment variable of this name holds when it is used. Dagster's `EnvVar` does as well."""
+
+    __slots__ = ()
+
+    @property
+    def env_var_name(self) -> str:
+        return str(self)
 
 
 @runtime_checkable
@@ -80,17 +95,26 @@ def fields_of(connector: type[Any] | Any) -> dict[str, Variable]:
     return {each.name: each.metadata["variable"] for each in fields(connector) if "variable" in each.metadata}
 
 
+def source_of(connector: Any, name: str) -> str | None:
+    """The environment variable a field is read from; None where its value was handed in."""
+    given = getattr(connector, name)
+    if named := getattr(given, "env_var_name", None):
+        return str(named)
+    return None if given else fields_of(connector)[name].name
+
+
 def value(connector: Any, name: str) -> str:
     """A field's value: as handed in, or from its variable, or its default; "" for an optional one that is nowhere.
 
     Raises ConfigError naming the variable, the connector, and how to do without it.
     """
     variable: Variable = fields_of(connector)[name]
-    found = getattr(connector, name) or os.environ.get(variable.name, "") or variable.default or ""
+    source = source_of(connector, name)
+    found = getattr(connector, name) if source is None else os.environ.get(source, "") or variable.default or ""
     if not found and not variable.optional:
         kind = connector.about.kind
         raise ConfigError(
-            f"{variable.name} is not set and the {kind} {connector.name} needs it: set it, or switch the {kind} off by"
+            f"{source} is not set and the {kind} {connector.name} needs it: set it, or switch the {kind} off by"
             f" leaving {connector.name} out of SEGMENT_PIPELINE_{kind.upper()}S"
         )
     return str(found)
@@ -101,3 +125,13 @@ def require(connector: Any, *names: str) -> None:
     needed = names or [name for name, held in fields_of(connector).items() if held.secret and not held.optional]
     for name in needed:
         value(connector, name)
+
+
+@contextmanager
+def opened(connectors: Mapping[str, T]) -> Iterator[dict[str, T]]:
+    """Connectors for as long as they are used; those that can be closed are closed at the end."""
+    with ExitStack() as stack:
+        for connector in connectors.values():
+            if close := getattr(connector, "close", None):
+                stack.callback(close)
+        yield dict(connectors)

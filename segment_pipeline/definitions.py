@@ -3,7 +3,7 @@
 import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue, load
-from segment_pipeline.defs import audiences, automation, checks, ingest, people, publishing, segments
+from segment_pipeline.defs import audiences, automation, checks, ingest, people, publishing, resources, segments
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
 
@@ -49,7 +49,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
             automation.new_day([segment.name for segment in catalogue.segments], days, after_a_day),
             automation.alert(settings),
         ],
-        resources={**sources, **destinations},
+        resources=resources.resources(sources, destinations),
         executor=forked_steps,
     )
 

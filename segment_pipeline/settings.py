@@ -43,8 +43,10 @@ SETTINGS = (
         "the company's catalogue, as module:name",
     ),
     Setting("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination"),
-    Setting("SEGMENT_PIPELINE_SOURCES", "square,shopify,amplitude", "sources switched on"),
-    Setting("SEGMENT_PIPELINE_DESTINATIONS", "meta,klaviyo,files", "destinations switched on"),
+    Setting("SEGMENT_PIPELINE_SOURCES", "", "sources switched on; empty: all the catalogue declares; `none`: none"),
+    Setting(
+        "SEGMENT_PIPELINE_DESTINATIONS", "", "destinations switched on; empty: all the catalogue declares; `none`: none"
+    ),
     Setting("SEGMENT_PIPELINE_ENGINE", "duckdb", "what runs the SQL: `duckdb` in this process, or `spark`"),
     Setting("SEGMENT_PIPELINE_SPARK_MASTER", "local[2]", "where Spark runs: local[N], spark://…, yarn, k8s://…"),
     Setting("SEGMENT_PIPELINE_SPARK_CONF", "", "more of Spark's configuration: key=value, separated by semicolons"),
@@ -71,7 +73,10 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How this installation runs. `start` and `end` are company days, both included; `end` None: open."""
+    """How this installation runs. `start` and `end` are company days, both included; `end` None: open.
+
+    `sources`, `destinations`: names of those switched on; None: all the catalogue declares.
+    """
 
     home: Path
     lake: str
@@ -85,8 +90,8 @@ class Settings:
     files: Path
     start: date
     end: date | None
-    sources: tuple[str, ...]
-    destinations: tuple[str, ...]
+    sources: tuple[str, ...] | None
+    destinations: tuple[str, ...] | None
     engine: str
     spark_master: str
     spark_conf: Mapping[str, str]
@@ -170,7 +175,9 @@ def secret(given: str, variable: str, connector: str, kind: str) -> str:
     return value
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _names(text: str) -> tuple[str, ...] | None:
+    if not text.strip():
+        return None
     return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "none")
 
 

@@ -16,7 +16,7 @@ def test_defaults_place_everything_under_the_home(tmp_path: Path) -> None:
     assert settings.lake == str(tmp_path / "lake")
     assert settings.ledger == f"sqlite:///{tmp_path}/ledger.sqlite"
     assert settings.raw == tmp_path / "raw"
-    assert settings.sources == ("square", "shopify", "amplitude")
+    assert settings.sources is None, "all the catalogue declares"
     assert settings.end is None
 
 

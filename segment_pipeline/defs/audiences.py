@@ -12,8 +12,10 @@ from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.resources import in_run, kind_of, resource_keys
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.lake import Lake
@@ -76,12 +78,12 @@ def _audience_asset(
                 description=f"Segment {audience.segment} in {audience.destination}, for {audience.channel} {audience.purpose}",
                 table=table("audience_members"),
                 owner=audience.owner,
-                kinds=[audience.destination],
+                kinds=[kind_of(destinations[audience.destination])],
                 deps=[segment_key(audience.segment)],
             )
         ],
         # All of them: who is claimed by another audience depends on what its destination can reach.
-        required_resource_keys={*destinations, *sources},
+        required_resource_keys=resource_keys(sources, destinations),
         pool=audience.destination,
         retry_policy=dg.RetryPolicy(max_retries=1, delay=60),
     )
@@ -90,8 +92,8 @@ def _audience_asset(
             raise dg.Failure(
                 "a backfill never sends: launch the job sync, or `segment-pipeline audiences sync`", allow_retries=False
             )
-        tools: dict[str, Destination] = {name: getattr(context.resources, name) for name in destinations}
-        connectors: dict[str, Source] = {name: getattr(context.resources, name) for name in sources}
+        tools: dict[str, Destination] = in_run(context, ConnectorKind.DESTINATION, destinations)
+        connectors: dict[str, Source] = in_run(context, ConnectorKind.SOURCE, sources)
         lake = Lake.open(settings)
         with told(), closing(Ledger.open(settings.ledger)) as ledger:
             (report,) = sync(

@@ -6,9 +6,11 @@ from typing import Any
 import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.partitions import window_of
+from segment_pipeline.defs.resources import in_run, kind_of, resource_key
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.landing.landing import ingest
@@ -43,21 +45,21 @@ def _source_assets(
                 group=GROUP,
                 description=entity.description,
                 table=table(entity.table_names[0]),
-                kinds=[source.name, "deltalake"],
+                kinds=[kind_of(source), "deltalake"],
                 partitions=days,
             )
             for entity in entities.values()
         ],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={source.name},
+        required_resource_keys={resource_key(ConnectorKind.SOURCE, source.name)},
         pool=source.name,
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL),
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake, window = Lake.open(settings), window_of(context)
         # From the run's resources, where secrets are resolved, and not from the enclosing declaration.
-        connector: Source = getattr(context.resources, source.name)
+        connector: Source = in_run(context, ConnectorKind.SOURCE, [source.name])[source.name]
 
         with told():
             if catalogue.rates is not None:

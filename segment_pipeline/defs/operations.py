@@ -11,6 +11,7 @@ from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import approve, plan_only, sync
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.connector import opened
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
@@ -90,11 +91,12 @@ def _connectors(
 
 @contextmanager
 def _resolved(made: Mapping[str, T]) -> Iterator[dict[str, T]]:
-    """Connectors as a run has them: secrets' values in the place of their names, and closed at the end."""
+    """Connectors as a run has them, closed at the end."""
     with ExitStack() as stack:
-        yield {
+        ported = {
             name: stack.enter_context(connector.process_config_and_initialize_cm())
             if isinstance(connector, dg.ConfigurableResource)
             else connector
             for name, connector in made.items()
         }
+        yield stack.enter_context(opened(ported))

@@ -6,8 +6,8 @@ from segment_pipeline.starter.audiences import STARTER_AUDIENCES
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 
 STARTER = Catalogue(
-    sources={"square": connectors.square, "shopify": connectors.shopify, "amplitude": connectors.amplitude},
-    destinations={"meta": connectors.meta, "klaviyo": connectors.klaviyo, "files": connectors.files},
+    sources=(connectors.square, connectors.shopify, connectors.amplitude),
+    destinations=(connectors.meta, connectors.klaviyo, connectors.files),
     rates=connectors.RATES,
     segments=STARTER_SEGMENTS,
     audiences=STARTER_AUDIENCES,

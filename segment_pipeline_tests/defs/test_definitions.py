@@ -93,8 +93,8 @@ def test_a_wrong_rule_stops_the_load_with_file_and_line(settings: Settings) -> N
         return Segment(name, owner="team:crm", goal="orders", description="d", where=where)  # type: ignore[arg-type]
 
     wrong = Catalogue(
-        sources={"square": connectors.square},
-        destinations={"files": connectors.files},
+        sources=(connectors.square,),
+        destinations=(connectors.files,),
         segments=(segment("a", trait("spent_total") > 1), segment("b", did("product_vieved"))),
     )
     with pytest.raises(ConfigError) as error:

@@ -16,8 +16,8 @@ from segment_pipeline_tests.conftest import run_cli
 from segment_pipeline_tests.publishing.company import MONDAY, Company, person
 
 OURS = Catalogue(
-    sources={},
-    destinations={},
+    sources=(),
+    destinations=(),
     segments=tuple(
         Segment(name, owner="team:crm", goal="orders", description=name, where=trait("orders_total") > 1)
         for name in ("vip", "new")

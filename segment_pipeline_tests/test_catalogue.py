@@ -1,0 +1,50 @@
+"""A catalogue's declarations: connectors as they are, each under a name of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.settings import Settings
+from segment_pipeline_tests.audiences.tool import Tool
+
+
+def settings(home: Path, **values: str) -> Settings:
+    given = {"HOME": str(home)} | values
+    return Settings.from_env({f"SEGMENT_PIPELINE_{name}": value for name, value in given.items()})
+
+
+def named(home: Path, *names: str) -> Catalogue:
+    return Catalogue(sources=(), destinations=[Tool(home / "tools", name) for name in names], segments=())
+
+
+def test_what_is_declared_is_switched_on_unless_the_settings_name_some(tmp_path: Path) -> None:
+    ours = named(tmp_path, "crm", "ads")
+    assert list(ours.enabled_destinations(settings(tmp_path))) == ["crm", "ads"]
+    assert list(ours.enabled_destinations(settings(tmp_path, DESTINATIONS="ads"))) == ["ads"]
+    assert ours.enabled_destinations(settings(tmp_path, DESTINATIONS="none")) == {}
+    with pytest.raises(
+        ConfigError, match="SEGMENT_PIPELINE_DESTINATIONS names asd, which the catalogue lacks; it has crm, ads"
+    ):
+        ours.enabled_destinations(settings(tmp_path, DESTINATIONS="asd"))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("crm", "crm"), "destination crm is declared 2 times: give each a name of its own"),
+        (("Our CRM",), "destination 'Our CRM' has no usable name"),
+        (("crm/eu",), "destination 'crm/eu' has no usable name"),
+        (("import",), "destination 'import' has no usable name"),
+        (("",), "destination '' has no usable name"),
+        (("segments",), "destination segments has the name of a room of asset keys"),
+    ],
+)
+def test_a_name_that_cannot_be_part_of_a_key_is_refused(tmp_path: Path, names: tuple[str, ...], said: str) -> None:
+    (problem,) = named(tmp_path, *names).problems()
+    assert problem.startswith(said)
+
+
+def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:
+    assert named(tmp_path, "crm", "crm_ca").problems() == []
