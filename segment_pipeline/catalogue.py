@@ -18,9 +18,8 @@ from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.landing.rates import Declared
 from segment_pipeline.landing.source import Source
-from segment_pipeline.profiles.activities import ACTIVITY_NAMES
-from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.traits import TraitRules
+from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES
+from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import trait_types, validate

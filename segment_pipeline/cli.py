@@ -139,7 +139,7 @@ def validate(as_json: bool) -> None:
 @told
 def traits(as_json: bool) -> None:
     """Every trait with its exact definition."""
-    from segment_pipeline.profiles.traits import TRAITS
+    from segment_pipeline.profiles.traits.core import TRAITS
 
     rows = [{"trait": t.name, "type": t.type, "definition": t.definition} for t in TRAITS]
     show(rows, as_json=as_json, title="Traits")

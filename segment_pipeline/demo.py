@@ -32,7 +32,7 @@ from segment_pipeline.defs import audiences, ingest, people, segments
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
-from segment_pipeline.profiles.quality import pair_quality
+from segment_pipeline.profiles.identity.quality import pair_quality
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline.settings import Settings, adopt

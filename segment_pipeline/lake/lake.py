@@ -2,7 +2,7 @@
 
     with lake.session() as s:
         s.scan("orders", days=window)                         # a view named orders, its version pinned
-        s.define("spend", statement("profiles", "spend"), as_of=day)
+        s.define("spend", statement("profiles/traits", "spend"), as_of=day)
         s.replace("traits", "SELECT * FROM spend", {"as_of": [day]})
 
 Knows no table's meaning.

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.identity import IdentityReport, build_identities
-from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import days_of
-from segment_pipeline.profiles.traits import TraitRules, TraitsReport, build_traits
+from segment_pipeline.profiles.facts.runs import days_of
+from segment_pipeline.profiles.identity.resolution import IdentityReport, build_identities
+from segment_pipeline.profiles.rules import IdentityRules, TraitRules
+from segment_pipeline.profiles.traits.compute import TraitsReport, build_traits
 from segment_pipeline.settings import Settings, memory_bytes
 
 

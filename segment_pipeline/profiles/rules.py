@@ -1,6 +1,6 @@
-"""What a company decides about identity: which values may link records, how many people may share one, which source to believe.
+"""What a company decides about its people: which values may link records, which source to believe, when somebody is loyal.
 
-Holds decisions only; `identity` applies them.
+Holds decisions only; `identity` and `traits` apply them.
 """
 
 from collections.abc import Mapping
@@ -36,3 +36,23 @@ class IdentityRules:
     guest_limit: int = 25
     key_spaces: Mapping[str, str] = field(default_factory=lambda: {"amplitude": "shopify"})
     trust: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TraitRules:
+    """Thresholds of the staged traits; days are counted back from as_of, shares are 0 to 1.
+
+    `department_questions`, `interest_questions`: survey questions whose answers declare them.
+    """
+
+    new_days: int = 30
+    active_days: int = 90
+    at_risk_days: int = 180
+    top_from: float = 0.9
+    mid_from: float = 0.5
+    loyal_orders: int = 6
+    power_visits: int = 8
+    dormant_days: int = 90
+    new_arrival_days: int = 30
+    department_questions: tuple[str, ...] = ("preferred_department", "favourite_department")
+    interest_questions: tuple[str, ...] = ("interest", "interests")

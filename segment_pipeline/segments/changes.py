@@ -13,7 +13,7 @@ import pyarrow as pa
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.runs import Run, session_of
+from segment_pipeline.profiles.facts.runs import Run, session_of
 from segment_pipeline.segments.partitions import replace_segments
 
 _PAIRS = pa.schema(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.lake.session import Session
-from segment_pipeline.profiles.activities import tellers
+from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.segments.choices import FILTERS, Latest, first_day, values_of
 from segment_pipeline.segments.expressions import checked, column, value
 from segment_pipeline.segments.nodes import Activities

@@ -15,8 +15,8 @@ from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.activities import ACTIVITY_NAMES, define_activities
-from segment_pipeline.profiles.runs import Run, days_of, session_of
+from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES, define_activities
+from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler import Compilation, compile_segments
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash

@@ -22,7 +22,7 @@ from segment_pipeline.landing.landing import land
 from segment_pipeline.landing.rates import land_rates
 from segment_pipeline.landing.raw import pulls
 from segment_pipeline.profiles import build
-from segment_pipeline.profiles.quality import pair_quality
+from segment_pipeline.profiles.identity.quality import pair_quality
 from segment_pipeline.profiles.view import find_profile, profile_view
 from segment_pipeline.publishing.publish import publish
 from segment_pipeline.publishing.target import Target

@@ -15,7 +15,7 @@ from segment_pipeline.lake import storage
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.profiles.runs import days_of
+from segment_pipeline.profiles.facts.runs import days_of
 from segment_pipeline_tests.conftest import arrow_rows
 
 NOON = datetime(2017, 1, 1, 12, tzinfo=UTC)

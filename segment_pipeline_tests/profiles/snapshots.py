@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.identity import IdentityReport, build_identities
+from segment_pipeline.profiles.identity.resolution import IdentityReport, build_identities
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline_tests.profiles.literal_rows import Row, jan
 

@@ -8,7 +8,7 @@ import pytest
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.activities import ACTIVITY_COLUMNS, define_activities
+from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, define_activities
 from segment_pipeline_tests.profiles.literal_rows import (
     Row,
     customer,

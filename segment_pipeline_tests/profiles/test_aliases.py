@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.aliases import define_current_profile
+from segment_pipeline.profiles.identity.aliases import define_current_profile
 from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, order
 from segment_pipeline_tests.profiles.snapshots import Put, build, rows
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.profiles.components import EDGE_BYTES, NODE_BYTES, Link, Member, components, resolve
+from segment_pipeline.profiles.identity.components import EDGE_BYTES, NODE_BYTES, Link, Member, components, resolve
 
 LINKS = st.lists(
     st.tuples(st.integers(1, 12), st.integers(0, 5), st.sampled_from(["email", "phone"]), st.sampled_from("abcdef")),

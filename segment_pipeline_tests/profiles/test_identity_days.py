@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.identity import build_identities
+from segment_pipeline.profiles.identity.resolution import build_identities
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline_tests.conftest import arrow_rows
 from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, order

@@ -8,7 +8,7 @@ import pytest
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.quality import pair_quality
+from segment_pipeline.profiles.identity.quality import pair_quality
 from segment_pipeline_tests.profiles.literal_rows import customer, jan, order
 from segment_pipeline_tests.profiles.snapshots import Put, build
 

@@ -7,7 +7,8 @@ import pytest
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
-from segment_pipeline.profiles.traits import TRAITS, build_traits
+from segment_pipeline.profiles.traits.compute import build_traits
+from segment_pipeline.profiles.traits.core import TRAITS
 from segment_pipeline_tests.profiles.literal_rows import consent, customer, event, jan, message, order
 from segment_pipeline_tests.profiles.snapshots import Put, build
 from segment_pipeline_tests.profiles.trait_rows import DAY, money, read, traits

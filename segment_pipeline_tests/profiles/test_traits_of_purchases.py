@@ -283,7 +283,7 @@ def test_traits_do_not_depend_on_how_many_orders_are_joined_at_once(
     )
     put("refunds", [refund("square", "F", "O2", date(2017, 3, 7), "5", line_number="1")])
     at_once, shares = traits(lake), rows(lake, "trait_shares")
-    monkeypatch.setattr("segment_pipeline.profiles.traits.ORDERS_AT_ONCE", 1)
+    monkeypatch.setattr("segment_pipeline.profiles.traits.compute.ORDERS_AT_ONCE", 1)
     assert (traits(lake), rows(lake, "trait_shares")) == (at_once, shares)
     assert (at_once["A"]["orders_total"], at_once["A"]["spend_total"]) == (2, money("35"))
     assert [(r["value"], r["spend_total"]) for r in shares] == [("Shoes", money("35"))]

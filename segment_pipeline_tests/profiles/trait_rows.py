@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.traits import TraitRules, build_traits
+from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.traits.compute import build_traits
 from segment_pipeline_tests.profiles.literal_rows import Row
 from segment_pipeline_tests.profiles.snapshots import build, rows
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.activities import tellers
+from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.segments.compiler import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule, Segment

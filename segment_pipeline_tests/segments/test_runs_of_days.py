@@ -211,7 +211,10 @@ MADE = (
         pytest.param(
             DAYS[::-1],
             marks=pytest.mark.also_on_spark(
-                "profiles/event_days", "profiles/visit_days", "profiles/numbered_people", "profiles/numbered_persons"
+                "profiles/identity/event_days",
+                "profiles/traits/visit_days",
+                "profiles/identity/numbered_people",
+                "profiles/identity/numbered_persons",
             ),
         ),
         [DAYS[0], DAYS[3], DAYS[1], DAYS[2], DAYS[1]],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.activities import ACTIVITY_NAMES
+from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.validation import trait_types, validate
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS

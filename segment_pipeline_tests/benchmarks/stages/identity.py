@@ -15,8 +15,8 @@ from scipy.sparse.csgraph import connected_components
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles import build
-from segment_pipeline.profiles.components import components
-from segment_pipeline.profiles.identity import define_identifier_values, define_records
+from segment_pipeline.profiles.identity.components import components
+from segment_pipeline.profiles.identity.records import define_identifier_values, define_records
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.settings import memory_bytes
 from segment_pipeline_tests.benchmarks.company import Company
@@ -62,7 +62,7 @@ def linked(company: Company) -> int:
         for name in READ:
             session.register(name, pq.read_table(_file(company, name)))
         count = int(session.value("SELECT count(*) FROM records"))
-        edges = session.reader(statement("profiles", "edges"))
+        edges = session.reader(statement("profiles/identity", "edges"))
         firsts = components(count, edges, memory_bytes(company.settings.memory))
         return int(np.count_nonzero(firsts == np.arange(1, count + 1)))
 

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import duckdb
 
-from segment_pipeline.profiles import activities, build
-from segment_pipeline.profiles.traits import TraitRules, define_purchases, trait_values
+from segment_pipeline.profiles import build
+from segment_pipeline.profiles.facts import persons
+from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.traits.compute import define_purchases, trait_values
 from segment_pipeline_tests.benchmarks import by_hand
 from segment_pipeline_tests.benchmarks.company import START, Company
 from segment_pipeline_tests.benchmarks.prepared import with_identities
@@ -162,7 +164,7 @@ def traits(company: Company) -> int:
 
 def purchases(company: Company) -> int:
     with company.lake.session() as session:
-        activities.define_numbered_persons(session, company.as_of)
+        persons.define_numbered_persons(session, company.as_of)
         define_purchases(session, company.as_of, trait_values(company.as_of, TraitRules(), company.settings.timezone))
         return int(session.value(f"SELECT {COUNTED}"))
 

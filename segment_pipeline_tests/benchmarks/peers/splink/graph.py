@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from segment_pipeline import clock
-from segment_pipeline.profiles import build, identity
-from segment_pipeline.profiles.components import components
+from segment_pipeline.profiles import build
+from segment_pipeline.profiles.identity import resolution
+from segment_pipeline.profiles.identity.components import components
 from segment_pipeline.settings import memory_bytes
 from segment_pipeline_tests.benchmarks.peers.lakes import fill, lake_of, settings_of
 
@@ -63,12 +64,12 @@ def resolve(home: Path) -> dict[str, Any]:
         given.append((nodes, edges.read_all()))
         return components(nodes, given[-1][1].to_reader(), memory)
 
-    identity.components = recorded  # type: ignore[attr-defined]
+    resolution.components = recorded  # type: ignore[attr-defined]
     lake, settings = lake_of(home), settings_of(home)
     began = perf_counter()
     report = build.identities(lake, as_of(), settings)
     seconds = perf_counter() - began
-    identity.components = components  # type: ignore[attr-defined]
+    resolution.components = components  # type: ignore[attr-defined]
     nodes, edges = given[0]
     with lake.session() as session:
         session.scan("identities", partitions={"as_of": [as_of()]})

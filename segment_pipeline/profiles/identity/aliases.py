@@ -6,7 +6,8 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 
 CURRENT_PROFILE = Statement(
-    "profiles/current_profile", "SELECT old_profile_id, new_profile_id AS profile_id, since, cause FROM profile_aliases"
+    "profiles/identity/current_profile",
+    "SELECT old_profile_id, new_profile_id AS profile_id, since, cause FROM profile_aliases",
 )
 
 
@@ -33,11 +34,13 @@ def rebuild(session: Session, as_of: date) -> int:
     session.define("identity_days", "SELECT DISTINCT as_of FROM identities", materialize=True)
     session.scan("identities", partitions={"as_of": [newest]}, alias="identities_newest")
     session.scan("profile_aliases", alias="aliases_before")
-    session.define("past_identities", statement("profiles", "past_identities"), newest=newest)
+    session.define("past_identities", statement("profiles/identity", "past_identities"), newest=newest)
     for name in ("lost_members", "asked_for", "anchors"):
-        session.define(name, statement("profiles", name), materialize=True)
-    session.define("lost_heirs", statement("profiles", "lost_heirs"), materialize=True, newest=newest, as_of=as_of)
-    session.define("new_aliases", statement("profiles", "aliases"), materialize=True)
+        session.define(name, statement("profiles/identity", name), materialize=True)
+    session.define(
+        "lost_heirs", statement("profiles/identity", "lost_heirs"), materialize=True, newest=newest, as_of=as_of
+    )
+    session.define("new_aliases", statement("profiles/identity", "aliases"), materialize=True)
     same = session.value(
         "SELECT count(*) FROM ((SELECT * FROM new_aliases EXCEPT SELECT * FROM aliases_before) "
         "UNION ALL (SELECT * FROM aliases_before EXCEPT SELECT * FROM new_aliases))"

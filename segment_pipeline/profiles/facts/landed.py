@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 
 from segment_pipeline.lake.session import Session
-from segment_pipeline.profiles.runs import once
+from segment_pipeline.profiles.facts.runs import once
 
 
 def landed(session: Session, names: Collection[str], as_of: date) -> dict[str, bool]:

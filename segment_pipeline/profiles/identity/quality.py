@@ -9,7 +9,8 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.activities import define_persons, define_sales
+from segment_pipeline.profiles.facts.persons import define_persons, define_sales
+from segment_pipeline.profiles.facts.versions import define_carts
 
 
 def pair_quality(lake: Lake, truth_path: Path | str, *, timezone: str = "UTC") -> dict[str, Any]:
@@ -26,14 +27,14 @@ def pair_quality(lake: Lake, truth_path: Path | str, *, timezone: str = "UTC") -
     with lake.session() as session:
         session.register("truth_file", pq.read_table(truth_path))
         define_persons(session, days[-1])
-        for name in ("customers", "carts", "events"):
+        for name in ("customers", "events"):
             session.scan(name)
         end = Window.of(days[-1]).instants(timezone)[1]
         define_sales(session, days[-1])
-        session.define("carts_as_of", statement("profiles", "carts_as_of"), as_of=days[-1], end=end)
-        session.define("judged", statement("profiles", "judged"), materialize=True, as_of=days[-1], end=end)
-        pairs = session.rows(statement("profiles", "pair_counts"))[0]
-        missed = session.rows(statement("profiles", "missed_by_kind"))
+        define_carts(session, days[-1], timezone)
+        session.define("judged", statement("profiles/identity", "judged"), materialize=True, as_of=days[-1], end=end)
+        pairs = session.rows(statement("profiles/identity", "pair_counts"))[0]
+        missed = session.rows(statement("profiles/identity", "missed_by_kind"))
     found, right, true = (int(pairs[name] or 0) for name in ("found", "right_pairs", "true_pairs"))
     return {
         "precision": right / found if found else None,

@@ -12,11 +12,10 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
-from segment_pipeline.days import Window
-from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.identity import define_orders, register_rules
+from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
+from segment_pipeline.profiles.facts.versions import define_campaigns, define_carts, define_orders, define_products
 from segment_pipeline.profiles.rules import IdentityRules
 
 ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
@@ -104,26 +103,23 @@ def define_activities(
     define_numbered_persons(session, as_of, named="profile_id" in wanted, people_defined=people_defined)
     define_products(session, as_of)
     session.define("activity_products", _all_or_none("products_as_of", wanted & OF_PRODUCTS))
-    session.scan("campaigns")
-    session.define("campaigns_as_of", statement("profiles", "campaigns_as_of"), materialize=True, as_of=as_of)
+    define_campaigns(session, as_of)
     session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], rules or IdentityRules())
     if {"orders", "lines"} & set(parts):
         define_orders(session, as_of, numbered=False)
-        session.define("activity_sales", statement("profiles", "activity_sales"), since=first)
+        session.define("activity_sales", statement("profiles/facts", "activity_sales"), since=first)
     if "lines" in parts:
         session.scan("order_lines")
     if "carts" in parts:
-        session.scan("carts")
-        end = Window.of(as_of).instants(timezone)[1]
-        session.define("carts_as_of", statement("profiles", "carts_as_of"), as_of=as_of, end=end)
-        session.define("cart_products", statement("profiles", "cart_products"), zone=timezone)
+        define_carts(session, as_of, timezone)
+        session.define("cart_products", statement("profiles/facts", "cart_products"), zone=timezone)
     values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of} for key in _BEHAVIOUR}
     values["carts"] = {"since": first}
     for part in parts:
         name = f"activities_{part}"
-        session.define(name, statement("profiles", name), **values.get(part, {}))
+        session.define(name, statement("profiles/facts", name), **values.get(part, {}))
     held = ", ".join(name for name in ACTIVITY_COLUMNS if name in wanted)
     session.define("activities", " UNION ALL ".join(f"SELECT {held} FROM activities_{part}" for part in parts))
 
@@ -146,48 +142,13 @@ def _all_or_none(view: str, read: Collection[str]) -> str:
     return f"SELECT * FROM {view}" if read else f"SELECT * FROM {view} WHERE FALSE"
 
 
-def define_persons(session: Session, as_of: date, *, materialize: bool = True) -> None:
-    """Define the view persons(source, entity, record_key, profile_id) of one snapshot; raises ContractError without one."""
-    session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_as_of")
-    query = "SELECT source, entity, record_key, profile_id FROM identities_as_of"
-    session.define("persons", query, materialize=materialize)
-    # A snapshot is there when it has a row: asking the table's log would open it once more.
-    if not session.value("SELECT count(*) FROM persons"):
-        raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
-
-
-def define_numbered_persons(
-    session: Session, as_of: date, *, named: bool = False, people_defined: bool = False
-) -> None:
-    """Define activity_persons, whose each record of a snapshot is by the number of the person in people(profile_id, person_no),
-    which is defined as well unless it is there. `named`: with ids beside the numbers. Raises ContractError without a snapshot.
-    """
-    define_persons(session, as_of, materialize=False)
-    if not people_defined:
-        session.define("people", statement("profiles", "people"), materialize=True)
-    session.define("activity_persons", statement("profiles", "activity_persons"), materialize=True, named=named)
-
-
-def define_sales(session: Session, as_of: date) -> None:
-    """Define orders_as_of, order_persons and sales (completed ones) over the view persons."""
-    define_orders(session, as_of)
-    session.define("order_persons", statement("profiles", "order_persons"), materialize=True)
-    session.define("sales", statement("profiles", "sales"))
-
-
 def define_behaviour(session: Session, parts: Collection[str], rules: IdentityRules) -> None:
     """Define what tells whose events, messages and answers are: key_spaces, and activity_addresses over activity_persons."""
-    register_rules(session, rules)
+    register_key_spaces(session, rules.key_spaces)
     for part in parts:
         session.scan(_BEHAVIOUR[part])
     met = [f"SELECT source, email FROM {_BEHAVIOUR[part]} WHERE email IS NOT NULL" for part in parts]
     session.define(
         "addresses_met", " UNION ".join(met) if met else "SELECT source, record_key AS email FROM persons WHERE FALSE"
     )
-    session.define("activity_addresses", statement("profiles", "activity_addresses"), materialize=True)
-
-
-def define_products(session: Session, as_of: date) -> None:
-    """Define products_as_of, one row per product."""
-    session.scan("products")
-    session.define("products_as_of", statement("profiles", "products_as_of"), materialize=True, as_of=as_of)
+    session.define("activity_addresses", statement("profiles/facts", "activity_addresses"), materialize=True)

@@ -19,7 +19,7 @@ from segment_pipeline.profiles.rules import IdentityRules
 
 def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
     """Define golden_fields and consent_states from the views activity_persons (whose each record is) and accounts (numbered)."""
-    session.define("person_records", statement("profiles", "account_persons"), materialize=True)
+    session.define("person_records", statement("profiles/identity", "account_persons"), materialize=True)
     _define_survivors(session, as_of, rules, timezone)
 
 
@@ -30,24 +30,24 @@ def _define_survivors(session: Session, as_of: date, rules: IdentityRules, timez
     session.register("trusted", places)
     session.scan("consents")
     end = Window.of(as_of).instants(timezone)[1]
-    session.define("consent_states", statement("profiles", "consent_states"), materialize=True, end=end)
-    session.define("person_accounts", statement("profiles", "person_accounts"), materialize=True)
-    session.define("golden_fields", statement("profiles", "golden_fields"))
+    session.define("consent_states", statement("profiles/identity", "consent_states"), materialize=True, end=end)
+    session.define("person_accounts", statement("profiles/identity", "person_accounts"), materialize=True)
+    session.define("golden_fields", statement("profiles/identity", "golden_fields"))
 
 
 def define_person_identifiers(session: Session) -> None:
     """Define person_identifiers from the views `persons`, records and identifiers."""
-    session.define("person_records", statement("profiles", "numbered_persons"), materialize=True)
-    session.define("known_people", statement("profiles", "numbered_people"), materialize=True)
-    session.define("person_values", statement("profiles", "person_values"), materialize=True)
-    session.define("person_identifiers", statement("profiles", "person_identifiers"), materialize=True)
+    session.define("person_records", statement("profiles/identity", "numbered_persons"), materialize=True)
+    session.define("known_people", statement("profiles/identity", "numbered_people"), materialize=True)
+    session.define("person_values", statement("profiles/identity", "person_values"), materialize=True)
+    session.define("person_identifiers", statement("profiles/identity", "person_identifiers"), materialize=True)
 
 
 def write_profiles(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
     """Write `profiles` and `profile_identifiers`: the newest as_of only. Needs the views of `identity.resolve_records`."""
     _define_survivors(session, as_of, rules, timezone)
     for name in ("person_values", "held_values", "best_contacts"):
-        session.define(name, statement("profiles", name), materialize=True)
-    session.replace("profiles", statement("profiles", "profiles"), as_of=as_of)
-    session.define("person_identifiers", statement("profiles", "person_identifiers"))
-    session.replace("profile_identifiers", statement("profiles", "profile_identifiers"), as_of=as_of)
+        session.define(name, statement("profiles/identity", name), materialize=True)
+    session.replace("profiles", statement("profiles/identity", "profiles"), as_of=as_of)
+    session.define("person_identifiers", statement("profiles/identity", "person_identifiers"))
+    session.replace("profile_identifiers", statement("profiles/identity", "profile_identifiers"), as_of=as_of)

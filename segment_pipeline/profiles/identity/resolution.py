@@ -16,18 +16,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles import aliases, golden
-from segment_pipeline.profiles.components import Link, Member, Refusal, components, resolve
+from segment_pipeline.profiles.facts.runs import Run, session_of
+from segment_pipeline.profiles.identity import aliases, golden
+from segment_pipeline.profiles.identity.components import Link, Member, Refusal, components, resolve
+from segment_pipeline.profiles.identity.records import define_identifier_values, define_records
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.runs import Run, once, session_of, several
 
 # Bytes the linking of records may take where no setting says: about 40 million shared identifiers of 10 million records.
 DEFAULT_MEMORY = 2 << 30
-_NOTHING = r"[^\s\S]"  # A pattern no text matches.
 _GROUPS = ("strong_groups", "weak_records", "weak_devices", "device_links", "devices", "weak_groups")
 
 
@@ -82,12 +81,12 @@ def build_identities(
         session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_replaced")
         contradictory = resolve_records(session, as_of, rules, timezone, memory)
         inputs = session.inputs
-        session.replace("identities", statement("profiles", "identities"), {"as_of": [as_of]}, as_of=as_of)
+        session.replace("identities", statement("profiles/identity", "identities"), {"as_of": [as_of]}, as_of=as_of)
         kinds = _write_events(session, as_of, before)
         aliased = aliases.rebuild(session, as_of)
         if newest:
             golden.write_profiles(session, as_of, rules, timezone)
-        counts = session.rows(statement("profiles", "identity_counts"))[0]
+        counts = session.rows(statement("profiles/identity", "identity_counts"))[0]
     if after is not None:
         with session_of(lake, run) as session:
             resolve_records(session, after, rules, timezone, memory)
@@ -116,7 +115,7 @@ def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezon
     define_records(session, as_of, rules, timezone)
     define_identifier_values(session, rules)
     count = int(session.value("SELECT count(*) FROM records"))
-    firsts = components(count, session.reader(statement("profiles", "edges")), memory)
+    firsts = components(count, session.reader(statement("profiles/identity", "edges")), memory)
     _register_components(session, firsts)
     _define(session, "account_facts")
     _group_accounts(session, count, memory)
@@ -126,111 +125,14 @@ def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezon
     session.register("refusals", pa.Table.from_pylist([asdict(r) for r in refusals], schema=_REFUSALS))
     for name in (*_GROUPS, "person_records", "known_people"):
         _define(session, name)
-    session.define("resolved", statement("profiles", "resolved"))
+    session.define("resolved", statement("profiles/identity", "resolved"))
     for name in ("twice_held", "strong_groups", "weak_groups", "numbered_touches", "numbered_addresses"):
         session.drop(name)
     return contradictory
 
 
-def define_orders(session: Session, as_of: date, *, numbered: bool = True) -> None:
-    """Define the view orders_as_of. `numbered`: with order_no, by which lines are joined; numbering sorts every order held."""
-    versions = "order_versions" if numbered else "unnumbered_orders"
-    once(session, "order_versions", statement("profiles", versions), scans=("orders",), copy=numbered)
-    once(session, "revised_orders", statement("profiles", "revised_orders"), scans=())
-    _define(session, "revised_versions", as_of=as_of)
-    session.define("orders_as_of", statement("profiles", "orders_as_of"), as_of=as_of)
-
-
-def define_records(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
-    """Define the views of facts as of a day: records, accounts, identifiers, and what they are made of."""
-    for name in ("carts", "messages", "survey_answers"):
-        session.scan(name)
-    register_rules(session, rules)
-    define_account_versions(session, as_of, timezone)
-    define_orders(session, as_of, numbered=False)
-    _define_visits(session, as_of)
-    _define(session, "carts_as_of", as_of=as_of, end=Window.of(as_of).instants(timezone)[1])
-    _define(session, "touches")
-    _define(session, "contacts", as_of=as_of)
-    for name in ("addresses", "records", "accounts", "numbered_addresses", "numbered_touches"):
-        _define(session, name)
-    for name in ("contacts", "addresses", "touches"):
-        session.drop(name)
-    _define(session, "former_accounts", as_of=as_of)
-    session.define("mentions", statement("profiles", "mentions"))
-    for name in ("numbered_values", "identifiers"):
-        _define(session, name)
-    for name in ("mentions", "former_accounts"):
-        session.drop(name)
-
-
-def _define_visits(session: Session, as_of: date) -> None:
-    """Define visits_by_contact: by days where more days than one are to come, else from the events as they are."""
-    if several(session):
-        once(session, "event_days", statement("profiles", "event_days"), scans=("events",))
-        session.define("sightings", "SELECT * FROM event_days")
-    else:
-        session.scan("events")
-        session.define("sightings", statement("profiles", "sightings"))
-    _define(session, "visits_by_contact", as_of=as_of)
-
-
-def define_account_versions(session: Session, as_of: date, timezone: str) -> None:
-    """Define the view account_versions, one row per account known by the end of a day."""
-    session.scan("customers")
-    once(session, "revised_accounts", statement("profiles", "revised_accounts"), scans=("customers",))
-    end = Window.of(as_of).instants(timezone)[1]
-    session.define("account_versions", statement("profiles", "account_versions"), as_of=as_of, end=end)
-
-
-def define_accounts(session: Session, as_of: date, timezone: str) -> None:
-    """Define accounts, one row per account known by the end of a day, numbered among themselves."""
-    define_account_versions(session, as_of, timezone)
-    session.define("accounts", statement("profiles", "numbered_accounts"), materialize=True)
-
-
-def define_identifier_values(session: Session, rules: IdentityRules) -> None:
-    """Define identifier_values: which values may link records, and why the others may not."""
-    patterns = {f"{kind}_patterns": _any_of(rules, kind) for kind in ("email", "phone", "anonymous_id")}
-    _define(session, "blocked_identifiers", **patterns)
-    _define(session, "guest_companions")
-    _define(session, "identifier_values", guest_limit=rules.guest_limit)
-
-
-def _any_of(rules: IdentityRules, kind: str) -> str:
-    patterns = rules.blocked_patterns.get(kind, {}).values()
-    return "|".join(f"(?:{pattern})" for pattern in patterns) or _NOTHING
-
-
 def _define(session: Session, name: str, **values: Any) -> None:
-    session.define(name, statement("profiles", name), materialize=True, **values)
-
-
-def register_rules(session: Session, rules: IdentityRules) -> None:
-    """Make the rules views: key_spaces, people_limits, blocked."""
-    spaces = {"source": list(rules.key_spaces), "owner": list(rules.key_spaces.values())}
-    session.register("key_spaces", _texts(spaces))
-    limits = pa.table(
-        {
-            "identifier_type": pa.array(rules.limits.keys(), pa.string()),
-            "people": pa.array(rules.limits.values(), pa.int64()),
-        }
-    )
-    session.register("people_limits", limits)
-    rows: list[tuple[str, str, str | None, str | None]] = [
-        (kind, "listed", value, None) for kind, values in rules.blocked_values.items() for value in values
-    ]
-    rows += [
-        (kind, reason, None, pattern)
-        for kind, found in rules.blocked_patterns.items()
-        for reason, pattern in found.items()
-    ]
-    columns = ("identifier_type", "reason", "identifier", "pattern")
-    session.register("blocked", _texts({name: [row[at] for row in rows] for at, name in enumerate(columns)}))
-
-
-def _texts(columns: Mapping[str, list[str | None]] | Mapping[str, list[str]]) -> pa.Table:
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    session.define(name, statement("profiles/identity", name), materialize=True, **values)
 
 
 def _register_components(session: Session, firsts: np.ndarray) -> None:
@@ -242,7 +144,7 @@ def _register_components(session: Session, firsts: np.ndarray) -> None:
 def _group_accounts(session: Session, count: int, memory: int) -> None:
     """View account_groups: accounts of one source that are one person's, by the smallest record number among them."""
     _define(session, "twice_held")
-    firsts = components(count, session.reader(statement("profiles", "same_person_accounts")), memory)
+    firsts = components(count, session.reader(statement("profiles/identity", "same_person_accounts")), memory)
     numbers = np.arange(1, count + 1, dtype=firsts.dtype)
     grouped = firsts != numbers
     session.register("account_groups", pa.table({"record_no": numbers[grouped], "group_no": firsts[grouped]}))
@@ -260,11 +162,11 @@ def _take_apart(session: Session, firsts: np.ndarray) -> list[Refusal]:
     """Resolve contradictory components link by link and register the components anew."""
     members = [
         Member(row["record_no"], _unique(row), row["full_name"])
-        for row in session.rows(statement("profiles", "contested_records"))
+        for row in session.rows(statement("profiles/identity", "contested_records"))
     ]
     links = [
         Link(row["record_no"], row["strength"], row["identifier_type"], row["evidence"])
-        for row in session.rows(statement("profiles", "contested_links"))
+        for row in session.rows(statement("profiles/identity", "contested_links"))
     ]
     clusters, refusals = resolve(members, links)
     separate = firsts.copy()
@@ -288,7 +190,7 @@ def _unique(row: Mapping[str, Any]) -> dict[str, Any]:
 def _write_events(session: Session, as_of: date, before: date | None) -> dict[str, int]:
     """Replace the events of `as_of`, compared with the snapshot `before` (None: there is none); counts by kind."""
     for name in ("blocked_values", "refused_links"):
-        session.define(name, statement("profiles", name))
+        session.define(name, statement("profiles/identity", name))
     session.define("states", "SELECT * FROM blocked_values UNION ALL SELECT * FROM refused_links", materialize=True)
     if before is None:
         session.define("changes", "SELECT * FROM states WHERE FALSE")
@@ -298,7 +200,7 @@ def _write_events(session: Session, as_of: date, before: date | None) -> dict[st
         session.scan("identity_events", partitions={"as_of": [before]}, alias="states_before")
         for name in ("moved", "concerned", "moves", "record_moves", "changes"):
             _define(session, name)
-    session.define("written_events", statement("profiles", "identity_events"), materialize=True, as_of=as_of)
+    session.define("written_events", statement("profiles/identity", "identity_events"), materialize=True, as_of=as_of)
     session.replace("identity_events", "SELECT * FROM written_events", {"as_of": [as_of]})
     counts = session.rows("SELECT kind, count(*) AS events FROM written_events GROUP BY kind")
     return {row["kind"]: row["events"] for row in counts}
