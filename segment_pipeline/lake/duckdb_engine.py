@@ -162,6 +162,14 @@ class DuckDBConnection:
                 f"SELECT CAST(unnest(json_extract(content, {literal(elements)})) AS VARCHAR) AS record FROM {read}",
             )
 
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
+        casts = ", ".join(
+            f"CAST({quote(column) if files else 'NULL'} AS {kind}) AS {quote(column)}"
+            for column, kind in columns.items()
+        )
+        rows = f"FROM read_parquet({literal(list(files))}, hive_partitioning = false)" if files else "WHERE FALSE"
+        self._view(name, f"SELECT {casts} {rows}", label=f"parquet {name}")
+
     def define(
         self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None
     ) -> None:

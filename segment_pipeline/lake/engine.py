@@ -57,6 +57,9 @@ class Connection(Protocol):
         or gzip by their suffix, and each line is a record, valid JSON or not.
         """
 
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
+        """Make `name` a view of these columns (name: type in DuckDB's words) of Parquet files, cast; every file holds them all."""
+
     def define(
         self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None
     ) -> None:

@@ -127,6 +127,10 @@ class Session:
         """Make the records in raw JSON pages a view with one column, `record`; `path` empty: JSON lines."""
         self.connection.records(name, [str(file) for file in files], path)
 
+    def parquet(self, name: str, files: Sequence[Path], columns: Mapping[str, str]) -> None:
+        """Make Parquet files a view of these columns, by name and SQL type; what else they hold is not read."""
+        self.connection.parquet(name, [str(file) for file in files], columns)
+
     def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
         """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
         label = f"{query.name} as {name}" if isinstance(query, Statement) else name

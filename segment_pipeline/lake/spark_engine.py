@@ -223,6 +223,19 @@ class SparkConnection:
                 sql = f"SELECT explode({function}(content)) AS record FROM `{name}_pages`"
                 self._spark_view(name, sql, label=name)
 
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
+        read = f"{name}_files"
+        with engine_errors(f"parquet {name}"):
+            if files:
+                self.session.read.parquet(*files).createOrReplaceTempView(read)
+        casts = ", ".join(
+            f"CAST({quote(column) if files else 'NULL'} AS {kind}) AS {quote(column)}"
+            for column, kind in columns.items()
+        )
+        self.define(
+            name, f"SELECT {casts} FROM {quote(read)}" if files else f"SELECT {casts} WHERE FALSE", materialize=False
+        )
+
     def define(
         self,
         name: str,

@@ -1,10 +1,11 @@
-"""Named SQL: one file, one SELECT, beside the room that owns it. Loads and checks text; runs nothing."""
+"""Named SQL: one file, one SELECT, beside the room or the module that owns it. Loads and checks text; runs nothing."""
 
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import dialect
 
 
@@ -36,11 +37,28 @@ def statement(room: str, name: str) -> Statement:
         text = folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ContractError(f"there is no statement {room}/{name}") from None
-    dialect.parse(text, name=f"{room}/{name}")
-    return Statement(f"{room}/{name}", text)
+    return generated(f"{room}/{name}", text)
+
+
+@cache
+def beside(module: str, name: str) -> Statement:
+    """The statement in `sql/<name>.sql` beside a module of any package: `beside(__file__, "orders")`; checked as ours are.
+
+    Errors call it by the folders of its package: `acme/till/orders`. Raises ConfigError where there is no such file.
+    """
+    folder = Path(module).parent
+    path, rooms = folder / "sql" / f"{name}.sql", [folder]
+    while (rooms[-1].parent / "__init__.py").exists():
+        rooms.append(rooms[-1].parent)
+    label = "/".join([*(room.name for room in reversed(rooms)), name])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"statement {label} cannot be read: write it to sql/{name}.sql beside the module") from None
+    return generated(label, text)
 
 
 def generated(name: str, text: str) -> Statement:
-    """A statement made by code, under the same allow-list."""
+    """A statement made by code or handed in as text, under the same allow-list."""
     dialect.parse(text, name=name)
     return Statement(name, text)

@@ -5,8 +5,7 @@ Knows no vendor. The same pulled responses landed in any order, grouping or repe
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,37 +15,16 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.dialect import Value
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import Statement, statement
+from segment_pipeline.lake.statements import Statement
 from segment_pipeline.landing import lookups, writes
-from segment_pipeline.landing.raw import Pulled, RawPages
+from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent
+from segment_pipeline.landing.report import IngestReport
 from segment_pipeline.landing.source import Entity, Kind, Part, Source, TableMapping, entity_of
 from segment_pipeline.settings import Settings
 
 MALFORMED_SHARE = 0.05
 BEGINNING = date(1970, 1, 2)
 UNDATED = date(1970, 1, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What one ingest did. `window`: the days asked for, without the look-back; `pulled`: with it.
-
-    `rows`: rows of the pull by table; `by_day`: the same by table and day. `received`: records in the pages, repeats
-    included; `said`: distinct records the source says the pulled window has (None: it does not say). `quarantined`: records
-    refused, by reason. `requests`: HTTP requests made; 0 when stored pages were landed again.
-    """
-
-    source: str
-    entity: str
-    window: Window
-    pulled: Window
-    received: int
-    said: int | None
-    rows: Mapping[str, int]
-    by_day: Mapping[str, Mapping[date, int]]
-    quarantined: Mapping[str, int]
-    requests: int
-    seconds: float = field(compare=False, default=0.0)
 
 
 def pull(source: Source, entity: str, window: Window, settings: Settings, *, first: bool = False) -> Pulled:
@@ -155,6 +133,14 @@ class _Landing:
         """Type the records; returns how many the first part holds, repeats included."""
         for part in self._entity.parts:
             files = self._pulled.files.get(part.name, ())
+            if part.columns:
+                if absent := columns_absent(files, part.columns):
+                    raise ContractError(
+                        f"{self._source}/{self._entity.name}: a file of {part.name} has no column {', '.join(absent)}: nothing"
+                        " was written; see whether the source changed its format"
+                    )
+                self._session.parquet(part.view, files, part.columns)
+                continue
             if part.path:
                 self._session.records(part.view, files, part.path)
                 continue
@@ -165,7 +151,7 @@ class _Landing:
             self._session.define(part.view, f"SELECT {valid} AS record FROM {lines}")
         lookups.dictionaries(self._session, self._entity.dictionaries)
         for part in self._entity.parts[1:]:
-            if part.path:
+            if part.path or part.columns:
                 self._count(part)
         self._session.define("parsed", self._bound(self._entity.parse), materialize=True)
         received = self._count(self._entity.parts[0])
@@ -174,7 +160,7 @@ class _Landing:
 
     def _count(self, part: Part) -> int:
         # Lines are read once, by the statement that gives one row for each: reading them again costs as much as all the rest.
-        view = part.view if part.path else "parsed"
+        view = part.view if part.path or part.columns else "parsed"
         found = int(self._session.value(f"SELECT count(*) FROM {view}"))
         kept = self._pulled.records.get(part.name)
         if kept is not None and kept != found:
@@ -187,10 +173,14 @@ class _Landing:
     def check(self, received: int) -> None:
         """Before anything is replaced: enough records arrived, and few enough are malformed."""
         where = f"{self._source}/{self._entity.name}"
-        good, bad, distinct = self._session.rows(
+        good, bad, undated, distinct = self._session.rows(
             "SELECT count(*) FILTER (reason IS NULL) AS good, count(*) FILTER (reason IS NOT NULL) AS bad,"
-            " count(DISTINCT key) AS keys FROM parsed"
+            " count(*) FILTER (reason IS NULL AND day IS NULL) AS undated, count(DISTINCT key) AS keys FROM parsed"
         )[0].values()
+        if undated:
+            raise ContractError(
+                f"{where}: {undated} usable records have no day: nothing was written; let {self._entity.parse.name} give a reason"
+            )
         if bad > 1 and bad > MALFORMED_SHARE * (good + bad):
             raise ContractError(
                 f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%}: nothing was written;"
@@ -208,8 +198,8 @@ class _Landing:
         """Views of canonical e-mails, phones and currency rates for the values in the records."""
         lookups.contacts(self._session, self._columns, self._settings.country)
         lookups.rates(self._session, self._columns, self._settings.base_currency)
-        for name in self._entity.prepare:
-            self._session.define(name, self._bound(name), materialize=True)
+        for each in self._entity.prepare:
+            self._session.define(each.name.rpartition("/")[2], self._bound(each), materialize=True)
 
     def map(self, mapping: TableMapping) -> dict[date, int]:
         """Make the rows of one table a temporary table; returns rows by day."""
@@ -267,12 +257,9 @@ class _Landing:
             writes.land_quarantine(self._session, refused, self._source)
         return [(row["day"], row["reason"]) for row in refused]
 
-    def _bound(self, name: str) -> Statement:
-        loaded = statement(f"sources/{self._source}", name)
-        wanted = set(re.findall(r"\$([a-z_]+)", loaded.text))
-        return Statement(
-            loaded.name, loaded.bound(**{key: value for key, value in self._values.items() if key in wanted})
-        )
+    def _bound(self, given: Statement) -> Statement:
+        wanted = set(re.findall(r"\$([a-z_]+)", given.text))
+        return replace(given, text=given.bound(**{name: self._values[name] for name in wanted & self._values.keys()}))
 
 
 def _overlap(one: Window, other: Window) -> Window | None:

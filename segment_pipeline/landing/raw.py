@@ -8,7 +8,7 @@ Knows no vendor. A pull without its manifest was cut short and does not count.
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -193,6 +193,15 @@ def pulls(root: Path, source: str, entity: str) -> list[Pulled]:
     """The finished pulls that are kept of an entity, oldest first."""
     found = [Pulled.load(folder) for folder in _folders(root / source / entity) if (folder / MANIFEST).exists()]
     return sorted(found, key=lambda pulled: (pulled.pulled_at, pulled.window.first))
+
+
+def columns_absent(files: Sequence[Path], columns: Iterable[str]) -> list[str]:
+    """Which of these columns the first Parquet file that lacks one lacks."""
+    for file in files:
+        held = set(parquet.read_schema(file).names)
+        if absent := [column for column in columns if column not in held]:
+            return absent
+    return []
 
 
 def trim(root: Path, before: datetime) -> int:

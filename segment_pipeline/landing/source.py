@@ -1,6 +1,23 @@
-"""What a source is: entities, each pulled for a window into raw pages and mapped to canonical tables by named SQL.
+"""What a source is: entities, each pulled for a window into raw files and mapped to canonical tables by SQL they bring along.
 
-Holds declarations and the protocol only; pulling is each connector's business, landing is `sources.landing`'s.
+Holds declarations and the protocol only; pulling is each connector's business, landing is `landing.landing`'s.
+
+An entity's `parse` makes the view `parsed`, one row per record (or per version of one) received, usable or not. Its columns:
+
+    key         VARCHAR      the record's id, or a digest of the record where it has none; never NULL
+    updated_at  TIMESTAMPTZ  the version; for a log the server's arrival
+    day         DATE         company day the rows go under; NULL only where `reason` is set
+    reason      VARCHAR      why the record cannot be mapped, in a few words that hold no value of it; NULL: it can
+    raw         VARCHAR      the record as received, as JSON, where `reason` is set; otherwise NULL
+
+and, where the entity has them, what landing looks up once per distinct value:
+
+    email_raw                      gives the view `emails` (raw, email)
+    phone_raw, phone_country       gives the view `phones` (raw, country, phone); country as the record says it, NULL: not said
+    currency, business_on          gives the view `rates_on` (currency, day, rate, rate_day)
+
+Everything else in `parsed` is between the entity's own statements. They are bound with `$source`, `$timezone`, `$pulled_at`,
+`$snapshot_day` and the entity's `values`, whichever of them a statement names.
 """
 
 from collections.abc import Mapping
@@ -12,6 +29,7 @@ from segment_pipeline import settings
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import Value
+from segment_pipeline.lake.statements import Statement
 from segment_pipeline.landing.raw import Pulled, RawPages
 
 
@@ -30,10 +48,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One listing of a pull. `path`: where the list of records is in each page; empty: the file is JSON lines."""
+    """One listing of a pull, offered to the statements as the view `raw_<name>`.
+
+    `path`: where the list of records is in each page; empty: the files are JSON lines. The view has one column, `record`.
+    `columns`: the files are Parquet with columns of their own instead; the view has exactly these, by name and SQL type. A
+    file without one of them stops the landing before anything is replaced; what else a file holds is not read.
+    """
 
     name: str
     path: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def view(self) -> str:
@@ -42,14 +66,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class TableMapping:
-    """A canonical table and the statement in the source's `sql/` that fills it.
+    """A canonical table and the statement that fills it, with exactly the table's columns.
 
     `one_per_record`: each usable version of a record gives exactly one row, which landing checks.
     `key`: for logs, the column that a repeated record shares with its first delivery.
     """
 
     table: str
-    statement: str
+    statement: Statement
     one_per_record: bool = False
     key: str | None = None
 
@@ -59,10 +83,8 @@ class Entity:
     """One listing of a source and the tables it fills.
 
     The first of `parts` holds the records that are counted, mapped and quarantined; the others are looked up by the SQL.
-    `parse`: statement that types the records (of JSON lines: one row for each line), with `key` (a digest where it has
-    none), `updated_at`, `day`, `reason` (NULL: usable), `raw`; and where they exist `email_raw`, `phone_raw`,
-    `phone_country`, `currency`, `business_on` for what landing looks up.
-    `prepare`: statements made temporary tables of their own names before the mappings run, in order.
+    `parse`: makes `parsed` (see the module) of them; of JSON lines one row for each line.
+    `prepare`: made temporary tables, named by the last part of the statements' names, before the mappings run, in order.
     `values`: parameters of the statements; `dictionaries`: views (key, value) they may join.
     `dimension`: its first pull ever reaches back to the beginning, whatever the window: a customer last changed before the
     first day of history still buys in it. `look_back`: days pulled again before a window, for records that arrive late.
@@ -71,11 +93,11 @@ class Entity:
     name: str
     kind: Kind
     parts: tuple[Part, ...]
-    parse: str
+    parse: Statement
     tables: tuple[TableMapping, ...]
     look_back: int = 0
     dimension: bool = False
-    prepare: tuple[str, ...] = ()
+    prepare: tuple[Statement, ...] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
     dictionaries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     description: str = ""

@@ -5,7 +5,7 @@ Each is a function of the set of rows ever landed, so the order of landing canno
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,9 +15,7 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
-
-if TYPE_CHECKING:
-    from segment_pipeline.landing.landing import IngestReport
+from segment_pipeline.landing.report import IngestReport
 
 REPEAT_DAYS = 7
 
@@ -132,7 +130,7 @@ def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source:
     session.again("quarantine", attempt)
 
 
-def record_loads(session: Session, report: "IngestReport", run_id: str, refused: Mapping[date, int]) -> None:
+def record_loads(session: Session, report: IngestReport, run_id: str, refused: Mapping[date, int]) -> None:
     """One row per table and day: the window's days, and any other day the pull put rows under. Appended, never replaced."""
     finished = clock.now()
     rows: list[dict[str, Any]] = []

@@ -6,7 +6,7 @@ makes it and not at the table it ends in.
 
 import math
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,11 @@ class BothConnections:
         self.duckdb.records(name, files, path)
         self.spark.records(name, files, path)
         self._same(f'SELECT * FROM "{name}"', f"records {name}")
+
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
+        self.duckdb.parquet(name, files, columns)
+        self.spark.parquet(name, files, columns)
+        self._same(f'SELECT * FROM "{name}"', f"parquet {name}")
 
     def define(
         self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from shutil import copyfileobj
@@ -22,8 +23,11 @@ from requests.auth import HTTPBasicAuth
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.http import HttpClient
+from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind, Part, TableMapping, secret
+
+_sql = partial(statement, "sources/amplitude")
 
 KEY, SECRET = "AMPLITUDE_API_KEY", "AMPLITUDE_SECRET_KEY"
 HOUR = timedelta(hours=1)
@@ -53,13 +57,13 @@ class Amplitude(dg.ConfigurableResource[None]):
                 "events",
                 Kind.LOG,
                 (Part("events"),),
-                "events",
+                _sql("events"),
                 (
-                    TableMapping("events", "events_rows", key="event_key"),
-                    TableMapping("messages", "messages_rows", key="message_key"),
-                    TableMapping("campaigns", "campaigns_rows"),
-                    TableMapping("survey_answers", "survey_answers_rows", key="answer_key"),
-                    TableMapping("consents", "consents_rows"),
+                    TableMapping("events", _sql("events_rows"), key="event_key"),
+                    TableMapping("messages", _sql("messages_rows"), key="message_key"),
+                    TableMapping("campaigns", _sql("campaigns_rows")),
+                    TableMapping("survey_answers", _sql("survey_answers_rows"), key="answer_key"),
+                    TableMapping("consents", _sql("consents_rows")),
                 ),
                 look_back=self.look_back,
                 dictionaries={"countries": _countries()},

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -18,10 +19,13 @@ from segment_pipeline import redact
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.http import HttpClient, Response, RetryPolicy
+from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind, Part, TableMapping, secret
 from segment_pipeline.paging import graphql_next, pages
 from segment_pipeline.sources.shopify import queries
+
+_sql = partial(statement, "sources/shopify")
 
 # Names of variables.
 TOKEN, CLIENT_ID, CLIENT_SECRET = "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_CLIENT_ID", "SHOPIFY_CLIENT_SECRET"
@@ -72,10 +76,10 @@ class Shopify(dg.ConfigurableResource[None]):
                 "customers",
                 Kind.MUTABLE,
                 (Part("customers", ("data", "customers", "nodes")),),
-                "customers",
+                _sql("customers"),
                 (
-                    TableMapping("customers", "customers_rows", one_per_record=True),
-                    TableMapping("consents", "consents_rows"),
+                    TableMapping("customers", _sql("customers_rows"), one_per_record=True),
+                    TableMapping("consents", _sql("consents_rows")),
                 ),
                 look_back=self.look_back,
                 dimension=True,
@@ -85,8 +89,8 @@ class Shopify(dg.ConfigurableResource[None]):
                 "products",
                 Kind.MUTABLE,
                 (Part("products", ("data", "products", "nodes")),),
-                "products",
-                (TableMapping("products", "products_rows", one_per_record=True),),
+                _sql("products"),
+                (TableMapping("products", _sql("products_rows"), one_per_record=True),),
                 look_back=self.look_back,
                 dimension=True,
                 description="products with department, category, collection and launch day",
@@ -99,22 +103,22 @@ class Shopify(dg.ConfigurableResource[None]):
                     Part("more_lines"),
                     Part("shop"),
                 ),
-                "orders",
+                _sql("orders"),
                 (
-                    TableMapping("order_lines", "order_lines_rows"),
-                    TableMapping("refunds", "refunds_rows"),
-                    TableMapping("orders", "orders_rows", one_per_record=True),
+                    TableMapping("order_lines", _sql("order_lines_rows")),
+                    TableMapping("refunds", _sql("refunds_rows")),
+                    TableMapping("orders", _sql("orders_rows"), one_per_record=True),
                 ),
                 look_back=self.look_back,
-                prepare=("order_items",),
+                prepare=(_sql("order_items"),),
                 description="orders of guests and accounts, their lines and refunds",
             ),
             Entity(
                 "checkouts",
                 Kind.MUTABLE,
                 (Part("checkouts", ("data", "abandonedCheckouts", "nodes")),),
-                "checkouts",
-                (TableMapping("carts", "carts_rows", one_per_record=True),),
+                _sql("checkouts"),
+                (TableMapping("carts", _sql("carts_rows"), one_per_record=True),),
                 look_back=self.look_back,
                 description="checkouts left, and those completed later",
             ),

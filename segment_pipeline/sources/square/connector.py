@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -17,9 +18,12 @@ from pydantic import Field
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.http import HttpClient, RetryPolicy
+from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.raw import Envelopes, Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind, Part, TableMapping, secret
 from segment_pipeline.paging import cursor_field, pages
+
+_sql = partial(statement, "sources/square")
 
 LOCATIONS_PER_CALL = 10
 TOKEN = "SQUARE_ACCESS_TOKEN"  # noqa: S105 - the name of a variable
@@ -64,22 +68,22 @@ class Square(dg.ConfigurableResource[None]):
                 "locations",
                 Kind.SNAPSHOT,
                 (Part("locations", ("locations",)),),
-                "locations",
-                (TableMapping("stores", "locations_rows", one_per_record=True),),
+                _sql("locations"),
+                (TableMapping("stores", _sql("locations_rows"), one_per_record=True),),
                 description="stores with their time zone",
             ),
             Entity(
                 "customers",
                 Kind.MUTABLE,
                 (Part("customers", ("customers",)), Part("groups", ("groups",))),
-                "customers",
+                _sql("customers"),
                 (
-                    TableMapping("customers", "customers_rows", one_per_record=True),
-                    TableMapping("consents", "consents_rows"),
+                    TableMapping("customers", _sql("customers_rows"), one_per_record=True),
+                    TableMapping("consents", _sql("consents_rows")),
                 ),
                 look_back=self.look_back,
                 dimension=True,
-                prepare=("customer_attributes",),
+                prepare=(_sql("customer_attributes"),),
                 dictionaries={"group_attributes": self.group_attributes},
                 description="customers with what their groups declare, and e-mail opt-outs",
             ),
@@ -87,8 +91,8 @@ class Square(dg.ConfigurableResource[None]):
                 "loyalty",
                 Kind.MUTABLE,
                 (Part("accounts", ("loyalty_accounts",)),),
-                "loyalty",
-                (TableMapping("customers", "loyalty_rows", one_per_record=True),),
+                _sql("loyalty"),
+                (TableMapping("customers", _sql("loyalty_rows"), one_per_record=True),),
                 look_back=self.look_back,
                 dimension=True,
                 description="loyalty accounts, each with the customer that owns it",
@@ -97,8 +101,8 @@ class Square(dg.ConfigurableResource[None]):
                 "catalog",
                 Kind.MUTABLE,
                 (Part("items", ("objects",)), Part("categories", ("objects",))),
-                "catalog",
-                (TableMapping("products", "catalog_rows"),),
+                _sql("catalog"),
+                (TableMapping("products", _sql("catalog_rows")),),
                 look_back=self.look_back,
                 dimension=True,
                 description="item variations with department and category, deleted ones included",
@@ -107,13 +111,13 @@ class Square(dg.ConfigurableResource[None]):
                 "orders",
                 Kind.MUTABLE,
                 (Part("orders", ("orders",)), Part("locations", ("locations",))),
-                "orders",
+                _sql("orders"),
                 (
-                    TableMapping("order_lines", "order_lines_rows"),
-                    TableMapping("orders", "orders_rows", one_per_record=True),
+                    TableMapping("order_lines", _sql("order_lines_rows")),
+                    TableMapping("orders", _sql("orders_rows"), one_per_record=True),
                 ),
                 look_back=self.look_back,
-                prepare=("order_items",),
+                prepare=(_sql("order_items"),),
                 values={
                     "coupon_prefix": self.coupon_prefix,
                     "campaign_path": f"$.{json.dumps(self.campaign_metadata)}",

@@ -1,0 +1,29 @@
+"""What one ingest did: the counts that loads, checks and the pages of Dagster show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from segment_pipeline.days import Window
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did. `window`: the days asked for, without the look-back; `pulled`: with it.
+
+    `rows`: rows of the pull by table; `by_day`: the same by table and day. `received`: records in the pages, repeats
+    included; `said`: distinct records the source says the pulled window has (None: it does not say). `quarantined`: records
+    refused, by reason. `requests`: HTTP requests made; 0 when stored pages were landed again.
+    """
+
+    source: str
+    entity: str
+    window: Window
+    pulled: Window
+    received: int
+    said: int | None
+    rows: Mapping[str, int]
+    by_day: Mapping[str, Mapping[date, int]]
+    quarantined: Mapping[str, int]
+    requests: int
+    seconds: float = field(compare=False, default=0.0)
