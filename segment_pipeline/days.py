@@ -1,4 +1,4 @@
-"""Company days: the window a run is about.
+"""Company days: the window a run is about, and the day a statement about people holds as of.
 
 Holds arithmetic on its own fields, and imports nothing but the standard library.
 """
@@ -44,3 +44,32 @@ class Window:
         start = datetime.combine(self.first, time(), zone)
         end = datetime.combine(self.last + timedelta(days=1), time(), zone)
         return start.astimezone(UTC), end.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """The end of a company day in an IANA time zone: what is said about people holds as of it."""
+
+    day: date
+    zone: str
+
+    @classmethod
+    def at(cls, instant: datetime, zone: str) -> "AsOf":
+        """As of the company day an instant falls on; raises ValueError for an instant without a time zone."""
+        if instant.tzinfo is None:
+            raise ValueError("the instant of an as-of needs a time zone")
+        return cls(instant.astimezone(ZoneInfo(zone)).date(), zone)
+
+    @property
+    def start(self) -> datetime:
+        """The first instant of the day, in UTC."""
+        return Window.of(self.day).instants(self.zone)[0]
+
+    @property
+    def end(self) -> datetime:
+        """The first instant of the next day, in UTC: from it on nothing counts."""
+        return Window.of(self.day).instants(self.zone)[1]
+
+    def back(self, days: int) -> date:
+        """The company day that many days before the day."""
+        return self.day - timedelta(days=days)

@@ -240,7 +240,7 @@ def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox:
         "requests": requests,
         "tables": {table.name: lake.rows(table.name) for table in all_tables()},
         "profiles": profiles,
-        "identity": pair_quality(lake, settings.sandbox / "truth" / "records.parquet", timezone=settings.timezone),
+        "identity": pair_quality(lake, settings.sandbox / "truth" / "records.parquet", settings.timezone),
         "segments": {row["segment"]: row["size"] for row in sizes},
         "audiences": _audience_numbers(settings, sandbox),
     }

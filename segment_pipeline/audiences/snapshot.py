@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.days import Window
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.settings import Settings
@@ -22,7 +22,7 @@ def newest(lake: Lake, session: Session, segment: str) -> tuple[date | None, int
 
 def fresh_until(audience: Audience, as_of: date, settings: Settings) -> datetime:
     """The instant until which memberships of a day may be sent."""
-    _, end = Window.of(as_of).instants(settings.timezone)
+    end = AsOf(as_of, settings.timezone).end
     return end + timedelta(hours=audience.max_age_hours or settings.fresh_hours)
 
 

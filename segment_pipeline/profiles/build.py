@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.facts.runs import days_of
 from segment_pipeline.profiles.identity.resolution import IdentityReport, build_identities
@@ -14,7 +15,7 @@ from segment_pipeline.settings import Settings, memory_bytes
 def identities(lake: Lake, as_of: date, settings: Settings, rules: IdentityRules | None = None) -> IdentityReport:
     """Identities of one day; the newest day also gets profiles and profile_identifiers. One build at a time."""
     memory = memory_bytes(settings.memory)
-    return build_identities(lake, as_of, rules or IdentityRules(), timezone=settings.timezone, memory=memory)
+    return build_identities(lake, AsOf(as_of, settings.timezone), rules or IdentityRules(), memory=memory)
 
 
 def traits(
@@ -25,7 +26,7 @@ def traits(
     identity_rules: IdentityRules | None = None,
 ) -> TraitsReport:
     """Traits and trait shares of one day; its identities must be there. Days may be built at the same time."""
-    return build_traits(lake, as_of, rules, identity_rules=identity_rules, timezone=settings.timezone)
+    return build_traits(lake, AsOf(as_of, settings.timezone), rules, identity_rules=identity_rules)
 
 
 def identities_of(
@@ -35,9 +36,7 @@ def identities_of(
     memory = memory_bytes(settings.memory)
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
-            yield build_identities(
-                lake, day, rules or IdentityRules(), timezone=settings.timezone, memory=memory, run=run
-            )
+            yield build_identities(lake, AsOf(day, settings.timezone), rules or IdentityRules(), memory=memory, run=run)
 
 
 def traits_of(
@@ -50,4 +49,4 @@ def traits_of(
     """Traits and trait shares of several days in turn, the same as one by one over the facts as the first day finds them."""
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
-            yield build_traits(lake, day, rules, identity_rules=identity_rules, timezone=settings.timezone, run=run)
+            yield build_traits(lake, AsOf(day, settings.timezone), rules, identity_rules=identity_rules, run=run)

@@ -11,6 +11,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -117,8 +118,7 @@ def define_asked_activities(session: Session, compilation: Compilation, settings
     """Define the view activities as far as the segments compiled ask for it, of the people that are there."""
     define_activities(
         session,
-        compilation.as_of,
-        timezone=settings.timezone,
+        AsOf(compilation.as_of, settings.timezone),
         since=compilation.since,
         names=compilation.names,
         columns=compilation.columns,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.identity.resolution import IdentityReport, build_identities
 from segment_pipeline.profiles.rules import IdentityRules
@@ -14,7 +15,7 @@ DAY = jan(31)
 
 
 def build(lake: Lake, as_of: date = DAY, **rules: Any) -> IdentityReport:
-    return build_identities(lake, as_of, IdentityRules(**rules))
+    return build_identities(lake, AsOf(as_of, "UTC"), IdentityRules(**rules))
 
 
 def rows(lake: Lake, table: str, sql: str = "SELECT * FROM t") -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, define_activities
@@ -28,7 +29,7 @@ DAY = jan(31)
 def activities(lake: Lake, as_of: date = DAY, **options: Any) -> list[Row]:
     build(lake, as_of)
     with lake.session() as session:
-        define_activities(session, as_of, **options)
+        define_activities(session, AsOf(as_of, options.pop("timezone", "UTC")), **options)
         return session.rows("SELECT * FROM activities ORDER BY occurred_at, name, product_key, text")
 
 
@@ -40,7 +41,7 @@ def test_columns_are_the_declared_ones_in_name_and_type(lake: Lake, put: Put) ->
     put("customers", [customer("square", "A")])
     build(lake)
     with lake.session() as session:
-        define_activities(session, DAY)
+        define_activities(session, AsOf(DAY, "UTC"))
         held = session.connection.columns("SELECT * FROM activities", name="activities")
     types = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
     assert {name: types.get(kind, kind) for name, kind in held} == {
@@ -226,4 +227,4 @@ def test_since_and_as_of_bound_the_days_on_both_ends(lake: Lake, put: Put) -> No
 
 def test_a_day_without_identities_is_refused(lake: Lake) -> None:
     with lake.session() as session, pytest.raises(ContractError, match="no identities as of 2017-01-31"):
-        define_activities(session, DAY)
+        define_activities(session, AsOf(DAY, "UTC"))

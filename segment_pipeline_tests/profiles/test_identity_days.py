@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.identity.resolution import build_identities
 from segment_pipeline.profiles.rules import IdentityRules
@@ -133,6 +134,6 @@ def test_profiles_need_no_more_than_a_day_of_the_company_zone(lake: Lake, put: P
     # 23:30 in New York on the 31st is the 1st in UTC.
     late = datetime(2017, 2, 1, 4, 30, tzinfo=UTC)
     put("customers", [customer("square", "T1", jan(31), created_at=late, updated_at=late)])
-    assert build_identities(lake, DAY, IdentityRules(), timezone="UTC").records == 0
-    assert build_identities(lake, DAY, IdentityRules(), timezone="America/New_York").records == 1
+    assert build_identities(lake, AsOf(DAY, "UTC"), IdentityRules()).records == 0
+    assert build_identities(lake, AsOf(DAY, "America/New_York"), IdentityRules()).records == 1
     assert DAY + timedelta(days=1) == date(2017, 2, 1)

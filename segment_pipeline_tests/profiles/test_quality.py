@@ -43,7 +43,7 @@ def test_pairs_are_counted_over_records_the_lake_holds(lake: Lake, put: Put, tmp
     pq.write_table(pa.table({name: [row[at] for row in truth] for at, name in enumerate(names)}), path)
     build(lake, jan(31))
     # Found: T1, S1 and O1 together make 3 pairs, of which (S1, O1) is right. True: 3 pairs of ann's, 1 of bob's.
-    assert pair_quality(lake, path) == {
+    assert pair_quality(lake, path, "UTC") == {
         "precision": 1 / 3,
         "recall": 1 / 4,
         "pairs": {"found": 3, "right": 1, "true": 4},
@@ -57,4 +57,4 @@ def test_pairs_are_counted_over_records_the_lake_holds(lake: Lake, put: Put, tmp
 
 def test_without_identities_there_is_nothing_to_judge(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no identities"):
-        pair_quality(lake, tmp_path / "truth.parquet")
+        pair_quality(lake, tmp_path / "truth.parquet", "UTC")

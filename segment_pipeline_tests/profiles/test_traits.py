@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
@@ -205,7 +206,7 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
     )
     # Once the day is not the newest, what identifiers people had on it is found out anew.
     build(lake, DAY + timedelta(days=1))
-    build_traits(lake, DAY)
+    build_traits(lake, AsOf(DAY, "UTC"))
     assert read(lake, DAY) == found
 
 
@@ -257,7 +258,7 @@ def test_traits_need_the_identities_of_their_day_and_come_out_the_same_again(lak
     put("customers", [customer("square", "A", date(2015, 1, 1))])
     put("orders", [order("square", "O1", jan(1), customer_key="A")])
     with pytest.raises(ContractError, match="no identities as of 2017-01-03"):
-        build_traits(lake, jan(3))
+        build_traits(lake, AsOf(jan(3), "UTC"))
     once = traits(lake, jan(3))
     assert traits(lake, jan(3)) == once
 

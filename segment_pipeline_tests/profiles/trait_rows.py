@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.compute import build_traits
@@ -16,7 +17,7 @@ DAY = date(2017, 12, 31)
 def traits(lake: Lake, as_of: date = DAY, **rules: Any) -> dict[str, Row]:
     """Traits by the customer key of the person."""
     build(lake, as_of)
-    build_traits(lake, as_of, TraitRules(**rules))
+    build_traits(lake, AsOf(as_of, "UTC"), TraitRules(**rules))
     return read(lake, as_of)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
@@ -82,9 +83,8 @@ _NOT_EVENTS: Final = frozenset(
 
 def define_activities(
     session: Session,
-    as_of: date,
+    as_of: AsOf,
     *,
-    timezone: str = "UTC",
     since: date | None = None,
     rules: IdentityRules | None = None,
     names: Collection[str] | None = None,
@@ -113,9 +113,9 @@ def define_activities(
     if "lines" in parts:
         session.scan("order_lines")
     if "carts" in parts:
-        define_carts(session, as_of, timezone)
-        session.define("cart_products", statement("profiles/facts", "cart_products"), zone=timezone)
-    values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of} for key in _BEHAVIOUR}
+        define_carts(session, as_of)
+        session.define("cart_products", statement("profiles/facts", "cart_products"), zone=as_of.zone)
+    values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of.day} for key in _BEHAVIOUR}
     values["carts"] = {"since": first}
     for part in parts:
         name = f"activities_{part}"

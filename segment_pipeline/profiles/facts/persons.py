@@ -4,28 +4,28 @@ Reads `identities`; decides nothing about who is who.
 """
 
 from collections.abc import Mapping
-from datetime import date
 
 import pyarrow as pa
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.versions import define_orders
 
 
-def define_persons(session: Session, as_of: date, *, materialize: bool = True) -> None:
+def define_persons(session: Session, as_of: AsOf, *, materialize: bool = True) -> None:
     """Define the view persons(source, entity, record_key, profile_id) of one snapshot; raises ContractError without one."""
-    session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_as_of")
+    session.scan("identities", partitions={"as_of": [as_of.day]}, alias="identities_as_of")
     query = "SELECT source, entity, record_key, profile_id FROM identities_as_of"
     session.define("persons", query, materialize=materialize)
     # A snapshot is there when it has a row: asking the table's log would open it once more.
     if not session.value("SELECT count(*) FROM persons"):
-        raise ContractError(f"there are no identities as of {as_of}: materialise them for that day first")
+        raise ContractError(f"there are no identities as of {as_of.day}: materialise them for that day first")
 
 
 def define_numbered_persons(
-    session: Session, as_of: date, *, named: bool = False, people_defined: bool = False
+    session: Session, as_of: AsOf, *, named: bool = False, people_defined: bool = False
 ) -> None:
     """Define activity_persons, whose each record of a snapshot is by the number of the person in people(profile_id, person_no),
     which is defined as well unless it is there. `named`: with ids beside the numbers. Raises ContractError without a snapshot.
@@ -36,7 +36,7 @@ def define_numbered_persons(
     session.define("activity_persons", statement("profiles/facts", "activity_persons"), materialize=True, named=named)
 
 
-def define_sales(session: Session, as_of: date) -> None:
+def define_sales(session: Session, as_of: AsOf) -> None:
     """Define orders_as_of, order_persons and sales (completed ones) over the view persons."""
     define_orders(session, as_of)
     session.define("order_persons", statement("profiles/facts", "order_persons"), materialize=True)

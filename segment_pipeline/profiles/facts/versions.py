@@ -1,51 +1,49 @@
 """Which version of an order, account, cart, product or campaign counts as of a day: that of the day, or the earliest held after it."""
 
-from datetime import date
-
-from segment_pipeline.days import Window
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.runs import once
 
 
-def define_orders(session: Session, as_of: date, *, numbered: bool = True) -> None:
+def define_orders(session: Session, as_of: AsOf, *, numbered: bool = True) -> None:
     """Define the view orders_as_of. `numbered`: with order_no, by which lines are joined; numbering sorts every order held."""
     versions = "order_versions" if numbered else "unnumbered_orders"
     once(session, "order_versions", statement("profiles/facts", versions), scans=("orders",), copy=numbered)
     once(session, "revised_orders", statement("profiles/facts", "revised_orders"), scans=())
-    session.define("revised_versions", statement("profiles/facts", "revised_versions"), materialize=True, as_of=as_of)
-    session.define("orders_as_of", statement("profiles/facts", "orders_as_of"), as_of=as_of)
+    session.define(
+        "revised_versions", statement("profiles/facts", "revised_versions"), materialize=True, as_of=as_of.day
+    )
+    session.define("orders_as_of", statement("profiles/facts", "orders_as_of"), as_of=as_of.day)
 
 
-def define_account_versions(session: Session, as_of: date, timezone: str) -> None:
+def define_account_versions(session: Session, as_of: AsOf) -> None:
     """Define the view account_versions, one row per account known by the end of a day."""
     session.scan("customers")
     once(session, "revised_accounts", statement("profiles/facts", "revised_accounts"), scans=("customers",))
-    end = Window.of(as_of).instants(timezone)[1]
-    session.define("account_versions", statement("profiles/facts", "account_versions"), as_of=as_of, end=end)
+    session.define("account_versions", statement("profiles/facts", "account_versions"), as_of=as_of.day, end=as_of.end)
 
 
-def define_accounts(session: Session, as_of: date, timezone: str) -> None:
+def define_accounts(session: Session, as_of: AsOf) -> None:
     """Define accounts, one row per account known by the end of a day, numbered among themselves."""
-    define_account_versions(session, as_of, timezone)
+    define_account_versions(session, as_of)
     session.define("accounts", statement("profiles/facts", "numbered_accounts"), materialize=True)
 
 
-def define_carts(session: Session, as_of: date, timezone: str, *, materialize: bool = False) -> None:
+def define_carts(session: Session, as_of: AsOf, *, materialize: bool = False) -> None:
     """Define carts_as_of, one row per cart begun by the end of a day."""
     session.scan("carts")
-    end = Window.of(as_of).instants(timezone)[1]
     query = statement("profiles/facts", "carts_as_of")
-    session.define("carts_as_of", query, materialize=materialize, as_of=as_of, end=end)
+    session.define("carts_as_of", query, materialize=materialize, as_of=as_of.day, end=as_of.end)
 
 
-def define_campaigns(session: Session, as_of: date) -> None:
+def define_campaigns(session: Session, as_of: AsOf) -> None:
     """Define campaigns_as_of, one row per campaign."""
     session.scan("campaigns")
-    session.define("campaigns_as_of", statement("profiles/facts", "campaigns_as_of"), materialize=True, as_of=as_of)
+    session.define("campaigns_as_of", statement("profiles/facts", "campaigns_as_of"), materialize=True, as_of=as_of.day)
 
 
-def define_products(session: Session, as_of: date) -> None:
+def define_products(session: Session, as_of: AsOf) -> None:
     """Define products_as_of, one row per product."""
     session.scan("products")
-    session.define("products_as_of", statement("profiles/facts", "products_as_of"), materialize=True, as_of=as_of)
+    session.define("products_as_of", statement("profiles/facts", "products_as_of"), materialize=True, as_of=as_of.day)

@@ -1,7 +1,6 @@
 """Ids that gave way to others: who stands for the same person now. Every durable reader joins through `current_profile`."""
 
-from datetime import date
-
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 
@@ -21,7 +20,7 @@ def define_current_profile(session: Session) -> None:
     session.define("current_profile", CURRENT_PROFILE)
 
 
-def rebuild(session: Session, as_of: date) -> int:
+def rebuild(session: Session, as_of: AsOf) -> int:
     """Write `profile_aliases` after the snapshot of `as_of` was replaced; returns its rows.
 
     Needs the views records (of `as_of`) and identities_replaced (what the snapshot held before). An alias follows from the
@@ -30,7 +29,7 @@ def rebuild(session: Session, as_of: date) -> int:
     """
     session.scan("identities")
     days = [row["as_of"] for row in session.rows("SELECT DISTINCT as_of FROM identities ORDER BY as_of")]
-    newest = max(days, default=as_of)
+    newest = max(days, default=as_of.day)
     session.define("identity_days", "SELECT DISTINCT as_of FROM identities", materialize=True)
     session.scan("identities", partitions={"as_of": [newest]}, alias="identities_newest")
     session.scan("profile_aliases", alias="aliases_before")
@@ -38,7 +37,7 @@ def rebuild(session: Session, as_of: date) -> int:
     for name in ("lost_members", "asked_for", "anchors"):
         session.define(name, statement("profiles/identity", name), materialize=True)
     session.define(
-        "lost_heirs", statement("profiles/identity", "lost_heirs"), materialize=True, newest=newest, as_of=as_of
+        "lost_heirs", statement("profiles/identity", "lost_heirs"), materialize=True, newest=newest, as_of=as_of.day
     )
     session.define("new_aliases", statement("profiles/identity", "aliases"), materialize=True)
     same = session.value(

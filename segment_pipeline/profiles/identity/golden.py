@@ -7,30 +7,27 @@ The e-mail and the phone are the first by: consent granted, unknown, denied; hel
 seen. Blocked and over-shared ones are never chosen.
 """
 
-from datetime import date
-
 import pyarrow as pa
 
-from segment_pipeline.days import Window
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.rules import IdentityRules
 
 
-def define_golden(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+def define_golden(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
     """Define golden_fields and consent_states from the views activity_persons (whose each record is) and accounts (numbered)."""
     session.define("person_records", statement("profiles/identity", "account_persons"), materialize=True)
-    _define_survivors(session, as_of, rules, timezone)
+    _define_survivors(session, as_of, rules)
 
 
-def _define_survivors(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+def _define_survivors(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
     places = pa.table(
         {"source": pa.array(rules.trust, pa.string()), "place": pa.array(range(len(rules.trust)), pa.int64())}
     )
     session.register("trusted", places)
     session.scan("consents")
-    end = Window.of(as_of).instants(timezone)[1]
-    session.define("consent_states", statement("profiles/identity", "consent_states"), materialize=True, end=end)
+    session.define("consent_states", statement("profiles/identity", "consent_states"), materialize=True, end=as_of.end)
     session.define("person_accounts", statement("profiles/identity", "person_accounts"), materialize=True)
     session.define("golden_fields", statement("profiles/identity", "golden_fields"))
 
@@ -43,11 +40,11 @@ def define_person_identifiers(session: Session) -> None:
     session.define("person_identifiers", statement("profiles/identity", "person_identifiers"), materialize=True)
 
 
-def write_profiles(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+def write_profiles(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
     """Write `profiles` and `profile_identifiers`: the newest as_of only. Needs the views of `identity.resolve_records`."""
-    _define_survivors(session, as_of, rules, timezone)
+    _define_survivors(session, as_of, rules)
     for name in ("person_values", "held_values", "best_contacts"):
         session.define(name, statement("profiles/identity", name), materialize=True)
-    session.replace("profiles", statement("profiles/identity", "profiles"), as_of=as_of)
+    session.replace("profiles", statement("profiles/identity", "profiles"), as_of=as_of.day)
     session.define("person_identifiers", statement("profiles/identity", "person_identifiers"))
-    session.replace("profile_identifiers", statement("profiles/identity", "profile_identifiers"), as_of=as_of)
+    session.replace("profile_identifiers", statement("profiles/identity", "profile_identifiers"), as_of=as_of.day)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from segment_pipeline.days import Window
+from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import statement
@@ -13,7 +13,7 @@ from segment_pipeline.profiles.facts.persons import define_persons, define_sales
 from segment_pipeline.profiles.facts.versions import define_carts
 
 
-def pair_quality(lake: Lake, truth_path: Path | str, *, timezone: str = "UTC") -> dict[str, Any]:
+def pair_quality(lake: Lake, truth_path: Path | str, timezone: str) -> dict[str, Any]:
     """Precision and recall over pairs of records at the newest as_of, and the pairs missed by kind of record.
 
     `truth_path`: Parquet with one row per record: source, entity, record_key, person_id, kind. Judged are its records that the
@@ -26,13 +26,15 @@ def pair_quality(lake: Lake, truth_path: Path | str, *, timezone: str = "UTC") -
         raise ConfigError("there are no identities to compare with the truth: materialise them first")
     with lake.session() as session:
         session.register("truth_file", pq.read_table(truth_path))
-        define_persons(session, days[-1])
+        newest = AsOf(days[-1], timezone)
+        define_persons(session, newest)
         for name in ("customers", "events"):
             session.scan(name)
-        end = Window.of(days[-1]).instants(timezone)[1]
-        define_sales(session, days[-1])
-        define_carts(session, days[-1], timezone)
-        session.define("judged", statement("profiles/identity", "judged"), materialize=True, as_of=days[-1], end=end)
+        define_sales(session, newest)
+        define_carts(session, newest)
+        session.define(
+            "judged", statement("profiles/identity", "judged"), materialize=True, as_of=newest.day, end=newest.end
+        )
         pairs = session.rows(statement("profiles/identity", "pair_counts"))[0]
         missed = session.rows(statement("profiles/identity", "missed_by_kind"))
     found, right, true = (int(pairs[name] or 0) for name in ("found", "right_pairs", "true_pairs"))

@@ -4,11 +4,11 @@ Reads facts; joins nobody to anybody.
 """
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.persons import register_key_spaces
@@ -19,22 +19,22 @@ from segment_pipeline.profiles.rules import IdentityRules
 _NOTHING = r"[^\s\S]"  # A pattern no text matches.
 
 
-def define_records(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+def define_records(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
     """Define the views of facts as of a day: records, accounts, identifiers, and what they are made of."""
     for name in ("messages", "survey_answers"):
         session.scan(name)
     register_rules(session, rules)
-    define_account_versions(session, as_of, timezone)
+    define_account_versions(session, as_of)
     define_orders(session, as_of, numbered=False)
     _define_visits(session, as_of)
-    define_carts(session, as_of, timezone, materialize=True)
+    define_carts(session, as_of, materialize=True)
     _define(session, "touches")
-    _define(session, "contacts", as_of=as_of)
+    _define(session, "contacts", as_of=as_of.day)
     for name in ("addresses", "records", "accounts", "numbered_addresses", "numbered_touches"):
         _define(session, name)
     for name in ("contacts", "addresses", "touches"):
         session.drop(name)
-    _define(session, "former_accounts", as_of=as_of)
+    _define(session, "former_accounts", as_of=as_of.day)
     session.define("mentions", statement("profiles/identity", "mentions"))
     for name in ("numbered_values", "identifiers"):
         _define(session, name)
@@ -42,7 +42,7 @@ def define_records(session: Session, as_of: date, rules: IdentityRules, timezone
         session.drop(name)
 
 
-def _define_visits(session: Session, as_of: date) -> None:
+def _define_visits(session: Session, as_of: AsOf) -> None:
     """Define visits_by_contact: by days where more days than one are to come, else from the events as they are."""
     if several(session):
         once(session, "event_days", statement("profiles/identity", "event_days"), scans=("events",))
@@ -50,7 +50,7 @@ def _define_visits(session: Session, as_of: date) -> None:
     else:
         session.scan("events")
         session.define("sightings", statement("profiles/identity", "sightings"))
-    _define(session, "visits_by_contact", as_of=as_of)
+    _define(session, "visits_by_contact", as_of=as_of.day)
 
 
 def define_identifier_values(session: Session, rules: IdentityRules) -> None:

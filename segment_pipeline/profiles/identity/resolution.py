@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -57,42 +58,44 @@ class IdentityReport:
 
 def build_identities(
     lake: Lake,
-    as_of: date,
+    as_of: AsOf,
     rules: IdentityRules,
     *,
-    timezone: str = "UTC",
     newest: bool | None = None,
     memory: int = DEFAULT_MEMORY,
     run: Run | None = None,
 ) -> IdentityReport:
     """Resolve the records known by the end of `as_of` and write that day's snapshot, whatever other days exist.
 
-    `timezone`: of company days. `newest`: None finds out by itself; the newest day also gets the golden record. The events
+    `newest`: None finds out by itself; the newest day also gets the golden record. The events
     of the next existing day are written again, so that days may be built in any order; two builds at a time may not run. `run`: of whose days this is one.
     Raises ContractError and, when another writer keeps winning, ConflictError.
     """
     days = lake.snapshots("identities")
     if newest is None:
-        newest = not days or as_of >= days[-1]
-    before = max((day for day in days if day < as_of), default=None)
-    after = min((day for day in days if day > as_of), default=None)
+        newest = not days or as_of.day >= days[-1]
+    before = max((day for day in days if day < as_of.day), default=None)
+    after = min((day for day in days if day > as_of.day), default=None)
     with session_of(lake, run) as session:
         # A view of files: they stay readable for days after the snapshot no longer counts them.
-        session.scan("identities", partitions={"as_of": [as_of]}, alias="identities_replaced")
-        contradictory = resolve_records(session, as_of, rules, timezone, memory)
+        session.scan("identities", partitions={"as_of": [as_of.day]}, alias="identities_replaced")
+        contradictory = resolve_records(session, as_of, rules, memory)
         inputs = session.inputs
-        session.replace("identities", statement("profiles/identity", "identities"), {"as_of": [as_of]}, as_of=as_of)
+        session.replace(
+            "identities", statement("profiles/identity", "identities"), {"as_of": [as_of.day]}, as_of=as_of.day
+        )
         kinds = _write_events(session, as_of, before)
         aliased = aliases.rebuild(session, as_of)
         if newest:
-            golden.write_profiles(session, as_of, rules, timezone)
+            golden.write_profiles(session, as_of, rules)
         counts = session.rows(statement("profiles/identity", "identity_counts"))[0]
     if after is not None:
+        next_one = AsOf(after, as_of.zone)
         with session_of(lake, run) as session:
-            resolve_records(session, after, rules, timezone, memory)
-            _write_events(session, after, as_of)
+            resolve_records(session, next_one, rules, memory)
+            _write_events(session, next_one, as_of.day)
     return IdentityReport(
-        as_of=as_of,
+        as_of=as_of.day,
         newest=newest,
         contradictory=contradictory,
         blocked=kinds.get("blocked", 0),
@@ -106,13 +109,13 @@ def build_identities(
     )
 
 
-def resolve_records(session: Session, as_of: date, rules: IdentityRules, timezone: str, memory: int) -> int:
+def resolve_records(session: Session, as_of: AsOf, rules: IdentityRules, memory: int) -> int:
     """Define, from the facts, the views records, identifiers, identifier_values, devices, person_records, known_people and
     resolved; write nothing. `memory`: bytes the linking of records may take.
 
     Returns the number of contradictory components.
     """
-    define_records(session, as_of, rules, timezone)
+    define_records(session, as_of, rules)
     define_identifier_values(session, rules)
     count = int(session.value("SELECT count(*) FROM records"))
     firsts = components(count, session.reader(statement("profiles/identity", "edges")), memory)
@@ -187,7 +190,7 @@ def _unique(row: Mapping[str, Any]) -> dict[str, Any]:
     return unique
 
 
-def _write_events(session: Session, as_of: date, before: date | None) -> dict[str, int]:
+def _write_events(session: Session, as_of: AsOf, before: date | None) -> dict[str, int]:
     """Replace the events of `as_of`, compared with the snapshot `before` (None: there is none); counts by kind."""
     for name in ("blocked_values", "refused_links"):
         session.define(name, statement("profiles/identity", name))
@@ -195,12 +198,14 @@ def _write_events(session: Session, as_of: date, before: date | None) -> dict[st
     if before is None:
         session.define("changes", "SELECT * FROM states WHERE FALSE")
     else:
-        for view, day in (("identities_now", as_of), ("identities_before", before)):
+        for view, day in (("identities_now", as_of.day), ("identities_before", before)):
             session.scan("identities", partitions={"as_of": [day]}, alias=view)
         session.scan("identity_events", partitions={"as_of": [before]}, alias="states_before")
         for name in ("moved", "concerned", "moves", "record_moves", "changes"):
             _define(session, name)
-    session.define("written_events", statement("profiles/identity", "identity_events"), materialize=True, as_of=as_of)
-    session.replace("identity_events", "SELECT * FROM written_events", {"as_of": [as_of]})
+    session.define(
+        "written_events", statement("profiles/identity", "identity_events"), materialize=True, as_of=as_of.day
+    )
+    session.replace("identity_events", "SELECT * FROM written_events", {"as_of": [as_of.day]})
     counts = session.rows("SELECT kind, count(*) AS events FROM written_events GROUP BY kind")
     return {row["kind"]: row["events"] for row in counts}

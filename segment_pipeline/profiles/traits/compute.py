@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from segment_pipeline.days import Window
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -67,11 +67,10 @@ _VIEWS: Final = frozenset({"order_money", "goods_orders", "event_contacts"})
 
 def build_traits(
     lake: Lake,
-    as_of: date,
+    as_of: AsOf,
     rules: TraitRules | None = None,
     *,
     identity_rules: IdentityRules | None = None,
-    timezone: str = "UTC",
     run: Run | None = None,
 ) -> TraitsReport:
     """Compute the traits and trait shares of one day for the persons of that day's identities, and replace the snapshot.
@@ -79,26 +78,26 @@ def build_traits(
     `run`: of whose days this is one. Raises ContractError when the day has no identities.
     """
     with session_of(lake, run) as session:
-        values = trait_values(as_of, rules or TraitRules(), timezone)
+        values = trait_values(as_of, rules or TraitRules())
         persons.define_numbered_persons(session, as_of)
         define_purchases(session, as_of, values)
         shares = session.replace(
-            "trait_shares", statement("profiles/traits", "trait_shares"), {"as_of": [as_of]}, as_of=as_of
+            "trait_shares", statement("profiles/traits", "trait_shares"), {"as_of": [as_of.day]}, as_of=as_of.day
         )
         for name in ("shares", *(f"shares_{dimension}" for dimension in _DIMENSIONS), "known_spend"):
             session.drop(name)
-        _define_behaviour(session, as_of, identity_rules or IdentityRules(), timezone, values)
+        _define_behaviour(session, as_of, identity_rules or IdentityRules(), values)
         known = landed(session, ("orders", "events", "messages"), as_of)
         flags = {f"{name}_landed": is_known for name, is_known in known.items()}
         inputs = session.inputs
         query = statement("profiles/traits", "traits")
-        written = session.replace("traits", query, {"as_of": [as_of]}, **_wanted("traits", values | flags))
+        written = session.replace("traits", query, {"as_of": [as_of.day]}, **_wanted("traits", values | flags))
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
-    return TraitsReport(as_of, written.rows, shares.rows, buyers, unknown, inputs)
+    return TraitsReport(as_of.day, written.rows, shares.rows, buyers, unknown, inputs)
 
 
-def define_purchases(session: Session, as_of: date, values: dict[str, Any]) -> None:
+def define_purchases(session: Session, as_of: AsOf, values: dict[str, Any]) -> None:
     """Define what orders and their lines say of each of the people, whom activity_persons numbers: the
     facts of the traits of purchases, and the shares."""
     versions.define_orders(session, as_of, numbered=False)
@@ -120,9 +119,8 @@ def define_purchases(session: Session, as_of: date, values: dict[str, Any]) -> N
 
 def _define_behaviour(
     session: Session,
-    as_of: date,
+    as_of: AsOf,
     identity_rules: IdentityRules,
-    timezone: str,
     values: dict[str, Any],
 ) -> None:
     """Define what events, messages, answers, consents and accounts say of each of the people."""
@@ -131,9 +129,9 @@ def _define_behaviour(
         session.scan(name)
     visits = "visit_days" if several(session) else "visits"
     once(session, "visit_days", statement("profiles/traits", visits), scans=("events",), copy=False)
-    _define_identifiers(session, as_of, identity_rules, timezone)
-    versions.define_accounts(session, as_of, timezone)
-    golden.define_golden(session, as_of, identity_rules, timezone)
+    _define_identifiers(session, as_of, identity_rules)
+    versions.define_accounts(session, as_of)
+    golden.define_golden(session, as_of, identity_rules)
     versions.define_campaigns(session, as_of)
     _compute(session, _BEHAVIOUR, values)
 
@@ -179,25 +177,25 @@ def _parts(name: str, ranges: Sequence[_Range]) -> dict[str, _Range]:
     return {f"{name}_{at}": days for at, days in enumerate(ranges)} if name in _BY_DAYS else {}
 
 
-def _define_identifiers(session: Session, as_of: date, rules: IdentityRules, timezone: str) -> None:
+def _define_identifiers(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
     """Define person_identifiers of a day: as identity left them where the day is the newest, else from the records anew."""
     session.scan("profile_identifiers")
-    if session.value("SELECT max(as_of) FROM profile_identifiers") == as_of:
+    if session.value("SELECT max(as_of) FROM profile_identifiers") == as_of.day:
         session.define(
             "person_identifiers", "SELECT * FROM profile_identifiers WHERE identifier_type <> 'anonymous_id'"
         )
         return
-    records.define_records(session, as_of, rules, timezone)
+    records.define_records(session, as_of, rules)
     records.define_identifier_values(session, rules)
     golden.define_person_identifiers(session)
 
 
-def trait_values(as_of: date, rules: TraitRules, timezone: str) -> dict[str, Any]:
+def trait_values(as_of: AsOf, rules: TraitRules) -> dict[str, Any]:
     """What the statements of a day are bound with."""
     return {
-        "as_of": as_of,
-        "end": Window.of(as_of).instants(timezone)[1],
-        **{f"days_{n}": as_of - timedelta(days=n) for n in (7, 30, 90, 365)},
+        "as_of": as_of.day,
+        "end": as_of.end,
+        **{f"days_{n}": as_of.back(n) for n in (7, 30, 90, 365)},
         **{name: getattr(rules, name) for name in TraitRules.__slots__},
     }
 

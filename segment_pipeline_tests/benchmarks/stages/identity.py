@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles import build
@@ -47,7 +48,7 @@ def with_identifiers(company: Company) -> None:
         return
     rules, settings = IdentityRules(), company.settings
     with company.lake.session() as session:
-        define_records(session, company.as_of, rules, settings.timezone)
+        define_records(session, AsOf(company.as_of, settings.timezone), rules)
         define_identifier_values(session, rules)
         for name, query in READ.items():
             reader = session.reader(query)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import duckdb
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.profiles import build
 from segment_pipeline.profiles.facts import persons
 from segment_pipeline.profiles.rules import TraitRules
@@ -164,8 +165,9 @@ def traits(company: Company) -> int:
 
 def purchases(company: Company) -> int:
     with company.lake.session() as session:
-        persons.define_numbered_persons(session, company.as_of)
-        define_purchases(session, company.as_of, trait_values(company.as_of, TraitRules(), company.settings.timezone))
+        as_of = AsOf(company.as_of, company.settings.timezone)
+        persons.define_numbered_persons(session, as_of)
+        define_purchases(session, as_of, trait_values(as_of, TraitRules()))
         return int(session.value(f"SELECT {COUNTED}"))
 
 
