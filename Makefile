@@ -6,7 +6,7 @@ DEMO_HOME ?= $(CURDIR)/.demo
 # Tests that start processes wait for them, so one more than there are processors.
 WORKERS ?= 3
 
-.PHONY: demo test ui lint bench bench-peers lock clean
+.PHONY: demo test prove ui lint bench bench-peers lock clean
 
 demo: .venv/ready ## the whole pipeline on a year of real receipts, into .demo
 	$(BIN)/segment-pipeline demo --home $(DEMO_HOME)
@@ -16,6 +16,9 @@ ui: .venv/ready ## Dagster on the demo's lake
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+prove: .venv/ready ## the large counts, hours of them; SUITE="crashes compiler" for some, run again to go on
+	$(BIN)/python -m segment_pipeline_tests.prove $(or $(SUITE),--all)
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -50,4 +53,4 @@ lock: ## write requirements.lock anew from pyproject.toml; needs uv
 	@touch $@
 
 clean:
-	rm -rf .venv .peers .demo .bench
+	rm -rf .venv .peers .demo .bench .prove

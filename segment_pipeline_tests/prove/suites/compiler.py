@@ -1,0 +1,27 @@
+"""Random rules over random people: the compiler's SQL and the plain evaluator name the same members."""
+
+from pathlib import Path
+
+from hypothesis import given
+
+from segment_pipeline.lake.duckdb_engine import DuckDBEngine
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.segments.evaluate import World
+from segment_pipeline.segments.rules import Rule
+from segment_pipeline_tests.prove.suite import Suite, examples
+from segment_pipeline_tests.segments.test_compiler_against_evaluator import rule_lists, same_members, worlds
+
+EXAMPLES = 250
+
+
+def prove(seed: int, folder: Path) -> int:
+    lake = Lake(str(folder / "lake"), DuckDBEngine(memory="500MB", threads=1, spill=folder / "spill"))
+
+    @given(world=worlds(), wheres=rule_lists())
+    def holds(world: World, wheres: list[Rule]) -> None:
+        same_members(lake, world, wheres)
+
+    return examples(holds, seed, EXAMPLES)
+
+
+SUITE = Suite("The compiler and the plain evaluator name the same members.", range(80), prove, units="worlds")

@@ -1,0 +1,22 @@
+"""Kills of the real process at random steps of a sync, the desired set changed in between: nobody lost, extra or stranded."""
+
+from pathlib import Path
+from random import Random
+
+from segment_pipeline_tests.audiences.histories import CHANGES, ends_right_after_kills, started, steps_of
+from segment_pipeline_tests.audiences.tool import KINDS
+from segment_pipeline_tests.prove.suite import Suite, standing_still
+
+KILLS = 10
+
+
+def prove(seed: int, folder: Path) -> int:
+    random, start = Random(seed), folder / "start"
+    kind = list(KINDS)[seed % len(KINDS)]
+    with standing_still():
+        started(start, kind)
+        steps = random.sample(range(1, steps_of(start, kind) + 1), KILLS)
+        return ends_right_after_kills(start, kind, [(at, random.choice(list(CHANGES))) for at in steps])
+
+
+SUITE = Suite("A sync killed at any step ends right when it is run again.", range(100), prove, units="kills")
