@@ -8,28 +8,27 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any
 from unittest.mock import patch
 
-import dagster as dg
 from dagster._core.instance.runs.run_domain import RunDomain
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs import audiences, ingest, people, segments
-from segment_pipeline.errors import ConfigError, SegmentPipelineError
+from segment_pipeline.defs.runs import dagster_instance, run
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.profiles.identity.quality import pair_quality
@@ -37,6 +36,7 @@ from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline.settings import Settings, adopt
 from segment_pipeline.starter.company import STARTER
+from segment_pipeline.terminal import Stages
 
 HISTORY_DAYS = 14
 TIMEZONE = "America/New_York"
@@ -54,12 +54,7 @@ SECRETS = {
     "META_AD_ACCOUNT": "1001",
     "KLAVIYO_API_KEY": "pk_sandbox",
 }
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 VENDORS = ("square", "shopify", "amplitude", "meta", "klaviyo")
-
-
-class DemoFailed(SegmentPipelineError):
-    """A stage of the demo failed; the message carries Dagster's own description of it."""
 
 
 def run_demo(
@@ -78,7 +73,7 @@ def run_demo(
         raise ConfigError(f"the demo's receipts are of {RECEIPTS_YEAR}: choose --as-of within that year")
     home.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
-    stages = _Stages(seconds, quiet=quiet)
+    stages = Stages(seconds, quiet=quiet)
     with alone(home, "demo"), stages:
         with stages.stage("world"):
             build_world(home, households=households, days=days, as_of=as_of)
@@ -181,48 +176,26 @@ def alone(home: Path, what: str) -> Iterator[None]:
         yield
 
 
-def _run(stages: "_Stages", settings: Settings, as_of: date) -> None:
+def _run(stages: Stages, settings: Settings, as_of: date) -> None:
     sources = STARTER.enabled_sources(settings)
     history = [as_of - timedelta(days=n) for n in range(min(HISTORY_DAYS, (as_of - settings.start).days + 1))]
-    with dg.DagsterInstance.get() as instance:
+    with dagster_instance() as instance:
         definitions = build_definitions(STARTER, settings)
         refresh = definitions.resolve_job_def("refresh")
         for source in sources.values():
             keys = [ingest.entity_key(source.name, entity.name) for entity in source.entities]
             with stages.stage(source.name):
-                _execute(refresh, instance, keys, (settings.start, as_of))
+                run(refresh, instance, keys, (settings.start, as_of))
         for name, keys in (
             ("identity", [people.IDENTITIES]),
             ("traits", [people.TRAITS]),
             ("segments", [segments.segment_key(segment.name) for segment in STARTER.segments]),
         ):
             with stages.stage(name):
-                _execute(refresh, instance, keys, (min(history), as_of))
+                run(refresh, instance, keys, (min(history), as_of))
         with stages.stage("sync"):
             keys = [audiences.audience_key(audience.name) for audience in STARTER.enabled_audiences(settings)]
-            _execute(definitions.resolve_job_def("sync"), instance, keys, None)
-
-
-def _execute(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], days: tuple[date, date] | None
-) -> None:
-    tags = {}
-    if days is not None:
-        tags = {
-            "dagster/asset_partition_range_start": days[0].isoformat(),
-            "dagster/asset_partition_range_end": days[1].isoformat(),
-        }
-    result = job.execute_in_process(
-        instance=instance, asset_selection=list(keys), tags=tags, raise_on_error=False, run_config=QUIET
-    )
-    if not result.success:
-        for event in result.all_events:
-            if event.is_step_failure:
-                data = event.step_failure_data
-                told = data.user_failure_data.description if data.user_failure_data else None
-                error = data.error
-                raise DemoFailed(f"{event.step_key}: {told or (error.cls_name if error else 'failed')}")
-        raise DemoFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
+            run(definitions.resolve_job_def("sync"), instance, keys)
 
 
 def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer) -> dict[str, Any]:
@@ -249,7 +222,7 @@ def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox:
 def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, dict[str, Any]]:
     """The last sync's numbers per audience, from Dagster's own record of them, and what the tool really holds."""
     found: dict[str, dict[str, Any]] = {}
-    with dg.DagsterInstance.get() as instance, closing(Ledger.open(settings.ledger)) as ledger:
+    with dagster_instance() as instance, closing(Ledger.open(settings.ledger)) as ledger:
         for audience in STARTER.enabled_audiences(settings):
             event = instance.get_latest_materialization_event(audiences.audience_key(audience.name))
             if event is None or event.asset_materialization is None:
@@ -272,10 +245,24 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
     return found
 
 
+def free(port: int) -> None:
+    """Raises ConfigError for a port that something listens on, before anything is started that would need it."""
+    with socket.socket() as trial:
+        # As servers do: what a connection of minutes ago still holds is free to them.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            raise ConfigError(
+                f"port {port} of 127.0.0.1 cannot be listened on: end what uses it, or choose another with --port"
+            ) from None
+
+
 def serve_ui(home: Path, *, port: int) -> int:
     """Dagster's webserver and daemon on a home the demo made, until interrupted; returns their exit code."""
     if not (home / "settings.env").exists():
-        raise ConfigError(f"there is no demo in {home}: run `make demo` first")
+        raise ConfigError(f"there is no demo in {home}: run `segment-pipeline demo --home {home}` first")
+    free(port)
     with alone(home, "UI"), SandboxServer(home) as sandbox:
         held = dict(
             line.split("=", 1)
@@ -295,33 +282,3 @@ def serve_ui(home: Path, *, port: int) -> int:
         except KeyboardInterrupt:
             process.terminate()
             return process.wait()
-
-
-class _Stages:
-    """One line of progress per stage, and the seconds each took."""
-
-    def __init__(self, seconds: dict[str, float], *, quiet: bool) -> None:
-        self.seconds = seconds
-        self.bar = Progress(
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=quiet,
-        )
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        task = self.bar.add_task(name, total=None)
-        began = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - began
-        self.bar.update(task, total=1, completed=1)

@@ -1,12 +1,18 @@
-"""How the command line speaks: tables or JSON, our errors as one line, exit codes. Knows no command."""
+"""How the command line speaks: tables or JSON, every failure as one line and an exit code. Knows no command."""
 
 import json
+import re
 import sys
-from collections.abc import Callable, Sequence
+import sysconfig
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 import click
 
@@ -15,24 +21,74 @@ from segment_pipeline.errors import GuardTripped, SegmentPipelineError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+FAILED = 1
 HELD = 3
+INTERRUPTED = 130
 
 
-def told(command: Callable[P, T]) -> Callable[P, T]:
-    """Our errors as one line on standard error and an exit code, instead of a traceback."""
+class CommandLine(click.Group):
+    """The outermost group: whatever goes wrong in a command is one line on standard error and an exit code, never a traceback.
 
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+    1: failed; 3: a guard held a plan; 130: interrupted. `--traceback` shows what an unexpected error withholds: its own text
+    may quote a row.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
         try:
-            return command(*args, **kwargs)
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except GuardTripped as error:
-            click.echo(f"held: {error}", err=True)
-            sys.exit(HELD)
+            _end(f"held: {error}", HELD)
         except SegmentPipelineError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
+            _end(f"error: {error}", FAILED)
+        except KeyboardInterrupt:
+            _end("interrupted: what was finished is kept, the same command goes on from there", INTERRUPTED)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if ctx.params.get("traceback"):
+                raise
+            _end(f"error: {_said(error)}", FAILED)
 
-    return run
+
+def _end(line: str, code: int) -> NoReturn:
+    click.echo(line, err=True)
+    sys.exit(code)
+
+
+def _said(error: Exception) -> str:
+    """One sentence about an error that nobody raised on purpose."""
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
+        module = str(error.name).partition(".")[0]
+        return f"this needs {module}, which is not installed: pip install 'segment-pipeline[{extra}]'"
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        return f"{error.filename} cannot be used: {error.strerror.lower()}"
+    frames = traceback.extract_tb(error.__traceback__)
+    # The last place that is somebody's own code: ours, or a company's.
+    place = next((f for f in reversed(frames) if not _is_library(f.filename)), frames[-1])
+    return (
+        f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}, its message withheld since it may quote a"
+        " person's data: `segment-pipeline --traceback …` shows it"
+    )
+
+
+def _is_library(file: str) -> bool:
+    """Code of Python or an installed package, ours apart."""
+    if Path(__file__).parent in Path(file).parents:
+        return False
+    paths = sysconfig.get_paths()
+    return file.startswith(("<", paths["stdlib"], paths["purelib"], paths["platlib"]))
+
+
+def _extra_of(module: str) -> str | None:
+    """The extra of this package that brings a module; None: none does."""
+    wanted = module.partition(".")[0].replace("_", "-").lower()
+    for requirement in metadata.requires("segment-pipeline") or ():
+        found = re.match(r"([A-Za-z0-9._-]+).*extra == ['\"]([\w-]+)['\"]", requirement)
+        if found and found[2] != "dev" and found[1].replace("_", "-").lower() == wanted:
+            return found[2]
+    return None
 
 
 def with_json(command: Callable[P, T]) -> Callable[P, T]:
@@ -87,3 +143,37 @@ def _cell(value: Any) -> str:
         case float():
             return f"{value:.4g}"
     return str(value)
+
+
+class Stages:
+    """One line of progress per stage, and the seconds each took."""
+
+    def __init__(self, seconds: dict[str, float], *, quiet: bool) -> None:
+        # Rich is loaded where something is shown: most commands are asked for JSON, or fail before.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.seconds = seconds
+        self.bar = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        task = self.bar.add_task(name, total=None)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+        self.bar.update(task, total=1, completed=1)

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import click
 
-from segment_pipeline.commands.common import company
+from segment_pipeline.commands.company import company
 from segment_pipeline.errors import GuardTripped, SegmentPipelineError
-from segment_pipeline.terminal import show, show_one, told, with_json
+from segment_pipeline.terminal import show, show_one, with_json
 
 
 @click.group()
@@ -16,7 +16,6 @@ def audiences() -> None:
 
 @audiences.command("list")
 @with_json
-@told
 def audiences_list(as_json: bool) -> None:
     """Every audience, what it holds, and its last sync."""
     from segment_pipeline.lake.lake import Lake
@@ -41,7 +40,6 @@ def audiences_list(as_json: bool) -> None:
 @audiences.command("plan")
 @click.argument("name")
 @with_json
-@told
 def audiences_plan(name: str, as_json: bool) -> None:
     """What a sync would do, without sending anything."""
     from segment_pipeline.defs.operations import planned
@@ -53,7 +51,6 @@ def audiences_plan(name: str, as_json: bool) -> None:
 @audiences.command("sync")
 @click.argument("name")
 @with_json
-@told
 def audiences_sync(name: str, as_json: bool) -> None:
     """Send now what the newest day's memberships ask for, consent first."""
     from segment_pipeline.defs.operations import synced
@@ -72,7 +69,6 @@ def audiences_sync(name: str, as_json: bool) -> None:
 @audiences.command("approve")
 @click.argument("digest")
 @with_json
-@told
 def audiences_approve(digest: str, as_json: bool) -> None:
     """Send a held plan: eligibility is computed again, and its additions may only have become fewer."""
     from segment_pipeline.defs.operations import approved

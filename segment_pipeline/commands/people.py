@@ -6,8 +6,8 @@ from datetime import datetime
 
 import click
 
-from segment_pipeline.commands.common import DAY, company, day_of
-from segment_pipeline.terminal import plain, show, told, with_json
+from segment_pipeline.commands.company import DAY, company, day_of
+from segment_pipeline.terminal import plain, show, with_json
 
 
 @click.group()
@@ -18,7 +18,6 @@ def segments() -> None:
 @segments.command("list")
 @click.option("--as-of", type=DAY, help="Day [the newest].")
 @with_json
-@told
 def segments_list(as_of: datetime | None, as_json: bool) -> None:
     """Every segment with its size."""
     from segment_pipeline.lake.lake import Lake
@@ -39,7 +38,6 @@ def segments_list(as_of: datetime | None, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--as-of", type=DAY, help="Day [the newest].")
 @with_json
-@told
 def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
     """Size of a segment as written now: of each term, and of each step of the intersection."""
     from segment_pipeline.lake.lake import Lake
@@ -61,7 +59,6 @@ def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
 @click.option("--profile", "profile_id", required=True, help="Profile id.")
 @click.option("--as-of", type=DAY, help="Day [the newest].")
 @with_json
-@told
 def segments_explain(name: str, profile_id: str, as_of: datetime | None, as_json: bool) -> None:
     """Why a person is or is not in a segment: each term, true or false."""
     from segment_pipeline.lake.lake import Lake
@@ -90,7 +87,6 @@ def profile() -> None:
 @click.option("--email", help="Any address of the person.")
 @click.option("--phone", help="Any phone of the person.")
 @with_json
-@told
 def profile_show(profile_id: str | None, email: str | None, phone: str | None, as_json: bool) -> None:
     """Everything held about one person: records, traits, segments, audiences and which tool was sent what."""
     from segment_pipeline.lake.lake import Lake

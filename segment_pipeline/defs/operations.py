@@ -1,4 +1,4 @@
-"""What the command line does to audiences and runs, outside of a Dagster run but through the same rooms."""
+"""What the command line does to audiences, outside of a Dagster run but through the same rooms."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,6 @@ from segment_pipeline.audiences.sync import approve, plan_only, sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import opened
 from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.consents import refresh_consents
 from segment_pipeline.landing.source import Source
@@ -62,25 +61,6 @@ def approved(catalogue: Catalogue, settings: Settings, digest: str) -> SyncRepor
             digest,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
         )
-
-
-def freed_runs() -> list[str]:
-    """End every run Dagster still holds as started, and free its pool slots; returns their ids.
-
-    For after a host crash: run monitoring does not see that such runs are dead. Raises ConfigError without DAGSTER_HOME.
-    """
-    try:
-        instance = dg.DagsterInstance.get()
-    except dg.DagsterHomeNotSetError:
-        raise ConfigError(
-            "DAGSTER_HOME is not set: name the folder of the Dagster instance whose runs are stuck"
-        ) from None
-    with instance:
-        stuck = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
-        for run in stuck:
-            instance.report_run_canceled(run, message="Ended by `segment-pipeline free-runs` after a crash of the host")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        return [run.run_id for run in stuck]
 
 
 def _connectors(

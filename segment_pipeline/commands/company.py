@@ -1,6 +1,7 @@
-"""What commands begin with: the company as the environment says, and the day a table is looked at."""
+"""What commands begin with: the company as the environment says, its folder, and the day a table is looked at."""
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,17 @@ def company() -> tuple["Catalogue", "Settings"]:
 
     settings = Settings.from_env()
     return load(settings.catalogue), settings
+
+
+def folder(home: Path) -> Path:
+    """A home as an absolute path, there or not; raises ConfigError where a file is in the way."""
+    home = home.expanduser().absolute()
+    there = next(place for place in (home, *home.parents) if place.exists())
+    if not there.is_dir():
+        raise ConfigError(
+            f"{there} is a file where a folder is needed: name another with --home or SEGMENT_PIPELINE_HOME"
+        )
+    return home
 
 
 def day_of(given: datetime | None, settings: "Settings", table: str) -> date:

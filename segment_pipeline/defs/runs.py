@@ -1,0 +1,83 @@
+"""Dagster's runs as the command line has them: jobs run in this process, quietly, and runs that a crash left behind."""
+
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+
+from segment_pipeline.errors import ConfigError, SegmentPipelineError
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# Each step would start two processes that copy its output to a file, and print their own traceback when interrupted.
+UNCAPTURED = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+
+
+class RunFailed(SegmentPipelineError):
+    """A step failed; the message carries our own description of why."""
+
+
+def dagster_instance() -> dg.DagsterInstance:
+    """The instance of DAGSTER_HOME; raises ConfigError where none is named, or the one named cannot be opened."""
+    home = os.environ.get("DAGSTER_HOME", "")
+    if not home:
+        raise ConfigError("DAGSTER_HOME is not set: name the folder of the Dagster instance that runs the pipeline")
+    if not Path(home).is_absolute() or not Path(home).is_dir():
+        raise ConfigError(f"DAGSTER_HOME is {home}, which is not the absolute path of a folder that exists")
+    try:
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=UNCAPTURED))
+    except Exception as error:  # noqa: BLE001  a wrong dagster.yaml or a database out of reach, whose URL may be quoted
+        raise ConfigError(
+            f"the Dagster instance in {home} cannot be opened ({type(error).__name__}): check its dagster.yaml and DAGSTER_PG_URL"
+        ) from None
+
+
+def run(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    keys: Sequence[dg.AssetKey],
+    days: tuple[date, date] | None = None,
+) -> None:
+    """Materialise these assets of a job, for a range of days both included. Raises RunFailed, or KeyboardInterrupt on Ctrl-C."""
+    tags = {}
+    if days is not None:
+        tags = {
+            "dagster/asset_partition_range_start": days[0].isoformat(),
+            "dagster/asset_partition_range_end": days[1].isoformat(),
+        }
+    try:
+        result = job.execute_in_process(
+            instance=instance, asset_selection=list(keys), tags=tags, raise_on_error=False, run_config=QUIET
+        )
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+    if result.success:
+        return
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.error and data.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+                raise KeyboardInterrupt
+            told = data.user_failure_data.description if data.user_failure_data else None
+            raise RunFailed(f"{event.step_key}: {told or (data.error.cls_name if data.error else 'failed')}")
+    raise RunFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
+
+
+def freed_runs() -> list[str]:
+    """End every run Dagster still holds as started, and free its pool slots; returns their ids.
+
+    For after a host crash: run monitoring does not see that such runs are dead. Raises ConfigError without DAGSTER_HOME.
+    """
+    with dagster_instance() as instance:
+        stuck = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+        for run in stuck:
+            instance.report_run_canceled(run, message="Ended by `segment-pipeline free-runs` after a crash of the host")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        return [run.run_id for run in stuck]
