@@ -5,8 +5,9 @@ BIN := .venv/bin
 DEMO_HOME ?= $(CURDIR)/.demo
 # Tests that start processes wait for them, so one more than there are processors.
 WORKERS ?= 3
+CORES ?= 2
 
-.PHONY: demo test prove ui lint bench bench-peers lock clean
+.PHONY: demo test-fast test prove ui lint bench bench-peers lock clean
 
 demo: .venv/ready ## the whole pipeline on a year of real receipts, into .demo
 	$(BIN)/segment-pipeline demo --home $(DEMO_HOME)
@@ -14,7 +15,10 @@ demo: .venv/ready ## the whole pipeline on a year of real receipts, into .demo
 ui: .venv/ready ## Dagster on the demo's lake
 	$(BIN)/segment-pipeline ui --home $(DEMO_HOME)
 
-test: .venv/ready
+test-fast: .venv/ready ## without Java, Dagster, browsers, database servers, and what kills or takes long
+	$(BIN)/python -m pytest -m fast -n $(CORES) --dist load
+
+test: .venv/ready ## everything
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 prove: .venv/ready ## the large counts, hours of them; SUITE="crashes compiler" for some, run again to go on

@@ -18,6 +18,7 @@ from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_engine import SparkEngine
 from segment_pipeline.lake.tables import table
+from segment_pipeline_tests import tiers
 from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.engines.named import NamedOnSpark
 from segment_pipeline_tests.postgres import server as postgres_server
@@ -37,9 +38,6 @@ FEW_ROWS = {
 # compiled; here the statements made of them are.
 MANY_STATEMENTS = FEW_ROWS | {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
-# Rooms whose tests start processes and wait for them.
-LONGEST_FIRST = ("engines", "defs", "end_to_end", "audiences")
-
 
 def arrow_rows(name: str, rows: Rows) -> pa.Table:
     """Literal rows as the declared types of a table; a column a row does not name is NULL."""
@@ -52,6 +50,10 @@ def arrow_rows(name: str, rows: Rows) -> pa.Table:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(tiers, "segment_pipeline_tests.tiers")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--engine",
@@ -59,12 +61,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="duckdb",
         help="engine of the fixture `lake`; both: compared",
     )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes goes first, so that no worker is left alone with it at the end (`--no-loadscope-reorder` keeps the order)."""
-    folders = [Path(__file__).parent / name for name in LONGEST_FIRST]
-    items.sort(key=lambda item: next((n for n, f in enumerate(folders) if f in item.path.parents), len(folders)))
 
 
 def engine_of(name: str, folder: Path, conf: Mapping[str, str] = FEW_ROWS) -> Engine:

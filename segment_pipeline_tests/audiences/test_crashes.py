@@ -17,6 +17,7 @@ from segment_pipeline_tests.audiences.histories import (
 from segment_pipeline_tests.audiences.tool import KINDS
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_point_the_next_run_ends_right(tmp_path: Path, kind: str) -> None:
     """SIGKILL of a real process at points spread over the whole run, each followed by another change."""
@@ -28,6 +29,7 @@ def test_killed_at_any_point_the_next_run_ends_right(tmp_path: Path, kind: str) 
     assert ends_right_after_kills(start, kind, kills) == len(kills)
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(history=HISTORIES)

@@ -1,7 +1,6 @@
 """Dagster's UI on the demo's lake, in a real browser: the graph, one partition from the UI, an audience's numbers."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -11,17 +10,16 @@ from playwright.sync_api import Page, expect, sync_playwright
 from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("REQUIRE_ALL") != "1",
-    reason="no chromium here (Debian: apt-get install chromium)",
-)
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
 
+@pytest.mark.dagster
+@pytest.mark.browser
 def test_a_person_sees_the_graph_runs_a_partition_and_reads_an_audiences_numbers(demo_copy: Path) -> None:
+    assert CHROMIUM, "there is no chromium here (Debian: apt-get install chromium)"
     with DagsterProcess(demo_copy) as dagster, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": 1600, "height": 1000})

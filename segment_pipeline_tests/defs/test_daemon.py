@@ -3,9 +3,12 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 
 
+@pytest.mark.dagster
 def test_the_schedule_refreshes_the_newest_day_and_the_sensor_then_syncs_once(demo_copy: Path) -> None:
     shutil.rmtree(demo_copy / "dagster")
     with DagsterProcess(demo_copy, {"SEGMENT_PIPELINE_CRON": "* * * * *"}) as dagster:

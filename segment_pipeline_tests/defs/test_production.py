@@ -50,7 +50,8 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+@pytest.mark.dagster
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
 def test_runs_events_and_the_ledger_live_in_postgresql(
     demo_copy: Path, postgres: str, tmp_path: Path, engine: str
 ) -> None:

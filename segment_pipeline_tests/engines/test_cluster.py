@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
@@ -65,6 +66,8 @@ def emptied(home: Path, *names: str) -> None:
             session.replace(name, f"SELECT * FROM {name} WHERE FALSE", of_the_day(name))
 
 
+@pytest.mark.spark
+@pytest.mark.kills
 def test_a_day_on_a_cluster_is_the_same_when_a_worker_is_killed_in_the_middle(small_copy: Path, tmp_path: Path) -> None:
     (small_copy / "ledger.sqlite").unlink()
     emptied(small_copy, "audience_members")

@@ -188,6 +188,7 @@ def test_json(both_lake: Lake) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.spark
 def test_each_engine_of_a_process_has_its_own_settings(tmp_path: Path) -> None:
     for conf in (FEW_ROWS, MANY_STATEMENTS, FEW_ROWS):
         with Lake(str(tmp_path / "lake"), engine_of("spark", tmp_path, conf)).session() as session:

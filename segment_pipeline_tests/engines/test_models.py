@@ -37,6 +37,7 @@ from segment_pipeline_tests.engines.conftest import settings_of
 from segment_pipeline_tests.engines.named import named_by_tests
 
 PACKAGE = Path(segment_pipeline.__file__).parent
+pytestmark = pytest.mark.spark
 LAST = date(2017, 12, 31)
 
 

@@ -86,6 +86,7 @@ def bookkeeping(company: Company) -> list[tuple[Any, ...]]:
 
 
 # Two rows go (changed b, gone c), then two come (b, d).
+@pytest.mark.kills
 @pytest.mark.parametrize("stop", ["2", "4", "commit"])
 def test_a_publisher_killed_anywhere_leaves_the_day_before(
     company: Company, tmp_path: Path, url: str, stop: str
@@ -100,6 +101,7 @@ def test_a_publisher_killed_anywhere_leaves_the_day_before(
     assert (traits(company), bookkeeping(company)) == (NEW, [(TUESDAY, 3)])
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("stop", ["3", "commit"])
 def test_a_full_load_killed_anywhere_leaves_what_was_there(
     company: Company, tmp_path: Path, url: str, stop: str

@@ -17,6 +17,7 @@ import uvicorn
 
 from segment_pipeline.sandbox.app import create_app
 from segment_pipeline.sandbox.world.store import WorldWriter
+from segment_pipeline_tests.tiers import NO_SPECS
 
 Version = tuple[str, str, str, str, str, str, str, str | None, str | None]
 NOW = "2018-01-01T08:00:00+00:00"
@@ -93,10 +94,11 @@ def move_clock(client: Client, instant: str) -> None:
 
 
 def vendor_schema(name: str) -> Path:
-    """A vendor's schema file from the folder `shared/specs` beside the checkout; a test skips without it, CI may not."""
-    path = Path(__file__).parents[3] / "shared" / "specs" / name
+    """A vendor's schema, a file of the folder SEGMENT_PIPELINE_VENDOR_SPECS names; a test skips where it names none."""
+    folder = os.environ.get("SEGMENT_PIPELINE_VENDOR_SPECS")
+    if not folder:
+        pytest.skip(f"{NO_SPECS}: {name} is one")
+    path = Path(folder) / name
     if not path.exists():
-        if os.environ.get("REQUIRE_ALL") == "1":
-            pytest.fail(f"the vendor's schema {name} is not beside the checkout")
-        pytest.skip(f"the vendor's schema {name} is not beside the checkout")
+        pytest.fail(f"the vendor's schema {name} is not in {folder}")
     return path
