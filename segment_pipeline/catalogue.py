@@ -4,7 +4,6 @@ A company keeps its catalogue in its own repository and depends on this package;
 """
 
 import hashlib
-import importlib
 import keyword
 import re
 from collections import Counter
@@ -151,17 +150,3 @@ def _enabled(declared: dict[str, T], names: Sequence[str] | None, variable: str)
             f"SEGMENT_PIPELINE_{variable} names {', '.join(unknown)}, which the catalogue lacks; it has {', '.join(declared)}"
         )
     return {name: connector for name, connector in declared.items() if name in names}
-
-
-def load(reference: str) -> Catalogue:
-    """The catalogue a setting names as `module:name`. Raises ConfigError when there is none of that name."""
-    module, _, name = reference.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        raise ConfigError(
-            f"SEGMENT_PIPELINE_CATALOGUE is {reference}, which cannot be imported: set it like our_company.catalogue:OURS"
-        ) from None
-    if not isinstance(found, Catalogue):
-        raise ConfigError(f"SEGMENT_PIPELINE_CATALOGUE is {reference}, which is not a Catalogue")
-    return found

@@ -39,11 +39,12 @@ def _demo_home(given: Path | None) -> Path:
 @click.version_option(package_name="segment-pipeline")
 def cli(home: Path | None, traceback: bool) -> None:  # noqa: ARG001  read by `CommandLine`
     """Customer data from sources to audiences, scheduled by Dagster."""
-    from segment_pipeline.settings import adopt
+    from segment_pipeline.environment import adopt
 
     if home is not None:
         os.environ["SEGMENT_PIPELINE_HOME"] = str(home.absolute())
-    adopt(folder(Path(os.environ.get("SEGMENT_PIPELINE_HOME") or ".pipeline")))
+    adopt()
+    folder(Path(os.environ["SEGMENT_PIPELINE_HOME"]))
 
 
 @cli.command()
@@ -115,8 +116,8 @@ def validate(as_json: bool) -> None:
     """Check every declaration, the settings and the secrets of what is switched on; exit 1 naming each mistake."""
     from segment_pipeline import clock
 
-    clock.now()
     catalogue, settings = company()
+    clock.now()
     problems = catalogue.problems()
     checks = [source.check for source in catalogue.enabled_sources(settings).values()]
     checks += [

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from segment_pipeline.catalogue import Catalogue, load
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.company import company, settings_here
 from segment_pipeline.defs import audiences, automation, checks, ingest, people, publishing, resources, segments
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
@@ -20,12 +21,13 @@ def forked_steps(config: dict[str, int | None]) -> dict[str, object]:
     return config | {"start_method": {"forkserver": {}}}
 
 
-def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definitions:
-    """Assets, checks, jobs, schedule and sensors of one company.
+def build_definitions(catalogue: Catalogue, settings: Settings | None = None) -> dg.Definitions:
+    """Assets, checks, jobs, schedule and sensors of one company; `settings` None: as the environment and the company's files say.
 
     Raises ConfigError with every mistake in the catalogue, a rule's with its file and line: nothing loads on a wrong rule.
     """
     catalogue.validate()
+    settings = settings or settings_here()
     days = daily(settings)
     sources = catalogue.enabled_sources(settings)
     destinations = catalogue.enabled_destinations(settings)
@@ -56,5 +58,4 @@ def build_definitions(catalogue: Catalogue, settings: Settings) -> dg.Definition
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    settings = Settings.from_env()
-    return build_definitions(load(settings.catalogue), settings)
+    return build_definitions(*company())

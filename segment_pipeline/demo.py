@@ -34,7 +34,7 @@ from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.profiles.identity.quality import pair_quality
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world.build import build_world
-from segment_pipeline.settings import Settings, adopt
+from segment_pipeline.settings import PREFIX, Settings
 from segment_pipeline.starter.company import STARTER
 from segment_pipeline.terminal import Stages
 
@@ -54,6 +54,10 @@ SECRETS = {
     "META_AD_ACCOUNT": "1001",
     "KLAVIYO_API_KEY": "pk_sandbox",
 }
+COMPANYS_OWN = (
+    "LAKE", "RAW", "LEDGER", "SANDBOX", "FILES", "SOURCES", "DESTINATIONS", "BASE_CURRENCY", "COUNTRY",
+    "PUBLISH", "PUBLISH_SCHEMA", "PUBLISH_PERSONAL", "ALERT_URL",
+)  # fmt: skip
 VENDORS = ("square", "shopify", "amplitude", "meta", "klaviyo")
 
 
@@ -92,6 +96,9 @@ def prepare(home: Path, base_url: str, *, as_of: date, days: int) -> Settings:
     # The night after as_of: late enough that every source has its last hours, early enough that the day is fresh.
     now = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC) + timedelta(days=1, hours=8)
     values = {
+        # Whatever company this process was started in: the demo has nothing of it, its ledger and its tools least of all.
+        **{PREFIX + name: "" for name in COMPANYS_OWN},
+        "SEGMENT_PIPELINE_CATALOGUE": "segment_pipeline.starter.company:STARTER",
         "SEGMENT_PIPELINE_HOME": str(home),
         "SEGMENT_PIPELINE_TIMEZONE": TIMEZONE,
         "SEGMENT_PIPELINE_START": (as_of - timedelta(days=days - 1)).isoformat(),
@@ -102,9 +109,7 @@ def prepare(home: Path, base_url: str, *, as_of: date, days: int) -> Settings:
         **SECRETS,
     }
     (home / "settings.env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
-    for name in values:
-        os.environ.pop(name, None)
-    adopt(home)
+    os.environ.update(values)
     (home / "dagster").mkdir(exist_ok=True)
     shutil.copyfile(dagster_yaml(), home / "dagster" / "dagster.yaml")
     return Settings.from_env()
@@ -276,7 +281,8 @@ def serve_ui(home: Path, *, port: int) -> int:
             sys.executable, "-m", "dagster", "dev", "--module-name", "segment_pipeline.definitions",
             "--host", "127.0.0.1", "--port", str(port),
         ]  # fmt: skip
-        process = subprocess.Popen(command)  # noqa: S603  our own interpreter and module
+        # From the home, so that Dagster reads no `.env` of the folder it was started in.
+        process = subprocess.Popen(command, cwd=home)  # noqa: S603  our own interpreter and module
         try:
             return process.wait()
         except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -39,8 +39,8 @@ SETTINGS = (
     Setting("SEGMENT_PIPELINE_END", "", "last day of history; empty: open"),
     Setting(
         "SEGMENT_PIPELINE_CATALOGUE",
-        "segment_pipeline.starter.company:STARTER",
-        "the company's catalogue, as module:name",
+        "",
+        "the company's catalogue, as module:name; empty: `[tool.segment-pipeline] catalogue` of the nearest pyproject.toml",
     ),
     Setting("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination"),
     Setting("SEGMENT_PIPELINE_SOURCES", "", "sources switched on; empty: all the catalogue declares; `none`: none"),
@@ -86,7 +86,7 @@ class Settings:
     timezone: str
     base_currency: str
     country: str
-    catalogue: str
+    catalogue: str | None
     files: Path
     start: date
     end: date | None
@@ -123,7 +123,7 @@ class Settings:
             timezone=_zone(get("TIMEZONE")),
             base_currency=get("BASE_CURRENCY").upper(),
             country=get("COUNTRY").upper(),
-            catalogue=get("CATALOGUE"),
+            catalogue=get("CATALOGUE") or None,
             files=Path(get("FILES").replace("<home>", str(home))).expanduser().absolute(),
             start=_day("START", get("START")),
             end=_day("END", get("END")) if get("END") else None,
@@ -144,21 +144,6 @@ class Settings:
         if made.end is not None and made.end < made.start:
             raise ConfigError(f"{PREFIX}END is before {PREFIX}START: history would have no day")
         return made
-
-
-def adopt(home: Path, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take what `<home>/settings.env` says (lines `VARIABLE=value`) for variables the environment leaves open.
-
-    The demo writes such a file, so that every command works on its lake with nothing but the home named.
-    """
-    environ.setdefault(PREFIX + "HOME", str(home))
-    path = Path(environ[PREFIX + "HOME"]).expanduser() / "settings.env"
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, separator, value = line.partition("=")
-        if separator and not line.startswith("#"):
-            environ.setdefault(name.strip(), value.strip())
 
 
 def secret(given: str, variable: str, connector: str, kind: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from segment_pipeline import clock, settings as settings_module
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.settings import SETTINGS, Settings, adopt
+from segment_pipeline.settings import SETTINGS, Settings
 
 
 def test_defaults_place_everything_under_the_home(tmp_path: Path) -> None:
@@ -43,17 +43,6 @@ def test_what_cannot_be_read_is_named(variable: str, value: str) -> None:
 
 def test_none_switches_every_connector_off() -> None:
     assert Settings.from_env({"SEGMENT_PIPELINE_SOURCES": "none"}).sources == ()
-
-
-def test_the_homes_file_fills_what_the_environment_leaves_open(tmp_path: Path) -> None:
-    (tmp_path / "settings.env").write_text(
-        "# the demo's\nSQUARE_BASE_URL=http://127.0.0.1:1\nSEGMENT_PIPELINE_TIMEZONE=Europe/Berlin\n"
-    )
-    environ = {"SEGMENT_PIPELINE_TIMEZONE": "UTC"}
-    adopt(tmp_path, environ)
-    assert environ == {
-        "SEGMENT_PIPELINE_TIMEZONE": "UTC", "SEGMENT_PIPELINE_HOME": str(tmp_path), "SQUARE_BASE_URL": "http://127.0.0.1:1",
-    }  # fmt: skip
 
 
 def test_every_setting_is_read() -> None:

@@ -16,12 +16,10 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 def company() -> tuple["Catalogue", "Settings"]:
-    """The catalogue and settings of the environment; raises ConfigError when they cannot be read."""
-    from segment_pipeline.catalogue import load
-    from segment_pipeline.settings import Settings
+    """The catalogue and settings as `segment_pipeline.company` finds them, which a command imports when it runs."""
+    from segment_pipeline.company import company as found
 
-    settings = Settings.from_env()
-    return load(settings.catalogue), settings
+    return found()
 
 
 def folder(home: Path) -> Path:

@@ -4,16 +4,18 @@ Prints a line of JSON when each stage begins, with Spark's executors as they are
 """
 
 import json
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.sync import plan_only
+from segment_pipeline.company import settings_here
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles import build
 from segment_pipeline.segments.memberships import build_memberships
-from segment_pipeline.settings import Settings, adopt
+from segment_pipeline.settings import Settings
 from segment_pipeline.starter.company import STARTER
 
 NUMBERS = ("candidates", "eligible", "desired", "unchanged", "added", "updated", "removed")
@@ -40,8 +42,8 @@ def executors() -> dict[str, dict[str, int]]:
 
 
 def main(home: Path) -> None:
-    adopt(home)
-    settings = Settings.from_env()
+    os.environ["SEGMENT_PIPELINE_HOME"] = str(home)
+    settings = settings_here()
     lake, day = Lake.open(settings), settings.end
     assert day is not None
 
