@@ -3,6 +3,7 @@
 import importlib
 import sys
 import traceback
+from pathlib import Path
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.environment import adopt, company_folder
@@ -52,7 +53,7 @@ def load(reference: str | None) -> Catalogue:
     except Exception as error:
         *_, last = traceback.extract_tb(error.__traceback__)
         raise ConfigError(
-            f"the catalogue {reference} cannot be loaded: {type(error).__name__} at {last.filename}:{last.lineno}: {error}"
+            f"the catalogue {reference} cannot be loaded: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error}"
         ) from error
     if not isinstance(found, Catalogue):
         raise ConfigError(f"SEGMENT_PIPELINE_CATALOGUE is {reference}, which is not a Catalogue")
