@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Any
 
+import pytest
+
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline_tests.profiles.literal_rows import consent, customer, event, jan, loyalty, order
 from segment_pipeline_tests.profiles.snapshots import Put, build, rows
@@ -62,6 +64,53 @@ def test_an_address_is_never_put_together_from_two_accounts(lake: Lake, put: Put
     build(lake)
     (found,) = rows(lake, "profiles")
     assert (found["street"], found["city"], found["postcode"]) == (None, "Columbus", None)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "expected"),
+    [
+        pytest.param([{"country": "US"}], (None, None, None, "US"), id="country alone, as tills and web shops hold it"),
+        pytest.param([{"region": "OH"}], (None, "OH", None, None), id="region alone"),
+        pytest.param(
+            [{"country": "US", "region": "OH"}, {"city": "Dayton", "postcode": "45402"}],
+            ("Dayton", None, "45402", "US"),
+            id="the country of an address that has none",
+        ),
+        pytest.param(
+            [{"country": "DE", "city": "Berlin"}, {"city": "Dayton", "postcode": "45402"}],
+            ("Dayton", None, "45402", None),
+            id="not the country of another address",
+        ),
+        pytest.param(
+            [{"city": "Dayton", "country": "US"}, {"country": "DE"}],
+            ("Dayton", None, None, "US"),
+            id="a country alone does not hide an address",
+        ),
+    ],
+)
+def test_each_part_of_an_address_counts(
+    lake: Lake, put: Put, accounts: list[dict[str, str]], expected: tuple[str | None, ...]
+) -> None:
+    """What is known of where a person lives is kept, however little; accounts are given oldest first."""
+    put(
+        "customers",
+        [
+            customer(source, "C", jan(1 + n), **parts, **MAIL)
+            for n, (source, parts) in enumerate(zip(("square", "shopify"), accounts, strict=False))
+        ],
+    )
+    build(lake)
+    (found,) = rows(lake, "profiles")
+    assert tuple(found[part] for part in ("city", "region", "postcode", "country")) == expected
+
+
+def test_a_given_name_alone_is_kept_and_a_full_name_comes_before_it(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "T1", jan(2), first_name="Ann", **MAIL)])
+    build(lake)
+    assert [(r["first_name"], r["last_name"]) for r in rows(lake, "profiles")] == [("Ann", None)]
+    put("customers", [customer("shopify", "S1", jan(1), first_name="Anna", last_name="Lee", **MAIL)])
+    build(lake)
+    assert [(r["first_name"], r["last_name"]) for r in rows(lake, "profiles")] == [("Anna", "Lee")]
 
 
 def test_a_consented_address_comes_before_a_newer_one_and_a_denied_one_last(lake: Lake, put: Put) -> None:

@@ -2,7 +2,9 @@
 
 Survivorship, in this order. Accounts alive at their source come before deleted ones; then the sources in the company's
 order of trust (`IdentityRules.trust`); then customers before loyalty accounts; then the newest version. A field is the
-first known value in that order; given and family name, and the parts of an address, are taken from one account together.
+first known value in that order; given and family name, and the parts of an address, are taken from one account together,
+however few of them it knows. Of two accounts the one with a family name, or with a street, city or postcode, comes first;
+the country of an address that has none is that of an account which knows of no other address.
 The e-mail and the phone are the first by: consent granted, unknown, denied; held by an account, in the order above; newest
 seen. Blocked and over-shared ones are never chosen.
 """

@@ -1,14 +1,24 @@
 -- One row per person with an account: each field from the most trusted account that knows it; name and address as units.
+-- An account that knows no more of a place than its region or country is no other address: where there is no address it stands
+-- for one, and its country stands in for that of an address without one.
 SELECT
     g.person_no,
-    n.first_name, n.last_name, d.street, d.city, d.region, d.postcode, d.country,
+    n.first_name, n.last_name, d.street, d.city,
+    CASE WHEN g.address_of IS NULL THEN w.region ELSE d.region END AS region,
+    d.postcode, coalesce(d.country, w.country) AS country,
     g.birth_date, g.birth_day, g.gender, g.loyalty_id, g.loyalty_balance,
     g.age_band, g.income_band, g.household_type, g.children, g.occupation
 FROM (
     SELECT
         p.person_no,
-        arg_min(p.record_no, p.place) FILTER (WHERE trim(a.last_name) <> '') AS name_of,
+        coalesce(
+            arg_min(p.record_no, p.place) FILTER (WHERE trim(a.last_name) <> ''),
+            arg_min(p.record_no, p.place) FILTER (WHERE trim(a.first_name) <> '')
+        ) AS name_of,
         arg_min(p.record_no, p.place) FILTER (WHERE coalesce(a.street, a.city, a.postcode) IS NOT NULL) AS address_of,
+        arg_min(p.record_no, p.place) FILTER (
+            WHERE coalesce(a.street, a.city, a.postcode) IS NULL AND coalesce(a.country, a.region) IS NOT NULL
+        ) AS whereabouts_of,
         arg_min(a.birth_date, p.place) FILTER (WHERE a.birth_date IS NOT NULL) AS birth_date,
         arg_min(a.birth_day, p.place) FILTER (WHERE a.birth_day IS NOT NULL) AS birth_day,
         arg_min(a.gender, p.place) FILTER (WHERE a.gender IS NOT NULL) AS gender,
@@ -22,7 +32,7 @@ FROM (
     FROM person_accounts AS p
     JOIN (
         SELECT
-            record_no, last_name, street, city, postcode, birth_date, gender, loyalty_id, loyalty_balance, gone,
+            record_no, first_name, last_name, street, city, region, postcode, country, birth_date, gender, loyalty_id, loyalty_balance, gone,
             coalesce(birth_day, strftime(birth_date, '%m-%d')) AS birth_day,
             json_extract_string(attributes, '$.age_band') AS age_band,
             json_extract_string(attributes, '$.income_band') AS income_band,
@@ -35,3 +45,4 @@ FROM (
 ) AS g
 LEFT JOIN accounts AS n ON n.record_no = g.name_of
 LEFT JOIN accounts AS d ON d.record_no = g.address_of
+LEFT JOIN accounts AS w ON w.record_no = g.whereabouts_of
