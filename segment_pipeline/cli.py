@@ -143,9 +143,9 @@ def validate(as_json: bool) -> None:
 @with_json
 def traits(as_json: bool) -> None:
     """Every trait with its exact definition."""
-    from segment_pipeline.profiles.traits.core import TRAITS
+    from segment_pipeline.lake.core_traits import CORE
 
-    rows = [{"trait": t.name, "type": t.type, "definition": t.definition} for t in TRAITS]
+    rows = [{"trait": t.name, "type": t.type, "definition": t.definition, "null": t.null} for t in CORE.traits]
     show(rows, as_json=as_json, title="Traits")
 
 

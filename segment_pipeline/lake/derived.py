@@ -3,7 +3,9 @@
 `as_of` = D means what the sources, as far as we hold them, say about the world up to the end of company day D.
 """
 
+from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.tables import Column as C, Table
+from segment_pipeline.traits import TraitSet
 
 AS_OF = C("as_of", "DATE", "end of this company day", nullable=False)
 PROFILE = C("profile_id", "VARCHAR", "person: 32 hex digits, a pure function of the anchor record", nullable=False)
@@ -14,6 +16,27 @@ HASH = C(
     "digest of the segment's rule, of what it refers to, and of the compiler's version",
     nullable=False,
 )
+
+
+def trait_table(traits: TraitSet) -> Table:
+    """The table of a set of traits: of the core ones, or of a company's own."""
+    made_by = C(
+        "definition_hash", "VARCHAR", "digest of the set as it was declared when this was computed", nullable=False
+    )
+    return Table(
+        traits.table,
+        f"one row per person and as_of; definitions: {'lake/core_traits.py' if traits.is_core else 'the catalogue'} and `segment-pipeline traits`",
+        (
+            AS_OF,
+            PROFILE,
+            *(C(trait.name, trait.type, trait.description) for trait in traits.traits),
+            *(() if traits.is_core else (made_by,)),
+        ),
+        key=("as_of", "profile_id"),
+        partition_by=("as_of",),
+        retention="snapshots",
+    )
+
 
 TABLES = (
     Table(
@@ -107,77 +130,7 @@ TABLES = (
         key=("profile_id", "identifier_type", "identifier"),
         retention="newest",
     ),
-    Table(
-        "traits",
-        "one row per person and as_of; definitions: profiles/traits.py and `segment-pipeline traits`",
-        (
-            AS_OF,
-            PROFILE,
-            C("orders_total", "BIGINT", "sales to date"),
-            C("orders_90d", "BIGINT", "sales in the 90 days to as_of"),
-            C("orders_365d", "BIGINT", "sales in the 365 days to as_of"),
-            C("spend_total", "MONEY", "net revenue to date, refunds to date off, base currency"),
-            C("spend_90d", "MONEY", "the same of 90 days"),
-            C("spend_365d", "MONEY", "the same of 365 days"),
-            C("aov_365d", "MONEY", "spend_365d / orders_365d; NULL: no orders"),
-            C("first_order_on", "DATE", "day of the first sale"),
-            C("last_order_on", "DATE", "day of the last sale"),
-            C("days_since_last_order", "INTEGER", "as_of - last_order_on; NULL: no order"),
-            C("spend_percentile", "DOUBLE", "cume_dist of spend_365d among buyers of the last 365 days; NULL: not one"),
-            C("value_tier", "VARCHAR", "top, mid, low by spend_percentile; none without a purchase in 365 days"),
-            C("value_tier_lifetime", "VARCHAR", "the same over spend_total; none without a purchase"),
-            C("rfm_r", "INTEGER", "recency score 1-5 among buyers; NULL: not one"),
-            C("rfm_f", "INTEGER", "frequency score 1-5"),
-            C("rfm_m", "INTEGER", "monetary score 1-5"),
-            C("lifecycle_stage", "VARCHAR", "prospect, new, active, at_risk, churned"),
-            C("loyalty_stage", "VARCHAR", "regular, loyal, vip"),
-            C("activity_stage", "VARCHAR", "power, active, inactive, dormant by visits; NULL: no event source landed"),
-            C("top_department", "VARCHAR", "department with the largest share of spend in 365 days"),
-            C("departments_365d", "BIGINT", "departments bought from in 365 days"),
-            C("markdown_share", "DOUBLE", "share of spend in 365 days on marked-down lines; NULL: no spend"),
-            C(
-                "new_arrival_share",
-                "DOUBLE",
-                "share of lines in 365 days bought within 30 days of launch; NULL: no line of known launch",
-            ),
-            C(
-                "late_night_share",
-                "DOUBLE",
-                "share of sales in 365 days between 22:00 and 04:00 local time; NULL: none with a local time",
-            ),
-            C("prepaid_loaded_7d", "MONEY", "prepaid balance loaded in 7 days"),
-            C("last_seen_on", "DATE", "day of the last event"),
-            C("visits_7d", "BIGINT", "visit events in 7 days; NULL: no event source landed"),
-            C("visits_30d", "BIGINT", "visit events in 30 days"),
-            C("sessions_30d", "BIGINT", "sessions in 30 days"),
-            C("email_clicks_90d", "BIGINT", "clicked messages in 90 days"),
-            C("responded_campaigns", "VARCHAR[]", "names of campaigns responded to, sorted"),
-            C("age", "INTEGER", "years at as_of; NULL: birth date unknown"),
-            C("age_band", "VARCHAR", "declared band, or the band of `age`"),
-            C("gender", "VARCHAR", "female, male, other"),
-            C("income_band", "VARCHAR", "declared"),
-            C("household_type", "VARCHAR", "declared household composition"),
-            C("children", "VARCHAR", "declared number of children"),
-            C("occupation", "VARCHAR", "declared"),
-            C("birth_day", "VARCHAR", "MM-DD"),
-            C("city", "VARCHAR", "city at as_of"),
-            C("region", "VARCHAR", "state or province at as_of"),
-            C("postcode", "VARCHAR", "postcode at as_of"),
-            C("country", "VARCHAR", "country at as_of"),
-            C("lat", "DOUBLE", "latitude of the store most used in 365 days; NULL: none"),
-            C("lon", "DOUBLE", "longitude of that store"),
-            C("loyalty_balance", "BIGINT", "points; NULL: not a member"),
-            C("preferred_department", "VARCHAR", "declared in a survey; NULL: never asked"),
-            C("interests", "VARCHAR[]", "declared interests, sorted"),
-            C("email_reachable", "BOOLEAN", "has an e-mail and consent for it at as_of"),
-            C("sms_reachable", "BOOLEAN", "has a phone and consent for it at as_of"),
-            C("ads_reachable", "BOOLEAN", "has an e-mail or phone and consent for ads at as_of"),
-            C("sources", "VARCHAR[]", "sources that know the person"),
-        ),
-        key=("as_of", "profile_id"),
-        partition_by=("as_of",),
-        retention="snapshots",
-    ),
+    trait_table(CORE),
     Table(
         "trait_shares",
         "one row per person, as_of, dimension and value: shares of spend in the 365 days to as_of, and of all time",

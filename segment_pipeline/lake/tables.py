@@ -104,14 +104,34 @@ def _registry() -> dict[str, Table]:
     return tables
 
 
+# Tables of a company's own, which its catalogue declares when it is loaded.
+_OWN: dict[str, Table] = {}
+
+
+def declare(own: Table) -> Table:
+    """Make a company's own table known to this process, in the place of one it declared before by that name.
+
+    Raises ConfigError for the name of one of ours.
+    """
+    if own.name in _registry():
+        raise ConfigError(f"table {own.name} is one of ours: choose another name")
+    _OWN[own.name] = own
+    return own
+
+
+def is_own(name: str) -> bool:
+    """Whether a table was made known by `declare`."""
+    return name in _OWN
+
+
 def all_tables() -> Iterable[Table]:
-    """Every table of the lake, facts first."""
-    return _registry().values()
+    """Every table of the lake, facts first and a company's own last."""
+    return (*_registry().values(), *_OWN.values())
 
 
 def table(name: str) -> Table:
     """The declaration of one table; raises ConfigError for a name nobody declared."""
     try:
-        return _registry()[name]
+        return _registry().get(name) or _OWN[name]
     except KeyError:
         raise ConfigError(f"there is no table {name}: `segment-pipeline tables` lists them") from None

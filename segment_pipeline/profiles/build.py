@@ -9,7 +9,9 @@ from segment_pipeline.profiles.facts.runs import days_of
 from segment_pipeline.profiles.identity.resolution import IdentityReport, build_identities
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits.compute import TraitsReport, build_traits
+from segment_pipeline.profiles.traits.own import OwnTraitsReport, build_own_traits
 from segment_pipeline.settings import Settings, memory_bytes
+from segment_pipeline.traits import TraitSet
 
 
 def identities(lake: Lake, as_of: date, settings: Settings, rules: IdentityRules | None = None) -> IdentityReport:
@@ -50,3 +52,12 @@ def traits_of(
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
             yield build_traits(lake, AsOf(day, settings.timezone), rules, identity_rules=identity_rules, run=run)
+
+
+def own_traits_of(
+    lake: Lake, days: Sequence[date], settings: Settings, traits: TraitSet, rules: IdentityRules | None = None
+) -> Iterator[OwnTraitsReport]:
+    """One set of a company's own traits of several days in turn; the days' core traits must be there."""
+    with days_of(lake, several=len(days) > 1) as run:
+        for day in days:
+            yield build_own_traits(lake, AsOf(day, settings.timezone), traits, rules=rules, run=run)

@@ -89,7 +89,7 @@ def test_an_address_is_never_put_together_from_two_accounts(lake: Lake, put: Put
     ],
 )
 def test_each_part_of_an_address_counts(
-    lake: Lake, put: Put, accounts: list[dict[str, str]], expected: tuple[str | None, ...]
+    lake: Lake, put: Put, accounts: list[dict[str, Any]], expected: tuple[str | None, ...]
 ) -> None:
     """What is known of where a person lives is kept, however little; accounts are given oldest first."""
     put(

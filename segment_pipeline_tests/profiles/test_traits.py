@@ -6,10 +6,10 @@ import pytest
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ContractError
+from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles.traits.compute import build_traits
-from segment_pipeline.profiles.traits.core import TRAITS
 from segment_pipeline_tests.profiles.literal_rows import consent, customer, event, jan, message, order
 from segment_pipeline_tests.profiles.snapshots import Put, build
 from segment_pipeline_tests.profiles.trait_rows import DAY, money, read, traits
@@ -265,5 +265,5 @@ def test_traits_need_the_identities_of_their_day_and_come_out_the_same_again(lak
 
 def test_every_trait_column_is_defined_in_words() -> None:
     columns = [c.name for c in table("traits").columns if c.name not in ("as_of", "profile_id")]
-    assert [t.name for t in TRAITS] == columns
-    assert all(t.definition for t in TRAITS)
+    assert [t.name for t in CORE.traits] == columns
+    assert all(t.definition for t in CORE.traits)

@@ -22,6 +22,7 @@ from segment_pipeline.profiles.facts.landed import landed
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
+from segment_pipeline.profiles.traits.own import clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def build_traits(
         known = landed(session, ("orders", "events", "messages"), as_of)
         flags = {f"{name}_landed": is_known for name, is_known in known.items()}
         inputs = session.inputs
+        clear(session, as_of.day)
         query = statement("profiles/traits", "traits")
         written = session.replace("traits", query, {"as_of": [as_of.day]}, **_wanted("traits", values | flags))
         buyers = int(session.value("SELECT count(*) FROM buyers"))

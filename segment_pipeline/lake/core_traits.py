@@ -1,0 +1,181 @@
+"""Every core trait, described once: what the table `traits`, the commands and the docs say of it derives from here.
+
+A trait is about the world at the end of as_of. Windows are company days: `365 days` are as_of and the 364 before it.
+0 is known (the source landed and says nothing), NULL is unknown. Money is net of discounts, without tax and shipping, in
+the base currency, with refunds made by as_of off the order they belong to; amounts without a currency rate are left out.
+"""
+
+from typing import Final
+
+from segment_pipeline.traits import Trait, TraitSet
+
+_RFM: Final = "Hughes, Strategic Database Marketing (quintiles), with equal values in one bin"
+_NO_ORDERS: Final = "the orders of the day have not landed"
+_NO_EVENTS: Final = "the events of the day have not landed"
+_NO_MESSAGES: Final = "the messages of the day have not landed"
+
+CORE: Final = TraitSet(
+    "core",
+    (
+        Trait(
+            "orders_total",
+            "BIGINT",
+            "completed sales to date; not returns, exchanges, test or cancelled orders, nor loads of prepaid balance alone",
+            null=_NO_ORDERS,
+        ),
+        Trait("orders_90d", "BIGINT", "completed sales in 90 days", null=_NO_ORDERS),
+        Trait("orders_365d", "BIGINT", "completed sales in 365 days", null=_NO_ORDERS),
+        Trait(
+            "spend_total",
+            "MONEY",
+            "revenue to date: net of sales and of goods sold in exchanges, minus refunds and returns made by as_of",
+            null=_NO_ORDERS,
+        ),
+        Trait(
+            "spend_90d",
+            "MONEY",
+            "revenue of the orders of 90 days, refunds by as_of off; an unlinked return counts on its own day",
+            null=_NO_ORDERS,
+        ),
+        Trait("spend_365d", "MONEY", "the same of 365 days", null=_NO_ORDERS),
+        Trait("aov_365d", "MONEY", "spend_365d / orders_365d", null=f"no order in 365 days, or {_NO_ORDERS}"),
+        Trait("first_order_on", "DATE", "company day of the first completed sale", null=f"no order, or {_NO_ORDERS}"),
+        Trait("last_order_on", "DATE", "company day of the last completed sale", null=f"no order, or {_NO_ORDERS}"),
+        Trait("days_since_last_order", "INTEGER", "as_of - last_order_on", null=f"no order, or {_NO_ORDERS}"),
+        Trait(
+            "spend_percentile",
+            "DOUBLE",
+            "cume_dist of spend_365d among people with an order in 365 days",
+            null=f"no order in 365 days, or {_NO_ORDERS}",
+            formula="SQL:2003 CUME_DIST",
+        ),
+        Trait(
+            "value_tier",
+            "VARCHAR",
+            "by spend_percentile: top >= 0.9, mid >= 0.5, low; none without an order in 365 days",
+            null=_NO_ORDERS,
+        ),
+        Trait(
+            "value_tier_lifetime",
+            "VARCHAR",
+            "the same over spend_total among people with any order; none without an order",
+            null=_NO_ORDERS,
+        ),
+        Trait(
+            "rfm_r",
+            "INTEGER",
+            "ceil(5 x cume_dist of last_order_on) among people with an order in 365 days; 5 is the most recent",
+            null=f"no order in 365 days, or {_NO_ORDERS}",
+            formula=_RFM,
+        ),
+        Trait(
+            "rfm_f",
+            "INTEGER",
+            "ceil(5 x cume_dist of orders_365d) among the same",
+            null=f"no order in 365 days, or {_NO_ORDERS}",
+            formula=_RFM,
+        ),
+        Trait(
+            "rfm_m",
+            "INTEGER",
+            "ceil(5 x cume_dist of spend_365d) among the same",
+            null=f"no order in 365 days, or {_NO_ORDERS}",
+            formula=_RFM,
+        ),
+        Trait(
+            "lifecycle_stage",
+            "VARCHAR",
+            "prospect: no order; new: first order <= 30 days ago; else by the last order: active <= 90, at_risk <= 180, churned",
+            null=_NO_ORDERS,
+        ),
+        Trait(
+            "loyalty_stage",
+            "VARCHAR",
+            "loyal: 6 or more orders in 365 days and the last <= 90 days ago; vip: loyal and value_tier top; else regular",
+            null=f"no order, or {_NO_ORDERS}",
+        ),
+        Trait(
+            "activity_stage",
+            "VARCHAR",
+            "power: 8 or more visits in 30 days; active: 1 or more; inactive: last visit <= 90 days ago; dormant: later or never",
+            null=_NO_EVENTS,
+        ),
+        Trait(
+            "top_department",
+            "VARCHAR",
+            "department with the largest spend in 365 days, ties to the first name",
+            null=f"no spend in 365 days, or {_NO_ORDERS}",
+        ),
+        Trait("departments_365d", "BIGINT", "departments bought from in 365 days", null=_NO_ORDERS),
+        Trait(
+            "markdown_share",
+            "DOUBLE",
+            "share of the spend on sold lines of 365 days, refunds off, that was on marked-down lines",
+            null=f"no spend on sold lines of 365 days, or {_NO_ORDERS}",
+        ),
+        Trait(
+            "new_arrival_share",
+            "DOUBLE",
+            "share of sold lines of 365 days of known launch that were bought <= 30 days after it",
+            null=f"no line of known launch in 365 days, or {_NO_ORDERS}",
+        ),
+        Trait(
+            "late_night_share",
+            "DOUBLE",
+            "share of sales of 365 days with a local time that were made from 22:00 to before 04:00 local time",
+            null=f"no sale with a local time in 365 days, or {_NO_ORDERS}",
+        ),
+        Trait("prepaid_loaded_7d", "MONEY", "prepaid balance loaded in 7 days", null=_NO_ORDERS),
+        Trait("last_seen_on", "DATE", "company day of the last event of any kind", null=f"no event, or {_NO_EVENTS}"),
+        Trait("visits_7d", "BIGINT", "visit events in 7 days", null=_NO_EVENTS),
+        Trait("visits_30d", "BIGINT", "visit events in 30 days", null=_NO_EVENTS),
+        Trait("sessions_30d", "BIGINT", "sessions with an event in 30 days", null=_NO_EVENTS),
+        Trait("email_clicks_90d", "BIGINT", "clicked e-mails in 90 days, each click once", null=_NO_MESSAGES),
+        Trait(
+            "responded_campaigns",
+            "VARCHAR[]",
+            "names of the campaigns ever responded to, sorted, each once",
+            null=_NO_MESSAGES,
+        ),
+        Trait(
+            "age",
+            "INTEGER",
+            "completed years at as_of; born on 29 February, a year is complete on 1 March in common years",
+            null="the date of birth is not known",
+        ),
+        Trait(
+            "age_band",
+            "VARCHAR",
+            "declared band, else the band of age: under 19, 19-24, 25-34, 35-44, 45-54, 55-64, 65+",
+            null="neither declared nor is the age known",
+        ),
+        Trait("gender", "VARCHAR", "female, male or other, of the golden record at as_of", null="not known"),
+        Trait("income_band", "VARCHAR", "declared, of the golden record", null="not declared"),
+        Trait("household_type", "VARCHAR", "declared, of the golden record", null="not declared"),
+        Trait("children", "VARCHAR", "declared, of the golden record", null="not declared"),
+        Trait("occupation", "VARCHAR", "declared, of the golden record", null="not declared"),
+        Trait("birth_day", "VARCHAR", "MM-DD; known also where the year is not", null="not known"),
+        Trait("city", "VARCHAR", "of the address at as_of", null="not known"),
+        Trait("region", "VARCHAR", "of the address at as_of", null="not known"),
+        Trait("postcode", "VARCHAR", "of the address at as_of", null="not known"),
+        Trait("country", "VARCHAR", "of the address at as_of", null="not known"),
+        Trait(
+            "lat",
+            "DOUBLE",
+            "latitude of the store with most sales in 365 days, ties to the first key",
+            null="no sale in a store of known place in 365 days",
+        ),
+        Trait("lon", "DOUBLE", "longitude of that store", null="no sale in a store of known place in 365 days"),
+        Trait("loyalty_balance", "BIGINT", "points over the person's living loyalty accounts", null="not a member"),
+        Trait("preferred_department", "VARCHAR", "newest declared answer", null="never answered"),
+        Trait("interests", "VARCHAR[]", "declared interests, sorted, each once", null="never answered"),
+        Trait(
+            "email_reachable",
+            "BOOLEAN",
+            "has a usable, unsuppressed e-mail whose newest e-mail consent is a grant and no newer denial names the customer",
+        ),
+        Trait("sms_reachable", "BOOLEAN", "the same for a phone and SMS"),
+        Trait("ads_reachable", "BOOLEAN", "the same for an e-mail or phone and ads"),
+        Trait("sources", "VARCHAR[]", "sources that know the person, sorted"),
+    ),
+)

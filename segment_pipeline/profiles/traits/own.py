@@ -1,0 +1,193 @@
+"""A company's own traits of one day: computed set by set from the day's core traits and the documented views.
+
+Everything a set says is computed and checked before its table is touched, so that a mistake leaves no row of the day behind.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from segment_pipeline.days import AsOf
+from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.lake import storage
+from segment_pipeline.lake.derived import trait_table
+from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.tables import Column, Table, all_tables, is_own
+from segment_pipeline.profiles.facts.runs import Run, session_of
+from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.traits.frames import called, frame_of
+from segment_pipeline.profiles.traits.queries import query_of
+from segment_pipeline.profiles.traits.views import define_views
+from segment_pipeline.traits import Trait, TraitSet
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTraitsReport:
+    """Counts of one as_of. `known`: people of whom each trait is known."""
+
+    as_of: date
+    traits: str
+    profiles: int
+    known: Mapping[str, int]
+
+
+def build_own_traits(
+    lake: Lake, as_of: AsOf, traits: TraitSet, *, rules: IdentityRules | None = None, run: Run | None = None
+) -> OwnTraitsReport:
+    """Compute one set of own traits for the people of the day's core traits, and replace the set's snapshot of the day.
+
+    `run`: of whose days this is one. Raises ContractError when the day has no core traits, and ConfigError, which names the
+    trait with its file and line, for what the set says wrongly; nothing is replaced then.
+    """
+    _check_columns(lake, traits)
+    queries = {trait.name: query_of(trait) for trait in traits.traits if trait.function is None}
+    views = {"profiles"}.union(*(query.views for query in queries.values()))
+    with session_of(lake, run) as session:
+        define_views(session, as_of, views, rules or IdentityRules())
+        people = int(session.value("SELECT count(*) FROM trait_profiles"))
+        if not people:
+            raise ContractError(f"there are no traits as of {as_of.day}: materialise them for that day first")
+        frame = None
+        for number, trait in enumerate(traits.traits):
+            if trait.function is not None:
+                frame = frame_of(session.table("SELECT * FROM trait_profiles")) if frame is None else frame
+                session.register(f"trait_value_{number}", called(trait, frame))
+                continue
+            query = Statement(f"{trait.place}: the query of trait {trait.name}", queries[trait.name].sql(as_of))
+            _define_value(session, number, trait, query)
+        written = session.replace(traits.table, _joined(traits, as_of), {"as_of": [as_of.day]})
+        session.scan(traits.table, partitions={"as_of": [as_of.day]}, alias="own_written")
+        counts = ", ".join(f"count({quote(trait.name)}) AS {quote(trait.name)}" for trait in traits.traits)
+        known = session.rows(f"SELECT {counts} FROM own_written")[0]
+    return OwnTraitsReport(as_of.day, traits.name, written.rows, known)
+
+
+def _define_value(session: Session, number: int, trait: Trait, query: Statement) -> None:
+    """Make trait_value_<number> a table of profile_id and value, and hold it to one typed value for a person of the day."""
+    name, said = f"trait_value_{number}", f"trait_said_{number}"
+    try:
+        session.define(said, query, materialize=True)
+    except ContractError as error:
+        raise ConfigError(str(error).replace(f" as {said}", "")) from None
+    profile, value = session.table(f"SELECT * FROM {said} LIMIT 0").schema.names
+    session.define(name, f"SELECT {quote(profile)} AS profile_id, {quote(value)} AS value FROM {said}")
+    column = Column("value", trait.type, trait.definition)
+    try:
+        storage.check_schema(
+            session.table(f"SELECT value FROM {name} LIMIT 0").schema, Table(name, "", (column,), key=("value",))
+        )
+    except ContractError:
+        got = session.table(f"SELECT value FROM {name} LIMIT 0").schema.field("value").type
+        raise ConfigError(
+            f"{trait.place}: trait {trait.name} is {trait.type} and its query gives {got}: write CAST(… AS {column.sql})"
+        ) from None
+    nan = (
+        f"count(*) FILTER (WHERE isnan({name}.value) OR NOT isfinite({name}.value))" if trait.type == "DOUBLE" else "0"
+    )
+    found = session.rows(
+        f"SELECT count(*) AS rows, count(DISTINCT {name}.profile_id) AS people, count(p.profile_id) AS known, {nan} AS nan"
+        f" FROM {name} LEFT JOIN trait_profiles AS p ON p.profile_id = {name}.profile_id"
+    )[0]
+    wrong = (
+        "has more rows than one for a person: group by profile_id"
+        if found["people"] < found["known"]
+        else "has rows of somebody who is no person of the day: take profile_id from a documented view"
+        if found["known"] < found["rows"]
+        else "gives NaN or an infinite number, which are no values: write nullif(…, 0) under a division"
+        if found["nan"]
+        else ""
+    )
+    if wrong:
+        raise ConfigError(f"{trait.place}: the query of trait {trait.name} {wrong}")
+
+
+def _joined(traits: TraitSet, as_of: AsOf) -> str:
+    values = "".join(f", v{n}.value AS {quote(trait.name)}" for n, trait in enumerate(traits.traits))
+    joins = "".join(
+        f" LEFT JOIN trait_value_{n} AS v{n} ON v{n}.profile_id = p.profile_id" for n in range(len(traits.traits))
+    )
+    return (
+        f"SELECT {literal(as_of.day)} AS as_of, p.profile_id{values}, {literal(traits.digest)} AS definition_hash"
+        f" FROM trait_profiles AS p{joins}"
+    )
+
+
+def _check_columns(lake: Lake, traits: TraitSet) -> None:
+    """A trait that is dropped or gets another type would leave days of both in one table."""
+    declared = trait_table(traits)
+    with lake.opened.newest(traits.table) as delta:
+        if delta is None:
+            return
+        held = pa.schema(delta.schema())
+        try:
+            storage.check_types(delta, declared)
+        except ContractError:
+            other = True
+        else:
+            other = False
+    if gone := sorted(set(held.names) - set(declared.names)) or other:
+        what = f"{', '.join(gone)}, which the set no longer declares" if isinstance(gone, list) else "other types"
+        raise ConfigError(
+            f"table {traits.table} holds days with {what}: give the set {traits.name} another name, or take the table's folder "
+            "out of the lake and backfill the set"
+        )
+
+
+def clear(session: Session, day: date) -> None:
+    """Take a day's own traits out, because the core traits they were made beside are about to be replaced."""
+    for name in [table.name for table in all_tables() if is_own(table.name) and table.name.startswith("traits_")]:
+        session.scan(name, partitions={"as_of": [day]})
+        if session.value(f"SELECT count(*) FROM {quote(name)}"):
+            session.replace(name, f"SELECT * FROM {quote(name)} WHERE FALSE", {"as_of": [day]})
+
+
+def trait_types(sets: Sequence[TraitSet]) -> dict[str, str]:
+    """The lake's types of the traits of these sets, by name."""
+    return {name: kind for one in sets for name, kind in one.types.items()}
+
+
+def read_by(names: Collection[str], sets: Sequence[TraitSet]) -> list[TraitSet]:
+    """Those of a company's sets that have one of these traits."""
+    return [one for one in sets if not one.types.keys().isdisjoint(names)]
+
+
+def unready(session: Session, day: date, sets: Sequence[TraitSet]) -> dict[str, str]:
+    """Why a set's traits of a day cannot be read, by the set's name: nobody computed them, or from something else."""
+    found = {}
+    people = None
+    for one in sets:
+        session.scan(one.table, partitions={"as_of": [day]}, alias="own_traits")
+        if people is None:
+            session.scan("traits", partitions={"as_of": [day]}, alias="core_traits")
+            people = session.value("SELECT count(*) FROM core_traits")
+        held = session.rows(
+            "SELECT count(*) AS people, count(*) FILTER (WHERE definition_hash = $digest) AS declared FROM own_traits",
+            digest=one.digest,
+        )[0]
+        do = f"materialise profiles/{one.table} for that day"
+        if not held["people"]:
+            found[one.name] = f"the traits of the set {one.name} are not there as of {day}: {do}"
+        elif held["declared"] < held["people"]:
+            found[one.name] = f"the set {one.name} was declared otherwise when its traits as of {day} were made: {do}"
+        elif held["people"] != people:
+            found[one.name] = f"the set {one.name} is of other people than the core traits as of {day}: {do}"
+    return found
+
+
+def define_traits(session: Session, day: date, sets: Sequence[TraitSet] = ()) -> None:
+    """Define the view `traits` of a day, one row per person with core traits: those, and the own traits of these sets."""
+    if not sets:
+        session.scan("traits", partitions={"as_of": [day]})
+        return
+    session.scan("traits", partitions={"as_of": [day]}, alias="core_traits")
+    columns, joins = "", ""
+    for number, one in enumerate(sets):
+        session.scan(one.table, partitions={"as_of": [day]}, alias=f"own_traits_{number}")
+        columns += "".join(f", s{number}.{quote(trait.name)}" for trait in one.traits)
+        joins += f" LEFT JOIN own_traits_{number} AS s{number} ON s{number}.profile_id = c.profile_id"
+    session.define("traits", f"SELECT c.*{columns} FROM core_traits AS c{joins}")
