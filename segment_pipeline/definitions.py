@@ -4,7 +4,7 @@ import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.company import company, settings_here
-from segment_pipeline.defs import audiences, automation, checks, ingest, people, publishing, resources, segments
+from segment_pipeline.defs import alerts, audiences, automation, checks, ingest, people, publishing, resources, segments
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
 
@@ -49,7 +49,8 @@ def build_definitions(catalogue: Catalogue, settings: Settings | None = None) ->
         schedules=[automation.nightly(settings, days, refresh)],
         sensors=[
             automation.new_day([segment.name for segment in catalogue.segments], days, after_a_day),
-            automation.alert(settings),
+            alerts.failures(settings),
+            alerts.denials_waiting(settings),
         ],
         resources=resources.resources(sources, destinations),
         executor=forked_steps,

@@ -24,6 +24,7 @@ from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from rich.console import Console
 
 from segment_pipeline import clock
+from segment_pipeline.audiences.eligibility import REASONS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs import audiences, ingest, people, segments
@@ -101,6 +102,7 @@ def prepare(home: Path, base_url: str, *, as_of: date, days: int) -> Settings:
         "SEGMENT_PIPELINE_CATALOGUE": "segment_pipeline.starter.company:STARTER",
         "SEGMENT_PIPELINE_HOME": str(home),
         "SEGMENT_PIPELINE_TIMEZONE": TIMEZONE,
+        "SEGMENT_PIPELINE_SENDING": "on",  # to the sandbox
         "SEGMENT_PIPELINE_START": (as_of - timedelta(days=days - 1)).isoformat(),
         "SEGMENT_PIPELINE_END": as_of.isoformat(),
         clock.VARIABLE: now.isoformat(),
@@ -233,14 +235,13 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
             if event is None or event.asset_materialization is None:
                 continue
             metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
-            prefix = "ineligible_"
-            reasons = {name.removeprefix(prefix): value for name, value in metadata.items() if name.startswith(prefix)}
+            reasons = {reason: metadata.get(f"ineligible_{reason}", 0) for reason in sorted(REASONS)}
             remote = metadata.get("remote")
             if audience.destination == "meta":
                 # Meta publishes estimates only, so the sync counts receipts; the sandbox can be asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
                 remote = len(sandbox.control("GET", f"/meta/audiences/{remote_id}/rows"))
-            numbers = {name: metadata[name] for name in audiences.NUMBERS}
+            numbers = {name: metadata.get(name, 0) for name in audiences.NUMBERS}
             found[audience.name] = {
                 "destination": audience.destination,
                 "ineligible": reasons,

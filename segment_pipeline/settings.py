@@ -47,6 +47,11 @@ SETTINGS = (
     Setting(
         "SEGMENT_PIPELINE_DESTINATIONS", "", "destinations switched on; empty: all the catalogue declares; `none`: none"
     ),
+    Setting(
+        "SEGMENT_PIPELINE_SENDING",
+        "off",
+        "on: audiences are sent to their destinations; off: they are planned and shown, and nothing is sent, denials included",
+    ),
     Setting("SEGMENT_PIPELINE_ENGINE", "duckdb", "what runs the SQL: `duckdb` in this process, or `spark`"),
     Setting("SEGMENT_PIPELINE_SPARK_MASTER", "local[2]", "where Spark runs: local[N], spark://…, yarn, k8s://…"),
     Setting("SEGMENT_PIPELINE_SPARK_CONF", "", "more of Spark's configuration: key=value, separated by semicolons"),
@@ -92,6 +97,7 @@ class Settings:
     end: date | None
     sources: tuple[str, ...] | None
     destinations: tuple[str, ...] | None
+    sending: bool
     engine: str
     spark_master: str
     spark_conf: Mapping[str, str]
@@ -129,6 +135,7 @@ class Settings:
             end=_day("END", get("END")) if get("END") else None,
             sources=_names(get("SOURCES")),
             destinations=_names(get("DESTINATIONS")),
+            sending=_switch("SENDING", get("SENDING")),
             engine=_engine(get("ENGINE")),
             spark_master=get("SPARK_MASTER"),
             spark_conf=_pairs("SPARK_CONF", get("SPARK_CONF")),
@@ -210,6 +217,12 @@ def _day(name: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"{PREFIX}{name} is not a day: set it like 2017-01-01") from None
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ConfigError(f"{PREFIX}{name} is neither on nor off")
+    return text.lower() == "on"
 
 
 def _flag(name: str, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,12 @@ class SyncReport:
     leaving (keys held before that are not desired) = removed + remove_rejected + held_removals + uncertain_removals
 
     `status`: `synced`; `partial` (some keys are uncertain, the next run settles them); `held` (a guard stopped the changes,
-    explicit denials apart; `reasons` names it, `digests` holds what to approve); `planned` (nothing was to be sent);
+    explicit denials apart; `reasons` names it, `digests` holds what to approve); `planned` (nothing was to be sent); `off`
+    (SEGMENT_PIPELINE_SENDING is off: the numbers are what would have been sent, and nothing was, denials included);
     `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
     `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say
-    where it tells no number; None: not known.
+    where it tells no number; None: not known. `denials`: keys that explicit denials, suppressions or erasures take out, of a plan
+    that is shown and not sent; `denied_since`: when the oldest of those was said (None: none waits, or not known).
     """
 
     audience: str
@@ -42,5 +44,7 @@ class SyncReport:
     requests: int = 0
     remote: int | None = None
     counted: bool = False
+    denials: int = 0
+    denied_since: datetime | None = None
     digests: Sequence[str] = ()
     reasons: Sequence[str] = ()

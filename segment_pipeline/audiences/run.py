@@ -5,6 +5,7 @@ The order of these steps is what makes a kill anywhere harmless; each step's own
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -43,6 +44,7 @@ from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError, ConflictError, SegmentPipelineError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import statement
 from segment_pipeline.settings import Settings
 
 Refresh = Callable[[], None]
@@ -88,7 +90,12 @@ class Run:
         return replace(self.report, status="failed", requests=self.requests, reasons=tuple(reasons))
 
     def send(self) -> SyncReport:
-        """Take the lease, finish what a killed run left, then plan and push. Raises what stopped it."""
+        """Take the lease, finish what a killed run left, then plan and push. Raises what stopped it.
+
+        The only way to a tool: where sending is off, what would be sent is shown instead.
+        """
+        if not self.settings.sending:
+            return self.show("off")
         lease = acquire(self.ledger, self.audience.name, seconds=self.lease_seconds)
         try:
             self._finish_left_over()
@@ -97,23 +104,28 @@ class Run:
         finally:
             release(self.ledger, lease)
 
-    def show(self) -> SyncReport:
+    def show(self, status: str = "planned") -> SyncReport:
         """The same plans, sent and written nowhere; the numbers are those of a run in which all goes well."""
         with self.lake.session() as session:
             reasons, digests = self._compare(session), []
+            denials: dict[str, Any] = {"keys": 0, "since": None}
             for kind in (DENIALS, MAIN):
                 plan = draw(session, self.audience, self.shape, kind, as_of=self.plan_day, base=self._base())
                 digests += [plan.digest] if plan else []
+                if plan and kind == DENIALS:
+                    [denials] = session.rows(statement("audiences", "denials_waiting"), channel=self.audience.channel)
             pretend(session)
             report = account(session, self.report)
         remembered = self.ledger.remote_keys(self.audience.name, self.audience.destination)
         return replace(
             report,
-            status="planned",
+            status=status,
             digests=tuple(digests),
             reasons=tuple(reasons),
             remote=remembered,
             counted=remembered is not None,
+            denials=int(denials["keys"]),
+            denied_since=denials["since"],
         )
 
     def _finish_left_over(self) -> None:

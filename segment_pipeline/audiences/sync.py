@@ -1,6 +1,7 @@
 """Keeps audiences equal to their segments: eligibility, plan, push, fold, for each audience under its lease.
 
-`sync` sends, `plan_only` shows what it would send, `approve` sends a plan a guard held. All three go through the one
+`sync` sends, `plan_only` shows what it would send, `approve` sends a plan a guard held; where SEGMENT_PIPELINE_SENDING is off,
+`sync` shows like `plan_only` and `approve` refuses. All three go through the one
 eligibility and account for every person and every key.
 """
 
@@ -95,8 +96,12 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
 ) -> SyncReport:
     """Send a held plan, as far as it still holds: eligibility runs anew, and nothing is sent that the plan did not show.
 
-    Raises ConfigError for a digest no held plan has, GuardTripped once the memberships it came from are too old.
+    Raises ConfigError for a digest no held plan has and where sending is off, GuardTripped once the memberships it came from are too old.
     """
+    if not settings.sending:
+        raise ConfigError(
+            f"sending is off here, plan {digest} stays held: set SEGMENT_PIPELINE_SENDING=on and approve it again"
+        )
     recorded = ledger.plan(digest)
     by_name = {audience.name: audience for audience in audiences}
     if recorded is None or recorded.status != "held" or recorded.plan.audience not in by_name:

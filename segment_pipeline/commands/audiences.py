@@ -60,6 +60,9 @@ def audiences_sync(name: str, as_json: bool) -> None:
     show_one(asdict(report), as_json=as_json, title=f"Sync of {name}")
     if report.status == "failed":
         raise SegmentPipelineError("; ".join(report.reasons))
+    if report.status == "off":
+        waiting = f"; {report.denials} denials wait, the oldest since {report.denied_since}" if report.denials else ""
+        raise GuardTripped(f"nothing was sent, sending is off here: set SEGMENT_PIPELINE_SENDING=on{waiting}")
     if report.status == "held":
         raise GuardTripped(
             f"nothing was sent: {'; '.join(report.reasons)}", digest=report.digests[-1] if report.digests else None

@@ -1,6 +1,6 @@
 """Audience assets: one per audience, unpartitioned, each the sync of that audience; the only assets that send."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -14,22 +14,31 @@ from segment_pipeline.audiences.sync import sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.defs import specs
+from segment_pipeline.defs.alerts import DENIALS_CHECK
 from segment_pipeline.defs.failures import told
 from segment_pipeline.defs.resources import in_run, kind_of, resource_keys
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.lake.tables import table
+from segment_pipeline.lake.tables import Column
 from segment_pipeline.landing.consents import refresh_consents
 from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
 
 GROUP = "audiences"
+# What people look for first, always there so that each can be plotted over time.
+FIRST = ("eligible", "added", "removed", "held")
 NUMBERS = (
-
-    "candidates", "eligible", "desired", "unchanged", "added", "updated", "removed",
-    "rejected", "remove_rejected", "held", "held_removals", "uncertain", "uncertain_removals", "requests",
+    *FIRST,
+    "desired", "unchanged", "updated", "candidates", "rejected", "remove_rejected", "held_removals", "uncertain",
+    "uncertain_removals", "requests",
 )  # fmt: skip
+ALWAYS = frozenset({*FIRST, "desired", "unchanged"})
+SAID = {
+    "synced": "sent",
+    "partial": "sent in part, the next run settles the rest",
+    "off": "nothing was sent: sending is off",
+}
 
 
 def audience_key(name: str) -> dg.AssetKey:
@@ -48,10 +57,15 @@ def assets(
 
 
 def metadata(report: SyncReport) -> dict[str, Any]:
-    """A sync's numbers under their fixed names; reasons for ineligibility as `ineligible_<reason>`."""
+    """A sync's numbers under their fixed names, those people look for first on top; what is 0 as a rule is left out while it is.
+
+    Reasons for ineligibility are `ineligible_<reason>`; `why` is what became of the plan, in words.
+    """
     values = asdict(report)
-    numbers: dict[str, Any] = {name: values[name] for name in NUMBERS}
-    numbers |= {f"ineligible_{reason}": count for reason, count in sorted(report.ineligible.items())}
+    why = "; ".join([SAID.get(report.status, report.status), *report.reasons])
+    numbers: dict[str, Any] = {name: values[name] for name in FIRST} | {"why": why}
+    numbers |= {name: values[name] for name in NUMBERS if name in ALWAYS or values[name]}
+    numbers |= {f"ineligible_{reason}": count for reason, count in sorted(report.ineligible.items()) if count}
     numbers |= {
         "status": report.status,
         "as_of": report.as_of.isoformat() if report.as_of else "none",
@@ -60,6 +74,25 @@ def metadata(report: SyncReport) -> dict[str, Any]:
     if report.remote is not None:
         numbers["remote"] = report.remote
     return numbers
+
+
+def columns(audience: Audience, destination: Destination) -> list[Column]:
+    """What a member is sent as: the identifiers the destination takes, and the attributes the audience maps."""
+    identifiers = destination.capabilities.identifiers
+    sent = [
+        Column(i.column, "VARCHAR", f"{i.kind} as `{i.rule}`; NULL: the member has none", pii=True) for i in identifiers
+    ]
+    return sent + [Column(a.field, "VARCHAR", f"trait {a.trait}") for a in audience.attributes]
+
+
+def _denials(audience: Audience, report: SyncReport) -> dg.AssetCheckResult:
+    since = report.denied_since.isoformat() if report.denied_since else "unknown"
+    return dg.AssetCheckResult(
+        passed=not report.denials,
+        check_name=DENIALS_CHECK,
+        asset_key=audience_key(audience.name),
+        metadata={"waiting": report.denials, "since": since if report.denials else "none"},
+    )
 
 
 def _audience_asset(
@@ -76,10 +109,17 @@ def _audience_asset(
                 ["audiences", audience.name],
                 group=GROUP,
                 description=f"Segment {audience.segment} in {audience.destination}, for {audience.channel} {audience.purpose}",
-                table=table("audience_members"),
+                columns=columns(audience, destinations[audience.destination]),
                 owner=audience.owner,
                 kinds=[kind_of(destinations[audience.destination])],
                 deps=[segment_key(audience.segment)],
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                DENIALS_CHECK,
+                asset=audience_key(audience.name),
+                description="no explicit denial, suppression or erasure waits because sending is off",
             )
         ],
         # All of them: who is claimed by another audience depends on what its destination can reach.
@@ -87,7 +127,7 @@ def _audience_asset(
         pool=audience.destination,
         retry_policy=dg.RetryPolicy(max_retries=1, delay=60),
     )
-    def body(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         if "dagster/backfill" in context.run.tags:
             raise dg.Failure(
                 "a backfill never sends: launch the job sync, or `segment-pipeline audiences sync`", allow_retries=False
@@ -107,7 +147,9 @@ def _audience_asset(
             )
         if report.status in ("held", "failed"):
             raise dg.Failure(_why(report), metadata=metadata(report), allow_retries=False)
-        return dg.MaterializeResult(asset_key=audience_key(audience.name), metadata=metadata(report))
+        yield dg.MaterializeResult(
+            asset_key=audience_key(audience.name), metadata=metadata(report), check_results=[_denials(audience, report)]
+        )
 
     return body
 

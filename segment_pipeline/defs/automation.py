@@ -1,7 +1,7 @@
-"""When things run: the nightly refresh, the sync once a day is complete, the alert when a run fails.
+"""When things run: the nightly refresh, and the sync once a day is complete.
 
-Jobs that never mix: `refresh` is partitioned and only writes the lake, `sync` is not and is the only one that sends,
-`publish` is not either and writes the company's own database.
+Jobs that never mix: `refresh` is partitioned and only writes the lake, `sync` is not and is the only one that sends (and
+only shows where SEGMENT_PIPELINE_SENDING is off), `publish` is not either and writes the company's own database.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import dagster as dg
 
 from segment_pipeline.defs import audiences, ingest, people, publishing, segments
-from segment_pipeline.errors import SegmentPipelineError
-from segment_pipeline.http import HttpClient
 from segment_pipeline.settings import Settings
 
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -99,30 +97,5 @@ def new_day(
             dg.RunRequest(run_key=f"{job}:{newest}", job_name=job, tags={"as_of": newest}) for job in names_of_jobs
         ]
         return dg.SensorResult(run_requests=requests, cursor=newest)
-
-    return sensor
-
-
-def alert(settings: Settings) -> dg.SensorDefinition:
-    """One POST per failed run to `SEGMENT_PIPELINE_ALERT_URL`: job, run and our own sentence. Starts running."""
-
-    @dg.run_failure_sensor(
-        name="failures",
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the alert webhook about failed runs",
-    )
-    def sensor(context: dg.RunFailureSensorContext) -> None:
-        said = context.failure_event.message or "failed"
-        message = {"job": context.dagster_run.job_name, "run_id": context.dagster_run.run_id, "error": said}
-        if not settings.alert_url:
-            context.log.error("job %s, run %s failed; no alert URL is set", message["job"], message["run_id"])
-            return
-        try:
-            with HttpClient(settings.alert_url, name="the alert webhook") as client:
-                client.request("POST", settings.alert_url, json=message)
-        except SegmentPipelineError as error:
-            # No traceback: ours is one sentence, and a foreign one may quote what the request held.
-            context.log.error("the alert about run %s could not be delivered: %s", message["run_id"], error)  # noqa: TRY400
 
     return sensor

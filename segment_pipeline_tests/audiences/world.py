@@ -46,7 +46,7 @@ class World:
         engine = engine or DuckDBEngine(memory=memory, threads=2, spill=home / "spill")
         self.lake = Lake(str(home / "lake"), engine)
         self.ledger = Ledger.open(ledger or f"sqlite:///{home / 'ledger.sqlite'}")
-        self.settings = Settings.from_env({"SEGMENT_PIPELINE_HOME": str(home)})
+        self.settings = Settings.from_env({"SEGMENT_PIPELINE_HOME": str(home), "SEGMENT_PIPELINE_SENDING": "on"})
         self.day = DAY
 
     def write(self, name: str, rows: Sequence[dict[str, Any]], partitions: dict[str, Any] | None = None) -> None:

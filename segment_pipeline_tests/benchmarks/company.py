@@ -63,6 +63,7 @@ class Company:
             {
                 **environ,
                 "SEGMENT_PIPELINE_HOME": str(self.root),
+                "SEGMENT_PIPELINE_SENDING": "on",
                 "SEGMENT_PIPELINE_START": START.isoformat(),
                 "SEGMENT_PIPELINE_END": self.as_of.isoformat(),
             }

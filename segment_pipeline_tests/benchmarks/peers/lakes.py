@@ -16,7 +16,7 @@ def lake_of(home: Path) -> Lake:
 
 
 def settings_of(home: Path) -> Settings:
-    return Settings.from_env({"SEGMENT_PIPELINE_HOME": str(home)})
+    return Settings.from_env({"SEGMENT_PIPELINE_HOME": str(home), "SEGMENT_PIPELINE_SENDING": "on"})
 
 
 def fill(session: Session, name: str, query: str, partitions: Partitions | None = None) -> int:
