@@ -124,7 +124,7 @@ class Settings:
             home=home,
             lake=lake if "://" in lake else str(Path(lake).expanduser().absolute()),
             raw=Path(get("RAW").replace("<home>", str(home))).expanduser().absolute(),
-            ledger=get("LEDGER").replace("<home>", str(home)),
+            ledger=_database(get("LEDGER").replace("<home>", str(home))),
             sandbox=Path(get("SANDBOX").replace("<home>", str(home))).expanduser().absolute(),
             timezone=_zone(get("TIMEZONE")),
             base_currency=get("BASE_CURRENCY").upper(),
@@ -144,7 +144,7 @@ class Settings:
             cron=get("CRON"),
             fresh_hours=_number("FRESH_HOURS", get("FRESH_HOURS")),
             alert_url=get("ALERT_URL") or None,
-            publish=get("PUBLISH").replace("<home>", str(home)) or None,
+            publish=_database(get("PUBLISH").replace("<home>", str(home))) or None,
             publish_schema=get("PUBLISH_SCHEMA") or None,
             publish_personal=_flag("PUBLISH_PERSONAL", get("PUBLISH_PERSONAL")),
         )
@@ -171,6 +171,14 @@ def _names(text: str) -> tuple[str, ...] | None:
     if not text.strip():
         return None
     return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "none")
+
+
+def _database(url: str) -> str:
+    """A SQLite file by its whole path, so that it is the same one for a process in another folder; other URLs as they are."""
+    kind, separator, path = url.partition(":///")
+    if not separator or not kind.startswith("sqlite") or not path or path.startswith((":memory:", "file:")):
+        return url
+    return f"{kind}:///{Path(path).expanduser().absolute()}"
 
 
 def _pairs(name: str, text: str) -> dict[str, str]:

@@ -32,6 +32,22 @@ def test_each_part_can_be_moved_by_its_own_variable(tmp_path: Path) -> None:
     assert settings.end == date(2017, 12, 31)
 
 
+def test_a_relative_path_is_the_same_place_for_a_process_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = {name: f"there/{name.lower()}" for name in ("HOME", "LAKE", "RAW", "SANDBOX", "FILES")}
+    urls = {name: f"sqlite:///there/{name.lower()}.sqlite" for name in ("LEDGER", "PUBLISH")}
+    settings = Settings.from_env({f"SEGMENT_PIPELINE_{name}": value for name, value in (paths | urls).items()})
+    for name in paths:
+        assert str(getattr(settings, name.lower())) == str(tmp_path / "there" / name.lower())
+    for name in urls:
+        assert getattr(settings, name.lower()) == f"sqlite:///{tmp_path}/there/{name.lower()}.sqlite"
+    others = ("sqlite://", "sqlite:///:memory:", "sqlite:////srv/ledger.sqlite", "postgresql+psycopg://ann@db/ledger")
+    for url in others:
+        assert Settings.from_env({"SEGMENT_PIPELINE_LEDGER": url}).ledger == url
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("TIMEZONE", "Mars/Olympus"), ("START", "soon"), ("THREADS", "many"), ("FRESH_HOURS", "0")],

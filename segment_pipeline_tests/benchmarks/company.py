@@ -78,8 +78,9 @@ class Company:
         """The same company under another home: its tables are links, what is made of them is written there."""
         (home / "lake").mkdir(parents=True)
         for name in (*self.rows, "_fixed"):
-            if (self.root / "lake" / name).exists():
-                (home / "lake" / name).symlink_to(self.root / "lake" / name)
+            # By its whole path: a link's own is looked up from where the link is.
+            if (held := (self.root / "lake" / name).absolute()).exists():
+                (home / "lake" / name).symlink_to(held)
         shutil.copy(self.root / COMPLETE, home / COMPLETE)
         return replace(self, root=home)
 

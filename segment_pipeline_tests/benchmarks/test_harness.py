@@ -1,7 +1,10 @@
 """The harness on a tiny company: every stage works, gives the rows of its query by hand, and is measured in a process of its own."""
 
 import json
+import os
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +58,20 @@ def test_the_command_measures_and_tells(data: Path, borrowed: Company) -> None:
     assert measured_one["peak_mb"] > 50
     assert measured_one["ratio"] == pytest.approx(measured_one["seconds"] / measured_one["by_hand_seconds"], abs=0.01)
     assert not list(data.glob("work-*"))
+
+
+def test_the_readmes_command_works_as_it_stands(tmp_path: Path) -> None:
+    """`make bench` in a folder of its own, with every default but the size and the stages: its data is then a relative path."""
+    root = Path(__file__).parents[2]
+    assert "$ make bench " in (root / "README.md").read_text()
+    said = subprocess.run(["make", "--dry-run", "bench"], cwd=root, capture_output=True, text=True, check=True).stdout
+    _, module, name, *rest = shlex.split(said.splitlines()[-1])
+    assert (module, name, rest) == ("-m", "segment_pipeline_tests.benchmarks", [])
+    small = [sys.executable, module, name, "--sizes", "tiny", "--stages", "sum-*"]
+    environ = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(small, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / ".bench" / "tiny" / "complete").exists()
 
 
 def test_a_stage_or_size_nobody_knows_is_named(data: Path) -> None:
