@@ -10,8 +10,8 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import MANY_STATEMENTS, copied, engine_of, made_once, run_cli
 
-# So few that a tool's minimum holds an audience: the demo says so and ends with 1.
-SMALL = ("--households", "60", "--days", "2")
+# So few people and days that a tool's minimum holds an audience: the demo says so and ends with 1.
+SMALL = ("--households", "150", "--days", "2")
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ SPARK = {
     "SEGMENT_PIPELINE_ENGINE": "spark",
     "SEGMENT_PIPELINE_SPARK_CONF": ";".join(f"{key}={value}" for key, value in MANY_STATEMENTS.items()),
 }
-# Households, days, and the exit code of the demo: 1 where so few people hold an audience.
-SIZES = {"20x1": (20, 1, 1), "60x2": (60, 2, 1), "300x1": (300, 1, 0)}
+# Households, days, and the exit code of the demo: 1 where few people and days hold an audience.
+SIZES = {"150x1": (150, 1, 1), "300x7": (300, 7, 1), "300x365": (300, 365, 0)}
 
 
 def prove(size: str, folder: Path) -> int:
