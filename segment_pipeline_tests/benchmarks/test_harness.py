@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner
@@ -21,8 +22,10 @@ from segment_pipeline_tests.benchmarks.stage import Stage, all_stages
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
+def data() -> Iterator[Path]:
+    # Not in pytest's folder, which is root's alone where root runs the tests: a stage's PostgreSQL is a user of its own then.
+    with TemporaryDirectory(prefix="bench-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
