@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from segment_pipeline.commands import audiences, people
+from segment_pipeline.commands import audiences, days, people
 from segment_pipeline.commands.company import DAY, company, folder
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.terminal import CommandLine, plain, show, with_json
@@ -261,6 +261,8 @@ def free_runs(as_json: bool) -> None:
     show([{"run_id": run} for run in freed_runs()], as_json=as_json, title="Runs ended", columns=["run_id"])
 
 
+cli.add_command(days.refresh)
+cli.add_command(days.status)
 cli.add_command(people.segments)
 cli.add_command(people.profile)
 cli.add_command(audiences.audiences)

@@ -26,9 +26,10 @@ from rich.console import Console
 from segment_pipeline import clock
 from segment_pipeline.audiences.eligibility import REASONS
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.days import Window
 from segment_pipeline.definitions import build_definitions
-from segment_pipeline.defs import audiences, ingest, people, segments
-from segment_pipeline.defs.runs import dagster_instance, run
+from segment_pipeline.defs import audiences
+from segment_pipeline.defs.runs import dagster_instance, refreshed, run
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
@@ -184,22 +185,18 @@ def alone(home: Path, what: str) -> Iterator[None]:
 
 
 def _run(stages: Stages, settings: Settings, as_of: date) -> None:
-    sources = STARTER.enabled_sources(settings)
-    history = [as_of - timedelta(days=n) for n in range(min(HISTORY_DAYS, (as_of - settings.start).days + 1))]
+    history = min(HISTORY_DAYS, (as_of - settings.start).days + 1)
     with dagster_instance() as instance:
         definitions = build_definitions(STARTER, settings)
-        refresh = definitions.resolve_job_def("refresh")
-        for source in sources.values():
-            keys = [ingest.entity_key(source.name, entity.name) for entity in source.entities]
-            with stages.stage(source.name):
-                run(refresh, instance, keys, (settings.start, as_of))
-        for name, keys in (
-            ("identity", [people.IDENTITIES]),
-            ("traits", [people.TRAITS]),
-            ("segments", [segments.segment_key(segment.name) for segment in STARTER.segments]),
-        ):
-            with stages.stage(name):
-                run(refresh, instance, keys, (min(history), as_of))
+        refreshed(
+            definitions,
+            STARTER,
+            settings,
+            instance,
+            landed=Window(settings.start, as_of),
+            derived=Window(as_of - timedelta(days=history - 1), as_of),
+            stage=stages.stage,
+        )
         with stages.stage("sync"):
             keys = [audiences.audience_key(audience.name) for audience in STARTER.enabled_audiences(settings)]
             run(definitions.resolve_job_def("sync"), instance, keys)

@@ -142,6 +142,8 @@ def _cell(value: Any) -> str:
             return ", ".join(map(str, value)) or "–"
         case float():
             return f"{value:.4g}"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M %Z}".rstrip()
     return str(value)
 
 

@@ -58,6 +58,17 @@ def test_a_second_demo_on_the_same_home_sends_nothing_and_changes_nothing(demo_c
     assert after["profiles"] == before["profiles"]
 
 
+def test_status_after_a_demo_misses_nothing_but_a_daemon(demo_copy: Path) -> None:
+    """The lake is complete; that nothing runs by itself until `ui` is started is the one thing to act on."""
+    found = json.loads(run_cli("status", "--json", home=demo_copy, code=1))
+    assert found["expected"] == "2017-12-30"
+    assert [(stage["newest"], stage["behind"]) for stage in found["stages"]] == [("2017-12-31", 0)] * 4
+    assert {load["behind"] for load in found["loads"]} == {0}
+    assert (found["held"], found["failures"]) == ([], [])
+    (sentence,) = found["attention"]
+    assert sentence.startswith("Dagster's daemon is not heard of")
+
+
 def test_validate_says_ok(demo_home: Path) -> None:
     assert answer(demo_home, "validate") == {"ok": True, "problems": []}
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from segment_pipeline.cli import cli
-from segment_pipeline_tests.conftest import run_cli
 
 # What a command needs said, so that it gets as far as the environment lets it.
 ARGUMENTS = {
@@ -212,8 +212,9 @@ def test_a_demo_s_home_that_is_a_file_is_named(tmp_path: Path, command: str) -> 
 
 def test_too_few_households_are_refused_at_once(tmp_path: Path) -> None:
     """An audience of the starter would be below its least size, and the demo would end in its guard's error."""
-    done = run_cli("demo", "--home", str(tmp_path / "demo"), "--households", "60", code=2)
-    assert done == ""
+    done = CliRunner().invoke(cli, ["demo", "--home", str(tmp_path / "demo"), "--households", "60"])
+    assert done.exit_code == 2
+    assert "60 is not in the range x>=150" in done.stderr
     assert not (tmp_path / "demo").exists()
 
 
@@ -229,6 +230,7 @@ def test_a_taken_port_stops_the_ui_before_anything_is_started(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["settings.env"]
 
 
+@pytest.mark.demo
 def test_an_interrupted_command_is_one_line(tmp_path: Path) -> None:
     """Ctrl-C in the middle of the demo: whatever was going on ends, and nothing is printed but that."""
     process = subprocess.Popen(

@@ -154,6 +154,10 @@ class Ledger:
         """Plans of an audience that were begun and not folded, oldest first: what a killed run left."""
         return self._plans((plans.c.audience == audience) & plans.c.status.in_(UNFINISHED))
 
+    def plans_of(self, audience: str) -> list[RecordedPlan]:
+        """Every plan of an audience that is on record, oldest first."""
+        return self._plans(plans.c.audience == audience)
+
     def _plans(self, condition: sa.ColumnElement[bool]) -> list[RecordedPlan]:
         with self.transaction() as c:
             found = c.execute(sa.select(plans).where(condition).order_by(plans.c.sequence)).mappings().all()

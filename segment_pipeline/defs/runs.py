@@ -1,14 +1,18 @@
 """Dagster's runs as the command line has them: jobs run in this process, quietly, and runs that a crash left behind."""
 
 import os
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.days import Window
+from segment_pipeline.defs import ingest, people, segments
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
+from segment_pipeline.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Each step would start two processes that copy its output to a file, and print their own traceback when interrupted.
@@ -43,14 +47,17 @@ def run(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     keys: Sequence[dg.AssetKey],
-    days: tuple[date, date] | None = None,
-) -> None:
-    """Materialise these assets of a job, for a range of days both included. Raises RunFailed, or KeyboardInterrupt on Ctrl-C."""
+    days: Window | None = None,
+) -> dict[str, int]:
+    """Materialise these assets of a job, for a range of days; rows of each by its key, of the range or its last day.
+
+    Raises RunFailed, or KeyboardInterrupt on Ctrl-C.
+    """
     tags = {}
     if days is not None:
         tags = {
-            "dagster/asset_partition_range_start": days[0].isoformat(),
-            "dagster/asset_partition_range_end": days[1].isoformat(),
+            "dagster/asset_partition_range_start": days.first.isoformat(),
+            "dagster/asset_partition_range_end": days.last.isoformat(),
         }
     try:
         result = job.execute_in_process(
@@ -59,7 +66,7 @@ def run(
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
     if result.success:
-        return
+        return dict(_rows(result))
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
@@ -68,6 +75,43 @@ def run(
             told = data.user_failure_data.description if data.user_failure_data else None
             raise RunFailed(f"{event.step_key}: {told or (data.error.cls_name if data.error else 'failed')}")
     raise RunFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
+
+
+def _rows(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, int]]:
+    for event in result.get_asset_materialization_events():
+        materialized = event.step_materialization_data.materialization
+        for name in ("window_rows", "dagster/row_count"):
+            if (number := materialized.metadata.get(name)) is not None:
+                yield materialized.asset_key.to_user_string(), int(str(number.value))
+
+
+def refreshed(
+    definitions: dg.Definitions,
+    catalogue: Catalogue,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    *,
+    landed: Window,
+    derived: Window,
+    stage: Callable[[str], AbstractContextManager[None]],
+) -> dict[str, int]:
+    """The job `refresh` in this process, stage by stage: each source for the days of `landed`, all else for those of `derived`."""
+    job = definitions.resolve_job_def("refresh")
+    work = [
+        (source.name, [ingest.entity_key(source.name, entity.name) for entity in source.entities], landed)
+        for source in catalogue.enabled_sources(settings).values()
+    ]
+    work += [
+        ("identity", [people.IDENTITIES], derived),
+        ("traits", [people.TRAITS], derived),
+        ("segments", [segments.segment_key(segment.name) for segment in catalogue.segments], derived),
+    ]
+    counted: dict[str, int] = {}
+    for name, keys, days in work:
+        if keys:
+            with stage(name):
+                counted |= run(job, instance, keys, days)
+    return counted
 
 
 def freed_runs() -> list[str]:

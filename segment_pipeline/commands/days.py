@@ -1,0 +1,129 @@
+"""`refresh` and `status`: a day's work done now, and how the days stand."""
+
+import json
+import os
+import sys
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import click
+
+from segment_pipeline.commands.company import DAY, company
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.terminal import FAILED, Stages, plain, show, with_json
+
+
+@click.command()
+@click.option("--day", "last", type=DAY, help="Company day [the last complete one].")
+@click.option("--from", "first", type=DAY, help="Land everything since this day, too [the day alone].")
+@click.option(
+    "--every-day",
+    is_flag=True,
+    help="With --from: people, traits and segments of each of these days, not of the last alone.",
+)
+@with_json
+def refresh(last: datetime | None, first: datetime | None, every_day: bool, as_json: bool) -> None:
+    """Land a day and compute its people, traits and segments now, with the assets the schedule would run; sends nothing."""
+    import dagster as dg
+
+    from segment_pipeline.days import Window
+    from segment_pipeline.definitions import build_definitions
+    from segment_pipeline.defs.partitions import daily
+    from segment_pipeline.defs.runs import dagster_instance, refreshed
+
+    catalogue, settings = company()
+    definitions = build_definitions(catalogue, settings)
+    newest = daily(settings).get_last_partition_key()
+    if newest is None:
+        raise ConfigError("no company day is complete yet: set SEGMENT_PIPELINE_START to an earlier one")
+    day = last.date() if last else date.fromisoformat(newest)
+    landed = Window(_within(first, settings.start, day) if first else day, day)
+    if not settings.start <= day <= date.fromisoformat(newest):
+        raise ConfigError(f"{day} is no complete day of this company's: it has {settings.start} to {newest}")
+    seconds: dict[str, float] = {}
+    # Without DAGSTER_HOME nobody would look at the record of the run.
+    instance = dagster_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
+    with Stages(seconds, quiet=as_json) as stages, instance:
+        counted = refreshed(
+            definitions,
+            catalogue,
+            settings,
+            instance,
+            landed=landed,
+            derived=landed if every_day else Window.of(day),
+            stage=stages.stage,
+        )
+    rows = [{"asset": asset, "rows": rows} for asset, rows in counted.items()]
+    if as_json:
+        click.echo(
+            json.dumps({"from": landed.first, "day": day, "seconds": seconds, "assets": rows}, default=plain, indent=2)
+        )
+        return
+    show(rows, as_json=False, title=f"Refreshed {landed.first} to {day}" if len(landed) > 1 else f"Refreshed {day}")
+
+
+def _within(first: datetime, start: date, day: date) -> date:
+    if not start <= first.date() <= day:
+        raise ConfigError(f"--from {first.date()} is not between {start} (SEGMENT_PIPELINE_START) and {day}")
+    return first.date()
+
+
+@click.command()
+@with_json
+def status(as_json: bool) -> None:
+    """How the days stand: what is late, quarantined, held or failed, and what runs next; exit 1 where someone must act."""
+    from segment_pipeline import clock
+    from segment_pipeline.defs.runs import dagster_instance
+    from segment_pipeline.defs.ticks import automations, expected_day, failed_runs, silent_daemons
+    from segment_pipeline.status import status as look
+
+    catalogue, settings = company()
+    now = clock.now()
+    found = look(catalogue, settings, now=now, expected=expected_day(settings, now))
+    attention, failures = list(found.attention), []
+    with ExitStack() as stack:
+        instance = stack.enter_context(dagster_instance() if os.environ.get("DAGSTER_HOME") else nullcontext())
+        ticks = automations(instance, settings, now)
+        if instance is not None:
+            failures = failed_runs(instance, now)
+            held = [plan.digest for plan in found.held]
+            attention += [
+                f"a run of {run.job} failed ({run.run_id}): {run.error}"
+                for run in failures
+                # What only failed because a plan is held was said already.
+                if not any(digest in run.error for digest in held)
+            ]
+            if silent := silent_daemons(instance):
+                attention.append(
+                    f"Dagster's daemon is not heard of ({', '.join(silent)}): nothing runs by itself until it is started"
+                )
+    answer: dict[str, Any] = {
+        "ok": not attention,
+        **(
+            asdict(found)
+            | {"attention": attention, "held": [asdict(held) | {"command": held.command} for held in found.held]}
+        ),
+        "failures": [asdict(run) for run in failures],
+        "automation": [asdict(tick) for tick in ticks],
+    }
+    if as_json:
+        click.echo(json.dumps(answer, default=plain, indent=2))
+    else:
+        _print(answer)
+    sys.exit(FAILED if attention else 0)
+
+
+def _print(answer: dict[str, Any]) -> None:
+    show(answer["stages"], as_json=False, title=f"Newest days; {answer['expected'] or 'none'} is expected by now")
+    for part, title in (
+        ("loads", "Newest loads"), ("quarantine", "Quarantine"), ("held", "Held plans"), ("failures", "Failed runs"),
+        ("automation", "What runs by itself"),
+    ):  # fmt: skip
+        if answer[part]:
+            show(answer[part], as_json=False, title=title)
+    for sentence in answer["attention"]:
+        click.echo(f"! {sentence}")
+    if answer["ok"]:
+        click.echo("nothing to act on")
