@@ -120,9 +120,7 @@ def validate(as_json: bool) -> None:
     clock.now()
     problems = catalogue.problems()
     checks = [source.check for source in catalogue.enabled_sources(settings).values()]
-    checks += [
-        tool.credentials for tool in catalogue.enabled_destinations(settings).values() if hasattr(tool, "credentials")
-    ]
+    checks += [tool.secrets_present for tool in catalogue.enabled_destinations(settings).values()]
     for check in checks:
         try:
             check()

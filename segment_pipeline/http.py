@@ -4,6 +4,7 @@ Knows no vendor: a connector hands in its auth, its limits and `classify`, which
 Listings are walked by `paging`; when to send is `pacing`.
 """
 
+import copy
 import logging
 import os
 import random
@@ -19,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import tenacity
 import urllib3
+from requests import Request, Response as Answer
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
@@ -82,6 +84,24 @@ class RefreshingAuth(Protocol):
     def refresh(self, rejected: requests.PreparedRequest) -> None: ...
 
 
+class _Sent:
+    """Requests sent: by all threads, and by the one that asks."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._lock = threading.Lock()
+        self._own = threading.local()
+
+    @property
+    def of_thread(self) -> int:
+        return getattr(self._own, "count", 0)
+
+    def count(self) -> None:
+        with self._lock:
+            self.total += 1
+        self._own.count = self.of_thread + 1
+
+
 class HttpClient:
     """Requests to one vendor, safe to share between threads.
 
@@ -112,15 +132,13 @@ class HttpClient:
             )
         self.base_url = base_url.rstrip("/")
         self.name = name or parts.hostname
-        self.requests = 0
-        self._of_thread = threading.local()
+        self._sent = _Sent()
         self._origin = (parts.scheme, parts.netloc)
         self._auth = auth or _no_auth
         self._timeout = timeout
         self._retry = retry or RetryPolicy()
         self._classify = classify
         self._max_bytes = max_response_bytes
-        self._lock = threading.Lock()
         self._pacer = Pacer(rates)
         self._session = requests.Session()
         self._session.headers.update(headers or {})
@@ -139,13 +157,18 @@ class HttpClient:
         self._session.close()
 
     @property
-    def requests_of_thread(self) -> int:
-        return getattr(self._of_thread, "count", 0)
+    def requests(self) -> int:
+        return self._sent.total
 
-    def _count(self) -> None:
-        with self._lock:
-            self.requests += 1
-        self._of_thread.count = self.requests_of_thread + 1
+    @property
+    def requests_of_thread(self) -> int:
+        return self._sent.of_thread
+
+    def at_rates(self, *rates: tuple[int, float]) -> Self:
+        """The same client under limits of its own: connections, credentials and counts are shared."""
+        other = copy.copy(self)
+        other._pacer = Pacer(rates)  # noqa: SLF001 - its own
+        return other
 
     def request(
         self,
@@ -170,9 +193,7 @@ class HttpClient:
             raise ContractError(
                 f"{self.name} named a page on another host: check the base URL; its credentials stay here"
             )
-        call = requests.Request(
-            method, url, params=params, json=json, data=data, headers=dict(headers or {}), auth=self._auth
-        )
+        call = Request(method, url, params=params, json=json, data=data, headers=dict(headers or {}), auth=self._auth)
         safe = method in _IDEMPOTENT if idempotent is None else idempotent
         return self._with_retry(call, lambda answer: self._read(answer, call, expect), idempotent=safe)
 
@@ -198,7 +219,7 @@ class HttpClient:
         url = self._resolve(path)
         auth = _no_auth if self._is_foreign(url) else self._auth
         wanted = {"Accept-Encoding": "identity", **(headers or {})}
-        call = requests.Request("GET", url, params=params, headers=wanted, auth=auth)
+        call = Request("GET", url, params=params, headers=wanted, auth=auth)
         return self._with_retry(call, lambda answer: self._save(answer, call, expect, dest), idempotent=True)
 
     def _resolve(self, path: str) -> str:
@@ -208,9 +229,7 @@ class HttpClient:
         parts = urlsplit(url)
         return (parts.scheme, parts.netloc) != self._origin
 
-    def _with_retry(
-        self, call: requests.Request, read: Callable[[requests.Response], Response], *, idempotent: bool
-    ) -> Response:
+    def _with_retry(self, call: Request, read: Callable[[Answer], Response], *, idempotent: bool) -> Response:
         may_have_arrived = False
 
         def attempt() -> Response:
@@ -241,12 +260,12 @@ class HttpClient:
         )
         return retrying(attempt)
 
-    def _send(self, call: requests.Request, read: Callable[[requests.Response], Response]) -> Response:
+    def _send(self, call: Request, read: Callable[[Answer], Response]) -> Response:
         renewable = self._auth if isinstance(self._auth, RefreshingAuth) else None
         for renew in (renewable, None):
             failure: SegmentPipelineError | None = None
             prepared = self._session.prepare_request(call)
-            self._count()
+            self._sent.count()
             self._pacer.wait()
             try:
                 # Reading goes on inside the same guard: a body cut short is a failure of the request.
@@ -267,7 +286,7 @@ class HttpClient:
                 renew.refresh(prepared)
         raise AssertionError("unreachable: the second pass returns or raises")
 
-    def _read(self, answer: requests.Response, call: requests.Request, expect: Collection[int]) -> Response:
+    def _read(self, answer: Answer, call: Request, expect: Collection[int]) -> Response:
         body = bytearray()
         deadline = clock.monotonic() + self._retry.total_seconds
         for chunk in answer.iter_content(_CHUNK):
@@ -285,7 +304,7 @@ class HttpClient:
         self._raise_for(response, call, expect)
         return response
 
-    def _raise_for(self, response: Response, call: requests.Request, expect: Collection[int]) -> None:
+    def _raise_for(self, response: Response, call: Request, expect: Collection[int]) -> None:
         error = self._classify(response) if self._classify is not None else None
         if error is None and (200 <= response.status_code < 300 or response.status_code in expect):
             return
@@ -298,7 +317,7 @@ class HttpClient:
                 self._pacer.hold(error.retry_after if error.retry_after <= self._retry.total_seconds else 0)
         raise error
 
-    def _default_error(self, response: Response, call: requests.Request) -> SegmentPipelineError:
+    def _default_error(self, response: Response, call: Request) -> SegmentPipelineError:
         status, said = response.status_code, self._said(call)
         if status == 429:
             return TransientError(f"{said} was over the rate limit (HTTP 429): it is tried again later")
@@ -308,7 +327,7 @@ class HttpClient:
             return ConfigError(f"{said} was not allowed (HTTP {status}): check the credentials and their scopes")
         return ContractError(f"{said} answered HTTP {status}, which this connector does not expect")
 
-    def _save(self, answer: requests.Response, call: requests.Request, expect: Collection[int], dest: Path) -> Response:
+    def _save(self, answer: Answer, call: Request, expect: Collection[int], dest: Path) -> Response:
         if answer.status_code != 200:
             response = self._read(answer, call, expect)
             if response.status_code not in expect:
@@ -332,7 +351,7 @@ class HttpClient:
             partial.unlink(missing_ok=True)
         return Response(200, {name.lower(): value for name, value in answer.headers.items()}, b"")
 
-    def _network_failure(self, call: requests.Request, error: Exception) -> SegmentPipelineError:
+    def _network_failure(self, call: Request, error: Exception) -> SegmentPipelineError:
         said = self._said(call)
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(error, requests.exceptions.SSLError):
@@ -355,7 +374,7 @@ class HttpClient:
             )
         return ContractError(f"{said} got an answer that HTTP does not allow ({type(error).__name__})")
 
-    def _said(self, call: requests.Request) -> str:
+    def _said(self, call: Request) -> str:
         return f"{self.name}: {call.method} {redact.location(call.url or '')}"
 
 

@@ -21,7 +21,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.ledger_tables import approvals, batches, plans, remotes, row_outcomes
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
 from segment_pipeline.databases import open_engine, transaction
-from segment_pipeline.delivery.destination import BatchReceipt, Operation
+from segment_pipeline.delivery.destination import Operation, Receipt
 from segment_pipeline.errors import ConfigError, ContractError
 
 HEAD = "0001"
@@ -199,7 +199,7 @@ class Ledger:
             batches.update().where((batches.c.plan == digest) & (batches.c.number == number)).values(handle=handle)
         )
 
-    def receive(self, c: Connection, digest: str, number: int, state: str, receipt: BatchReceipt) -> None:
+    def receive(self, c: Connection, digest: str, number: int, state: str, receipt: Receipt) -> None:
         """The end of a batch and the outcomes of its rows."""
         here = (batches.c.plan == digest) & (batches.c.number == number)
         c.execute(

@@ -16,7 +16,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.lease import Lease
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
-from segment_pipeline.delivery.destination import Batch, BatchReceipt, Destination, Operation
+from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, Operation, Receipt
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
@@ -157,7 +157,7 @@ class Push:
             self.ledger.attempt(connection, self.plan.digest, batch.number, self.lease.token)
         delivery = self._deliver(batch, rows, batch.number) if rows.num_rows else Delivery()
         rejected = delivery.rejected | dict.fromkeys(withheld, WITHHELD)
-        receipt = BatchReceipt(
+        receipt = Receipt(
             accepted=batch.rows - len(rejected),
             rejected=rejected,
             vendor_ids=delivery.vendor_ids,
@@ -208,14 +208,27 @@ class Push:
         delivery.state = "uncertain" if sent else "unsent"
         return delivery
 
-    def _final(self, receipt: BatchReceipt, batch: Batch, delivery: Delivery) -> BatchReceipt:
+    def _final(self, receipt: Receipt, batch: Batch, delivery: Delivery) -> Receipt:
         """The receipt once the vendor's job has ended; raises ContractError for one that does not account for each row."""
-        started, polls = clock.monotonic(), 0
         if receipt.handle is not None:
             with self.ledger.transaction() as connection:
                 self.lease.renew(connection)
                 parent = batch.number % SPLIT
                 self.ledger.note_handle(connection, self.plan.digest, parent, receipt.handle)
+            receipt = self._ended(receipt, batch, delivery)
+        known = set(batch.rows.column("key").to_pylist()) if receipt.rejected else set[str]()
+        if receipt.accepted + len(receipt.rejected) != batch.rows.num_rows or not receipt.rejected.keys() <= known:
+            raise ContractError(
+                f"{self.destination.name} answered for {receipt.accepted + len(receipt.rejected)} rows of a batch of "
+                f"{batch.rows.num_rows}: its receipt does not add up"
+            )
+        return receipt
+
+    def _ended(self, receipt: Receipt, batch: Batch, delivery: Delivery) -> Receipt:
+        """The vendor's job asked for until it has ended."""
+        if not isinstance(self.destination, Asynchronous):
+            raise ContractError(f"{self.destination.name} named a job but has no `poll` to ask for its end")
+        started, polls = clock.monotonic(), 0
         while receipt.handle is not None:
             if polls >= POLLS or clock.monotonic() - started > POLL_SECONDS:
                 raise ContractError(
@@ -233,12 +246,6 @@ class Push:
                 continue
             delivery.requests += polled.requests
             receipt = polled
-        known = set(batch.rows.column("key").to_pylist()) if receipt.rejected else set[str]()
-        if receipt.accepted + len(receipt.rejected) != batch.rows.num_rows or not receipt.rejected.keys() <= known:
-            raise ContractError(
-                f"{self.destination.name} answered for {receipt.accepted + len(receipt.rejected)} rows of a batch of "
-                f"{batch.rows.num_rows}: its receipt does not add up"
-            )
         return receipt
 
     def _without_refused(

@@ -40,7 +40,7 @@ from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.audiences.snapshot import newest, source_reasons
-from segment_pipeline.delivery.destination import Destination
+from segment_pipeline.delivery.destination import Countable, Destination
 from segment_pipeline.errors import ConfigError, ConflictError, SegmentPipelineError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -290,10 +290,11 @@ class Run:
         """Keys the vendor holds; asked only when something may have changed since it last said."""
         name, at = self.audience.name, self.audience.destination
         remote_id, keys = self.ledger.remote_id(name, at), self.ledger.remote_keys(name, at)
-        if remote_id is None or keys is not None:
+        tool = self.destination
+        if remote_id is None or keys is not None or not isinstance(tool, Countable):
             return keys
         try:
-            keys = patiently(lambda: self.destination.count(remote_id))
+            keys = patiently(lambda: tool.count(remote_id))
         except TransientError as error:
             self.troubles.append(str(error))
             return None

@@ -1,9 +1,15 @@
-"""What a destination is: capabilities, batches that go in, receipts that come back. Declarations and the protocol only."""
+"""What a destination is: capabilities, batches that go in, receipts that come back. Declarations and protocols only.
+
+Every destination is a `Destination`. One whose answers come later is `Asynchronous`, one that tells how many keys it holds is
+`Countable`; those that cannot, do not have the method.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from segment_pipeline.connector import Described
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +77,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchReceipt:
+class Receipt:
     """What a vendor said about one batch, read from the body and not from the status code.
 
     `handle`: the vendor's job to poll; None when the answer is final. `rejected` maps our key to a reason code.
@@ -87,29 +93,34 @@ class BatchReceipt:
 
 
 @runtime_checkable
-class Destination(Protocol):
+class Destination(Described, Protocol):
     """A tool that holds audiences. It applies changes and knows nothing of segments.
 
     Each call raises ConfigError (terms, credentials), TransientError (after its own retries; `sent` says whether the
     request may have arrived), RejectedRecords (the whole batch was refused for some rows) or ContractError.
     """
 
-    name: str
-
     @property
     def capabilities(self) -> Capabilities: ...
-
-    def check(self) -> None:
-        """Credentials work and terms are accepted; raises ConfigError with the way out."""
 
     def ensure_audience(self, name: str) -> str:
         """The vendor's id of the audience of that name, created if there is none; calling twice makes one."""
 
-    def apply(self, batch: Batch) -> BatchReceipt:
+    def apply(self, batch: Batch) -> Receipt:
         """Apply one batch. At-least-once safe: the same batch twice leaves what one leaves."""
 
-    def poll(self, handle: str, batch: Batch) -> BatchReceipt:
-        """The state of an asynchronous batch; `handle` still set while the vendor works on it."""
 
-    def count(self, remote_id: str) -> int | None:
-        """Destination keys the vendor holds; None when the vendor only gives estimates or nothing."""
+@runtime_checkable
+class Asynchronous(Protocol):
+    """A destination whose receipts may carry a `handle`."""
+
+    def poll(self, handle: str, batch: Batch) -> Receipt:
+        """The state of the batch behind a handle; `handle` still set while the vendor works on it."""
+
+
+@runtime_checkable
+class Countable(Protocol):
+    """A destination that tells what it holds."""
+
+    def count(self, remote_id: str) -> int:
+        """Destination keys the vendor holds, counted there and not estimated."""

@@ -7,10 +7,6 @@ import os
 from datetime import date
 from decimal import Decimal
 
-from segment_pipeline.destinations.files.connector import HashedFiles
-from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
-from segment_pipeline.destinations.meta.connector import MetaAudiences
-from segment_pipeline.settings import Settings
 from segment_pipeline.sources.amplitude.connector import Amplitude
 from segment_pipeline.sources.shopify.connector import Shopify
 from segment_pipeline.sources.square.connector import Square
@@ -29,18 +25,6 @@ def shopify() -> Shopify:
 
 def amplitude() -> Amplitude:
     return Amplitude(base_url=_address("AMPLITUDE_BASE_URL", "https://amplitude.com"))
-
-
-def meta() -> MetaAudiences:
-    return MetaAudiences(base_url=_address("META_BASE_URL", "https://graph.facebook.com"))
-
-
-def klaviyo() -> KlaviyoLists:
-    return KlaviyoLists(base_url=_address("KLAVIYO_BASE_URL", "https://a.klaviyo.com"))
-
-
-def files() -> HashedFiles:
-    return HashedFiles(directory=str(Settings.from_env().files))
 
 
 def _address(variable: str, default: str) -> str:

@@ -13,7 +13,7 @@ from segment_pipeline.audiences.lease import acquire
 from segment_pipeline.audiences.ledger import HEAD, Ledger
 from segment_pipeline.audiences.ledger_tables import METADATA
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
-from segment_pipeline.delivery.destination import BatchReceipt, Operation
+from segment_pipeline.delivery.destination import Operation, Receipt
 from segment_pipeline.errors import ConfigError, ConflictError, ContractError, SegmentPipelineError
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import Person, World, audience
@@ -65,7 +65,7 @@ def test_a_plan_and_its_receipts_come_back_as_written(ledger: Ledger) -> None:
         lease.renew(connection)
         ledger.attempt(connection, "d1", 1, lease.token)
     with ledger.transaction() as connection:
-        ledger.receive(connection, "d1", 1, "final", BatchReceipt(2, {"k1": "invalid"}, {"k2": "v2"}, requests=2))
+        ledger.receive(connection, "d1", 1, "final", Receipt(2, {"k1": "invalid"}, {"k2": "v2"}, requests=2))
         ledger.attempt(connection, "d1", 2, lease.token)
     [left] = ledger.unfinished("shoppers")
     assert left.plan == PLAN

@@ -9,7 +9,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.eligibility import NOBODY, define_evidence, judge
 from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.delivery.destination import Batch, BatchReceipt
+from segment_pipeline.delivery.destination import Batch, Receipt
 from segment_pipeline.errors import ConflictError, ContractError, TransientError
 from segment_pipeline_tests.audiences.tool import Tool, capabilities
 from segment_pipeline_tests.audiences.world import Person, World, audience, statement_of
@@ -70,7 +70,7 @@ class Silent(Tool):
 
     sent = True
 
-    def apply(self, batch: Batch) -> BatchReceipt:
+    def apply(self, batch: Batch) -> Receipt:
         if self.sent:
             super().apply(batch)
         raise TransientError("no answer", sent=self.sent)
@@ -97,9 +97,9 @@ def test_what_never_left_is_added_by_the_next_run(world: World, tmp_path: Path) 
 
 
 class Miscounting(Tool):
-    def apply(self, batch: Batch) -> BatchReceipt:
+    def apply(self, batch: Batch) -> Receipt:
         super().apply(batch)
-        return BatchReceipt(accepted=1)
+        return Receipt(accepted=1)
 
 
 def test_a_receipt_that_does_not_add_up_settles_nothing(world: World, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ class Overtaken(Tool):
 
     world: World
 
-    def apply(self, batch: Batch) -> BatchReceipt:
+    def apply(self, batch: Batch) -> Receipt:
         receipt = super().apply(batch)
         acquire(self.world.ledger, "shoppers")
         return receipt

@@ -11,9 +11,10 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+from segment_pipeline.connector import About, ConnectorKind
+from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 
 PLAIN = (IdentifierRule("email", "email", "email/plain/1"), IdentifierRule("phone", "phone", "phone/plain/1"))
@@ -46,6 +47,8 @@ class Tool:
     that go wrong, drawn from `seed`. `step` is called around each change, for crashes.
     """
 
+    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Tool", "audiences in a SQLite file")
+
     def __init__(self, path: Path, name: str = "tool", **given: Any) -> None:
         self.path, self.name, self.given = path, name, capabilities(**given)
         self.poison: frozenset[str] = frozenset()
@@ -67,6 +70,9 @@ class Tool:
     def capabilities(self) -> Capabilities:
         return self.given
 
+    def secrets_present(self) -> None:
+        """There are none."""
+
     def check(self) -> None:
         self._maybe_fail("check")
 
@@ -77,7 +83,7 @@ class Tool:
             found = database.execute("SELECT id FROM audiences WHERE name = ?", [name]).fetchone()
         return str(found[0])
 
-    def apply(self, batch: Batch) -> BatchReceipt:
+    def apply(self, batch: Batch) -> Receipt:
         self.step("before apply")
         self._count(batch.operation.value, batch.rows.num_rows)
         rows = batch.rows.to_pylist()
@@ -97,7 +103,7 @@ class Tool:
             raise ContractError("the tool answered nonsense")
         return receipt
 
-    def _changed(self, batch: Batch, rows: list[dict[str, Any]]) -> BatchReceipt:
+    def _changed(self, batch: Batch, rows: list[dict[str, Any]]) -> Receipt:
         rejected: dict[str, str] = {}
         vendor_ids: dict[str, str] = {}
         with closing(self._open()) as database, database:
@@ -105,7 +111,7 @@ class Tool:
                 held = len(self._held(database, batch.remote_id))
                 left = held - len({m for row in rows for m in self._matching(database, batch.remote_id, row)})
                 if held >= self.smallest > left:
-                    return BatchReceipt(accepted=0, rejected={row["key"]: "too_few_left" for row in rows})
+                    return Receipt(accepted=0, rejected={row["key"]: "too_few_left" for row in rows})
             for row in rows:
                 if self.refuses & set(self._ids(row).values()) and batch.operation is Operation.UPSERT:
                     rejected[row["key"]] = "invalid"
@@ -115,26 +121,26 @@ class Tool:
                     for gone in self._matching(database, batch.remote_id, row):
                         database.execute("DELETE FROM rows WHERE id = ?", [gone])
             vendor_ids = vendor_ids if self.given.one_record else {}
-            receipt = BatchReceipt(len(rows) - len(rejected), rejected, vendor_ids)
+            receipt = Receipt(len(rows) - len(rejected), rejected, vendor_ids)
             if not self.asynchronous:
                 return receipt
             handle = f"{batch.plan}-{batch.number}"
             text = json.dumps([receipt.accepted, rejected, vendor_ids])
             database.execute("INSERT OR REPLACE INTO jobs VALUES (?, 2, ?)", [handle, text])
-        return BatchReceipt(0, handle=handle)
+        return Receipt(0, handle=handle)
 
-    def poll(self, handle: str, batch: Batch) -> BatchReceipt:
+    def poll(self, handle: str, batch: Batch) -> Receipt:
         self._maybe_fail("poll")
         self.step("poll")
         with closing(self._open()) as database, database:
             polls, text = database.execute("SELECT polls, receipt FROM jobs WHERE handle = ?", [handle]).fetchone()
             database.execute("UPDATE jobs SET polls = polls - 1 WHERE handle = ?", [handle])
         if polls > 0:
-            return BatchReceipt(0, handle=handle)
+            return Receipt(0, handle=handle)
         accepted, rejected, vendor_ids = json.loads(text)
-        return BatchReceipt(accepted, rejected, vendor_ids)
+        return Receipt(accepted, rejected, vendor_ids)
 
-    def count(self, remote_id: str) -> int | None:
+    def count(self, remote_id: str) -> int:
         self._maybe_fail("count")
         return len(self.held(remote_id))
 

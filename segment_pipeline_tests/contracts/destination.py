@@ -1,16 +1,20 @@
 """The suite every destination inherits: what audiences rely on, one property per test.
 
-A subclass gives the destination, a way to read back what the other side holds, and, over HTTP, a way to make it misbehave.
+A destination of one's own is tested as it stands with `DestinationContract`; one whose vendor has a module in the sandbox says
+where its rows and audiences are and is tested over HTTP, faults included, with `SandboxDestinationContract`.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
 
-from segment_pipeline.delivery.destination import Batch, BatchReceipt, Destination, Operation
+from segment_pipeline.connector import ConnectorKind, fields_of, value
+from segment_pipeline.delivery.destination import Asynchronous, Batch, Countable, Destination, Operation, Receipt
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
@@ -19,6 +23,7 @@ from segment_pipeline.errors import (
     TransientError,
 )
 from segment_pipeline.identifiers import RULES
+from segment_pipeline.sandbox.server import SandboxServer
 
 PLAN = "5ee1" * 16
 Key = tuple[str | None, ...]
@@ -41,7 +46,7 @@ def crowd(size: int, first: int = 0) -> list[Person]:
 def key_of(destination: Destination, person: Person) -> Key:
     """The destination key as sent."""
     return tuple(
-        RULES[rule.rule].apply(value) if (value := getattr(person, rule.kind)) is not None else None
+        RULES[rule.rule].apply(known) if (known := getattr(person, rule.kind)) is not None else None
         for rule in destination.capabilities.identifiers
     )
 
@@ -77,17 +82,18 @@ def batch(
     return Batch(PLAN, number, operation, remote_id, rows)
 
 
-def settle(destination: Destination, work: Batch) -> BatchReceipt:
+def settle(destination: Destination, work: Batch) -> Receipt:
     """Apply, and poll until the answer is final."""
     receipt = destination.apply(work)
     for _ in range(30):
         if receipt.handle is None:
             return receipt
+        assert isinstance(destination, Asynchronous)
         receipt = destination.poll(receipt.handle, work)
     raise AssertionError("the batch never became final")
 
 
-def settle_again(destination: Destination, work: Batch, tries: int = 6) -> BatchReceipt:
+def settle_again(destination: Destination, work: Batch, tries: int = 6) -> Receipt:
     """What the push does: the same batch again after a failure that may pass."""
     for last in range(tries):
         try:
@@ -98,8 +104,13 @@ def settle_again(destination: Destination, work: Batch, tries: int = 6) -> Batch
     raise AssertionError
 
 
+def counts(destination: Destination, remote_id: str) -> int | None:
+    """What it says it holds; None where it cannot be asked."""
+    return destination.count(remote_id) if isinstance(destination, Countable) else None
+
+
 class DestinationContract:
-    """Properties of every destination."""
+    """Properties of every destination. A subclass makes the destination and reads back what the other side holds."""
 
     @pytest.fixture
     def destination(self) -> Iterator[Destination]:
@@ -120,17 +131,19 @@ class DestinationContract:
     def test_it_speaks_the_protocol(self, destination: Destination) -> None:
         """It is a Destination whose identifiers all have a rule for their form as sent."""
         assert isinstance(destination, Destination)
+        assert destination.about.kind is ConnectorKind.DESTINATION
         assert destination.capabilities.identifiers
         assert {rule.rule for rule in destination.capabilities.identifiers} <= set(RULES)
 
     def test_it_is_ready(self, destination: Destination) -> None:
-        """`check` passes where everything is in order."""
+        """Where everything is in order its checks pass, offline and online."""
+        destination.secrets_present()
         destination.check()
 
     def test_its_repr_holds_no_secret(self, destination: Destination) -> None:
-        """Printing the resource, as Dagster and debuggers do, shows no credential."""
-        assert "sandbox-" not in repr(destination) + str(destination)
-        assert "pk_" not in repr(destination) + str(destination)
+        """Printing it, as Dagster and debuggers do, shows no credential."""
+        secrets = [value(destination, name) for name, held in fields_of(destination).items() if held.secret]
+        assert [secret for secret in secrets if secret in repr(destination) + str(destination)] == []
 
     def test_ensuring_twice_makes_one(self, destination: Destination) -> None:
         """The same name gives the same audience, another name another one."""
@@ -156,7 +169,7 @@ class DestinationContract:
         receipt = settle(destination, batch(destination, audience, people))
         assert (receipt.accepted, dict(receipt.rejected), receipt.handle) == (30, {}, None)
         assert self.held(destination, audience) == keys_of(destination, people)
-        assert destination.count(audience) in (None, 30)
+        assert counts(destination, audience) in (None, 30)
 
     def test_a_batch_applied_twice_is_applied_once(self, destination: Destination, audience: str) -> None:
         """At-least-once delivery leaves what one delivery leaves."""
@@ -164,7 +177,7 @@ class DestinationContract:
         work = batch(destination, audience, people)
         assert settle(destination, work).accepted == settle(destination, work).accepted == 20
         assert self.held(destination, audience) == keys_of(destination, people)
-        assert destination.count(audience) in (None, 20)
+        assert counts(destination, audience) in (None, 20)
 
     def test_a_removal_takes_out_those_named_and_no_others(self, destination: Destination, audience: str) -> None:
         """The rest of this audience, and all of another, stays."""
@@ -263,48 +276,97 @@ class DestinationContract:
         settle(destination, batch(destination, audience, [after], number=3))
         assert self.held(destination, audience) == keys_of(destination, [after, *others])
 
+    def test_an_audience_that_is_gone_is_a_persons_work(self, destination: Destination) -> None:
+        """What was deleted over there is not made anew without a word, and not counted as empty."""
+        for operation in Operation:
+            with pytest.raises((ConfigError, ContractError)):
+                settle(destination, batch(destination, "999999999", crowd(2), operation))
+        if isinstance(destination, Countable):
+            with pytest.raises(ConfigError, match="resend"):
+                destination.count("999999999")
 
-class RemoteDestinationContract(DestinationContract):
-    """Properties of a destination across a network."""
 
-    credentials: Mapping[str, str]
-    """Field of the secret → the variable its message must name."""
+class SandboxDestinationContract(DestinationContract):
+    """Properties of a destination across a network, whose vendor the sandbox plays."""
 
-    def remade(self, destination: Destination, **changes: object) -> Destination:
-        """The same destination with other settings."""
-        raise NotImplementedError
+    vendor: ClassVar[str]
+    """The vendor's name in the sandbox."""
+    connector: ClassVar[type[Any]]
+    given: ClassVar[Mapping[str, Any]]
+    """Fields the sandbox takes; its address is added."""
+    listing: ClassVar[str]
+    """Where the sandbox's control tells of the audiences (`lists`): each has `id` and `name`."""
+    created: ClassVar[str]
+    applied: ClassVar[str]
+    """Regular expressions of the paths that make an audience, and that carry rows."""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """The sandbox vendor's own settings."""
+    server: SandboxServer
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def _running(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+        with SandboxServer(tmp_path_factory.mktemp(cls.vendor), vendors=[cls.vendor]) as running:
+            running.control("PUT", f"/{cls.vendor}/settings", dict(cls.settings))
+            yield running
+
+    @pytest.fixture(autouse=True)
+    def _well_behaved(self, _running: SandboxServer) -> Iterator[None]:
+        self.server = _running
+        before = self.control("settings")
+        self.open = ExitStack()
+        with self.open:
+            yield
+        _running.clear_faults()
+        _running.record(on=False)
+        self.set(**before)
+
+    @pytest.fixture
+    def destination(self, _well_behaved: None) -> Destination:
+        made: Destination = self.remade()
+        return made
+
+    def remade(self, **changes: Any) -> Any:
+        """The destination with other fields."""
+        made = self.connector(**{"base_url": f"{self.server.base_url}/{self.vendor}", **self.given, **changes})
+        self.open.callback(made.close)
+        return made
+
+    def control(self, path: str) -> Any:
+        return self.server.control("GET", f"/{self.vendor}/{path}")
+
+    def set(self, **settings: Any) -> None:
+        """Settings of the sandbox's vendor, in force until the test ends."""
+        self.server.control("PUT", f"/{self.vendor}/settings", settings)
 
     def misbehave(self, *rules: Mapping[str, object]) -> None:
         """Faults of the other side, in force until the test ends."""
-        raise NotImplementedError
+        self.server.faults([{"vendor": self.vendor, **rule} for rule in rules])
 
-    def applied_path(self) -> str:
-        """A regular expression of the path that carries rows."""
-        raise NotImplementedError
-
-    def created_path(self) -> str:
-        """A regular expression of the path that makes an audience."""
-        raise NotImplementedError
-
-    @pytest.mark.parametrize("value", ["wrong", ""])
-    def test_wrong_credentials_name_their_variable(self, destination: Destination, value: str) -> None:
+    @pytest.mark.parametrize("given", ["wrong", ""])
+    def test_wrong_credentials_name_their_variable(self, destination: Destination, given: str) -> None:
         """A person must act, and the message says on what."""
-        for secret, variable in self.credentials.items():
-            if secret == "app_secret" and not value:
-                continue
-            with pytest.raises(ConfigError, match=variable):
-                self.remade(destination, **{secret: value}).check()
+        for name, variable in fields_of(destination).items():
+            if variable.secret and (given or not variable.optional):
+                with pytest.raises(ConfigError, match=variable.name):
+                    self.remade(**{name: given}).check()
+
+    def test_a_missing_secret_is_seen_offline(self) -> None:
+        """Without an address that answers, the first missing variable is named."""
+        names = [
+            name for name, variable in fields_of(self.connector).items() if variable.secret and not variable.optional
+        ]
+        for name in names:
+            with pytest.raises(ConfigError, match=f"{fields_of(self.connector)[name].name} is not set"):
+                self.remade(base_url="http://127.0.0.1:9", **{name: ""}).secrets_present()
 
     def test_a_lost_answer_to_a_creation_makes_no_second_audience(self, destination: Destination) -> None:
         """What was made without our hearing of it is found, not made again."""
-        self.misbehave({"kind": "lost_response", "method": "POST", "path_regex": self.created_path(), "times": 1})
+        self.misbehave({"kind": "lost_response", "method": "POST", "path_regex": self.created, "times": 1})
         first = destination.ensure_audience("made unheard")
         assert destination.ensure_audience("made unheard") == first
-        assert self.audiences_named(destination, first) == 1
-
-    def audiences_named(self, destination: Destination, remote_id: str) -> int:
-        """Audiences that share the name of this one, itself included."""
-        raise NotImplementedError
+        names = {one["id"]: one["name"] for one in self.control(self.listing)}
+        assert list(names.values()).count(names[first]) == 1
 
     @pytest.mark.parametrize("kind", ["429", "500", "503", "reset", "lost_response", "truncated"])
     @pytest.mark.parametrize("operation", list(Operation))
@@ -315,7 +377,7 @@ class RemoteDestinationContract(DestinationContract):
         people = crowd(40)
         if operation is Operation.REMOVE:
             settle(destination, batch(destination, audience, people))
-        self.misbehave({"kind": kind, "path_regex": self.applied_path(), "times": 1})
+        self.misbehave({"kind": kind, "path_regex": self.applied, "times": 1})
         work = batch(
             destination, audience, people[:10] if operation is Operation.REMOVE else people, operation, number=2
         )
@@ -341,12 +403,12 @@ class RemoteDestinationContract(DestinationContract):
 
     def test_a_lasting_fault_says_whether_rows_may_have_arrived(self, destination: Destination, audience: str) -> None:
         """A connection that dies after the work is `sent`; a limit that lets nothing in is not."""
-        once = self.remade(destination, attempts=1)
+        once = self.remade(attempts=1)
         work = batch(once, audience, crowd(5))
-        self.misbehave({"kind": "429", "path_regex": self.applied_path(), "times": 1})
+        self.misbehave({"kind": "429", "path_regex": self.applied, "times": 1})
         with pytest.raises(TransientError) as limited:
             once.apply(work)
-        self.misbehave({"kind": "lost_response", "path_regex": self.applied_path(), "times": 1})
+        self.misbehave({"kind": "lost_response", "path_regex": self.applied, "times": 1})
         with pytest.raises(TransientError) as lost:
             once.apply(work)
         assert (limited.value.sent, lost.value.sent) == (False, True)
@@ -355,7 +417,7 @@ class RemoteDestinationContract(DestinationContract):
     def test_a_partial_failure_is_told_row_by_row_or_not_at_all(self, destination: Destination, audience: str) -> None:
         """Rows the vendor fails are rejected by key, or the batch is refused for splitting; never counted as accepted."""
         people = crowd(40)
-        self.misbehave({"kind": "row_errors", "path_regex": self.applied_path(), "every": 10, "times": 1})
+        self.misbehave({"kind": "row_errors", "path_regex": self.applied, "every": 10, "times": 1})
         work = batch(destination, audience, people)
         try:
             receipt = settle(destination, work)
@@ -376,7 +438,7 @@ class RemoteDestinationContract(DestinationContract):
     ) -> None:
         """Failures injected on purpose, at the most talkative log level: no identifier as sent, no credential."""
         caplog.set_level("DEBUG")
-        once = self.remade(destination, attempts=1)
+        once = self.remade(attempts=1)
         people = crowd(12)
         self.misbehave({"kind": kind})
         said = [repr(once)]
@@ -385,7 +447,7 @@ class RemoteDestinationContract(DestinationContract):
             lambda: once.ensure_audience("nobody"),
             lambda: settle(once, batch(once, audience, people)),
             lambda: settle(once, batch(once, audience, people, Operation.REMOVE)),
-            lambda: once.count(audience),
+            lambda: counts(once, audience),
         ):
             try:
                 said.append(repr(call()))
@@ -393,5 +455,5 @@ class RemoteDestinationContract(DestinationContract):
                 said += [str(error), repr(error.__cause__), repr(error.__context__)]
         text = " ".join(said) + caplog.text
         private = [part for key in keys_of(once, people) for part in key if part]
-        private += [getattr(once, secret) for secret in self.credentials]
+        private += [value(once, name) for name, variable in fields_of(once).items() if variable.secret]
         assert [word for word in private if word in text] == []

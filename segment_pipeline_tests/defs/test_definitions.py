@@ -10,6 +10,7 @@ import pytest
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.definitions import build_definitions, forked_steps
 from segment_pipeline.defs.failures import told
+from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.segments.rules import Segment, did, trait
 from segment_pipeline.settings import Settings
@@ -94,7 +95,7 @@ def test_a_wrong_rule_stops_the_load_with_file_and_line(settings: Settings) -> N
 
     wrong = Catalogue(
         sources=(connectors.square,),
-        destinations=(connectors.files,),
+        destinations=(HashedFiles(),),
         segments=(segment("a", trait("spent_total") > 1), segment("b", did("product_vieved"))),
     )
     with pytest.raises(ConfigError) as error:

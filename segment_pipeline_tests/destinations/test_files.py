@@ -124,8 +124,21 @@ def test_a_directory_it_may_not_use_is_named_by_its_variable(tmp_path: Path) -> 
         HashedFiles(directory=str(tmp_path / "taken")).check()
 
 
-@pytest.mark.parametrize("remote_id", ["gone", "../elsewhere", ""])
-def test_a_folder_it_did_not_make_is_refused(destination: HashedFiles, remote_id: str) -> None:
+def test_its_directory_is_in_the_home_unless_the_variable_moves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENT_PIPELINE_HOME", str(tmp_path / "home"))
+    HashedFiles().ensure_audience("vip")
+    monkeypatch.setenv("SEGMENT_PIPELINE_FILES", str(tmp_path / "elsewhere"))
+    HashedFiles().ensure_audience("vip")
+    assert sorted(str(p.parent.relative_to(tmp_path)) for p in tmp_path.rglob("members.csv")) == [
+        "elsewhere/vip",
+        "home/files/vip",
+    ]
+
+
+@pytest.mark.parametrize("remote_id", ["../elsewhere", ""])
+def test_a_folder_outside_of_its_own_is_refused(destination: HashedFiles, remote_id: str) -> None:
     destination.check()
     with pytest.raises(ConfigError):
         destination.apply(batch(destination, remote_id, crowd(1)))

@@ -10,17 +10,19 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import ClassVar, Final
 
-import dagster as dg
 import pyarrow as pa
 from pyarrow import csv
-from pydantic import ConfigDict
 
+from segment_pipeline.connector import About, ConnectorKind, address, value
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.vendor import variable
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.settings import Settings
 
 _ROWS: Final = 1_000_000
 _COLUMNS: Final = ("email", "phone")
@@ -28,21 +30,22 @@ _MEMBERS: Final = "members.csv"
 _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class HashedFiles(dg.ConfigurableResource[Any]):
+@dataclass(frozen=True, kw_only=True)
+class HashedFiles:
     """Audiences as CSV files under `directory`, columns email and phone, SHA-256 in hex, empty where a member has none.
 
     The phone is hashed as E.164 with its `+` unless `phone_rule` says otherwise (`phone/digits-sha256/1`: digits only).
     Files are readable by their owner only: hashes are still personal data.
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION, "Hashed files", "CSV of SHA-256 identifiers, current members and changes per plan"
+    )
     name: str = "files"
-    directory: str
+    directory: str = address("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination")
     channel: str = "ads"
     email_rule: str = "email/sha256/1"
     phone_rule: str = "phone/sha256/1"
-    directory_variable: str = "SEGMENT_PIPELINE_FILES"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -56,10 +59,13 @@ class HashedFiles(dg.ConfigurableResource[Any]):
             batch_bytes=1 << 30,
         )
 
+    def secrets_present(self) -> None:
+        """There are none."""
+
     def check(self) -> None:
         """The directory exists, or can be made, and takes files."""
         with self._as_config():
-            root = Path(self.directory)
+            root = self._root
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = root / f".probe-{os.getpid()}"
             probe.write_bytes(b"")
@@ -69,14 +75,14 @@ class HashedFiles(dg.ConfigurableResource[Any]):
         """The audience's folder; a name unfit for a folder gets a slug with a digest of the whole name."""
         folder = name if _SAFE.fullmatch(name) else f"{_slug(name)}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         with self._as_config():
-            path = Path(self.directory) / folder
+            path = self._root / folder
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(path):
                 if not (path / _MEMBERS).exists():
                     _write(path / _MEMBERS, _empty())
         return folder
 
-    def apply(self, batch: Batch) -> BatchReceipt:
+    def apply(self, batch: Batch) -> Receipt:
         """Write the change, then the members. The same batch again writes the same files."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
         rows, rejected = bodies.refuse_unhashed(batch, *_COLUMNS)
@@ -84,44 +90,47 @@ class HashedFiles(dg.ConfigurableResource[Any]):
         upsert = batch.operation is Operation.UPSERT
         if changes.num_rows:
             folder = self._folder(batch.remote_id)
-            failure: TransientError | None = None
             try:
                 with _locked(folder):
                     members = _read(folder / _MEMBERS)
                     _write(folder / _change_name(batch), _sorted(changes))
                     _write(folder / _MEMBERS, _with(members, changes) if upsert else _without(members, changes))
             except OSError as error:
-                failure = TransientError(
+                raise TransientError(
                     f"{self.name}: audience {batch.remote_id} could not be written ({_errno(error)})"
-                )
-            if failure is not None:
-                raise failure
-        return BatchReceipt(accepted=changes.num_rows, rejected=rejected, requests=0)
+                ) from None
+        return Receipt(accepted=changes.num_rows, rejected=rejected, requests=0)
 
-    def poll(self, handle: str, batch: Batch) -> BatchReceipt:  # noqa: ARG002 - the protocol's signature
-        raise ContractError(f"{self.name} writes at once and has no jobs to poll")
-
-    def count(self, remote_id: str) -> int | None:
+    def count(self, remote_id: str) -> int:
         """Rows of `members.csv`."""
         return int(_read(self._folder(remote_id) / _MEMBERS).num_rows)
 
+    @property
+    def _root(self) -> Path:
+        said = value(self, "directory")
+        home = str(Settings.from_env().home) if "<home>" in said else ""
+        return Path(said.replace("<home>", home)).expanduser().absolute()
+
     def _folder(self, remote_id: str) -> Path:
-        folder = Path(self.directory) / remote_id
+        folder = self._root / remote_id
         if not _SAFE.fullmatch(remote_id) or not (folder / _MEMBERS).exists():
-            raise ConfigError(f"{self.name} has no audience {remote_id}: run it again to make its folder")
+            raise ConfigError(
+                f"{self.name} no longer has the folder of audience {remote_id}: resend it to make it anew"
+            )
         return folder
 
     @contextmanager
     def _as_config(self) -> Iterator[None]:
-        reason = None
         try:
             yield
         except OSError as error:
-            reason = _errno(error)
-        if reason is not None:
+            setting = variable(self, "directory")
             raise ConfigError(
-                f"{self.name} cannot write to its directory ({reason}): set {self.directory_variable} to one it may use"
-            )
+                f"{self.name} cannot write to its directory ({_errno(error)}): set {setting} to one it may use"
+            ) from None
+
+
+CONNECTOR = HashedFiles
 
 
 def _slug(name: str) -> str:
@@ -167,22 +176,18 @@ def _with(members: pa.Table, added: pa.Table) -> pa.Table:
 
 def _without(members: pa.Table, removed: pa.Table) -> pa.Table:
     marked = removed.group_by(list(_COLUMNS)).aggregate([])
-    # Joins do not match NULL with NULL; the empty text stands for it, as it does in the file.
-    left, right = (
-        t.set_column(0, "email", t.column("email").fill_null("")).set_column(
-            1, "phone", t.column("phone").fill_null("")
-        )
-        for t in (members, marked)
-    )
-    return _sorted(left.join(right, keys=list(_COLUMNS), join_type="left anti"))
+    return _sorted(_filled(members).join(_filled(marked), keys=list(_COLUMNS), join_type="left anti"))
+
+
+def _filled(table: pa.Table) -> pa.Table:
+    """The empty text for NULL, as in the file: joins do not match NULL with NULL."""
+    return pa.table({column: table.column(column).fill_null("") for column in _COLUMNS})
 
 
 def _sorted(table: pa.Table) -> pa.Table:
     """Distinct and in order, so that equal members are equal files."""
-    filled = table.set_column(0, "email", table.column("email").fill_null("")).set_column(
-        1, "phone", table.column("phone").fill_null("")
-    )
-    return filled.group_by(list(_COLUMNS)).aggregate([]).sort_by([(column, "ascending") for column in _COLUMNS])
+    distinct = _filled(table).group_by(list(_COLUMNS)).aggregate([])
+    return distinct.sort_by([(column, "ascending") for column in _COLUMNS])
 
 
 def _write(path: Path, table: pa.Table) -> None:

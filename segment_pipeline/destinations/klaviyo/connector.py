@@ -6,21 +6,20 @@ another matter, and Klaviyo's subscribe call would lift suppressions.
 
 import json
 import re
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Literal
 
-import dagster as dg
 import pyarrow as pa
 import requests
-from pydantic import ConfigDict, Field, PrivateAttr
 
 from segment_pipeline import paging, redact
+from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch, BatchReceipt, Capabilities, IdentifierRule, Operation
+from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
-from segment_pipeline.http import HttpClient, Response, RetryPolicy
-from segment_pipeline.settings import secret
+from segment_pipeline.http import Response
 
 _ROWS: Final = 10_000
 _PROFILE_BYTES: Final = 100_000
@@ -28,16 +27,21 @@ _PART_BYTES: Final = 4_700_000  # of 5 MB: room for the envelope and for the las
 _PAGE: Final = 100
 _REMOVALS: Final = 1_000
 _JSON_API: Final = "application/vnd.api+json"
-# Fixed windows per account: bulk jobs and list changes 10/s and 150/min, reads 75/s and 750/min (kept a little below).
-_BULK_RATES: Final = ((10, 1.0), (150, 60.0))
-_READ_RATES: Final = ((75, 1.0), (700, 60.0))
-_WORKING: Final = frozenset({"queued", "processing"})
+# Fixed windows per account: bulk jobs and list changes 10/s and 150/min, reads 75/s and 750/min (kept a little below), a
+# list with its count 1/s and 15/min.
+_RATES: Final = {
+    "bulk": ((10, 1.0), (150, 60.0)),
+    "reads": ((75, 1.0), (700, 60.0)),
+    "counts": ((1, 1.0), (15, 60.0)),
+}
+_JOBS: Final = "/api/profile-bulk-import-jobs"
 _POINTER: Final = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/|$)")
 _FIELDS: Final = {"email": "email", "sms": "phone_number"}
 _COLUMNS: Final = {"email": "email", "sms": "phone"}
 
 
-class KlaviyoLists(dg.ConfigurableResource[Any]):
+@dataclass(frozen=True, kw_only=True)
+class KlaviyoLists:
     """Lists of one Klaviyo account; each audience is a list named `list_prefix` + its name.
 
     A member is known by one identifier, the one its `channel` reaches: e-mail for `email`, the E.164 phone for `sms`.
@@ -45,201 +49,156 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
     second member of a household; and a changed phone would look like a new member of the list and start its flows again.
     Klaviyo's external_id is left alone: a shop's own integration usually owns it, and two owners merge profiles.
     Attributes become custom `properties`; a NULL is left out, since null clears a field there.
+    `learn_ids`: look up Klaviyo's ids after an import, one read per 100 members.
     Not verified against the live API: the shape of `original_payload` in import errors (searched for the identifier).
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
+    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Klaviyo", "lists (revision 2026-10-15)")
     name: str = "klaviyo"
-    api_key: str = Field(default="", repr=False, description="Empty: read from `key_variable` when it is used")
+    api_key: str = secret("KLAVIYO_API_KEY", "private key that may read and write lists and profiles")
+    base_url: str = address("KLAVIYO_BASE_URL", "https://a.klaviyo.com")
     channel: Literal["email", "sms"] = "email"
-    base_url: str = "https://a.klaviyo.com"
     revision: str = "2026-10-15"
     list_prefix: str = "segment-pipeline/"
-    learn_ids: bool = Field(default=True, description="Look up Klaviyo's ids after an import, one read per 100 members")
-    key_variable: str = "KLAVIYO_API_KEY"
+    learn_ids: bool = True
     attempts: int = 6
-    _clients: dict[str, HttpClient] = PrivateAttr(default_factory=dict)
-    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _vendor: Vendor = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        headers = {"revision": self.revision, "Accept": _JSON_API}
+        vendor = Vendor(self, auth=self._authorise, refusal=self._refused, headers=headers, rates=_RATES)
+        object.__setattr__(self, "_vendor", vendor)
 
     @property
     def capabilities(self) -> Capabilities:
-        column = _COLUMNS[self.channel]
         return Capabilities(
             channel=self.channel,
-            identifiers=(IdentifierRule(column, column, f"{column}/plain/1"),),
+            identifiers=(IdentifierRule(self._column, self._column, f"{self._column}/plain/1"),),
             batch_rows=_ROWS,
             batch_bytes=5_000_000,
             parallel=2,
             attributes=True,
         )
 
-    def credentials(self) -> None:
-        """The key is there; raises ConfigError naming what is missing and how to do without."""
-        _ = self._key
-
-    @property
-    def _key(self) -> str:
-        return secret(self.api_key, self.key_variable, self.name, "destination")
+    def secrets_present(self) -> None:
+        require(self)
 
     def check(self) -> None:
         """The key works and may read lists."""
-        self._reads().json("GET", "/api/lists")
+        self._vendor.client("reads").json("GET", "/api/lists")
 
     def ensure_audience(self, name: str) -> str:
         """The list of that name, made if there is none. Klaviyo allows 150 new lists a day."""
         wanted = f"{self.list_prefix}{name}"
-        for last in (False, True):
-            if (found := self._find(wanted)) is not None:
-                return found
-            body = {"data": {"type": "list", "attributes": {"name": wanted}}}
-            try:
-                return _text(
-                    self._bulk().json("POST", "/api/lists", json=body, headers={"Content-Type": _JSON_API}),
-                    "data",
-                    "id",
-                )
-            except TransientError as error:
-                if last or not error.sent:
-                    raise
-        raise AssertionError("unreachable: the second pass returns or raises")
 
-    def apply(self, batch: Batch) -> BatchReceipt:
+        def find() -> str | None:
+            listed = (one for page in self._listing("/api/lists") for one in page["data"])
+            # Of two lists made at once under one name, every run takes the same.
+            return min((str(one["id"]) for one in listed if one["attributes"]["name"] == wanted), default=None)
+
+        def make() -> str:
+            body = {"data": {"type": "list", "attributes": {"name": wanted}}}
+            return _id(self._write("POST", "/api/lists", json.dumps(body)).json())
+
+        return found_or_made(find, make)
+
+    def apply(self, batch: Batch) -> Receipt:
         """Upsert: start import jobs, to be polled. Remove: final at once; a member Klaviyo does not know is gone already.
 
         A removal costs one read per 100 rows and one DELETE per 1,000.
         """
         bodies.refuse_oversize(batch, _ROWS, self.name)
-        before = self._requests_of_thread()
+        sent = self._vendor.counted()
         if batch.operation is Operation.REMOVE:
             self._remove(batch)
-            return BatchReceipt(accepted=batch.rows.num_rows, requests=self._requests_of_thread() - before)
+            return Receipt(accepted=batch.rows.num_rows, requests=sent())
         rows, rejected = bodies.refuse_locally(batch, self._unfit())
         jobs = [self._start_import(batch, rows, part) for part in bodies.json_parts(rows, self._profile(), _PART_BYTES)]
-        return BatchReceipt(
-            accepted=0,
-            rejected=rejected,
-            handle=",".join(jobs) or None,
-            requests=self._requests_of_thread() - before,
-        )
+        return Receipt(accepted=0, rejected=rejected, handle=",".join(jobs) or None, requests=sent())
 
-    def poll(self, handle: str, batch: Batch) -> BatchReceipt:
+    def poll(self, handle: str, batch: Batch) -> Receipt:
         """Once every job of the batch is complete: its errors by our keys, and Klaviyo's ids of those accepted.
 
-        A job that was cancelled or is no longer known raises ContractError, since asking again cannot help: the rows may
-        or may not be there, so the batch is to be sent again.
+        A job that was cancelled or is no longer known raises, since asking again cannot help: the rows may or may not be
+        there, so the batch is to be sent again.
         """
-        before = self._requests_of_thread()
-        jobs = [self._job(job_id) for job_id in handle.split(",")]
-        states = [str(job["status"]) for job in jobs]
+        sent = self._vendor.counted()
+        jobs = {job_id: self._job(job_id) for job_id in handle.split(",")}
+        states = {job["status"] for job in jobs.values()}
         if "cancelled" in states:
             raise TransientError(
                 f"{self.name}: an import job was cancelled over there: send its batch again", sent=True
             )
-        if any(state in _WORKING for state in states):
-            return BatchReceipt(accepted=0, handle=handle, requests=self._requests_of_thread() - before)
-        if any(state != "complete" for state in states):
+        if states & {"queued", "processing"}:
+            return Receipt(accepted=0, handle=handle, requests=sent())
+        if states != {"complete"}:
             raise ContractError(f"{self.name}: an import job ended in a state this connector does not know")
         rows, rejected = bodies.refuse_locally(batch, self._unfit())
-        if (total := sum(job["total_count"] for job in jobs)) != rows.num_rows:
+        total, failed = (
+            sum(at(job, count, of="Klaviyo", kind=int) for job in jobs.values())
+            for count in ("total_count", "failed_count")
+        )
+        if total != rows.num_rows:
             raise ContractError(
                 f"{self.name}: its import jobs hold {total} profiles, the batch {rows.num_rows}: send it again"
             )
-        failed = sum(job["failed_count"] for job in jobs)
+        keys = dict(zip(rows.column(self._column).to_pylist(), rows.column("key").to_pylist(), strict=True))
         if failed:
-            rejected |= self._failures(handle.split(","), rows, failed)
-        keys = self._keys_by_identifier(rows)
-        wanted = [value for value, key in keys.items() if key not in rejected] if self.learn_ids else []
-        vendor_ids = {keys[value]: found for value, found in self._look_up(wanted).items()}
-        return BatchReceipt(
+            rejected |= self._failures(jobs, keys, failed)
+        wanted = [identifier for identifier, key in keys.items() if key not in rejected] if self.learn_ids else []
+        return Receipt(
             accepted=batch.rows.num_rows - len(rejected),
             rejected=rejected,
-            vendor_ids=vendor_ids,
-            requests=self._requests_of_thread() - before,
+            vendor_ids={keys[identifier]: found for identifier, found in self._look_up(wanted).items()},
+            requests=sent(),
         )
 
-    def count(self, remote_id: str) -> int | None:
-        """Profiles on the list, counted page by page: Klaviyo's ids are the destination's keys."""
-        return sum(
-            len(page["data"])
-            for page in self._listing(f"/api/lists/{remote_id}/relationships/profiles", {"page[size]": _PAGE})
-        )
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
-        self.close()
+    def count(self, remote_id: str) -> int:
+        """Profiles on the list: Klaviyo's ids are the destination's keys."""
+        asked = {"additional-fields[list]": "profile_count"}
+        answer = self._vendor.client("counts").request("GET", f"/api/lists/{remote_id}", params=asked, expect=(404,))
+        if answer.status_code == 404:
+            raise self._gone(remote_id)
+        return int(at(answer.json(), "data", "attributes", "profile_count", of="Klaviyo", kind=int))
 
     def close(self) -> None:
-        with self._lock:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+        self._vendor.close()
 
-    def _client(self, purpose: str, rates: Sequence[tuple[int, float]]) -> HttpClient:
-        with self._lock:
-            if purpose not in self._clients:
-                self._clients[purpose] = HttpClient(
-                    self.base_url,
-                    name=self.name,
-                    auth=self._authorise,
-                    headers={"revision": self.revision, "Accept": _JSON_API},
-                    rates=rates,
-                    retry=RetryPolicy(attempts=self.attempts),
-                    classify=self._classify,
-                )
-            return self._clients[purpose]
+    @property
+    def _column(self) -> str:
+        return _COLUMNS[self.channel]
 
-    def _bulk(self) -> HttpClient:
-        return self._client("bulk", _BULK_RATES)
-
-    def _reads(self) -> HttpClient:
-        return self._client("reads", _READ_RATES)
-
-    def _requests_of_thread(self) -> int:
-        return self._bulk().requests_of_thread + self._reads().requests_of_thread
+    @property
+    def _field(self) -> str:
+        return _FIELDS[self.channel]
 
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Klaviyo-API-Key {self._key}"
+        request.headers["Authorization"] = f"Klaviyo-API-Key {value(self, 'api_key')}"
         return request
+
+    def _write(self, method: str, path: str, body: str, **options: Any) -> Response:
+        headers = {"Content-Type": _JSON_API}
+        return self._vendor.client("bulk").request(method, path, data=body.encode(), headers=headers, **options)
 
     def _listing(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:
         def fetch(url: str | None) -> Mapping[str, Any]:
-            page = self._reads().json("GET", path, params=params) if url is None else self._reads().json("GET", url)
+            page = self._vendor.client("reads").json("GET", url or path, params=None if url else params)
             if not isinstance(page, Mapping) or not isinstance(page.get("data"), list):
                 raise ContractError(f"{self.name}: a page of {redact.location(path)} has no data")
             return page
 
         return paging.pages(fetch, paging.link_next, what=f"{self.name}: {redact.location(path)}")
 
-    def _find(self, wanted: str) -> str | None:
-        listed = (one for page in self._listing("/api/lists") for one in page["data"])
-        # Of two lists made at once under one name, every run takes the same.
-        return min((_text(one, "id") for one in listed if one["attributes"]["name"] == wanted), default=None)
-
     def _unfit(self) -> str:
-        column = _COLUMNS[self.channel]
-        return f"""CASE WHEN {column} IS NULL THEN 'no_identifier'
-            WHEN strlen({column}) + strlen(coalesce(attributes, '')) > {_PROFILE_BYTES - 200} THEN 'too_large' END"""
+        return f"""CASE WHEN {self._column} IS NULL THEN 'no_identifier'
+            WHEN strlen({self._column}) + strlen(coalesce(attributes, '')) > {_PROFILE_BYTES - 200} THEN 'too_large' END"""
 
     def _profile(self) -> str:
-        field, column = _FIELDS[self.channel], _COLUMNS[self.channel]
+        known = f"'{self._field}', {self._column}"
         return f"""CAST(CASE WHEN attributes IS NULL
-            THEN json_object('type', 'profile', 'attributes', json_object('{field}', {column}))
+            THEN json_object('type', 'profile', 'attributes', json_object({known}))
             ELSE json_object('type', 'profile', 'attributes', json_object(
-                '{field}', {column}, 'properties', json_strip_nulls(CAST(attributes AS JSON)))) END AS VARCHAR)"""
-
-    def _job(self, job_id: str) -> dict[str, Any]:
-        answer = self._bulk().request("GET", f"/api/profile-bulk-import-jobs/{job_id}", expect=(404,))
-        if answer.status_code == 404:
-            raise ContractError(f"{self.name} no longer knows an import job: its batch is to be sent again")
-        body = answer.json()
-        attributes = (body.get("data") or {}).get("attributes") if isinstance(body, Mapping) else None
-        if not isinstance(attributes, dict) or not isinstance(attributes.get("status"), str):
-            raise ContractError(f"{self.name}: an import job came without its status")
-        if attributes["status"] == "complete" and any(
-            not isinstance(attributes.get(field), int) for field in ("total_count", "failed_count")
-        ):
-            raise ContractError(f"{self.name}: a complete import job came without its counts")
-        return attributes
+                {known}, 'properties', json_strip_nulls(CAST(attributes AS JSON)))) END AS VARCHAR)"""
 
     def _start_import(self, batch: Batch, rows: pa.Table, part: tuple[int, int, str]) -> str:
         first, count, profiles = part
@@ -250,35 +209,31 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
         )
         try:
             # Importing the same profiles twice leaves what once leaves, so a lost answer is sent again.
-            answer = self._bulk().json(
-                "POST",
-                "/api/profile-bulk-import-jobs",
-                data=body.encode(),
-                headers={"Content-Type": _JSON_API},
-                idempotent=True,
-            )
+            return _id(self._write("POST", _JOBS, body, idempotent=True).json())
         except RejectedRecords as error:
-            sent_keys = rows.column("key").slice(first, count).to_pylist()
-            position = {key: i for i, key in enumerate(batch.rows.column("key").to_pylist())}
-            placed = {position[sent_keys[i]]: why for i, why in error.rows.items() if i < count}
-            text = str(error)
-        else:
-            return _text(answer, "data", "id")
-        raise RejectedRecords(text, rows=placed)
+            text, refused = str(error), error.rows
+        sent_keys = rows.column("key").slice(first, count).to_pylist()
+        position = {key: i for i, key in enumerate(batch.rows.column("key").to_pylist())}
+        raise RejectedRecords(text, rows={position[sent_keys[i]]: why for i, why in refused.items() if i < count})
 
-    def _keys_by_identifier(self, rows: pa.Table) -> dict[str, str]:
-        return dict(zip(rows.column(_COLUMNS[self.channel]).to_pylist(), rows.column("key").to_pylist(), strict=True))
+    def _job(self, job_id: str) -> Mapping[str, Any]:
+        answer = self._vendor.client("bulk").request("GET", f"{_JOBS}/{job_id}", expect=(404,))
+        if answer.status_code == 404:
+            raise ContractError(f"{self.name} no longer knows an import job: its batch is to be sent again")
+        attributes: Mapping[str, Any] = at(answer.json(), "data", "attributes", of="Klaviyo", kind=dict)
+        at(attributes, "status", of="Klaviyo")
+        return attributes
 
-    def _failures(self, jobs: Sequence[str], rows: pa.Table, failed: int) -> dict[str, str]:
-        keys = self._keys_by_identifier(rows)
+    def _failures(self, jobs: Iterable[str], keys: Mapping[str, str], failed: int) -> dict[str, str]:
+        """Key → reason of the rows that failed, by the profile each error quotes."""
         named: dict[str, str] = {}
         for job in jobs:
-            for page in self._listing(f"/api/profile-bulk-import-jobs/{job}/import-errors", {"page[size]": _PAGE}):
+            for page in self._listing(f"{_JOBS}/{job}/import-errors", {"page[size]": _PAGE}):
                 for item in page["data"]:
-                    value = _identifier_in(item["attributes"].get("original_payload"), _FIELDS[self.channel])
-                    if value in keys:
-                        named[keys[value]] = redact.code(item["attributes"].get("code"))
-        if len(named) < failed and rows.num_rows == failed:
+                    identifier = _identifier_in(item["attributes"].get("original_payload"), self._field)
+                    if identifier is not None and identifier in keys:
+                        named[keys[identifier]] = redact.code(item["attributes"].get("code"))
+        if failed == len(keys):
             return {**dict.fromkeys(keys.values(), "import_error"), **named}
         if len(named) < failed:
             raise RejectedRecords(
@@ -286,48 +241,46 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
             )
         return named
 
-    def _look_up(self, values: Sequence[str]) -> dict[str, str]:
+    def _look_up(self, identifiers: Sequence[str]) -> dict[str, str]:
         """Klaviyo's id by identifier, for those it knows; 100 per request, every page read."""
-        field = _FIELDS[self.channel]
         found: dict[str, str] = {}
-        for start in range(0, len(values), _PAGE):
-            some = ",".join(json.dumps(value, ensure_ascii=False) for value in values[start : start + _PAGE])
-            params = {"filter": f"any({field},[{some}])", "fields[profile]": field, "page[size]": _PAGE}
+        for start in range(0, len(identifiers), _PAGE):
+            some = ",".join(json.dumps(one, ensure_ascii=False) for one in identifiers[start : start + _PAGE])
+            params = {"filter": f"any({self._field},[{some}])", "fields[profile]": self._field, "page[size]": _PAGE}
             for page in self._listing("/api/profiles", params):
-                found |= {profile["attributes"][field]: str(profile["id"]) for profile in page["data"]}
-        asked = set(values)
-        return {value: vendor_id for value, vendor_id in found.items() if value in asked}
+                found |= {profile["attributes"][self._field]: str(profile["id"]) for profile in page["data"]}
+        asked = set(identifiers)
+        return {identifier: vendor_id for identifier, vendor_id in found.items() if identifier in asked}
 
     def _remove(self, batch: Batch) -> None:
         """Take off the list the profiles we once added (their ids) and whoever has these identifiers now.
 
         Both, because a profile changes its address, and is merged into another whose id we never saw.
         """
-        values = [value for value in batch.rows.column(_COLUMNS[self.channel]).to_pylist() if value is not None]
-        current = set(self._look_up(values).values())
-        remembered = {vendor_id for vendor_id in batch.rows.column("vendor_id").to_pylist() if vendor_id is not None}
-        ids = sorted(current | remembered)
+        current = set(self._look_up(batch.rows.column(self._column).drop_null().to_pylist()).values())
+        ids = sorted(current.union(batch.rows.column("vendor_id").drop_null().to_pylist()))
         for start in range(0, len(ids), _REMOVALS):
             some = ids[start : start + _REMOVALS]
-            if self._delete_from_list(batch.remote_id, some):
+            if self._taken_off(batch.remote_id, some):
                 continue
             living = [vendor_id for vendor_id in some if vendor_id in current]
-            if living and not self._delete_from_list(batch.remote_id, living):
-                raise ConfigError(f"{self.name}: list {batch.remote_id} is gone: run the audience again to make it")
+            if living and not self._taken_off(batch.remote_id, living):
+                raise self._gone(batch.remote_id)
 
-    def _delete_from_list(self, list_id: str, ids: Sequence[str]) -> bool:
+    def _gone(self, list_id: str) -> ConfigError:
+        return ConfigError(f"{self.name} no longer has list {list_id}: resend the audience to make it anew")
+
+    def _taken_off(self, list_id: str, ids: Sequence[str]) -> bool:
         """False when Klaviyo answers 404: the list or one of the profiles does not exist."""
-        body = {"data": [{"type": "profile", "id": vendor_id} for vendor_id in ids]}
-        path = f"/api/lists/{list_id}/relationships/profiles"
-        answer = self._bulk().request("DELETE", path, json=body, headers={"Content-Type": _JSON_API}, expect=(404,))
+        body = json.dumps({"data": [{"type": "profile", "id": vendor_id} for vendor_id in ids]})
+        answer = self._write("DELETE", f"/api/lists/{list_id}/relationships/profiles", body, expect=(404,))
         return answer.status_code != 404
 
-    def _classify(self, response: Response) -> SegmentPipelineError | None:
+    def _refused(self, response: Response) -> SegmentPipelineError | None:
         status = response.status_code
         if status in {401, 403}:
-            return ConfigError(
-                f"{self.name} refused the API key (HTTP {status}): check {self.key_variable} and its scopes"
-            )
+            key = variable(self, "api_key")
+            return ConfigError(f"{self.name} refused the API key (HTTP {status}): check {key} and its scopes")
         if status == 410:
             return ConfigError(f"{self.name} has retired revision {self.revision}: set a newer `revision`")
         if status not in {400, 409, 422}:
@@ -350,7 +303,14 @@ class KlaviyoLists(dg.ConfigurableResource[Any]):
         return ContractError(f"{self.name} refused a request (HTTP {status}, code {codes}): {said}")
 
 
-def _identifier_in(payload: Any, field: str) -> str | None:
+CONNECTOR = KlaviyoLists
+
+
+def _id(document: Any) -> str:
+    return str(at(document, "data", "id", of="Klaviyo"))
+
+
+def _identifier_in(payload: Any, name: str) -> str | None:
     """The identifier of the profile an import error quotes, however deep it is; None when it quotes none."""
     if isinstance(payload, str):
         try:
@@ -358,17 +318,9 @@ def _identifier_in(payload: Any, field: str) -> str | None:
         except ValueError:
             return None
     if isinstance(payload, Mapping):
-        if isinstance(payload.get(field), str):
-            return str(payload[field])
-        payload = [value for value in payload.values() if isinstance(value, Mapping | list)]
+        if isinstance(payload.get(name), str):
+            return str(payload[name])
+        payload = [part for part in payload.values() if isinstance(part, Mapping | list)]
     if isinstance(payload, list):
-        return next((value for item in payload if (value := _identifier_in(item, field)) is not None), None)
+        return next((found for item in payload if (found := _identifier_in(item, name)) is not None), None)
     return None
-
-
-def _text(body: Any, *path: str) -> str:
-    for part in path:
-        body = body.get(part) if isinstance(body, Mapping) else None
-    if not isinstance(body, str) or not body:
-        raise ContractError(f"an answer of Klaviyo has no {'.'.join(path)}")
-    return body
