@@ -20,7 +20,7 @@ from segment_pipeline.defs.resources import in_run, kind_of, resource_keys
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.lake.tables import Column
+from segment_pipeline.lake.schema import Column
 from segment_pipeline.landing.consents import refresh_consents
 from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from segment_pipeline.lake.tables import Column, Table
+from segment_pipeline.lake.schema import Column, Table
 
 OWNER = "team:customer-data"
 

@@ -1,6 +1,6 @@
 """The tables of activation: plans as they were made, and what each destination holds as far as we know. Declarations only."""
 
-from segment_pipeline.lake.tables import Column as C, Table
+from segment_pipeline.lake.schema import Column as C, Table
 
 AUDIENCE = C("audience", "VARCHAR", "name of the audience", nullable=False)
 KEY = C("key", "VARCHAR", "digest of the identifiers as sent", nullable=False)

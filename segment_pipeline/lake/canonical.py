@@ -5,7 +5,7 @@ arrival for event logs; for snapshots it is the last company day that was over w
 readers take the newest with `updated_at` <= as-of.
 """
 
-from segment_pipeline.lake.tables import Column as C, Table
+from segment_pipeline.lake.schema import Column as C, Table
 
 SOURCE = C("source", "VARCHAR", "the connector that delivered the record", nullable=False)
 DAY = C("day", "DATE", "company day the row is stored under, a pure function of the row", nullable=False)

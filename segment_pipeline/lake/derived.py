@@ -4,7 +4,7 @@
 """
 
 from segment_pipeline.lake.core_traits import CORE
-from segment_pipeline.lake.tables import Column as C, Table
+from segment_pipeline.lake.schema import Column as C, Table
 from segment_pipeline.traits import TraitSet
 
 AS_OF = C("as_of", "DATE", "end of this company day", nullable=False)

@@ -18,7 +18,7 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake import commits, storage
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.engine import WriteTarget
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.schema import Table
 
 BATCH_ROWS = 100_000
 RECORD_BYTES = 16 * 1024 * 1024

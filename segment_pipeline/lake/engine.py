@@ -8,7 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.schema import Table
 
 Partitions = Mapping[str, Sequence[str | date]]
 

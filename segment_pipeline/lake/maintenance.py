@@ -15,7 +15,8 @@ from segment_pipeline import clock
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.lake import SCRATCH, Lake
 from segment_pipeline.lake.lease import exclusive
-from segment_pipeline.lake.tables import Table, all_tables
+from segment_pipeline.lake.schema import Table
+from segment_pipeline.lake.tables import all_tables
 
 KEEP_DAYS = 35
 KEEP_MONTHS = 25

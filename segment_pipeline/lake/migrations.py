@@ -13,8 +13,9 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.schema import Table
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.tables import Table, all_tables, table
+from segment_pipeline.lake.tables import all_tables, table
 
 RENAMED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "segment": (("memberships", "segment"), ("segment_sizes", "segment"), ("membership_changes", "segment")),

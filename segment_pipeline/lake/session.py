@@ -19,8 +19,9 @@ from segment_pipeline.lake import storage
 from segment_pipeline.lake.commits import retried
 from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
+from segment_pipeline.lake.schema import Table
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.lake.tables import Table, table
+from segment_pipeline.lake.tables import table
 
 if TYPE_CHECKING:
     from segment_pipeline.lake.lake import Lake

@@ -23,8 +23,8 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import commits, spark_functions, spark_writes
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import WriteTarget
+from segment_pipeline.lake.schema import Column, Table
 from segment_pipeline.lake.spark_dialect import render
-from segment_pipeline.lake.tables import Column, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.commits import File, files_at, filesystem
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.schema import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

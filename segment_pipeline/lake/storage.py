@@ -16,7 +16,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from segment_pipeline.errors import ConflictError, ContractError, SegmentPipelineError
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.engine import Partitions
-from segment_pipeline.lake.tables import Table
+from segment_pipeline.lake.schema import Table
 
 VERSION_KEY = "segment_pipeline.version"
 COLUMNS_KEY = "segment_pipeline.columns_at_creation"
@@ -263,7 +263,7 @@ def check_schema(schema: pa.Schema, table: Table) -> None:
             )
     if surplus := sorted(got.keys() - set(table.names)):
         raise ContractError(
-            f"table {table.name} does not declare {', '.join(surplus)}: add the column to lake/tables or drop it"
+            f"table {table.name} does not declare {', '.join(surplus)}: add the column to its declaration or drop it"
         )
 
 

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.tables import Column, Table, table
+from segment_pipeline.lake.schema import Column, Table
+from segment_pipeline.lake.tables import table
 
 PUBLISHED = ("profiles", "traits", "memberships")
 INDEXES = {"memberships": ("profile_id",)}

@@ -20,8 +20,8 @@ from pyarrow import dataset
 from segment_pipeline.lake import spark_writes
 from segment_pipeline.lake.duckdb_engine import DuckDBConnection, DuckDBEngine
 from segment_pipeline.lake.engine import WriteTarget
+from segment_pipeline.lake.schema import Table
 from segment_pipeline.lake.spark_engine import SparkConnection, SparkEngine
-from segment_pipeline.lake.tables import Table
 
 SAMPLE = 3
 

@@ -118,7 +118,8 @@ def test_scans_read_only_the_days_asked_for(lake: Lake) -> None:
 
 def test_a_column_declared_later_reads_as_null_in_older_files(lake: Lake) -> None:
     land(lake, refund("a", D1))
-    from segment_pipeline.lake.tables import Column, Table, table
+    from segment_pipeline.lake.schema import Column, Table
+    from segment_pipeline.lake.tables import table
 
     wider = Table(
         "refunds",

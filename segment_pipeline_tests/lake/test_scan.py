@@ -13,7 +13,8 @@ from pyarrow import parquet
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.lake.tables import Column, Table, all_tables, table
+from segment_pipeline.lake.schema import Column, Table
+from segment_pipeline.lake.tables import all_tables, table
 from segment_pipeline_tests.conftest import arrow_rows
 from segment_pipeline_tests.lake.rows import keys, land, refund
 

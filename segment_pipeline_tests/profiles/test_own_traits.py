@@ -13,7 +13,8 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import tables
 from segment_pipeline.lake.derived import trait_table
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.lake.tables import ARROW_TYPES, declare
+from segment_pipeline.lake.schema import ARROW_TYPES
+from segment_pipeline.lake.tables import declare
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.own import build_own_traits, define_traits, unready
 from segment_pipeline.profiles.traits.queries import query_of

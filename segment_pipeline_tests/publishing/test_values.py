@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from segment_pipeline.lake.tables import ARROW_TYPES, Column, Table
+from segment_pipeline.lake.schema import ARROW_TYPES, Column, Table
 from segment_pipeline.publishing import bulk
 from segment_pipeline.publishing.shape import Shape, shape
 from segment_pipeline_tests.postgres import new_database

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
-from segment_pipeline.lake.tables import ARROW_TYPES
+from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.traits import Trait, place_of
 
 # Nullable types: NULL stays apart from every number, and whole numbers stay whole.

@@ -15,9 +15,10 @@ from segment_pipeline.lake import storage
 from segment_pipeline.lake.derived import trait_table
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.schema import Column, Table
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.lake.tables import Column, Table, all_tables, is_own
+from segment_pipeline.lake.tables import all_tables, is_own
 from segment_pipeline.profiles.facts.runs import Run, session_of
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.frames import called, frame_of
