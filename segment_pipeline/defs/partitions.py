@@ -18,6 +18,16 @@ def daily(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
+def asked_of(context: dg.AssetExecutionContext) -> Window | None:
+    """The company days a run is about, also for an asset without partitions in it; None for a run that is about none."""
+    tags = context.run.tags
+    if day := tags.get("dagster/partition"):
+        return Window.of(date.fromisoformat(day))
+    if first := tags.get("dagster/asset_partition_range_start"):
+        return Window(date.fromisoformat(first), date.fromisoformat(tags["dagster/asset_partition_range_end"]))
+    return None
+
+
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The company days a run was asked for: one, or a contiguous range in one run."""
     keys = context.partition_key_range

@@ -68,12 +68,12 @@ def in_run(context: dg.AssetExecutionContext, kind: ConnectorKind, names: Iterab
 
 
 def resource(connector: Any) -> Any:
-    """A connector as a resource; one that is no dataclass has nothing to show, and is the resource as it is.
+    """A connector as a resource; one that is no dataclass, or does not describe itself, is the resource as it is.
 
     A secret is an `EnvVar` where its variable is set, so that Dagster shows the variable's name and never the value; where it is
     not, the field is empty and the connector's own error names the variable once it is used. A secret handed in is not shown.
     """
-    if not dataclasses.is_dataclass(type(connector)):
+    if not dataclasses.is_dataclass(type(connector)) or not hasattr(connector, "about"):
         return connector
     variables, hints = fields_of(connector), get_type_hints(type(connector))
     plain = [each.name for each in dataclasses.fields(connector) if each.init and _is_plain(hints[each.name])]

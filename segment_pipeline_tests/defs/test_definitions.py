@@ -61,6 +61,15 @@ def test_the_keys_of_the_assets_are_the_ones_people_rely_on(definitions: dg.Defi
     assert {f"audiences/{audience.name}" for audience in STARTER.audiences} <= keys
 
 
+def test_what_has_days_is_partitioned_by_them_and_what_describes_things_as_they_are_is_not(
+    definitions: dg.Definitions,
+) -> None:
+    sources = [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name == "sources"]
+    assert {spec.key.to_user_string() for spec in sources if spec.partitions_def} == {
+        "square/orders", "shopify/orders", "shopify/checkouts", "amplitude/events",
+    }  # fmt: skip
+
+
 def test_only_the_job_sync_holds_audiences_and_it_is_not_partitioned(definitions: dg.Definitions) -> None:
     refresh, sync = definitions.resolve_job_def("refresh"), definitions.resolve_job_def("sync")
     assert refresh.partitions_def is not None
