@@ -21,8 +21,12 @@ def forked_steps(config: dict[str, int | None]) -> dict[str, object]:
     return config | {"start_method": {"forkserver": {}}}
 
 
-def build_definitions(catalogue: Catalogue, settings: Settings | None = None) -> dg.Definitions:
+def build_definitions(
+    catalogue: Catalogue, settings: Settings | None = None, *, executor: dg.ExecutorDefinition | None = forked_steps
+) -> dg.Definitions:
     """Assets, checks, jobs, schedule and sensors of one company; `settings` None: as the environment and the company's files say.
+
+    `executor` None: that of the project these are merged into, which may have but one.
 
     Raises ConfigError with every mistake in the catalogue, a rule's with its file and line: nothing loads on a wrong rule.
     """
@@ -53,7 +57,7 @@ def build_definitions(catalogue: Catalogue, settings: Settings | None = None) ->
             alerts.denials_waiting(settings),
         ],
         resources=resources.resources(sources, destinations),
-        executor=forked_steps,
+        executor=executor,
     )
 
 

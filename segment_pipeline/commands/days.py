@@ -73,8 +73,9 @@ def _within(first: datetime, start: date, day: date) -> date:
 @click.command()
 @with_json
 def status(as_json: bool) -> None:
-    """How the days stand: what is late, quarantined, held or failed, and what runs next; exit 1 where someone must act."""
+    """How the days stand: what is late, quarantined, held, withheld or failed, and what runs next; exit 1 where someone must act."""
     from segment_pipeline import clock
+    from segment_pipeline.defs.operations import withheld
     from segment_pipeline.defs.runs import dagster_instance
     from segment_pipeline.defs.ticks import automations, expected_day, failed_runs, silent_daemons
     from segment_pipeline.status import status as look
@@ -83,6 +84,12 @@ def status(as_json: bool) -> None:
     now = clock.now()
     found = look(catalogue, settings, now=now, expected=expected_day(settings, now))
     attention, failures = list(found.attention), []
+    denials = withheld(catalogue, settings)
+    attention += [
+        f"{report.denials} denials wait for audience {report.audience}, the oldest since {report.denied_since or 'an unknown day'}:"
+        " sending is off, set SEGMENT_PIPELINE_SENDING=on or take these people out of the tool by hand"
+        for report in denials
+    ]
     with ExitStack() as stack:
         instance = stack.enter_context(dagster_instance() if os.environ.get("DAGSTER_HOME") else nullcontext())
         ticks = automations(instance, settings, now)
@@ -105,6 +112,10 @@ def status(as_json: bool) -> None:
             asdict(found)
             | {"attention": attention, "held": [asdict(held) | {"command": held.command} for held in found.held]}
         ),
+        "sending": {
+            "on": settings.sending,
+            "denials": [{"audience": r.audience, "keys": r.denials, "since": r.denied_since} for r in denials],
+        },
         "failures": [asdict(run) for run in failures],
         "automation": [asdict(tick) for tick in ticks],
     }
@@ -123,6 +134,7 @@ def _print(answer: dict[str, Any]) -> None:
     ):  # fmt: skip
         if answer[part]:
             show(answer[part], as_json=False, title=title)
+    click.echo(f"sending is {'on' if answer['sending']['on'] else 'off: audiences are planned, nothing leaves'}")
     for sentence in answer["attention"]:
         click.echo(f"! {sentence}")
     if answer["ok"]:

@@ -31,6 +31,14 @@ def planned(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
     return report
 
 
+def withheld(catalogue: Catalogue, settings: Settings) -> list[SyncReport]:
+    """Where sending is off: what a sync of each audience would do, of those that have denials waiting; nothing is sent."""
+    if settings.sending or not Lake.open(settings).snapshots("segment_sizes"):
+        return []
+    reports = [planned(catalogue, settings, audience.name) for audience in catalogue.enabled_audiences(settings)]
+    return [report for report in reports if report.denials]
+
+
 def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
     """Sync one audience now, consent first."""
     catalogue.audience(name)
