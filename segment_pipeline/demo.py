@@ -34,6 +34,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.profiles.identity.quality import pair_quality
+from segment_pipeline.sandbox.registry import NAMES, environment
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline.settings import PREFIX, Settings
@@ -45,22 +46,10 @@ TIMEZONE = "America/New_York"
 YEAR = 365
 RECEIPTS_YEAR = 2017
 SPACE = 4 * 2**30
-SECRETS = {
-    "SQUARE_ACCESS_TOKEN": "sandbox-square-token",
-    "SHOPIFY_CLIENT_ID": "sandbox-shopify-id",
-    "SHOPIFY_CLIENT_SECRET": "sandbox-shopify-secret",
-    "AMPLITUDE_API_KEY": "sandbox-amplitude-key",
-    "AMPLITUDE_SECRET_KEY": "sandbox-amplitude-secret",
-    "META_ACCESS_TOKEN": "sandbox-meta-token",
-    "META_APP_SECRET": "sandbox-meta-secret",
-    "META_AD_ACCOUNT": "1001",
-    "KLAVIYO_API_KEY": "pk_sandbox",
-}
 COMPANYS_OWN = (
     "LAKE", "RAW", "LEDGER", "SANDBOX", "FILES", "SOURCES", "DESTINATIONS", "BASE_CURRENCY", "COUNTRY",
     "PUBLISH", "PUBLISH_SCHEMA", "PUBLISH_PERSONAL", "ALERT_URL",
 )  # fmt: skip
-VENDORS = ("square", "shopify", "amplitude", "meta", "klaviyo")
 
 
 def run_demo(
@@ -108,8 +97,7 @@ def prepare(home: Path, base_url: str, *, as_of: date, days: int) -> Settings:
         "SEGMENT_PIPELINE_END": as_of.isoformat(),
         clock.VARIABLE: now.isoformat(),
         "DAGSTER_HOME": str(home / "dagster"),
-        **{f"{vendor.upper()}_BASE_URL": f"{base_url}/{vendor}" for vendor in VENDORS},
-        **SECRETS,
+        **environment(base_url),
     }
     (home / "settings.env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
     os.environ.update(values)
@@ -234,10 +222,10 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
             metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
             reasons = {reason: metadata.get(f"ineligible_{reason}", 0) for reason in sorted(REASONS)}
             remote = metadata.get("remote")
-            if audience.destination == "meta":
-                # Meta publishes estimates only, so the sync counts receipts; the sandbox can be asked what it really holds.
+            if audience.destination in NAMES:
+                # A tool that publishes estimates only has a sync count receipts; the sandbox is asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
-                remote = len(sandbox.control("GET", f"/meta/audiences/{remote_id}/rows"))
+                remote = sandbox.control("GET", f"/{audience.destination}/lists/{remote_id}")["size"]
             numbers = {name: metadata.get(name, 0) for name in audiences.NUMBERS}
             found[audience.name] = {
                 "destination": audience.destination,

@@ -1,7 +1,6 @@
 """The sandbox as one ASGI application: each vendor under `/<vendor>`, and the control plane under `/_control`.
 
-`vendors/` is the registry: each vendor's module `vendor` exports `routes(state)`, and may export `control_routes(state)` (mounted at `/_control/<vendor>`),
-`fault_response(kind, request)` and `WRITE_METHODS` (the methods that change state at the vendor; a source has none).
+Which vendors there are, `vendors/` says: see `segment_pipeline.sandbox.registry`.
 
 Control plane: `GET/PUT /_control/clock {"now": iso}` · `POST /_control/faults` (a list of rules, added to those in force),
 `GET`, `DELETE` · `GET /_control/requests` (`{vendor: {"read", "write", "by_route", "faults"}}`), `DELETE` ·
@@ -9,13 +8,10 @@ Control plane: `GET/PUT /_control/clock {"now": iso}` · `POST /_control/faults`
 """
 
 import asyncio
-import importlib
-import pkgutil
 import socket
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,25 +21,23 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.sandbox import vendors as registry
 from segment_pipeline.sandbox.exchange import BODY, ROW_ERRORS, RowErrors
 from segment_pipeline.sandbox.faults import ANSWERED, FaultBook, FaultRule, generic_response
 from segment_pipeline.sandbox.journal import Journal
+from segment_pipeline.sandbox.registry import NAMES, vendor_of
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
+from segment_pipeline.sandbox.vendor import Vendor
 
-VENDORS = tuple(sorted(found.name for found in pkgutil.iter_modules(registry.__path__)))
 ROUNDS_TO_NOTICE = 5000
 
 
-class Vendor:
-    """One vendor's module with its routes."""
+class SandboxVendor:
+    """One vendor over the sandbox's state."""
 
-    def __init__(self, name: str, module: ModuleType, state: SandboxState) -> None:
+    def __init__(self, name: str, declared: Vendor, state: SandboxState) -> None:
         self.name = name
-        self.routes: list[BaseRoute] = module.routes(state)
-        self.control: list[BaseRoute] = getattr(module, "control_routes", lambda _: [])(state)
-        self.fault_response = getattr(module, "fault_response", None)
-        self.write_methods: frozenset[str] = getattr(module, "WRITE_METHODS", frozenset())
+        self.declared = declared
+        self.routes, self.control = declared.serve(state)
 
     def pattern(self, method: str, path: str) -> str:
         """The route's pattern, so that counts do not grow with ids; the path itself when nothing matches."""
@@ -57,7 +51,7 @@ class Vendor:
 class SandboxApp(Starlette):
     """Starlette with the faults and the counting around it, outside its own error handling."""
 
-    def __init__(self, state: SandboxState, vendors: Sequence[Vendor]) -> None:
+    def __init__(self, state: SandboxState, vendors: Sequence[SandboxVendor]) -> None:
         self.sandbox = state
         self.vendors = {vendor.name: vendor for vendor in vendors}
         self.faults = FaultBook()
@@ -83,7 +77,7 @@ class SandboxApp(Starlette):
         self.journal.count(
             vendor.name,
             vendor.pattern(method, path.removeprefix(f"/{vendor.name}") or "/"),
-            write=method in vendor.write_methods,
+            write=method in vendor.declared.writes,
         )
         self.journal.record(vendor.name, scope, content)
         rule = self.faults.pick(vendor.name, method, path, content)
@@ -93,11 +87,13 @@ class SandboxApp(Starlette):
         self.journal.count_fault(vendor.name, rule.kind)
         await self._misbehave(rule, vendor, scope, replay, send)
 
-    async def _misbehave(self, rule: FaultRule, vendor: Vendor, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _misbehave(
+        self, rule: FaultRule, vendor: SandboxVendor, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if rule.kind in ANSWERED:
             scope["sandbox.fault_seconds"] = rule.seconds
             request = Request(scope, receive)
-            own: Response | None = vendor.fault_response(rule.kind, request) if vendor.fault_response else None
+            own = vendor.declared.fault_response(rule.kind, request)
             await (own or generic_response(rule.kind, rule.seconds))(scope, receive, send)
         elif rule.kind == "slow":
             await asyncio.sleep(1.0 if rule.seconds is None else rule.seconds)
@@ -160,15 +156,13 @@ class SandboxApp(Starlette):
 
 
 def create_app(home: Path, vendors: Sequence[str] | None = None) -> SandboxApp:
-    """The sandbox over `home`; `vendors` None: all there are. Raises ConfigError for a vendor that is not one of `VENDORS`."""
-    unknown = set(vendors or ()) - set(VENDORS)
+    """The sandbox over `home`; `vendors` None: all there are. Raises ConfigError for a vendor that is not one of `NAMES`."""
+    unknown = set(vendors or ()) - set(NAMES)
     if unknown:
-        raise ConfigError(f"the sandbox has no vendor {sorted(unknown)}: it has {list(VENDORS)}")
+        raise ConfigError(f"the sandbox has no vendor {sorted(unknown)}: it has {list(NAMES)}")
     state = SandboxState(home)
-    names = VENDORS if vendors is None else vendors
-    return SandboxApp(
-        state, [Vendor(name, importlib.import_module(f"{registry.__name__}.{name}.vendor"), state) for name in names]
-    )
+    names = NAMES if vendors is None else vendors
+    return SandboxApp(state, [SandboxVendor(name, vendor_of(name), state) for name in names])
 
 
 def _refused(error: ConfigError) -> Response:

@@ -3,6 +3,7 @@
 Holds bodies only in memory and only while recording.
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,9 +12,8 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-KEPT_HEADERS = frozenset(
-    {"content-type", "revision", "accept", "user-agent", "square-version", "x-shopify-api-version"}
-)
+# Everything else may be a credential.
+KEPT_HEADERS = re.compile(r"accept|content-type|user-agent|revision|[\w-]*version")
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Journal:
                 "method": scope["method"],
                 "path": scope["path"],
                 "query": parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True),
-                "headers": {name: value for name, value in headers.items() if name in KEPT_HEADERS},
+                "headers": {name: value for name, value in headers.items() if KEPT_HEADERS.fullmatch(name)},
                 "body": content.decode("utf-8", "replace"),
             }
         )

@@ -47,11 +47,11 @@ class Vendors:
 
     def held(self, world: World) -> dict[str, set[tuple[str | None, ...]]]:
         ids = {name: str(world.ledger.remote_id(f"all_{name}", name)) for name in self.destinations}
-        meta = self.server.control("GET", f"/meta/audiences/{ids['meta']}/rows")
-        klaviyo = self.server.control("GET", f"/klaviyo/lists/{ids['klaviyo']}")["profiles"]
+        meta = self.server.control("GET", f"/meta/lists/{ids['meta']}")["members"]
+        klaviyo = self.server.control("GET", f"/klaviyo/lists/{ids['klaviyo']}")["members"]
         lines = (Path(self.files.directory) / ids["files"] / "members.csv").read_text().splitlines()[1:]
         return {
-            "meta": {(row["keys"].get("EMAIL"), row["keys"].get("PHONE")) for row in meta},
+            "meta": {(row.get("EMAIL"), row.get("PHONE")) for row in meta},
             "klaviyo": {(profile["email"],) for profile in klaviyo},
             "files": {tuple(cell or None for cell in line.split(",")) for line in lines},
         }

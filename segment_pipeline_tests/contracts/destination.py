@@ -294,8 +294,6 @@ class SandboxDestinationContract(DestinationContract):
     connector: ClassVar[type[Any]]
     given: ClassVar[Mapping[str, Any]]
     """Fields the sandbox takes; its address is added."""
-    listing: ClassVar[str]
-    """Where the sandbox's control tells of the audiences (`lists`): each has `id` and `name`."""
     created: ClassVar[str]
     applied: ClassVar[str]
     """Regular expressions of the paths that make an audience, and that carry rows."""
@@ -335,6 +333,11 @@ class SandboxDestinationContract(DestinationContract):
     def control(self, path: str) -> Any:
         return self.server.control("GET", f"/{self.vendor}/{path}")
 
+    def members(self, remote_id: str) -> list[dict[str, Any]]:
+        """What the other side holds of everybody in the audience, their ids there included."""
+        listed: list[dict[str, Any]] = self.control(f"lists/{remote_id}")["members"]
+        return listed
+
     def set(self, **settings: Any) -> None:
         """Settings of the sandbox's vendor, in force until the test ends."""
         self.server.control("PUT", f"/{self.vendor}/settings", settings)
@@ -365,7 +368,7 @@ class SandboxDestinationContract(DestinationContract):
         self.misbehave({"kind": "lost_response", "method": "POST", "path_regex": self.created, "times": 1})
         first = destination.ensure_audience("made unheard")
         assert destination.ensure_audience("made unheard") == first
-        names = {one["id"]: one["name"] for one in self.control(self.listing)}
+        names = {one["id"]: one["name"] for one in self.control("lists")}
         assert list(names.values()).count(names[first]) == 1
 
     @pytest.mark.parametrize("kind", ["429", "500", "503", "reset", "lost_response", "truncated"])

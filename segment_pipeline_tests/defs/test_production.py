@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from segment_pipeline.demo import VENDORS, dagster_yaml
+from segment_pipeline.demo import dagster_yaml
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.sandbox import registry
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import MANY_STATEMENTS
@@ -31,7 +32,7 @@ def environment(home: Path, sandbox: str, **values: str) -> dict[str, str]:
     """What an operator sets, on the demo's lake and its local vendors."""
     lines = (home / "settings.env").read_text().splitlines()
     held: dict[str, str] = dict(line.split("=", 1) for line in lines)
-    return held | {f"{vendor.upper()}_BASE_URL": f"{sandbox}/{vendor}" for vendor in VENDORS} | values
+    return held | registry.environment(sandbox) | values
 
 
 def forget_members(environ: Mapping[str, str]) -> None:

@@ -29,11 +29,7 @@ class TestKlaviyoLists(SandboxDestinationContract):
     vendor, connector = "klaviyo", KlaviyoLists
     given = {"api_key": "pk_sandbox"}
     settings = {"lists_per_day": 10_000}
-    listing, created, applied = "lists", "/lists$", "/profile-bulk-import-jobs$|/relationships/profiles$"
-
-    def members(self, remote_id: str) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = self.control(f"lists/{remote_id}")["profiles"]
-        return listed
+    created, applied = "/lists$", "/profile-bulk-import-jobs$|/relationships/profiles$"
 
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         field = "email" if destination.capabilities.channel == "email" else "phone_number"

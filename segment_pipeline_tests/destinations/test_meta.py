@@ -33,11 +33,10 @@ from segment_pipeline_tests.contracts.destination import (
 class TestMetaAudiences(SandboxDestinationContract):
     vendor, connector = "meta", MetaAudiences
     given = {"access_token": "sandbox-meta-token", "app_secret": "sandbox-meta-secret", "ad_account": "1001"}
-    listing, created, applied = "audiences", "/customaudiences$", "/users$"
+    created, applied = "/customaudiences$", "/users$"
 
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
-        rows = self.control(f"audiences/{remote_id}/rows")
-        return {(row["keys"].get("EMAIL"), row["keys"].get("PHONE")) for row in rows}
+        return {(row.get("EMAIL"), row.get("PHONE")) for row in self.members(remote_id)}
 
     def test_names_sent_are_neutral(self, destination: MetaAudiences) -> None:
         self.server.record()
@@ -79,7 +78,7 @@ class TestMetaAudiences(SandboxDestinationContract):
 
     def test_a_flagged_audience_is_a_persons_work(self, destination: MetaAudiences) -> None:
         audience = destination.ensure_audience("flagged")
-        self.server.control("POST", f"/meta/audiences/{audience}", {"operation": 471})
+        self.server.control("POST", f"/meta/lists/{audience}", {"operation": 471})
         with pytest.raises(ConfigError, match="review its name in Ads Manager"):
             destination.ensure_audience("flagged")
         with pytest.raises(ConfigError, match="review its name in Ads Manager"):

@@ -147,10 +147,10 @@ def held_by_tools(made: Company, ledger: Ledger, audiences: Iterable[Audience]) 
     for audience in audiences:
         remote = str(ledger.remote_id(audience.name, audience.destination))
         if audience.destination == "meta":
-            kept = made.sandbox.control("GET", f"/meta/audiences/{remote}/rows")
-            found[audience.name] = [(row["keys"].get("EMAIL"), row["keys"].get("PHONE")) for row in kept]
+            kept = made.sandbox.control("GET", f"/meta/lists/{remote}")["members"]
+            found[audience.name] = [(row.get("EMAIL"), row.get("PHONE")) for row in kept]
         elif audience.destination == "klaviyo":
-            kept = made.sandbox.control("GET", f"/klaviyo/lists/{remote}")["profiles"]
+            kept = made.sandbox.control("GET", f"/klaviyo/lists/{remote}")["members"]
             found[audience.name] = [(profile["email"],) for profile in kept]
         else:
             lines = (made.home / "files" / remote / "members.csv").read_text().splitlines()[1:]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from segment_pipeline.demo import SECRETS
+from segment_pipeline.sandbox import registry
 
 EMAIL = re.compile(rb"[a-z0-9._+-]+(?:@|%40|\\u0040)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 DIGITS = re.compile(rb"\d{10,}")
@@ -23,7 +23,7 @@ class People:
     def __init__(self, home: Path) -> None:
         self.emails: set[bytes] = set()
         self.phones: set[bytes] = set()
-        texts = {value for name, value in SECRETS.items() if name != "META_AD_ACCOUNT"}
+        texts = {secret for name in registry.NAMES for secret in registry.vendor_of(name).secrets.values()}
         with closing(sqlite3.connect(home / "sandbox" / "world.sqlite")) as store:
             for (body,) in store.execute("SELECT body FROM versions WHERE body IS NOT NULL AND entity <> 'locations'"):
                 self.emails.update(EMAIL.findall(body.lower().encode()))

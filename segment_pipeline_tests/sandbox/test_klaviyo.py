@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
+from segment_pipeline.sandbox.exchange import Refused
+from segment_pipeline.sandbox.limits import Windows
 from segment_pipeline.sandbox.server import SandboxServer
-from segment_pipeline.sandbox.vendors.klaviyo.api import KlaviyoError, Limits
+from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import spend
 from segment_pipeline_tests.sandbox.vendors import Klaviyo, email, errors, profile
 
 NOON = datetime(2018, 1, 1, 12, tzinfo=UTC)
@@ -257,8 +259,8 @@ def test_klaviyos_own_limits_can_be_turned_on(klaviyo: Klaviyo) -> None:
 
 def test_limits_are_windows_of_a_second_and_a_minute() -> None:
     now = 1000.0
-    limits = Limits(lambda: now)
-    assert limits.spend("x", "S", 1) == {
+    windows = Windows(lambda: now)
+    assert spend(windows, "x", "S", 1) == {
         "RateLimit-Limit": "3, 3;w=1, 60;w=60",
         "RateLimit-Remaining": "2",
         "RateLimit-Reset": "1",
@@ -268,8 +270,8 @@ def test_limits_are_windows_of_a_second_and_a_minute() -> None:
         now = float(second)
         for _ in range(5):
             try:
-                limits.spend("x", "S", 1)
-            except KlaviyoError as error:
+                spend(windows, "x", "S", 1)
+            except Refused as error:
                 assert error.status == 429
                 last = error.headers
             else:

@@ -107,4 +107,4 @@ def test_it_erases_a_profile(server: SandboxServer, sdk: KlaviyoAPI) -> None:
     sdk.Profiles.create_profile({"data": profile(email="ann@example.com")})
     job = {"type": "data-privacy-deletion-job", "attributes": {"profile": {"data": profile(email="ann@example.com")}}}
     sdk.Data_Privacy.request_profile_deletion({"data": job})
-    assert server.control("GET", "/klaviyo/profiles") == []
+    assert server.control("GET", "/klaviyo/people") == []

@@ -279,7 +279,7 @@ def test_terms_come_before_anything_else(meta: Meta) -> None:
 
 def test_a_flagged_audience_cannot_be_edited(meta: Meta) -> None:
     audience = meta.audience()
-    meta.server.control("POST", f"/meta/audiences/{audience}", {"operation": 471})
+    meta.server.control("POST", f"/meta/lists/{audience}", {"operation": 471})
     assert meta.call("GET", f"/{audience}", fields="operation_status").json()["operation_status"]["code"] == 471
     assert error(meta.users("POST", audience, "EXTERN_ID", ["1"])) == (100, 1713230)
 

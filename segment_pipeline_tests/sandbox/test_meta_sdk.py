@@ -95,4 +95,4 @@ def test_it_reads_our_errors(server: SandboxServer) -> None:
 
 def test_it_deletes_an_audience(server: SandboxServer) -> None:
     audience().api_delete()
-    assert server.control("GET", "/meta/audiences") == []
+    assert server.control("GET", "/meta/lists") == []

@@ -19,8 +19,8 @@ def test_two_sandboxes_live_side_by_side_and_share_nothing(tmp_path: Path) -> No
     with SandboxServer(tmp_path / "a", vendors=["meta"]) as a, SandboxServer(tmp_path / "b", vendors=["meta"]) as b:
         Meta(a).audience("only here")
         assert a.base_url != b.base_url
-        assert [one["name"] for one in a.control("GET", "/meta/audiences")] == ["only here"]
-        assert b.control("GET", "/meta/audiences") == []
+        assert [one["name"] for one in a.control("GET", "/meta/lists")] == ["only here"]
+        assert b.control("GET", "/meta/lists") == []
 
 
 def test_stopping_ends_the_process_and_may_be_repeated(tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ def serving(home: Path, vendor: str) -> Iterator[SandboxServer]:
         yield server
 
 
+def members(server: SandboxServer, vendor: str, identifier: str) -> list[dict[str, Any]]:
+    """What the vendor holds of everybody on the list, without ids."""
+    found = server.control("GET", f"/{vendor}/lists/{identifier}")["members"]
+    return [{name: value for name, value in member.items() if name != "id"} for member in found]
+
+
 class Meta:
     """Graph calls with a token and its proof."""
 
@@ -59,8 +65,7 @@ class Meta:
 
     def rows(self, audience: str) -> list[dict[str, str]]:
         """The keys of every row the audience holds."""
-        found = self.server.control("GET", f"/meta/audiences/{audience}/rows")
-        return sorted((row["keys"] for row in found), key=lambda keys: sorted(keys.items()))
+        return sorted(members(self.server, "meta", audience), key=lambda keys: sorted(keys.items()))
 
     def settings(self, **values: Any) -> None:
         self.server.control("PUT", "/meta/settings", values)
@@ -117,8 +122,7 @@ class Klaviyo:
 
     def members(self, identifier: str) -> list[dict[str, Any]]:
         """The list's profiles without their ids."""
-        found = self.server.control("GET", f"/klaviyo/lists/{identifier}")["profiles"]
-        return [{name: value for name, value in member.items() if name != "id"} for member in found]
+        return members(self.server, "klaviyo", identifier)
 
     def settings(self, **values: Any) -> None:
         self.server.control("PUT", "/klaviyo/settings", values)

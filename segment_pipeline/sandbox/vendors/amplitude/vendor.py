@@ -13,15 +13,15 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from weakref import WeakKeyDictionary
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from segment_pipeline.sandbox import exchange
 from segment_pipeline.sandbox.listing import Condition, Listing, Records
 from segment_pipeline.sandbox.state import SandboxState
+from segment_pipeline.sandbox.vendor import Served, Vendor
 
 KEY, SECRET = "sandbox-amplitude-key", "sandbox-amplitude-secret"
 PROJECT = "100001"
@@ -99,21 +99,18 @@ class Amplitude:
         yield sink.take()
 
 
-def routes(state: SandboxState) -> list[BaseRoute]:
-    """Amplitude's endpoints, to be mounted at `/amplitude`."""
-    amplitude = Amplitude(state, _limits(state))
-    return [Route("/api/2/export", amplitude.export, methods=["GET"])]
-
-
-def control_routes(state: SandboxState) -> list[BaseRoute]:
-    """`PUT /_control/amplitude/limits {"max_export_bytes": n}`."""
+def serve(state: SandboxState) -> Served:
+    """Control: `PUT /_control/amplitude/limits {"max_export_bytes": n}`."""
+    amplitude = Amplitude(state, Limits())
 
     def limits(request: Request) -> Response:
         asked = exchange.json_body(request)
-        _limits(state).max_export_bytes = int(asked["max_export_bytes"])
-        return JSONResponse({"max_export_bytes": _limits(state).max_export_bytes})
+        amplitude.limits.max_export_bytes = int(asked["max_export_bytes"])
+        return JSONResponse({"max_export_bytes": amplitude.limits.max_export_bytes})
 
-    return [Route("/limits", limits, methods=["PUT"])]
+    return Served(
+        [Route("/api/2/export", amplitude.export, methods=["GET"])], [Route("/limits", limits, methods=["PUT"])]
+    )
 
 
 def fault_response(kind: str, request: Request) -> Response | None:
@@ -125,11 +122,11 @@ def fault_response(kind: str, request: Request) -> Response | None:
     return None
 
 
-_LIMITS: WeakKeyDictionary[SandboxState, Limits] = WeakKeyDictionary()
-
-
-def _limits(state: SandboxState) -> Limits:
-    return _LIMITS.setdefault(state, Limits())
+VENDOR = Vendor(
+    serve=serve,
+    fault_response=fault_response,
+    secrets={"AMPLITUDE_API_KEY": KEY, "AMPLITUDE_SECRET_KEY": SECRET},
+)
 
 
 def _member(hour: str, part: int) -> str:

@@ -8,331 +8,413 @@ What Meta's documents leave open is a setting, read and changed at `/_control/me
 - `calls_per_hour` (190,000), `audiences_per_account` (500), `proof_required` (true), `terms_accepted` (true).
 - `poison` ([]): values whose presence makes Meta refuse a whole batch without saying which row (100).
 
-Control: `GET /_control/meta/audiences`, `GET|POST /_control/meta/audiences/{id}` (`{"operation": 471}` flags it),
-`GET /_control/meta/audiences/{id}/rows`, `GET|PUT /_control/meta/settings`.
+`POST /_control/meta/lists/{id} {"operation": 471}` flags an audience.
 """
 
-import base64
 import json
 import sqlite3
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from segment_pipeline.sandbox.exchange import row_errors
+from segment_pipeline.sandbox import lists
+from segment_pipeline.sandbox.exchange import Refused, either_slash, row_errors
 from segment_pipeline.sandbox.faults import wait_of
-from segment_pipeline.sandbox.state import SandboxState
-from segment_pipeline.sandbox.vendors.meta.control import control_routes
-from segment_pipeline.sandbox.vendors.meta.graph import (
-    ACCOUNT,
-    GraphError,
-    Usage,
-    authorize,
-    expired,
-    limited,
-    parameters,
-)
-from segment_pipeline.sandbox.vendors.meta.rows import People, read_people
-from segment_pipeline.sandbox.vendors.meta.store import MetaStore, replace_error
+from segment_pipeline.sandbox.limits import Windows
+from segment_pipeline.sandbox.listing import seal, unseal
+from segment_pipeline.sandbox.lists import Lists
+from segment_pipeline.sandbox.state import SandboxState, parse_instant
+from segment_pipeline.sandbox.store import VendorStore
+from segment_pipeline.sandbox.vendor import Served, Vendor
+from segment_pipeline.sandbox.vendors.meta import graph
+from segment_pipeline.sandbox.vendors.meta.graph import ACCOUNT, Parameters, refused, whole
+from segment_pipeline.sandbox.vendors.meta.rows import IDENTIFYING, People, read_people
 
-__all__ = ["WRITE_METHODS", "control_routes", "fault_response", "routes"]
-
-WRITE_METHODS = frozenset({"POST", "DELETE"})
-SUBTYPES = frozenset({"CUSTOM"})
-FILE_SOURCES = frozenset({"USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED"})
+FILE_SOURCES = ("USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED")
 KEPT = ("description", "customer_file_source", "retention_days", "usage_restriction", "audience_labels", "opt_out_link")
 TERMS = {"custom_audience_tos": 1, "value_based_custom_audience_tos": 1}
 TOO_SMALL_TO_SAY = 100
+FIRST_AUDIENCE = 120_210_000_000_000_000
+REPLACE_LIFE = timedelta(minutes=90)
+REPLACE_ERRORS = {
+    1870145: "The audience is being updated by a replace that is in progress",
+    1870147: "The replace session did not start with batch_seq 1",
+    1870158: "The replace session has lasted more than 90 minutes",
+    1870159: "The replace session has already finished",
+}
+UPLOADS = """
+CREATE TABLE IF NOT EXISTS uploads (
+    session TEXT PRIMARY KEY, audience TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT NOT NULL, received INTEGER NOT NULL,
+    invalid INTEGER NOT NULL, started_at TEXT NOT NULL, ended_at TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS uploads_audience ON uploads (audience);
+"""
+DEFAULTS: Mapping[str, Any] = {
+    "minimum_people": 20,
+    "calls_per_hour": 190_000,
+    "proof_required": True,
+    "terms_accepted": True,
+    "samples_form": "list",
+    "audiences_per_account": 500,
+    "poison": [],
+}
 
-Parameters = dict[str, Any]
-Call = Callable[[Request, Parameters], dict[str, Any]]
+Answer = dict[str, Any]
+Call = Callable[[Request, Parameters], Answer]
 
 
 class Meta:
     """The endpoints over one store."""
 
     def __init__(self, state: SandboxState) -> None:
-        self.state = state
-        self.store = MetaStore(state)
-        self.usage = Usage()
+        self.store = VendorStore(state, "meta", defaults=DEFAULTS, schema=(lists.SCHEMA, UPLOADS))
+        self.lists = Lists(self.store, identify=lambda number: str(FIRST_AUDIENCE + number), identifiers=IDENTIFYING)
+        self.windows = Windows()
 
-    def endpoint(self, **calls: Call) -> Callable[[Request], Response]:
+    def endpoint(self, calls: Mapping[str, Call]) -> Callable[[Request], Response]:
         """One route; `calls` by HTTP method. `method=DELETE` on a POST is a DELETE."""
 
         def answer(request: Request) -> Response:
-            limit = int(self.store.setting("calls_per_hour"))
+            headers = graph.usage(0)
             try:
-                given = parameters(request)
-                authorize(request, given, proof_required=bool(self.store.setting("proof_required")))
-                self.usage.spend(limit)
-                method = (
-                    str(given.get("method", request.method)).upper() if request.method == "POST" else request.method
-                )
+                given = graph.parameters(request)
+                graph.authorize(request, given, proof_required=self.store.setting("proof_required"))
+                headers, limited = graph.spend(self.windows, int(self.store.setting("calls_per_hour")))
+                if limited is not None:
+                    raise limited
+                method = request.method
+                if method == "POST":
+                    method = str(given.get("method", method)).upper()
                 if method not in calls:
-                    raise GraphError(
-                        100, f"Unsupported {method.lower()} request.", subcode=33, kind="GraphMethodException"
-                    )
+                    raise graph.unsupported(f"Unsupported {method.lower()} request.")
                 content = calls[method](request, given)
-            except GraphError as error:
-                return error.response(self.usage.header(limit))
-            return JSONResponse(content, headers=self.usage.header(limit))
+            except Refused as error:
+                return error.response(headers)
+            return JSONResponse(content, headers=headers)
 
         return answer
 
-    def account(self, request: Request) -> str:
-        account: str = request.path_params["account"]
-        if account != ACCOUNT:
-            message = f"Unsupported request. Object with ID 'act_{account}' does not exist, cannot be loaded due to missing permissions"
-            raise GraphError(100, message, subcode=33, kind="GraphMethodException")
-        return account
+    def account(self, request: Request) -> None:
+        if (account := request.path_params["account"]) != ACCOUNT:
+            raise graph.missing(f"act_{account}")
 
-    def show_account(self, request: Request, given: Parameters) -> dict[str, Any]:
-        account = self.account(request)
-        shown = {
-            "id": f"act_{account}",
-            "account_id": account,
-            "name": "Sandbox ad account",
-            "account_status": 1,
-            "currency": "USD",
-            "tos_accepted": TERMS if self.store.setting("terms_accepted") else {},
-        }
-        return _selected(shown, given)
+    def show_account(self, request: Request, given: Parameters) -> Answer:
+        self.account(request)
+        terms = TERMS if self.store.setting("terms_accepted") else {}
+        shown = {"id": f"act_{ACCOUNT}", "account_id": ACCOUNT, "name": "Sandbox ad account"}
+        return _selected(shown | {"account_status": 1, "currency": "USD", "tos_accepted": terms}, given)
 
-    def terms(self, request: Request, _given: Parameters) -> dict[str, Any]:
+    def terms(self, request: Request, _given: Parameters) -> Answer:
         self.account(request)
         names = TERMS if self.store.setting("terms_accepted") else {}
         return {"data": [{"id": name, "content": "Custom Audience Terms"} for name in names], "paging": {}}
 
-    def accept_terms(self, request: Request, _given: Parameters) -> dict[str, Any]:
+    def accept_terms(self, request: Request, _given: Parameters) -> Answer:
         self.account(request)
         self.store.change_settings({"terms_accepted": True})
         return {"success": True}
 
     def require_terms(self) -> None:
         if not self.store.setting("terms_accepted"):
-            raise GraphError(
-                200, "The Custom Audience terms have not been accepted for this ad account", subcode=1870034
-            )
+            message = "The Custom Audience terms have not been accepted for this ad account"
+            raise refused(200, message, 1870034)
 
-    def create(self, request: Request, given: Parameters) -> dict[str, Any]:
-        account = self.account(request)
+    def create(self, request: Request, given: Parameters) -> Answer:
+        self.account(request)
         self.require_terms()
         if not given.get("name"):
-            raise GraphError(100, "The parameter name is required")
-        if given.get("subtype") not in SUBTYPES:
-            raise GraphError(100, "The parameter subtype is required, and CUSTOM for a customer file")
+            raise refused(100, "The parameter name is required")
+        if given.get("subtype") != "CUSTOM":
+            raise refused(100, "The parameter subtype is required, and CUSTOM for a customer file")
         if given.get("customer_file_source") not in FILE_SOURCES:
-            raise GraphError(100, "The parameter customer_file_source is required for a customer file", subcode=1870053)
+            raise refused(100, "The parameter customer_file_source is required for a customer file", 1870053)
         kept = {name: given[name] for name in KEPT if name in given}
-        return {"id": str(self.store.create(account, str(given["name"]), str(given["subtype"]), kept))}
+        with self.store.writing():
+            if self.store.rows("SELECT count(*) FROM lists")[0][0] >= self.store.setting("audiences_per_account"):
+                raise refused(2654, "The ad account has reached its limit of custom audiences", 1713092)
+            return {"id": self.lists.create(str(given["name"]), operation=200, subtype="CUSTOM", **kept)["id"]}
 
-    def list_audiences(self, request: Request, given: Parameters) -> dict[str, Any]:
-        account = self.account(request)
-        limit = _whole(given.get("limit", 25), "limit")
-        after = _cursor(given["after"]) if given.get("after") else 0
-        found = self.store.audiences(account, after=after, limit=limit + 1)
-        page, more = found[:limit], len(found) > limit
-        answer: dict[str, Any] = {"data": [_selected(self.shown(row), given) for row in page]}
-        if page:
-            cursors = {"before": _token(page[0]["id"]), "after": _token(page[-1]["id"])}
+    def list_audiences(self, request: Request, given: Parameters) -> Answer:
+        self.account(request)
+        limit, after = whole(given.get("limit", 25), "limit"), 0
+        if given.get("after"):
+            try:
+                after = int(str(unseal(str(given["after"]))[0]))
+            except ValueError:
+                raise refused(100, "Invalid parameter: after is not a cursor of this list") from None
+        found = self.lists.page(after, limit + 1)
+        answer: Answer = {"data": [_selected(self.shown(row), given) for row in found[:limit]]}
+        if found:
+            cursors = {"before": seal(found[0]["number"]), "after": seal(found[:limit][-1]["number"])}
             answer["paging"] = {"cursors": cursors}
-            if more:
-                query = request.url.include_query_params(after=cursors["after"]).remove_query_params(
-                    ["access_token", "appsecret_proof"]
-                )
-                answer["paging"]["next"] = str(query)
+            if len(found) > limit:
+                url = request.url.include_query_params(after=cursors["after"])
+                answer["paging"]["next"] = str(url.remove_query_params(["access_token", "appsecret_proof"]))
         return answer
 
     def audience(self, request: Request) -> sqlite3.Row:
-        return self.store.audience(int(request.path_params["audience"]))
-
-    def shown(self, row: sqlite3.Row) -> dict[str, Any]:
-        size = self.store.size(str(row["id"]))
-        running = self.store.running_replace(row["id"])
-        operation = {"code": row["operation"], "description": "Normal" if row["operation"] == 200 else "Flagged"}
+        """The audience of the path; a replace whose time is over ends first."""
+        identifier = str(request.path_params["audience"])
+        row = self.lists.get(identifier)
+        if row is None:
+            raise graph.missing(identifier)
+        running = self.running_replace(identifier)
         if running is not None:
+            ends = parse_instant(running["started_at"]) + REPLACE_LIFE
+            if self.store.state.now() > ends:
+                with self.store.writing():
+                    self.finish(running, "timeout", ends.isoformat())
+        return row
+
+    def shown(self, row: sqlite3.Row) -> Answer:
+        size, held = self.lists.size(row["id"]), json.loads(row["held"])
+        operation = {"code": held["operation"], "description": "Normal" if held["operation"] == 200 else "Flagged"}
+        if self.running_replace(row["id"]) is not None:
             operation = {"code": 414, "description": "replace_in_progress"}
-        too_small = size < int(self.store.setting("minimum_people"))
+        delivery = {"code": 200, "description": "This audience is ready for use."}
+        if size < int(self.store.setting("minimum_people")):
+            delivery = {"code": 300, "description": "This audience is too small."}
         lower, upper = _bounds(size)
         return {
-            "id": str(row["id"]),
-            "account_id": row["account"],
+            "id": row["id"],
+            "account_id": ACCOUNT,
             "name": row["name"],
-            "subtype": row["subtype"],
-            **json.loads(row["attributes"]),
+            **{name: value for name, value in held.items() if name != "operation"},
             "approximate_count_lower_bound": lower,
             "approximate_count_upper_bound": upper,
             "operation_status": operation,
-            "delivery_status": {
-                "code": 300 if too_small else 200,
-                "description": "This audience is too small." if too_small else "This audience is ready for use.",
-            },
+            "delivery_status": delivery,
             "time_created": _epoch(row["created_at"]),
             "time_updated": _epoch(row["updated_at"]),
             "time_content_updated": _epoch(row["content_at"]),
         }
 
-    def show(self, request: Request, given: Parameters) -> dict[str, Any]:
+    def show(self, request: Request, given: Parameters) -> Answer:
         return _selected(self.shown(self.audience(request)), given)
 
-    def rename(self, request: Request, given: Parameters) -> dict[str, Any]:
-        row = self.audience(request)
+    def rename(self, request: Request, given: Parameters) -> Answer:
+        identifier = self.audience(request)["id"]
         if given.get("name"):
-            self.store.update(row["id"], {"name": str(given["name"])})
+            with self.store.writing():
+                self.lists.change(identifier, name=str(given["name"]))
         return {"success": True}
 
-    def drop(self, request: Request, _given: Parameters) -> dict[str, Any]:
-        self.store.drop(self.audience(request)["id"])
+    def drop(self, request: Request, _given: Parameters) -> Answer:
+        identifier = self.audience(request)["id"]
+        with self.store.writing():
+            self.lists.drop(identifier)
+            self.store.database.execute("DELETE FROM uploads WHERE audience = ?", (identifier,))
         return {"success": True}
 
     def people(self, request: Request, given: Parameters) -> People:
-        return read_people(given.get("payload"), row_errors(request), frozenset(self.store.setting("poison")))
+        poison = frozenset(self.store.setting("poison"))
+        return read_people(given.get("payload"), row_errors(request), poison)
 
-    def editable(self, request: Request) -> int:
+    def editable(self, request: Request) -> str:
         self.require_terms()
         row = self.audience(request)
-        if row["operation"] != 200:
-            raise GraphError(100, "The audience has been flagged and cannot be edited", subcode=1713230)
-        return int(row["id"])
+        if json.loads(row["held"])["operation"] != 200:
+            raise refused(100, "The audience has been flagged and cannot be edited", 1713230)
+        return str(row["id"])
 
-    def add_users(self, request: Request, given: Parameters) -> dict[str, Any]:
-        return self.change_users(request, given, self.store.add)
-
-    def remove_users(self, request: Request, given: Parameters) -> dict[str, Any]:
-        return self.change_users(request, given, self.store.remove)
-
-    def change_users(
-        self, request: Request, given: Parameters, change: Callable[[int, People], None]
-    ) -> dict[str, Any]:
+    def change_users(self, request: Request, given: Parameters, change: Callable[[str, People], None]) -> Answer:
         audience = self.editable(request)
-        if self.store.running_replace(audience) is not None:
-            raise replace_error(1870145)
-        people = self.people(request, given)
-        session = _session(given.get("session"))
-        change(audience, people)
-        received, invalid = people.received, people.invalid
-        if session is not None:
-            received, invalid = self.store.note_upload(audience, session["id"], people, last=session["last"])
-        return self.receipt(people, received, invalid, audience, session["id"] if session else None)
+        if self.running_replace(audience) is not None:
+            raise _replace_error(1870145)
+        people, session = self.people(request, given), _session(given.get("session"))
+        counted = people.received, people.invalid
+        with self.store.writing():
+            change(audience, people)
+            self.lists.touch(audience, self.store.now)
+            if session is not None:
+                upload = self.count(audience, session["id"], "users", people)
+                if session["last"]:
+                    self.end(upload, "done", self.store.now)
+                counted = upload["received"], upload["invalid"]
+        return self.receipt(people, *counted, session, audience_id=audience)
 
-    def replace_users(self, request: Request, given: Parameters) -> dict[str, Any]:
-        audience = self.editable(request)
-        session = _session(given.get("session"))
+    def add_users(self, request: Request, given: Parameters) -> Answer:
+        def add(audience: str, people: People) -> None:
+            self.lists.keep(people.rows, new=True)
+            self.lists.add([audience], [person.number for person in people.rows])
+
+        return self.change_users(request, given, add)
+
+    def remove_users(self, request: Request, given: Parameters) -> Answer:
+        """Takes out every row that holds one of the keys, unless too few people would be left."""
+
+        def remove(audience: str, people: People) -> None:
+            before = self.lists.size(audience)
+            self.lists.remove([audience], self.meant(people))
+            left = self.lists.size(audience)
+            if before >= int(self.store.setting("minimum_people")) > left and left != before:
+                raise refused(200, "This removal would leave too few people in the audience", 1870047)
+
+        return self.change_users(request, given, remove)
+
+    def replace_users(self, request: Request, given: Parameters) -> Answer:
+        """One batch of a replace. Batch 1 opens the session; a second batch 1, of this session or another, is in its way."""
+        audience, session = self.editable(request), _session(given.get("session"))
         if session is None:
-            raise GraphError(100, "The parameter session is required to replace users")
-        people = self.people(request, given)
-        received, invalid = self.store.replace(
-            audience, session["id"], session["sequence"], people, last=session["last"]
-        )
-        return self.receipt(people, received, invalid, audience, session["id"])
+            raise refused(100, "The parameter session is required to replace users")
+        people, staged = self.people(request, given), f"replace:{session['id']}"
+        with self.store.writing():
+            known = self.store.row("SELECT * FROM uploads WHERE session = ?", session["id"])
+            if known is not None and known["ended_at"] is not None:
+                raise _replace_error(1870158 if known["stage"] == "timeout" else 1870159)
+            if session["sequence"] == 1 and self.running_replace(audience) is not None:
+                raise _replace_error(1870145)
+            if session["sequence"] != 1 and known is None:
+                raise _replace_error(1870147)
+            self.lists.keep(people.rows, new=True)
+            self.lists.add([staged], [person.number for person in people.rows])
+            upload = self.count(audience, session["id"], "replace", people)
+            if session["last"]:
+                self.finish(upload, "done", self.store.now)
+        return self.receipt(people, upload["received"], upload["invalid"], session, audience_id=audience)
 
-    def remove_everywhere(self, request: Request, given: Parameters) -> dict[str, Any]:
-        account = self.account(request)
+    def remove_everywhere(self, request: Request, given: Parameters) -> Answer:
+        """Takes people out of all of the account's audiences, however few that leaves, and forgets them."""
+        self.account(request)
         people = self.people(request, given)
-        self.store.remove_everywhere(account, people)
-        return self.receipt(people, people.received, people.invalid, None, None)
+        with self.store.writing():
+            self.lists.forget(self.meant(people))
+        return self.receipt(people, people.received, people.invalid, None)
+
+    def meant(self, people: People) -> list[int]:
+        """Whoever has one of the keys; a row without an identifying key can only be named by all it holds."""
+        keys = {person.number: self.lists.keys_of(person.held) for person in people.rows}
+        whole_rows = [number for number, held in keys.items() if not held]
+        return [*self.lists.holders(key for held in keys.values() for key in held), *whole_rows]
+
+    def running_replace(self, audience: str) -> sqlite3.Row | None:
+        query = "SELECT * FROM uploads WHERE audience = ? AND kind = 'replace' AND ended_at IS NULL"
+        return self.store.row(query, audience)
+
+    def count(self, audience: str, session: str, kind: str, people: People) -> sqlite3.Row:
+        """The session with this batch counted into it."""
+        return self.store.rows(
+            "INSERT INTO uploads VALUES (?, ?, ?, 'uploading', ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET"
+            " received = received + excluded.received, invalid = invalid + excluded.invalid RETURNING *",
+            *(session, audience, kind, people.received, people.invalid, self.store.now),
+        )[0]
+
+    def end(self, upload: sqlite3.Row, stage: str, at: str) -> None:
+        query = "UPDATE uploads SET ended_at = ?, stage = ? WHERE session = ?"
+        self.store.database.execute(query, (at, stage, upload["session"]))
+
+    def finish(self, upload: sqlite3.Row, stage: str, at: str) -> None:
+        """What came is the audience from now on."""
+        self.lists.replace(upload["audience"], f"replace:{upload['session']}")
+        self.lists.touch(upload["audience"], at)
+        self.end(upload, stage, at)
 
     def receipt(
-        self, people: People, received: int, invalid: int, audience: int | None, session: str | None
-    ) -> dict[str, Any]:
+        self, people: People, received: int, invalid: int, session: Parameters | None, **audience: str
+    ) -> Answer:
         samples: Any = people.samples
         if self.store.setting("samples_form") == "map":
             samples = {str(number): sample for number, sample in enumerate(people.samples)}
-        answer = {
-            "session_id": session or str(time.time_ns()),
+        return {
+            **audience,
+            "session_id": session["id"] if session else str(time.time_ns()),
             "num_received": received,
             "num_invalid_entries": invalid,
             "invalid_entry_samples": samples or {},
         }
-        return answer if audience is None else {"audience_id": str(audience), **answer}
 
-    def sessions(self, request: Request, given: Parameters) -> dict[str, Any]:
-        audience = self.audience(request)["id"]
+    def sessions(self, request: Request, given: Parameters) -> Answer:
+        query = "SELECT * FROM uploads WHERE audience = ? ORDER BY started_at, session"
+        rows = self.store.rows(query, self.audience(request)["id"])
         wanted = given.get("session_id")
-        rows = [row for row in self.store.uploads(audience) if wanted in (None, row["session"])]
-        return {"data": [_upload(row) for row in rows], "paging": {}}
+        return {"data": [_upload(row) for row in rows if wanted in (None, row["session"])], "paging": {}}
 
-    def refuse_path(self, request: Request, _given: Parameters) -> dict[str, Any]:
-        raise GraphError(2500, f"Unknown path components: /{request.path_params['rest']}")
+    def refuse_path(self, request: Request, _given: Parameters) -> Answer:
+        raise refused(2500, f"Unknown path components: /{request.path_params['rest']}")
 
-    def refuse_ids(self, _request: Request, _given: Parameters) -> dict[str, Any]:
-        raise GraphError(100, "The ids query parameter is deprecated in v26.0+")
+    def refuse_ids(self, _request: Request, _given: Parameters) -> Answer:
+        raise refused(100, "The ids query parameter is deprecated in v26.0+")
 
 
-def routes(state: SandboxState) -> list[BaseRoute]:
+def serve(state: SandboxState) -> Served:
     meta = Meta(state)
-    account, audience = "/{version}/act_{account}", "/{version}/{audience:int}"
-
-    def route(path: str, **calls: Call) -> list[BaseRoute]:
-        """With and without a slash at the end: Graph takes both, and its SDK sends both."""
-        endpoint = meta.endpoint(**calls)
-        methods = sorted({*calls, "POST"} if "DELETE" in calls else calls)
-        return [Route(each, endpoint, methods=methods) for each in (path, f"{path}/")]
-
-    return [
-        *route("/{version}", GET=meta.refuse_ids),
-        *route(f"{account}/customaudiences", GET=meta.list_audiences, POST=meta.create),
-        *route(f"{account}/customaudiencestos", GET=meta.terms, POST=meta.accept_terms),
-        *route(f"{account}/usersofanyaudience", DELETE=meta.remove_everywhere),
-        *route(account, GET=meta.show_account),
-        *route(f"{audience}/users", POST=meta.add_users, DELETE=meta.remove_users),
-        *route(f"{audience}/usersreplace", POST=meta.replace_users),
-        *route(f"{audience}/sessions", GET=meta.sessions),
-        *route(audience, GET=meta.show, POST=meta.rename, DELETE=meta.drop),
-        *route("/{version}/{rest:path}", GET=meta.refuse_path, POST=meta.refuse_path, DELETE=meta.refuse_path),
-    ]
+    account, audience, rest = "/{version}/act_{account}", "/{version}/{audience:int}", meta.refuse_path
+    endpoints: Mapping[str, Mapping[str, Call]] = {
+        "/{version}": {"GET": meta.refuse_ids},
+        f"{account}/customaudiences": {"GET": meta.list_audiences, "POST": meta.create},
+        f"{account}/customaudiencestos": {"GET": meta.terms, "POST": meta.accept_terms},
+        f"{account}/usersofanyaudience": {"DELETE": meta.remove_everywhere},
+        account: {"GET": meta.show_account},
+        f"{audience}/users": {"POST": meta.add_users, "DELETE": meta.remove_users},
+        f"{audience}/usersreplace": {"POST": meta.replace_users},
+        f"{audience}/sessions": {"GET": meta.sessions},
+        audience: {"GET": meta.show, "POST": meta.rename, "DELETE": meta.drop},
+        "/{version}/{rest:path}": {"GET": rest, "POST": rest, "DELETE": rest},
+    }
+    routes: list[BaseRoute] = []
+    for path, calls in endpoints.items():
+        methods = {*calls, "POST"} if "DELETE" in calls else set(calls)
+        routes += either_slash(path, meta.endpoint(calls), methods)
+    return Served(routes, meta.lists.control())
 
 
-def fault_response(kind: str, request: Request) -> Response | None:
-    """429 is HTTP 400 with code 80003 and the minutes in the usage header; Meta never sends Retry-After."""
+def fault_response(kind: str, request: Request) -> Response:
     if kind == "429":
-        return limited().response(Usage().header(1, minutes=max(1, round(wait_of(request, 60) / 60))))
+        minutes = max(1, round(wait_of(request, 60) / 60))
+        return graph.limited().response(graph.usage(100, minutes=minutes))
     if kind == "expired_token":
-        return expired().response()
+        return refused(190, "Error validating access token: Session has expired", 463, status=401).response()
     if kind == "500":
-        return GraphError(1, "An unknown error has occurred.", transient=True, status=500).response()
-    return GraphError(2, "Service temporarily unavailable", transient=True, status=503).response()
+        return refused(1, "An unknown error has occurred.", transient=True, status=500).response()
+    return refused(2, "Service temporarily unavailable", transient=True, status=503).response()
 
 
-def _selected(shown: dict[str, Any], given: Parameters) -> dict[str, Any]:
+VENDOR = Vendor(
+    serve=serve,
+    fault_response=fault_response,
+    writes=frozenset({"POST", "DELETE"}),
+    secrets={"META_ACCESS_TOKEN": graph.TOKEN, "META_APP_SECRET": graph.SECRET},
+    account={"META_AD_ACCOUNT": ACCOUNT},
+)
+
+
+def _selected(shown: Answer, given: Parameters) -> Answer:
     fields = given.get("fields", "id")
     names = [str(name).strip() for name in (fields if isinstance(fields, list) else str(fields).split(","))]
-    optional = set(KEPT)
     for name in names:
-        if name not in shown and name not in optional:
-            raise GraphError(100, f"Tried accessing nonexisting field ({name})")
+        if name not in shown and name not in KEPT:
+            raise refused(100, f"Tried accessing nonexisting field ({name})")
     return {name: shown[name] for name in dict.fromkeys([*names, "id"]) if name in shown}
 
 
-def _session(given: Any) -> dict[str, Any] | None:
+def _session(given: Any) -> Parameters | None:
     if given is None:
         return None
     if not isinstance(given, dict) or "session_id" not in given:
-        raise GraphError(100, "Invalid parameter: session needs session_id and batch_seq")
-    sequence = _whole(given.get("batch_seq"), "batch_seq")
-    last = given.get("last_batch_flag", False)
-    return {
-        "id": str(_whole(given["session_id"], "session_id")),
-        "sequence": sequence,
-        "last": last is True or str(last).lower() == "true",
-    }
+        raise refused(100, "Invalid parameter: session needs session_id and batch_seq")
+    identifier, last = whole(given["session_id"], "session_id"), str(given.get("last_batch_flag", False)).lower()
+    return {"id": str(identifier), "sequence": whole(given.get("batch_seq"), "batch_seq"), "last": last == "true"}
+
+
+def _replace_error(subcode: int) -> Refused:
+    """Error 2650 in the words of the guide; only an update in progress is worth another try."""
+    return refused(2650, REPLACE_ERRORS[subcode], subcode, transient=subcode == 1870145)
 
 
 def _upload(row: sqlite3.Row) -> dict[str, str]:
-    valid = row["received"] - row["invalid"]
+    ended = row["ended_at"]
     return {
         "session_id": row["session"],
         "start_time": str(_epoch(row["started_at"])),
-        "end_time": str(_epoch(row["ended_at"])) if row["ended_at"] else "0",
+        "end_time": str(_epoch(ended)) if ended else "0",
         "num_received": str(row["received"]),
-        "num_matched": str(valid * 7 // 10) if row["ended_at"] else "-1",
+        "num_matched": str((row["received"] - row["invalid"]) * 7 // 10) if ended else "-1",
         "num_invalid_entries": str(row["invalid"]),
-        "progress": "100" if row["ended_at"] else "50",
+        "progress": "100" if ended else "50",
         "stage": row["stage"],
     }
 
@@ -348,24 +430,3 @@ def _bounds(size: int) -> tuple[int, int]:
 
 def _epoch(instant: str) -> int:
     return int(datetime.fromisoformat(instant).timestamp())
-
-
-def _whole(value: Any, name: str) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        raise GraphError(100, f"Invalid parameter: {name} must be a whole number") from None
-    if number < 1:
-        raise GraphError(100, f"Invalid parameter: {name} must be 1 or more")
-    return number
-
-
-def _token(identifier: int) -> str:
-    return base64.urlsafe_b64encode(str(identifier).encode()).decode()
-
-
-def _cursor(token: Any) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(str(token)))
-    except ValueError:
-        raise GraphError(100, "Invalid parameter: after is not a cursor of this list") from None

@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
-from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from segment_pipeline import clock
 from segment_pipeline.sandbox import exchange
 from segment_pipeline.sandbox.faults import wait_of
 from segment_pipeline.sandbox.listing import Listing, Records, seal, stamp, unseal
 from segment_pipeline.sandbox.state import SandboxState
+from segment_pipeline.sandbox.vendor import Served, Vendor
 from segment_pipeline.sandbox.vendors.shopify import search as shopify_search
 from segment_pipeline.sandbox.vendors.shopify.query import Compiler, Json, Page, QueryError, prepare, refused
 
@@ -250,26 +250,21 @@ class Shopify:
         return {"data": data, "extensions": extensions}
 
 
-def routes(state: SandboxState) -> list[BaseRoute]:
-    """Shopify's endpoints, to be mounted at `/shopify`."""
-    shopify = _shopify(state)
-    return [
-        Route("/admin/oauth/access_token", shopify.access_token, methods=["POST"]),
-        Route("/admin/api/{version}/graphql.json", shopify.graphql, methods=["POST"]),
-    ]
-
-
-def control_routes(state: SandboxState) -> list[BaseRoute]:
-    """`PUT /_control/shopify/limits` with any of `Limits`' fields; also refills the bucket."""
+def serve(state: SandboxState) -> Served:
+    """Control: `PUT /_control/shopify/limits` with any of `Limits`' fields; also refills the bucket."""
+    shopify = Shopify(state, Limits())
 
     def limits(request: Request) -> Response:
-        shopify = _shopify(state)
         for name, value in exchange.json_body(request).items():
             setattr(shopify.limits, name, value)
         shopify.bucket.refill()
         return JSONResponse(asdict(shopify.limits))
 
-    return [Route("/limits", limits, methods=["PUT"])]
+    routes = [
+        Route("/admin/oauth/access_token", shopify.access_token, methods=["POST"]),
+        Route("/admin/api/{version}/graphql.json", shopify.graphql, methods=["POST"]),
+    ]
+    return Served(routes, [Route("/limits", limits, methods=["PUT"])])
 
 
 def fault_response(kind: str, request: Request) -> Response | None:
@@ -295,13 +290,11 @@ def fault_response(kind: str, request: Request) -> Response | None:
     return None
 
 
-_SHOPS: WeakKeyDictionary[SandboxState, Shopify] = WeakKeyDictionary()
-
-
-def _shopify(state: SandboxState) -> Shopify:
-    if state not in _SHOPS:
-        _SHOPS[state] = Shopify(state, Limits())
-    return _SHOPS[state]
+VENDOR = Vendor(
+    serve=serve,
+    fault_response=fault_response,
+    secrets={"SHOPIFY_CLIENT_ID": CLIENT_ID, "SHOPIFY_CLIENT_SECRET": CLIENT_SECRET},
+)
 
 
 def _opened(body: bytes) -> Json:

@@ -11,11 +11,12 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from segment_pipeline.sandbox.faults import wait_of
 from segment_pipeline.sandbox.listing import Condition, Listing, Record, Records, joined, one_of, stamp
 from segment_pipeline.sandbox.state import SandboxState
+from segment_pipeline.sandbox.vendor import Served, Vendor
 from segment_pipeline.sandbox.vendors.square.protocol import (
     SquareError,
     asked_object,
@@ -66,10 +67,9 @@ def fault_response(kind: str, request: Request) -> Response | None:
     return None
 
 
-def routes(state: SandboxState) -> list[BaseRoute]:
-    """Square's endpoints, to be mounted at `/square`."""
+def serve(state: SandboxState) -> Served:
     square = Square(state)
-    return [
+    routes = [
         Route("/v2/locations", _answered(lambda _: square.locations()), methods=["GET"]),
         Route("/v2/customers", _answered(square.list_customers), methods=["GET"]),
         Route("/v2/customers/search", _answered(square.search_customers), methods=["POST"]),
@@ -81,6 +81,7 @@ def routes(state: SandboxState) -> list[BaseRoute]:
         Route("/v2/catalog/list", _answered(square.list_catalog), methods=["GET"]),
         Route("/v2/catalog/search", _answered(square.search_catalog), methods=["POST"]),
     ]
+    return Served(routes)
 
 
 class Square:
@@ -315,3 +316,6 @@ def _customer_condition(field: str, wanted: Mapping[str, Any]) -> Condition:
 def _entry(order: Mapping[str, Any]) -> dict[str, Any]:
     shown = {"order_id": order["id"], "version": order.get("version"), "location_id": order["location_id"]}
     return {name: value for name, value in shown.items() if value is not None}
+
+
+VENDOR = Vendor(serve=serve, fault_response=fault_response, secrets={"SQUARE_ACCESS_TOKEN": TOKEN})
