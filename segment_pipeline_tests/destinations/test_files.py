@@ -11,15 +11,8 @@ from pyarrow import csv
 from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
-from segment_pipeline_tests.contracts.destination import (
-    DestinationContract,
-    Key,
-    Person,
-    batch,
-    crowd,
-    key_of,
-    keys_of,
-)
+from segment_pipeline.testing import DestinationContract
+from segment_pipeline.testing.destination import Key, Person, batch, crowd, key_of, keys_of
 
 
 def members(folder: Path) -> set[Key]:

@@ -12,17 +12,8 @@ from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.klaviyo import connector as klaviyo
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.errors import ContractError, RejectedRecords
-from segment_pipeline_tests.contracts.destination import (
-    Key,
-    Person,
-    SandboxDestinationContract,
-    batch,
-    crowd,
-    digest,
-    key_of,
-    keys_of,
-    settle,
-)
+from segment_pipeline.testing.destination import Key, Person, batch, crowd, digest, key_of, keys_of, settle
+from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
 
 class TestKlaviyoLists(SandboxDestinationContract):

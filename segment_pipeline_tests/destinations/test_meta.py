@@ -16,18 +16,8 @@ from segment_pipeline.delivery.destination import Batch, Destination, Operation
 from segment_pipeline.destinations.meta import connector as meta
 from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
-from segment_pipeline_tests.contracts.destination import (
-    PLAN,
-    Key,
-    Person,
-    SandboxDestinationContract,
-    batch,
-    crowd,
-    digest,
-    key_of,
-    keys_of,
-    settle,
-)
+from segment_pipeline.testing.destination import PLAN, Key, Person, batch, crowd, digest, key_of, keys_of, settle
+from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
 
 class TestMetaAudiences(SandboxDestinationContract):
