@@ -24,7 +24,14 @@ class Setting:
 
 SETTINGS = (
     Setting("SEGMENT_PIPELINE_HOME", ".pipeline", "folder of the lake, the ledger, raw pages and the sandbox"),
-    Setting("SEGMENT_PIPELINE_LAKE", "<home>/lake", "folder or s3:// URI of the Delta tables"),
+    Setting(
+        "SEGMENT_PIPELINE_LAKE",
+        "<home>/lake",
+        (
+            "folder or s3:// URI of the Delta tables; a bucket needs the extra `s3`, "
+            "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, and where it is not Amazon's `AWS_ENDPOINT_URL`"
+        ),
+    ),
     Setting("SEGMENT_PIPELINE_RAW", "<home>/raw", "folder of raw pages"),
     Setting(
         "SEGMENT_PIPELINE_LEDGER",

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake import commits, storage
+from segment_pipeline.lake import commits, reach, storage
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.schema import Table
@@ -101,6 +101,8 @@ def engine_errors(name: str) -> Iterator[None]:
         _, ours, said = str(error).partition(OURS)
         if ours:
             raise ContractError(said) from None
+        if isinstance(error, duckdb.IOException) and (why := reach.reason(error)):
+            raise why from None
         hint = SAFE.search(str(error))
         detail = hint.group(1).replace('"', "") if hint else type(error).__name__
         if isinstance(error, duckdb.OutOfMemoryException):
@@ -278,14 +280,10 @@ class DuckDBConnection:
         scheme = path.partition("://")[0] if "://" in path else ""
         if not scheme or scheme in self._database.filesystems:
             return
-        try:
-            import fsspec
+        # Imported late: a lake in a folder has no need of it.
+        import fsspec
 
-            self.raw.register_filesystem(fsspec.filesystem(scheme))
-        except ImportError:
-            raise ContractError(
-                f"reading {scheme}:// needs an extra package: pip install 'segment-pipeline[{scheme}]'"
-            ) from None
+        self.raw.register_filesystem(fsspec.filesystem(scheme))
         self._database.filesystems.add(scheme)
 
 

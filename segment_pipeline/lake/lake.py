@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake import storage
+from segment_pipeline.lake import commits, reach, storage
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lease import shared
@@ -38,6 +38,7 @@ class Lake:
             raise ConfigError(
                 f"the lake's path holds {' and '.join(odd)}: choose a folder without them (SEGMENT_PIPELINE_LAKE)"
             )
+        reach.check_root(self.root)
         self.lease = None if "://" in root else Path(self.root) / "lease"
         self.opened = OpenTables(self.root, self.storage_options)
 
@@ -57,6 +58,10 @@ class Lake:
         else:
             engine = DuckDBEngine(memory=settings.memory, threads=settings.threads, spill=settings.home / "spill")
         return cls(settings.lake, engine)
+
+    def probe(self) -> None:
+        """Write, read and delete something of its own where the lake is; raises ConfigError or TransientError saying what to set."""
+        reach.probe(self.root, self.storage_options, commits.filesystem(self.root))
 
     def uri(self, name: str) -> str:
         return f"{self.root}/{name}"

@@ -14,6 +14,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from segment_pipeline.errors import ConflictError, ContractError, SegmentPipelineError
+from segment_pipeline.lake import reach
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.engine import Partitions
 from segment_pipeline.lake.schema import Table
@@ -39,6 +40,8 @@ def delta_errors(table: str, doing: str) -> Iterator[None]:
     except (SegmentPipelineError, TableNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever they raise, its text may quote a value
+        if reach.from_store(error) and (said := reach.reason(error)):
+            raise said from None
         raise ContractError(f"table {table}: {doing} failed ({type(error).__name__})") from None
 
 
