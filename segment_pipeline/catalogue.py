@@ -58,6 +58,10 @@ class Catalogue:
         """Raises ConfigError for a name that is not declared."""
         return _named(self.audiences, name, "audience")
 
+    def connectors(self) -> list[Source | Destination]:
+        """All of them, switched on or not."""
+        return [*_by_name(self.sources).values(), *_by_name(self.destinations).values()]
+
     def enabled_sources(self, settings: Settings) -> dict[str, Source]:
         """The sources switched on, by name: all unless the settings name some. Raises ConfigError for a name the catalogue lacks."""
         return _enabled(_by_name(self.sources), settings.sources, "SOURCES")

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import click
 
-from segment_pipeline.commands import audiences, days, people
+from segment_pipeline.commands import audiences, days, people, readiness
 from segment_pipeline.commands.company import DAY, company, folder
-from segment_pipeline.errors import ConfigError
 from segment_pipeline.terminal import CommandLine, plain, show, with_json
 
 # 60 households have 13 people for the starter's smallest audience, whose guard asks for 20; this many have some thirty.
@@ -108,33 +107,6 @@ def sandbox(port: int) -> None:
     from segment_pipeline.settings import Settings
 
     serve(Settings.from_env().home, port)
-
-
-@cli.command()
-@with_json
-def validate(as_json: bool) -> None:
-    """Check every declaration, the settings and the secrets of what is switched on; exit 1 naming each mistake."""
-    from segment_pipeline import clock
-
-    catalogue, settings = company()
-    clock.now()
-    problems = catalogue.problems()
-    checks = [source.check for source in catalogue.enabled_sources(settings).values()]
-    checks += [tool.secrets_present for tool in catalogue.enabled_destinations(settings).values()]
-    for check in checks:
-        try:
-            check()
-        except ConfigError as error:
-            problems.append(str(error))
-    if as_json:
-        click.echo(json.dumps({"ok": not problems, "problems": problems}, indent=2))
-    elif problems:
-        for problem in problems:
-            click.echo(problem, err=True)
-    else:
-        click.echo(f"{len(catalogue.segments)} segments and {len(catalogue.audiences)} audiences: no mistakes")
-    if problems:
-        sys.exit(1)
 
 
 @cli.command()
@@ -261,6 +233,8 @@ def free_runs(as_json: bool) -> None:
 
 cli.add_command(days.refresh)
 cli.add_command(days.status)
+cli.add_command(readiness.validate)
+cli.add_command(readiness.check)
 cli.add_command(people.segments)
 cli.add_command(people.profile)
 cli.add_command(audiences.audiences)

@@ -23,10 +23,10 @@ CATALOGUE = "SEGMENT_PIPELINE_CATALOGUE"
 def adopt(environ: MutableMapping[str, str] = os.environ, *, start: Path | None = None) -> None:
     """Fill what the environment leaves open, looking from `start` (the working folder); raises ConfigError for an unreadable file."""
     folder, declared = company_folder(start)
-    beside = _variables(folder / ".env")
+    beside = variables_of(folder / ".env")
     if not environ.get(HOME):
         environ[HOME] = str(folder / Path(beside.get(HOME) or ".pipeline").expanduser())
-    for variables in (_variables(Path(environ[HOME]).expanduser() / "settings.env"), beside):
+    for variables in (variables_of(Path(environ[HOME]).expanduser() / "settings.env"), beside):
         for name, value in variables.items():
             environ.setdefault(name, value)
     if declared:
@@ -52,7 +52,8 @@ def _declared(path: Path) -> str | None:
     return str(table["catalogue"]) if isinstance(table, dict) and table.get("catalogue") else None
 
 
-def _variables(path: Path) -> Mapping[str, str]:
+def variables_of(path: Path) -> Mapping[str, str]:
+    """The variables a file of lines `NAME=value` gives; none where there is no such file. Raises ConfigError for one that cannot be read."""
     if not path.is_file():
         return {}
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from segment_pipeline.defs import audiences, ingest, people, publishing, segments
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.settings import Settings
 
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -39,10 +40,24 @@ def publish_job() -> "dg.UnresolvedAssetJobDefinition":
     )
 
 
+def check_cron(settings: Settings) -> None:
+    """Raises ConfigError where SEGMENT_PIPELINE_CRON is no schedule."""
+    try:
+        dg.ScheduleDefinition(name="nightly", job_name="refresh", cron_schedule=settings.cron)
+    except dg.DagsterInvalidDefinitionError:
+        raise ConfigError(
+            "SEGMENT_PIPELINE_CRON is no schedule: set five fields (minute hour day month weekday) like 0 3 * * *"
+        ) from None
+
+
 def nightly(
     settings: Settings, days: dg.DailyPartitionsDefinition, job: "dg.UnresolvedAssetJobDefinition"
 ) -> dg.ScheduleDefinition:
-    """Refresh of the last complete day, unless the whole of that day is being refreshed already. Starts running."""
+    """Refresh of the last complete day, unless the whole of that day is being refreshed already. Starts running.
+
+    Raises ConfigError as `check_cron` does.
+    """
+    check_cron(settings)
 
     @dg.schedule(
         name="nightly",
