@@ -59,7 +59,8 @@ def _read(path: Path) -> Iterable[tuple[date, str, Decimal]]:
         with path.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 try:
-                    yield datetime.strptime(row["day"], "%Y-%m-%d").date(), *_checked(row["currency"], row["rate"])
+                    day = datetime.strptime(row["day"], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+                    yield day, *_checked(row["currency"], row["rate"])
                 except (KeyError, TypeError, ValueError):
                     raise ConfigError(
                         f"{path.name}, line {number}: a rate has the columns day (2017-01-31), currency and rate"

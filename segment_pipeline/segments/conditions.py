@@ -119,7 +119,7 @@ class Literals:
     unset: tuple[Condition, ...] = ()
 
 
-def literals(leaf: Rule) -> Literals | None:
+def literals(leaf: Rule) -> Literals | None:  # noqa: C901 - one case per kind of rule
     """The conditions behind a leaf; None for what is no leaf of its own."""
     match leaf:
         case TraitRule() | NearRule() | InsideRule() | BirthdayRule():

@@ -70,7 +70,7 @@ class _Evaluator:
             if row["occurred_on"] <= world.as_of:
                 self.by_person.setdefault(row["profile_id"], []).append(row)
 
-    def holds(self, rule: Rule, person: Row) -> bool:
+    def holds(self, rule: Rule, person: Row) -> bool:  # noqa: C901, PLR0912 - one case per kind of rule
         match rule:
             case AllOf(rules):
                 return all(self.holds(child, person) for child in rules)

@@ -119,7 +119,7 @@ class _Judge:
     def __init__(self, traits: Mapping[str, str], events: Collection[str]) -> None:
         self.traits, self.events = traits, events
 
-    def rule(self, rule: Rule) -> Iterator[str]:
+    def rule(self, rule: Rule) -> Iterator[str]:  # noqa: C901, PLR0912 - one case per kind of rule
         match rule:
             case AllOf() | AnyOf() | NoneOf():
                 if not rule.rules:
@@ -138,28 +138,38 @@ class _Judge:
                 if not 0 <= rule.share <= 1:
                     yield f"compares a share of spend with {rule.share:g}: a share lies between 0 and 1"
                 yield from _texts(rule.dimension, (rule.value,))
-            case NearRule():
-                yield from self._points(((rule.lat, rule.lon),))
-                if not 0 < rule.km < math.inf:
-                    yield "has a radius that is not a positive number of kilometres"
-            case InsideRule():
-                yield from self._points(rule.corners)
-                if len(rule.corners) < 3:
-                    yield "has a polygon of fewer than three corners"
+            case NearRule() | InsideRule():
+                yield from self._place(rule)
             case BirthdayRule():
-                if "birth_day" not in self.traits:
-                    yield "asks for birthdays, but there is no trait birth_day"
-                if not 0 <= rule.days <= 366:
-                    yield "has a birthday window outside 0 to 366 days"
+                yield from self._birthday(rule)
             case TopRule():
-                if rule.trait not in self.traits:
-                    yield f"names trait {rule.trait}, which does not exist{_meant(rule.trait, self.traits)}"
-                elif self.traits[rule.trait] not in (*NUMBERS, "DATE"):
-                    yield f"ranks by trait {rule.trait}, which is {self.traits[rule.trait]} and has no highest value"
-                if rule.n < 1:
-                    yield "asks for the top of fewer than one"
+                yield from self._top(rule)
             case SequenceRule():
                 yield from self._sequence(rule)
+
+    def _place(self, rule: NearRule | InsideRule) -> Iterator[str]:
+        if isinstance(rule, NearRule):
+            yield from self._points(((rule.lat, rule.lon),))
+            if not 0 < rule.km < math.inf:
+                yield "has a radius that is not a positive number of kilometres"
+            return
+        yield from self._points(rule.corners)
+        if len(rule.corners) < 3:
+            yield "has a polygon of fewer than three corners"
+
+    def _birthday(self, rule: BirthdayRule) -> Iterator[str]:
+        if "birth_day" not in self.traits:
+            yield "asks for birthdays, but there is no trait birth_day"
+        if not 0 <= rule.days <= 366:
+            yield "has a birthday window outside 0 to 366 days"
+
+    def _top(self, rule: TopRule) -> Iterator[str]:
+        if rule.trait not in self.traits:
+            yield f"names trait {rule.trait}, which does not exist{_meant(rule.trait, self.traits)}"
+        elif self.traits[rule.trait] not in (*NUMBERS, "DATE"):
+            yield f"ranks by trait {rule.trait}, which is {self.traits[rule.trait]} and has no highest value"
+        if rule.n < 1:
+            yield "asks for the top of fewer than one"
 
     def _trait(self, rule: TraitRule) -> Iterator[str]:
         kind = self.traits.get(rule.trait)

@@ -22,7 +22,7 @@ from segment_pipeline.segments.nodes import (
 )
 
 
-def words(rule: Rule) -> str:
+def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
     """One line for one rule; combining rules give only how they combine."""
     match rule:
         case AllOf():

@@ -102,7 +102,7 @@ class Hand:
             self._note(bit, rule)
         return f"(w{bit // WORD} & {1 << bit % WORD} <> 0)"
 
-    def _note(self, bit: int, rule: Rule) -> None:
+    def _note(self, bit: int, rule: Rule) -> None:  # noqa: C901 - one case per kind of rule
         match rule:
             case CountRule():
                 self.counts.append((bit, rule))

@@ -51,15 +51,7 @@ def called(trait: Trait, frame: pd.DataFrame) -> pa.Table:
 
     Raises ConfigError with file and line, never with a value, for a function that raises or gives something else.
     """
-    if trait.function is None:
-        raise ConfigError(f"{trait.place}: trait {trait.name} has no function")
-    try:
-        series = trait.function(frame.copy())
-    except SegmentPipelineError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a company's function raises, its text may quote a person
-        where = _raised_at(error, trait)
-        raise ConfigError(f"{where}: the function of trait {trait.name} raised {type(error).__name__}") from None
+    series = _asked(trait, frame)
 
     def wrong(what: str) -> ConfigError:
         return ConfigError(f"{place_of(trait.function)}: the function of trait {trait.name} {what}")  # type: ignore[arg-type]
@@ -79,6 +71,18 @@ def called(trait: Trait, frame: pd.DataFrame) -> pa.Table:
     if values is None:
         raise wrong("gave NaN or an infinite number, which are no values: leave the person out, or give pandas.NA")
     return pa.table({"profile_id": pa.array(series.index, pa.string()), "value": values})
+
+
+def _asked(trait: Trait, frame: pd.DataFrame) -> object:
+    if trait.function is None:
+        raise ConfigError(f"{trait.place}: trait {trait.name} has no function")
+    try:
+        return trait.function(frame.copy())
+    except SegmentPipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a company's function raises, its text may quote a person
+        where = _raised_at(error, trait)
+        raise ConfigError(f"{where}: the function of trait {trait.name} raised {type(error).__name__}") from None
 
 
 def _fits(series: "pd.Series[Any]", kind: str) -> bool:

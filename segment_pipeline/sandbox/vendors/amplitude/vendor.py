@@ -130,7 +130,7 @@ VENDOR = Vendor(
 
 
 def _member(hour: str, part: int) -> str:
-    moment = datetime.strptime(hour, HOUR)
+    moment = datetime.strptime(hour, HOUR)  # noqa: DTZ007 - it becomes a file's name
     return f"{PROJECT}/{PROJECT}_{moment:%Y-%m-%d}_{moment.hour}#{part}.json.gz"
 
 
