@@ -15,7 +15,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.alerts import DENIALS_CHECK
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.resources import in_run, kind_of, resource_keys
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.delivery.destination import Destination
@@ -135,7 +135,7 @@ def _audience_asset(
         tools: dict[str, Destination] = in_run(context, ConnectorKind.DESTINATION, destinations)
         connectors: dict[str, Source] = in_run(context, ConnectorKind.SOURCE, sources)
         lake = Lake.open(settings)
-        with told(), closing(Ledger.open(settings.ledger)) as ledger:
+        with in_our_words(), closing(Ledger.open(settings.ledger)) as ledger:
             (report,) = sync(
                 lake,
                 ledger,

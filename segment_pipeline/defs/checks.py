@@ -8,7 +8,7 @@ import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.days import Window
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.ingest import entity_key
 from segment_pipeline.defs.people import IDENTITIES, TRAITS
 from segment_pipeline.defs.segments import segment_key
@@ -54,7 +54,7 @@ def _source_checks(source: Source, settings: Settings) -> dg.AssetChecksDefiniti
             wanted = {check.name for check in context.selected_asset_check_keys if check.asset_key == key}
             if not wanted:
                 continue
-            with told(), lake.session() as session:
+            with in_our_words(), lake.session() as session:
                 yield from (r for r in _entity_results(session, source.name, entity, key) if r.check_name in wanted)
 
     return body
@@ -136,7 +136,7 @@ def _derived_checks(settings: Settings) -> dg.AssetChecksDefinition:
         lake = Lake.open(settings)
         for check in sorted(context.selected_asset_check_keys, key=str):
             declared = table(tables[check.asset_key])
-            with told(), lake.session() as session:
+            with in_our_words(), lake.session() as session:
                 newest = max(lake.snapshots(declared.name), default=None)
                 session.scan(declared.name, partitions={"as_of": [newest] if newest else []}, alias="checked")
                 duplicates = _duplicates(session, "checked", declared.key)
@@ -164,7 +164,7 @@ def _segment_checks(catalogue: Catalogue, settings: Settings) -> dg.AssetChecksD
         can_subset=True,
     )
     def body(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with told():
+        with in_our_words():
             found: list[Finding] = findings(Lake.open(settings), catalogue.segments)
         for check in sorted(context.selected_asset_check_keys, key=str):
             name = check.asset_key.path[-1]

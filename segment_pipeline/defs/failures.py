@@ -11,7 +11,7 @@ from segment_pipeline.errors import ConflictError, SegmentPipelineError, Transie
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """Dagster keeps a failure's text for ever, and foreign exceptions quote rows: their messages stop here.
 
     Retries are allowed for what can pass by itself: a busy vendor, another writer.
@@ -23,7 +23,7 @@ def told() -> Iterator[None]:
     except SegmentPipelineError as error:
         retry = isinstance(error, TransientError | ConflictError)
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=retry) from None
-    except Exception as error:  # noqa: BLE001  every foreign exception is told the same way
+    except Exception as error:  # noqa: BLE001  every foreign exception is named the same way
         frames = traceback.extract_tb(error.__traceback__)
         ours = [f for f in frames if "segment_pipeline" in f.filename] or frames
         where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"

@@ -17,7 +17,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.days import AsOf, Window
 from segment_pipeline.defs import specs
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.partitions import asked_of, window_of
 from segment_pipeline.defs.resources import in_run, kind_of, resource_key
 from segment_pipeline.errors import ConfigError
@@ -81,7 +81,7 @@ def _source_assets(
         # From the run's resources, where secrets are resolved, and not from the enclosing declaration.
         connector: Source = in_run(context, ConnectorKind.SOURCE, [source.name])[source.name]
 
-        with told():
+        with in_our_words():
             if catalogue.rates is not None:
                 # Orders take the rate of their day when they are landed.
                 land_rates(lake, catalogue.rates, base=settings.base_currency)
@@ -91,7 +91,7 @@ def _source_assets(
                 key = entity_key(source.name, name)
                 if key not in context.selected_asset_keys:
                     continue
-                with told():
+                with in_our_words():
                     window = (
                         window_of(context)
                         if partitioned

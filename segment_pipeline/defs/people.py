@@ -8,7 +8,7 @@ import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
@@ -45,7 +45,7 @@ def assets(
     )
     def identities(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
-        with told():
+        with in_our_words():
             of_days = list(window_of(context).days())
             *_, report = build.identities_of(lake, of_days, settings, catalogue.identity)
         yield dg.MaterializeResult(
@@ -81,7 +81,7 @@ def assets(
     )
     def traits(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
-        with told():
+        with in_our_words():
             of_days = list(window_of(context).days())
             *_, report = build.traits_of(lake, of_days, settings, catalogue.traits, catalogue.identity)
         yield dg.MaterializeResult(

@@ -8,7 +8,7 @@ import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.people import IDENTITIES, TRAITS
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.lake.lake import Lake
@@ -51,7 +51,7 @@ def _published_asset(name: str, catalogue: Catalogue, settings: Settings) -> dg.
             raise dg.Failure(
                 "a backfill never publishes: launch the job publish, or `segment-pipeline publish`", allow_retries=False
             )
-        with told(), closing(Target.open(settings)) as target:
+        with in_our_words(), closing(Target.open(settings)) as target:
             (done,) = publish(Lake.open(settings), target, segments, tables=[name], personal=settings.publish_personal)
         numbers = asdict(done) | {"as_of": done.as_of.isoformat(), "why": done.why or "none"}
         return dg.MaterializeResult(

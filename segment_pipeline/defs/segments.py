@@ -7,7 +7,7 @@ import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.defs.people import LATE, TRAITS
 from segment_pipeline.lake.lake import Lake
@@ -52,7 +52,7 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
         selected = [name for name in names if segment_key(name) in context.selected_asset_keys]
 
         def results() -> Iterator[dg.MaterializeResult[Any]]:
-            with told():
+            with in_our_words():
                 failed: dict[str, str] = {}
                 of_days = list(window.days())
                 for report in build_memberships_of(

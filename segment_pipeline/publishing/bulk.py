@@ -21,13 +21,15 @@ BATCH_ROWS = 5_000
 NUL, REPLACED = "\x00", "\ufffd"
 """PostgreSQL's text cannot hold the character NUL; it becomes the sign for what cannot be shown, everywhere alike."""
 
-Told = Callable[[int], None]
+AfterBatch = Callable[[int], None]
 
 
-def insert(connection: Connection, table: sa.Table, shape: Shape, rows: pa.RecordBatchReader, told: Told) -> int:
-    """Add rows that have the shape's columns; returns how many. `told` hears of the rows of each batch."""
+def insert(
+    connection: Connection, table: sa.Table, shape: Shape, rows: pa.RecordBatchReader, after_batch: AfterBatch
+) -> int:
+    """Add rows that have the shape's columns; returns how many. `after_batch` hears of the rows of each batch."""
     if connection.dialect.driver == "psycopg":
-        return _copy(connection, table, rows, told)
+        return _copy(connection, table, rows, after_batch)
     documents = [c.name for c in shape.columns if c.type == "JSON"]
     sent = 0
     for batch in _batches(rows):
@@ -36,11 +38,13 @@ def insert(connection: Connection, table: sa.Table, shape: Shape, rows: pa.Recor
             row.update({name: json.loads(row[name]) for name in documents if row[name] is not None})
         connection.execute(table.insert(), values)
         sent += len(values)
-        told(len(values))
+        after_batch(len(values))
     return sent
 
 
-def delete(connection: Connection, table: sa.Table, shape: Shape, keys: pa.RecordBatchReader, told: Told) -> int:
+def delete(
+    connection: Connection, table: sa.Table, shape: Shape, keys: pa.RecordBatchReader, after_batch: AfterBatch
+) -> int:
     """Remove the rows with these keys; returns how many were there, or the number of keys where the driver does not say."""
     if connection.dialect.driver == "psycopg":
         columns = [sa.Column(name, table.c[name].type) for name in shape.key]
@@ -48,7 +52,7 @@ def delete(connection: Connection, table: sa.Table, shape: Shape, keys: pa.Recor
             "_gone", sa.MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DROP"
         )  # fmt: skip
         gone.create(connection, checkfirst=False)
-        _copy(connection, gone, keys, told)
+        _copy(connection, gone, keys, after_batch)
         # Without it the planner takes the keys for a handful.
         connection.execute(sa.text("ANALYZE _gone"))
         found = connection.execute(table.delete().where(*(table.c[name] == gone.c[name] for name in shape.key)))
@@ -59,7 +63,7 @@ def delete(connection: Connection, table: sa.Table, shape: Shape, keys: pa.Recor
         wanted = [{f"_{name}": row[name] for name in shape.key} for row in batch.to_pylist()]
         counted = connection.execute(statement, wanted).rowcount
         removed += counted if counted >= 0 else len(wanted)
-        told(len(wanted))
+        after_batch(len(wanted))
     return removed
 
 
@@ -69,7 +73,7 @@ def _batches(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             yield _writable(batch.slice(start, BATCH_ROWS))
 
 
-def _copy(connection: Connection, table: sa.Table, rows: pa.RecordBatchReader, told: Told) -> int:
+def _copy(connection: Connection, table: sa.Table, rows: pa.RecordBatchReader, after_batch: AfterBatch) -> int:
     preparer = connection.dialect.identifier_preparer
     columns = ", ".join(preparer.quote(name) for name in rows.schema.names)
     into = f"COPY {preparer.format_table(table)} ({columns}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
@@ -80,7 +84,7 @@ def _copy(connection: Connection, table: sa.Table, rows: pa.RecordBatchReader, t
             if len(batch):
                 copy.write(_csv(_writable(batch)))
                 sent += len(batch)
-                told(len(batch))
+                after_batch(len(batch))
     return sent
 
 

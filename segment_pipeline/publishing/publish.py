@@ -137,17 +137,17 @@ class _Work:
         gone, come = changes.updated + changes.deleted, changes.inserted + changes.updated
         table = self.shape.target(self.target.schema)
 
-        def told(rows: int) -> None:
+        def after_batch(rows: int) -> None:
             self.progress(rows, gone + come)
 
         try:
             if gone:
                 keys = self.session.reader(_select(self.shape.key, "changes WHERE _change <> 'inserted'"))
-                if bulk.delete(self.connection, table, self.shape, keys, told) != gone:
+                if bulk.delete(self.connection, table, self.shape, keys, after_batch) != gone:
                     raise _Drifted
             if come:
                 rows = self.session.reader(_select(self.shape.names, "changes WHERE _change <> 'deleted'"))
-                bulk.insert(self.connection, table, self.shape, rows, told)
+                bulk.insert(self.connection, table, self.shape, rows, after_batch)
         except IntegrityError:
             raise _Drifted from None
 

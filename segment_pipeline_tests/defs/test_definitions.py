@@ -9,7 +9,7 @@ import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.definitions import build_definitions, forked_steps
-from segment_pipeline.defs.failures import told
+from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.segments.rules import Segment, did, trait
@@ -188,11 +188,11 @@ def test_a_backfill_that_selects_an_audience_sends_nothing(
 
 
 def test_our_errors_are_told_in_their_own_words_and_foreign_ones_only_by_place() -> None:
-    with pytest.raises(dg.Failure) as ours, told():
+    with pytest.raises(dg.Failure) as ours, in_our_words():
         raise TransientError("the vendor is busy: try later")
     assert ours.value.description == "TransientError: the vendor is busy: try later"
     assert ours.value.allow_retries
-    with pytest.raises(dg.Failure) as foreign, told():
+    with pytest.raises(dg.Failure) as foreign, in_our_words():
         raise KeyError("ann@known.org")
     assert "ann@known.org" not in (foreign.value.description or "")
     assert "KeyError at test_definitions.py:" in (foreign.value.description or "")
