@@ -44,10 +44,17 @@ def check(report: SyncReport) -> None:
         raise ContractError(f"audience {report.audience}: keys to take out do not add up")
 
 
-def pretend(session: Session) -> None:
-    """Results as if the whole of `planned` had been sent and accepted: what a dry run reports."""
+def pretend(session: Session, *, held: bool) -> None:
+    """Results as if all that a sync would send of `planned` had been sent and accepted; of a held plan that is the denials."""
     session.define(
         "all_results",
-        "SELECT CASE WHEN in_place THEN 0 ELSE 1 END AS batch, operation, key, 'done' AS result FROM planned",
+        "SELECT CASE WHEN in_place THEN 0 ELSE 1 END AS batch, operation, key, 'done' AS result FROM planned "
+        "WHERE NOT $held OR kind = 'denials'",
+        held=held,
     )
-    session.define("audience_members_now", "SELECT CAST(NULL AS VARCHAR) AS key WHERE FALSE")
+    session.define(
+        "audience_members_now",
+        "SELECT m.key FROM audience_members AS m LEFT JOIN all_results AS r ON r.key = m.key AND r.operation = 'remove' "
+        "WHERE $held AND r.key IS NULL",
+        held=held,
+    )

@@ -89,12 +89,19 @@ def define_attributes(session: Session, audience: Audience, shape: Shape, as_of:
 
 
 def compare(
-    session: Session, audience: Audience, shape: Shape, now: datetime, *, known: bool, removals_again: bool = False
+    session: Session,
+    audience: Audience,
+    shape: Shape,
+    now: datetime,
+    *,
+    known: bool,
+    everything: bool = False,
+    removals_again: bool = False,
 ) -> Comparison:
     """Define `compared`, `leaving` and `planned` from the view `eligible`.
 
     `known` False: who should be in it is not known (no fresh memberships), so nothing is desired or leaves but by denial.
-    `removals_again`: removals the tool refused lately are tried once more.
+    `removals_again`: removals the tool refused lately are tried once more; `everything`: those, and all it is believed to hold.
     """
     define = session.define
     _define_desired(session, audience, shape, known=known)
@@ -104,8 +111,8 @@ def compare(
         statement("audiences", "compared"),
         materialize=True,
         try_again_before=now - TRY_REFUSED_AGAIN,
-        removals_again_before=now if removals_again else now - TRY_REFUSED_AGAIN,
-        refresh_before=now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
+        removals_again_before=now if removals_again or everything else now - TRY_REFUSED_AGAIN,
+        refresh_before=now if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
     )
     _define_leaving(session, shape, known=known)
     define("all_planned", statement("audiences", "planned"), materialize=True)

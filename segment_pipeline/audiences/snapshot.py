@@ -6,7 +6,10 @@ from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import statement
 from segment_pipeline.settings import Settings
+
+NAMED = 5  # assets a reason names before it counts the rest
 
 
 def newest(lake: Lake, session: Session, segment: str) -> tuple[date | None, int]:
@@ -26,10 +29,24 @@ def fresh_until(audience: Audience, as_of: date, settings: Settings) -> datetime
     return end + timedelta(hours=audience.max_age_hours or settings.fresh_hours)
 
 
-def source_reasons(
-    audience: Audience, as_of: date | None, population: int, settings: Settings, now: datetime
-) -> list[str]:
-    """`empty_source` or `stale_source` where the memberships must not decide who is in an audience."""
-    if as_of is None or population == 0:
-        return ["empty_source"]
-    return ["stale_source"] if now > fresh_until(audience, as_of, settings) else []
+def source(
+    lake: Lake, session: Session, audience: Audience, settings: Settings, now: datetime
+) -> tuple[date | None, tuple[str, ...]]:
+    """The newest day of an audience's segment (None: never evaluated), and why its memberships must not decide who is in it.
+
+    A reason begins with `empty_source` or `stale_source`.
+    """
+    as_of, population = newest(lake, session, audience.segment)
+    if as_of is None:
+        return None, (f"empty_source: segment {audience.segment} was never evaluated",)
+    if population == 0:
+        return as_of, (f"empty_source: nobody was known on {as_of}, the newest day of segment {audience.segment}",)
+    late = now - fresh_until(audience, as_of, settings)
+    if late <= timedelta(0):
+        return as_of, ()
+    session.scan("loads")
+    behind = [str(row["asset"]) for row in session.rows(statement("audiences", "not_landed_since"), day=as_of)]
+    more = f" and {len(behind) - NAMED} more" if len(behind) > NAMED else ""
+    cause = f"nothing newer landed from {', '.join(behind[:NAMED])}{more}" if behind else "newer days have landed"
+    said = f"the newest day of segment {audience.segment} is {as_of}, to be sent until {late // timedelta(hours=1)} hours ago"
+    return as_of, (f"stale_source: {said}; {cause}",)

@@ -1,21 +1,20 @@
 """Keeps audiences equal to their segments: eligibility, plan, push, fold, for each audience under its lease.
 
-`sync` sends, `plan_only` shows what it would send, `approve` sends a plan a guard held; where SEGMENT_PIPELINE_SENDING is off,
-`sync` shows like `plan_only` and `approve` refuses. All three go through the one
+`sync` sends, `plan_only` shows what it would send, `approve` sends a plan a guard held, `resend` sends all anew; where
+SEGMENT_PIPELINE_SENDING is off, `sync` and `resend` show like `plan_only` and `approve` refuses. All go through the one
 eligibility and account for every person and every key.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-
-import pyarrow as pa
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience, in_priority_order
+from segment_pipeline.audiences.decision import Refresh, Round
 from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Progress
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.run import Refresh, Run
+from segment_pipeline.audiences.run import Look, Run
 from segment_pipeline.audiences.snapshot import fresh_until
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError, GuardTripped, SegmentPipelineError
@@ -43,24 +42,8 @@ def sync(
     chosen = _chosen(audiences, only)
     if refresh_consents:
         refresh_consents()
-    reports = []
-    claims: dict[str, pa.Table] = {}
-    for audience in chosen:
-        run = Run(
-            lake,
-            ledger,
-            audience=audience,
-            audiences=audiences,
-            destinations=destinations,
-            settings=settings,
-        )
-        run.refresh_consents, run.progress, run.lease_seconds = refresh_consents, progress, lease_seconds
-        run.claims = claims
-        try:
-            reports.append(run.send())
-        except SegmentPipelineError as error:
-            reports.append(run.failure(error))
-    return reports
+    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress, lease_seconds)
+    return [_accounted(Run(of, audience), Run.send) for audience in chosen]
 
 
 def plan_only(
@@ -72,15 +55,41 @@ def plan_only(
     *,
     refresh_consents: Refresh | None = None,
     only: Collection[str] | None = None,
+    everything: bool = False,
+    look: Look | None = None,
 ) -> list[SyncReport]:
-    """What `sync` would do now, in the same numbers, with nothing sent and nothing stored."""
+    """What `sync` (or, with `everything`, `resend`) would do now and how it would end, with nothing sent and nothing stored.
+
+    `planned` stands for `synced`. `look`: called per audience while its changes are in the view `planned`.
+    """
     chosen = _chosen(audiences, only)
     if refresh_consents:
         refresh_consents()
-    return [
-        Run(lake, ledger, audience=audience, audiences=audiences, destinations=destinations, settings=settings).show()
-        for audience in chosen
-    ]
+    of = Round(lake, ledger, audiences, destinations, settings)
+    runs = [Run(of, audience, everything=everything) for audience in chosen]
+    return [_accounted(run, lambda run: run.show(look=look)) for run in runs]
+
+
+def resend(  # noqa: PLR0917 - the same five things every call here takes, and the name
+    lake: Lake,
+    ledger: Ledger,
+    audiences: Sequence[Audience],
+    destinations: Mapping[str, Destination],
+    settings: Settings,
+    name: str,
+    *,
+    refresh_consents: Refresh | None = None,
+    progress: Progress | None = None,
+) -> SyncReport:
+    """Find or make the audience at the tool anew and send everybody who should be in it; guarded and accounted as a sync.
+
+    For an audience that was emptied or deleted over there. Doing it twice leaves what doing it once leaves.
+    """
+    (audience,) = _chosen(audiences, [name])
+    if refresh_consents:
+        refresh_consents()
+    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress)
+    return _accounted(Run(of, audience, everything=True), Run.send)
 
 
 def approve(  # noqa: PLR0917 - the same five things every call here takes, and the digest
@@ -116,13 +125,20 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
     if refresh_consents:
         refresh_consents()
     ledger.note_approval(digest, audience.name, expires)
-    run = Run(lake, ledger, audience=audience, audiences=audiences, destinations=destinations, settings=settings)
-    run.refresh_consents, run.progress, run.approved = refresh_consents, progress, digest
-    report = run.send()
+    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress)
+    report = Run(of, audience, approved=digest).send()
     after = ledger.plan(digest)
     if after is not None and after.status == "held":
         ledger.advance(digest, "approved")
     return report
+
+
+def _accounted(run: Run, done: Callable[[Run], SyncReport]) -> SyncReport:
+    """What came of a run, its failure included."""
+    try:
+        return done(run)
+    except SegmentPipelineError as error:
+        return run.failure(error)
 
 
 def _chosen(audiences: Sequence[Audience], only: Collection[str] | None) -> list[Audience]:

@@ -1,6 +1,10 @@
-"""`audiences`: what each tool holds, what a sync would change, the sync itself, and the approval of a held plan."""
+"""`audiences`: what each tool holds, what a sync would change, the sync, the approval of a held plan, and sending all anew."""
 
+import json
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,10 +12,14 @@ from segment_pipeline.commands.company import company
 from segment_pipeline.errors import GuardTripped, SegmentPipelineError
 from segment_pipeline.terminal import show, show_one, with_json
 
+if TYPE_CHECKING:
+    from segment_pipeline.audiences.report import SyncReport
+    from segment_pipeline.lake.session import Session
+
 
 @click.group()
 def audiences() -> None:
-    """List, plan, sync and approve audiences."""
+    """List, plan, sync, approve and resend audiences."""
 
 
 @audiences.command("list")
@@ -39,13 +47,21 @@ def audiences_list(as_json: bool) -> None:
 
 @audiences.command("plan")
 @click.argument("name")
+@click.option("--sample", type=click.IntRange(min=1), help="Show so many of the changes, on a terminal only.")
 @with_json
-def audiences_plan(name: str, as_json: bool) -> None:
-    """What a sync would do, without sending anything."""
+def audiences_plan(name: str, sample: int | None, as_json: bool) -> None:
+    """What a sync would do, without sending anything, and with the exit code the sync would have."""
     from segment_pipeline.defs.operations import planned
 
+    if sample and (as_json or not sys.stdout.isatty()):
+        raise click.UsageError("--sample shows people's data: it needs a terminal, and goes without --json")
     catalogue, settings = company()
-    show_one(asdict(planned(catalogue, settings, name)), as_json=as_json, title=f"Plan of {name}")
+    changes: list[dict[str, Any]] = []
+    report = planned(catalogue, settings, name, look=lambda session: changes.extend(_some(session, sample)))
+    show_one(asdict(report), as_json=as_json, title=f"Plan of {name}")
+    if sample:
+        show(changes, as_json=False, title=f"{len(changes)} of the changes")
+    _end(report, "nothing was sent, nor would a sync send it")
 
 
 @audiences.command("sync")
@@ -58,15 +74,45 @@ def audiences_sync(name: str, as_json: bool) -> None:
     catalogue, settings = company()
     report = synced(catalogue, settings, name)
     show_one(asdict(report), as_json=as_json, title=f"Sync of {name}")
-    if report.status == "failed":
-        raise SegmentPipelineError("; ".join(report.reasons))
+    _end(report)
+
+
+@audiences.command("resend")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Send; without it the plan is shown, with exit code 3.")
+@with_json
+def audiences_resend(name: str, yes: bool, as_json: bool) -> None:
+    """Send everybody who should be in an audience that its tool lost or emptied; it is found or made anew there."""
+    from segment_pipeline.defs.operations import planned, resent
+
+    catalogue, settings = company()
+    report = resent(catalogue, settings, name) if yes else planned(catalogue, settings, name, everything=True)
+    show_one(asdict(report), as_json=as_json, title=f"{'Resending' if yes else 'Plan to resend'} {name}")
+    _end(report)
+    if not yes:
+        raise GuardTripped(f"nothing was sent: `segment-pipeline audiences resend {name} --yes` sends it")
+
+
+def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:
+    """So many of the changes in the view `planned`, each identifier and attribute as it would be sent."""
+    if number is None:
+        return
+    query = "SELECT operation, cause, identifiers, attributes FROM planned ORDER BY operation DESC, key LIMIT $number"
+    for row in session.rows(query, number=number):
+        sent = json.loads(row["identifiers"]) | json.loads(row["attributes"] or "{}")
+        yield {"operation": row["operation"], "cause": row["cause"], **sent}
+
+
+def _end(report: "SyncReport", nothing_sent: str = "nothing was sent") -> None:
+    """The exit code of a sync or its plan: raises SegmentPipelineError (1) or GuardTripped (3), nothing where all is well."""
+    reasons = "; ".join(report.reasons)
+    if report.status in ("failed", "differs"):
+        raise SegmentPipelineError(reasons)
     if report.status == "off":
         waiting = f"; {report.denials} denials wait, the oldest since {report.denied_since}" if report.denials else ""
         raise GuardTripped(f"nothing was sent, sending is off here: set SEGMENT_PIPELINE_SENDING=on{waiting}")
     if report.status == "held":
-        raise GuardTripped(
-            f"nothing was sent: {'; '.join(report.reasons)}", digest=report.digests[-1] if report.digests else None
-        )
+        raise GuardTripped(f"{nothing_sent}: {reasons}", digest=report.digests[-1] if report.digests else None)
 
 
 @audiences.command("approve")

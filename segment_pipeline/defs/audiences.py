@@ -145,7 +145,7 @@ def _audience_asset(
                 refresh_consents=lambda: refresh_consents(lake, connectors, settings, context.run.run_id),
                 only=[audience.name],
             )
-        if report.status in ("held", "failed"):
+        if report.status in ("held", "failed", "differs"):
             raise dg.Failure(_why(report), metadata=metadata(report), allow_retries=False)
         yield dg.MaterializeResult(
             asset_key=audience_key(audience.name), metadata=metadata(report), check_results=[_denials(audience, report)]
@@ -156,7 +156,7 @@ def _audience_asset(
 
 def _why(report: SyncReport) -> str:
     reasons = "; ".join(report.reasons)
-    if report.status == "failed":
+    if report.status != "held":
         return reasons
     # A plan of denials is listed first and was sent; the last is the one that waits.
     approve = f"`segment-pipeline audiences approve {report.digests[-1]}`" if report.digests else "sync again"

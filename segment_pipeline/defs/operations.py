@@ -9,7 +9,8 @@ import dagster as dg
 
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.sync import approve, plan_only, sync
+from segment_pipeline.audiences.run import Look
+from segment_pipeline.audiences.sync import approve, plan_only, resend, sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import opened
 from segment_pipeline.delivery.destination import Destination
@@ -21,13 +22,24 @@ from segment_pipeline.settings import Settings
 T = TypeVar("T")
 
 
-def planned(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
-    """What a sync of the audience would do by the lake as it is: nothing is pulled, sent or stored."""
+def planned(
+    catalogue: Catalogue, settings: Settings, name: str, *, everything: bool = False, look: Look | None = None
+) -> SyncReport:
+    """What a sync of the audience, or with `everything` a resending, would do by the lake as it is: nothing is pulled, sent or stored."""
     catalogue.audience(name)
     audiences = catalogue.enabled_audiences(settings)
     tools = _resolved(catalogue.enabled_destinations(settings))
     with closing(Ledger.open(settings.ledger)) as ledger, tools as destinations:
-        (report,) = plan_only(Lake.open(settings), ledger, audiences, destinations, settings, only=[name])
+        (report,) = plan_only(
+            Lake.open(settings),
+            ledger,
+            audiences,
+            destinations,
+            settings,
+            only=[name],
+            everything=everything,
+            look=look,
+        )
     return report
 
 
@@ -54,6 +66,22 @@ def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
             only=[name],
         )
     return report
+
+
+def resent(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
+    """Send everybody who should be in an audience to a tool that lost it or them, consent first."""
+    catalogue.audience(name)
+    lake, connectors, tools = Lake.open(settings), *_connectors(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger, connectors as sources, tools as destinations:
+        return resend(
+            lake,
+            ledger,
+            catalogue.enabled_audiences(settings),
+            destinations,
+            settings,
+            name,
+            refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+        )
 
 
 def approved(catalogue: Catalogue, settings: Settings, digest: str) -> SyncReport:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segment_pipeline.connector import Described
+from segment_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,6 +93,10 @@ class Receipt:
     requests: int = 1
 
 
+class AudienceGone(ConfigError):
+    """The vendor no longer has the audience: to be resent, which makes it anew."""
+
+
 @runtime_checkable
 class Destination(Described, Protocol):
     """A tool that holds audiences. It applies changes and knows nothing of segments.
@@ -123,4 +128,4 @@ class Countable(Protocol):
     """A destination that tells what it holds."""
 
     def count(self, remote_id: str) -> int:
-        """Destination keys the vendor holds, counted there and not estimated."""
+        """Destination keys the vendor holds, counted there and not estimated; raises AudienceGone. Cheap: asked at every sync."""

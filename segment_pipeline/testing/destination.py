@@ -14,7 +14,15 @@ import pyarrow as pa
 import pytest
 
 from segment_pipeline.connector import ConnectorKind, fields_of, value
-from segment_pipeline.delivery.destination import Asynchronous, Batch, Countable, Destination, Operation, Receipt
+from segment_pipeline.delivery.destination import (
+    Asynchronous,
+    AudienceGone,
+    Batch,
+    Countable,
+    Destination,
+    Operation,
+    Receipt,
+)
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
@@ -279,5 +287,5 @@ class DestinationContract:
             with pytest.raises((ConfigError, ContractError)):
                 settle(destination, batch(destination, "999999999", crowd(2), operation))
         if isinstance(destination, Countable):
-            with pytest.raises(ConfigError, match="resend"):
+            with pytest.raises(AudienceGone, match="resend"):
                 destination.count("999999999")

@@ -19,7 +19,7 @@ from pyarrow import csv
 
 from segment_pipeline.connector import About, ConnectorKind, address, value
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.vendor import variable
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.settings import Settings
@@ -108,13 +108,12 @@ class HashedFiles:
     @property
     def _root(self) -> Path:
         said = value(self, "directory")
-        home = str(Settings.from_env().home) if "<home>" in said else ""
-        return Path(said.replace("<home>", home)).expanduser().absolute()
+        return Path(said).expanduser().absolute() if "<home>" not in said else Settings.from_env().files
 
     def _folder(self, remote_id: str) -> Path:
         folder = self._root / remote_id
         if not _SAFE.fullmatch(remote_id) or not (folder / _MEMBERS).exists():
-            raise ConfigError(
+            raise AudienceGone(
                 f"{self.name} no longer has the folder of audience {remote_id}: resend it to make it anew"
             )
         return folder

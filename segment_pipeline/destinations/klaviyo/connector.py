@@ -16,7 +16,7 @@ import requests
 from segment_pipeline import paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
@@ -267,8 +267,8 @@ class KlaviyoLists:
             if living and not self._taken_off(batch.remote_id, living):
                 raise self._gone(batch.remote_id)
 
-    def _gone(self, list_id: str) -> ConfigError:
-        return ConfigError(f"{self.name} no longer has list {list_id}: resend the audience to make it anew")
+    def _gone(self, list_id: str) -> AudienceGone:
+        return AudienceGone(f"{self.name} no longer has list {list_id}: resend the audience to make it anew")
 
     def _taken_off(self, list_id: str, ids: Sequence[str]) -> bool:
         """False when Klaviyo answers 404: the list or one of the profiles does not exist."""

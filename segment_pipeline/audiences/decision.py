@@ -1,0 +1,145 @@
+"""What is to be done about one audience now, and why it may not be: what a sync, a plan and an approval have in common."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from segment_pipeline import clock
+from segment_pipeline.audiences.audience import Audience, claimants
+from segment_pipeline.audiences.eligibility import (
+    NOBODY,
+    Eligibility,
+    claims_now,
+    claims_stored,
+    define_evidence,
+    judge,
+)
+from segment_pipeline.audiences.lease import SECONDS
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.plan import Comparison, compare, define_attributes, guard_reasons
+from segment_pipeline.audiences.push import Progress
+from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.audiences.snapshot import source
+from segment_pipeline.delivery.destination import Destination
+from segment_pipeline.errors import ConfigError, SegmentPipelineError
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
+from segment_pipeline.settings import Settings
+
+Refresh = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the runs of a company's audiences share while they are brought up to date.
+
+    `claims`: the people each audience holds back from those after it, filled as they come to be known.
+    """
+
+    lake: Lake
+    ledger: Ledger
+    audiences: Sequence[Audience]
+    destinations: Mapping[str, Destination]
+    settings: Settings
+    refresh_consents: Refresh | None = None
+    progress: Progress | None = None
+    lease_seconds: float = SECONDS
+    claims: dict[str, pa.Table] = field(default_factory=dict)
+
+    def destination(self, audience: Audience) -> Destination:
+        """Raises ConfigError where it is not switched on."""
+        try:
+            return self.destinations[audience.destination]
+        except KeyError:
+            raise ConfigError(
+                f"audience {audience.name} goes to destination {audience.destination}, which is not switched on: "
+                "add it to SEGMENT_PIPELINE_DESTINATIONS or drop the audience"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who should be in an audience and what that changes.
+
+    `known` False: there are no memberships to go by, only explicit denials leave. `day`: that of the memberships, or today.
+    `reasons`: why the changes must not be sent as they are, explicit denials apart; none: they may.
+    """
+
+    shape: Shape
+    as_of: date | None
+    day: date
+    known: bool
+    people: Eligibility
+    keys: Comparison
+    reasons: tuple[str, ...]
+
+    def held(self, approved: str | None = None) -> bool:
+        return bool(self.reasons) and not (approved and self.known)
+
+    def reported(self, audience: Audience) -> SyncReport:
+        """What is known before anything is sent; `failed` until somebody says otherwise."""
+        return SyncReport(
+            audience.name,
+            audience.destination,
+            "failed",
+            self.as_of,
+            candidates=self.people.candidates,
+            ineligible=self.people.ineligible,
+            eligible=self.people.eligible,
+            desired=self.keys.desired,
+            leaving=self.keys.of("leaving", "stuck"),
+            reasons=self.reasons,
+        )
+
+
+def decide(session: Session, of: Round, audience: Audience, *, everything: bool = False) -> Decision:
+    """Eligibility and the difference; leaves the views that `draw` makes plans of.
+
+    `everything`: what the tool is believed to hold is sent again, and removals it refused are tried again.
+    """
+    now, capabilities = clock.now(), of.destination(audience).capabilities
+    shape = Shape(capabilities)
+    as_of, reasons = source(of.lake, session, audience, of.settings, now)
+    define_evidence(session, audience, shape)
+    known = not reasons and as_of is not None
+    people = Eligibility(0, {}, 0)
+    if known and as_of is not None:
+        people = judge(session, audience, shape, as_of=as_of, claimed=_claimed_before(of, audience))
+        define_attributes(session, audience, shape, as_of)
+    keys = compare(session, audience, shape, now, known=known, everything=everything)
+    if known and 0 < capabilities.minimum_size <= keys.desired and keys.of("stuck"):
+        keys = compare(session, audience, shape, now, known=True, everything=everything, removals_again=True)
+    if known:
+        reasons = tuple(guard_reasons(audience.guards, capabilities, keys))
+    day = as_of or clock.today(of.settings.timezone)
+    return Decision(shape, as_of, day, known, people, keys, reasons)
+
+
+def claims(session: Session, audience: Audience, *, held: bool) -> pa.Table:
+    """Who it holds back from those after it. A held audience keeps those of its last sync: the people in it are still those."""
+    if audience.priority is None:
+        return NOBODY
+    return claims_stored(session, audience) if held else claims_now(session)
+
+
+def _claimed_before(of: Round, audience: Audience) -> pa.Table:
+    """People the audiences before this one in its group hold back, worked out now where this round has not done so yet."""
+    higher = claimants(audience, of.audiences)
+    for each in higher:
+        if each.name not in of.claims:
+            of.claims[each.name] = _claims_unsent(of, each)
+    return pa.concat_tables([NOBODY, *(of.claims[each.name] for each in higher)])
+
+
+def _claims_unsent(of: Round, audience: Audience) -> pa.Table:
+    """Who this audience would hold back if it were synced now."""
+    with of.lake.session() as session:
+        try:
+            held = decide(session, of, audience).held()
+        except SegmentPipelineError:
+            # It cannot be synced now, which must not keep those after it from theirs.
+            held = True
+        return claims(session, audience, held=held)
