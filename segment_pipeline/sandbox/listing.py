@@ -5,6 +5,7 @@ Bodies come out as the bytes they were stored as, so that an answer is joined to
 
 import base64
 import binascii
+import hashlib
 import json
 import sqlite3
 import threading
@@ -175,6 +176,32 @@ def unseal(cursor: str) -> list[object]:
         raise ValueError("not a cursor")
     parts: list[object] = json.loads(content[4:])
     return parts
+
+
+class Place(NamedTuple):
+    """Where a page begins: behind a record (None: at the start), with what its cursor was given to keep."""
+
+    after: tuple[str, str] | None
+    kept: Sequence[object]
+
+
+def sealed(last: Record, made_for: object, *kept: object) -> str:
+    """The cursor of the page behind `last`, good only with what it was made for."""
+    return seal(_digest(made_for), last.position, last.key, *kept)
+
+
+def opened(cursor: str | None, made_for: object) -> Place:
+    """Raises ValueError for what is no cursor, and for one that was made for anything else."""
+    if not cursor:
+        return Place(None, ())
+    mine, *parts = unseal(cursor)
+    if mine != _digest(made_for) or len(parts) < 2:
+        raise ValueError("the cursor was made for another query")
+    return Place((str(parts[0]), str(parts[1])), parts[2:])
+
+
+def _digest(made_for: object) -> str:
+    return hashlib.sha256(json.dumps(made_for, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def joined(records: Sequence[Record]) -> Iterator[bytes]:

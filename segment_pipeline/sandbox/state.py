@@ -1,4 +1,4 @@
-"""What every sandbox vendor shares: the sandbox's own clock, the world behind the sources, and one SQLite file per destination.
+"""What every sandbox vendor shares: the sandbox's own clock, and one SQLite file each.
 
 Everything lives under `<home>/sandbox/` and survives a restart of the server.
 """
@@ -7,13 +7,9 @@ import sqlite3
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segment_pipeline import clock
 from segment_pipeline.errors import ConfigError
-
-if TYPE_CHECKING:
-    from segment_pipeline.sandbox.timeline import World
 
 
 class SandboxState:
@@ -25,8 +21,6 @@ class SandboxState:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._clock_file = self.directory / "clock"
         self._clock: tuple[int, datetime] | None = None
-        self._world: World | None = None
-        self._lock = threading.Lock()
         self._local = threading.local()
 
     def now(self) -> datetime:
@@ -52,16 +46,6 @@ class SandboxState:
         partial.write_text(instant.astimezone(UTC).isoformat(), encoding="ascii")
         partial.replace(self._clock_file)
         self._clock = None
-
-    @property
-    def world(self) -> "World":
-        """The sources' record versions, opened at first use."""
-        with self._lock:
-            if self._world is None:
-                from segment_pipeline.sandbox.timeline import World
-
-                self._world = World(self.directory / "world.sqlite")
-            return self._world
 
     def database(self, vendor: str) -> sqlite3.Connection:
         """This thread's connection to `<vendor>.sqlite`, in autocommit: a writer opens its own `BEGIN IMMEDIATE`."""

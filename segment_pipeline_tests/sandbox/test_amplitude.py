@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from segment_pipeline.sandbox.vendors.amplitude import vendor as amplitude
 from segment_pipeline_tests.sandbox.source_world import Client, Version, client, move_clock, version, world
 
 PATH = "/amplitude/api/2/export"
@@ -64,8 +63,8 @@ def test_lines_are_the_stored_texts(export: Client) -> None:
     assert "søk 👟".encode() in first
 
 
-def test_a_full_hour_comes_in_several_files(export: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amplitude, "FILE_LINES", 1)
+def test_a_full_hour_comes_in_several_files(export: Client) -> None:
+    export.put("/_control/amplitude/settings", json={"file_lines": 1}).raise_for_status()
     assert files(export, "20170501T10", "20170501T10") == {
         "100001/100001_2017-05-01_10#0.json.gz": ["E1"],
         "100001/100001_2017-05-01_10#1.json.gz": ["E2"],
@@ -105,7 +104,7 @@ def test_365_days_are_not_too_many(export: Client) -> None:
 
 
 def test_more_than_the_size_limit_is_refused(export: Client) -> None:
-    export.put("/_control/amplitude/limits", json={"max_export_bytes": 150}).raise_for_status()
+    export.put("/_control/amplitude/settings", json={"max_export_bytes": 150}).raise_for_status()
     assert status(export, "20170501T10", "20170501T13") == 400
     assert status(export, "20170501T13", "20170501T13") == 200
 

@@ -44,7 +44,7 @@ def test_a_token_ends_a_day_of_sandbox_time_later(shopify: Client) -> None:
 
 
 def test_a_token_ends_after_the_uses_it_was_given(shopify: Client) -> None:
-    shopify.put("/_control/shopify/limits", json={"token_uses": 2}).raise_for_status()
+    shopify.put("/_control/shopify/settings", json={"token_uses": 2}).raise_for_status()
     shopify.headers["X-Shopify-Access-Token"] = token(shopify)
     body = {"query": "{ shop { name } }"}
     assert [shopify.post(GRAPHQL, json=body).status_code for _ in range(3)] == [200, 200, 401]
@@ -190,7 +190,7 @@ def test_an_unknown_id_is_null(shopify: Client) -> None:
 
 
 def test_cost_is_named_in_every_answer_and_what_was_not_used_is_given_back(shopify: Client) -> None:
-    shopify.put("/_control/shopify/limits", json={"maximum_available": 2000, "restore_rate": 0}).raise_for_status()
+    shopify.put("/_control/shopify/settings", json={"maximum_available": 2000, "restore_rate": 0}).raise_for_status()
     cost = ask(shopify, "{ orders(first: 250) { nodes { customer { id } } } }")["extensions"]["cost"]
     assert cost["requestedQueryCost"] == 24
     assert cost["actualQueryCost"] == 6
@@ -207,14 +207,14 @@ def test_a_query_over_1000_points_is_refused_with_http_200(shopify: Client) -> N
 
 
 def test_an_empty_bucket_throttles_with_http_200_until_it_has_refilled(shopify: Client) -> None:
-    shopify.put("/_control/shopify/limits", json={"maximum_available": 20, "restore_rate": 0}).raise_for_status()
+    shopify.put("/_control/shopify/settings", json={"maximum_available": 20, "restore_rate": 0}).raise_for_status()
     query = '{ orders(first: 10, query: "id:<0") { nodes { id } } ordersCount { count } }'
     answers = [ask(shopify, query) for _ in range(21)]
     refused = answers[-1]
     assert refused["errors"][0]["extensions"]["code"] == "THROTTLED"
     assert refused["extensions"]["cost"]["requestedQueryCost"] == 6
     assert refused["extensions"]["cost"]["actualQueryCost"] is None
-    shopify.put("/_control/shopify/limits", json={"restore_rate": 100_000}).raise_for_status()
+    shopify.put("/_control/shopify/settings", json={"restore_rate": 100_000}).raise_for_status()
     assert "errors" not in ask(shopify, query)
 
 

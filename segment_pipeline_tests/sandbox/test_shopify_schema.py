@@ -17,7 +17,7 @@ from graphql import (
 )
 from graphql.utilities import ast_from_value
 
-from segment_pipeline.sandbox.vendors.shopify.query import schema
+from segment_pipeline.sandbox.vendors.shopify.shop import schema
 from segment_pipeline_tests.sandbox.source_world import vendor_schema
 
 

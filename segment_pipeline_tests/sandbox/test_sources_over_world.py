@@ -16,7 +16,7 @@ from graphql import (
     is_leaf_type,
 )
 
-from segment_pipeline.sandbox.vendors.shopify.query import schema
+from segment_pipeline.sandbox.vendors.shopify.shop import schema
 from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline_tests.sandbox.literal_shop import data, token
 from segment_pipeline_tests.sandbox.source_world import Client, client, vendor_schema
@@ -47,7 +47,7 @@ def square(home: Path) -> Iterator[Client]:
 def shopify(home: Path) -> Iterator[Client]:
     with client(home, "shopify") as served:
         served.headers["X-Shopify-Access-Token"] = token(served)
-        served.put("/_control/shopify/limits", json={"largest_query": 1_000_000}).raise_for_status()
+        served.put("/_control/shopify/settings", json={"largest_query": 1_000_000}).raise_for_status()
         yield served
 
 

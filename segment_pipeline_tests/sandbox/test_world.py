@@ -15,7 +15,7 @@ import phonenumbers
 import pytest
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.sandbox.timeline import World
+from segment_pipeline.sandbox.listing import Listing, Records, instant_of
 from segment_pipeline.sandbox.world.build import build_world, end_of_day
 
 HOUSEHOLDS = 120
@@ -46,8 +46,8 @@ def store(home: Path) -> Iterator[sqlite3.Connection]:
 
 
 def bodies(home: Path, vendor: str, entity: str, at: datetime = NOW) -> list[dict[str, Any]]:
-    rows = World(home / "sandbox" / "world.sqlite").current(vendor, entity, at)
-    return [json.loads(body) for _, _, body in rows]
+    found = Records(home / "sandbox" / "world.sqlite").bodies(Listing(vendor, entity), at)
+    return [json.loads(body) for body in found]
 
 
 def truth(home: Path, query: str) -> list[tuple[Any, ...]]:
@@ -247,19 +247,18 @@ def test_a_late_receipt_is_not_shown_before_it_arrives(home: Path, store: sqlite
         "select key, updated_at, visible_from from versions where vendor = 'square' and entity = 'orders' and visible_from > updated_at"
         " and visible_from < '2018' order by visible_from limit 1"
     ).fetchone()
-    world = World(home / "sandbox" / "world.sqlite")
-    assert world.get("square", "orders", key, updated) is None
-    assert world.get("square", "orders", key, seen) is not None
+    records = Records(home / "sandbox" / "world.sqlite")
+    assert records.get("square", "orders", key, instant_of(updated)) is None
+    assert records.get("square", "orders", key, instant_of(seen)) is not None
 
 
 def test_records_change_merge_and_vanish_as_the_clock_moves(home: Path, store: sqlite3.Connection) -> None:
-    world = World(home / "sandbox" / "world.sqlite")
-    past = datetime(2017, 6, 1, tzinfo=UTC)
-    assert 0 < world.count("square", "orders", past) < world.count("square", "orders", NOW)
+    records, orders = Records(home / "sandbox" / "world.sqlite"), Listing("square", "orders")
+    assert 0 < records.count(orders, datetime(2017, 6, 1, tzinfo=UTC)) < records.count(orders, NOW)
     vanished = store.execute("select vendor, entity, key, visible_from from versions where body is null").fetchall()
     assert vanished
     for vendor, entity, key, moment in vanished:
-        assert world.get(vendor, entity, key, moment) is None
+        assert records.get(vendor, entity, key, instant_of(moment)) is None
     after = store.execute(
         "select count(*) from versions where entity = 'customers' and visible_from > '2018-01-01T08'"
     ).fetchone()
@@ -278,5 +277,5 @@ def test_some_events_are_late_some_repeated_and_most_anonymous(home: Path) -> No
 def test_impossible_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="positive"):
         build_world(tmp_path, households=-1)
-    with pytest.raises(ConfigError, match="there is no demo world"):
-        World(tmp_path / "world.sqlite")
+    with pytest.raises(ConfigError, match="the sandbox has no world"):
+        Records(tmp_path / "world.sqlite").count(Listing("square", "orders"), NOW)

@@ -13,26 +13,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from segment_pipeline.sandbox.exchange import Refused, json_body
 from segment_pipeline.sandbox.faults import wait_of
-from segment_pipeline.sandbox.listing import Condition, Listing, Record, Records, joined, one_of, stamp
+from segment_pipeline.sandbox.listing import (
+    Condition,
+    Listing,
+    Place,
+    Record,
+    Records,
+    instant_of,
+    joined,
+    one_of,
+    opened,
+    sealed,
+    stamp,
+)
 from segment_pipeline.sandbox.state import SandboxState
 from segment_pipeline.sandbox.vendor import Served, Vendor
-from segment_pipeline.sandbox.vendors.square.protocol import (
-    SquareError,
-    asked_object,
-    cursor_tail,
-    digest_of,
-    in_descending_order,
-    instant,
-    integer,
-    json_answer,
-    opened,
-    page_size,
-    time_range,
-)
 
 TOKEN = "sandbox-square-token"
-CATALOG_PAGE = 100
 TOP_LEVEL_TYPES = ("ITEM", "CATEGORY", "TAX", "DISCOUNT", "MODIFIER_LIST", "CUSTOM_ATTRIBUTE_DEFINITION")
 ORDER_STATES = frozenset({"OPEN", "COMPLETED", "CANCELED", "DRAFT"})
 # Bodies write instants with or without fractions; this is their fixed-width form.
@@ -42,46 +41,30 @@ CUSTOMER_NAME = (
     "lower(coalesce(json_extract(body, '$.given_name'), '')) || char(31) || "
     "lower(coalesce(json_extract(body, '$.family_name'), ''))"
 )
+CUSTOMER_ORDERS = {None: CUSTOMER_NAME, "DEFAULT": CUSTOMER_NAME, "CREATED_AT": "created_at"}
 # SearchCustomers leaves out profiles that hold none of these.
-PUBLIC = " OR ".join(
-    f"json_extract(body, '$.{field}') IS NOT NULL"
-    for field in ("given_name", "family_name", "company_name", "email_address", "phone_number")
+PUBLIC = Condition(
+    " OR ".join(
+        f"json_extract(body, '$.{field}') IS NOT NULL"
+        for field in ("given_name", "family_name", "company_name", "email_address", "phone_number")
+    ).join("()")
 )
+AUTHENTICATION, API = "AUTHENTICATION_ERROR", "API_ERROR"
 
+Asked = Mapping[str, Any]
 Endpoint = Callable[[Request], Response]
 
 
-def fault_response(kind: str, request: Request) -> Response | None:
-    """Square's own form of a rate limit and of an expired token."""
-    if kind == "429":
-        error = SquareError("RATE_LIMITED", "Rate limited.", status=429, category="RATE_LIMIT_ERROR").response()
-        if wait := wait_of(request, 0):
-            error.headers["Retry-After"] = f"{wait:g}"
-        return error
-    if kind == "expired_token":
-        detail = "The access token has expired."
-        return SquareError("ACCESS_TOKEN_EXPIRED", detail, status=401, category="AUTHENTICATION_ERROR").response()
-    if kind in ("500", "503"):
-        code = {"500": "INTERNAL_SERVER_ERROR", "503": "SERVICE_UNAVAILABLE"}[kind]
-        return SquareError(code, "An internal error occurred.", status=int(kind), category="API_ERROR").response()
-    return None
+def refused(
+    code: str, detail: str, field: str | None = None, *, status: int = 400, category: str = "INVALID_REQUEST_ERROR"
+) -> Refused:
+    """Square's error envelope."""
+    error = {"category": category, "code": code, "detail": detail} | ({"field": field} if field else {})
+    return Refused(status, {"errors": [error]})
 
 
-def serve(state: SandboxState) -> Served:
-    square = Square(state)
-    routes = [
-        Route("/v2/locations", _answered(lambda _: square.locations()), methods=["GET"]),
-        Route("/v2/customers", _answered(square.list_customers), methods=["GET"]),
-        Route("/v2/customers/search", _answered(square.search_customers), methods=["POST"]),
-        Route("/v2/customers/groups", _answered(square.list_groups), methods=["GET"]),
-        Route("/v2/customers/{key}", _answered(square.customer), methods=["GET"]),
-        Route("/v2/orders/search", _answered(square.search_orders), methods=["POST"]),
-        Route("/v2/orders/{key}", _answered(square.order), methods=["GET"]),
-        Route("/v2/loyalty/accounts/search", _answered(square.search_loyalty), methods=["POST"]),
-        Route("/v2/catalog/list", _answered(square.list_catalog), methods=["GET"]),
-        Route("/v2/catalog/search", _answered(square.search_catalog), methods=["POST"]),
-    ]
-    return Served(routes)
+def unsupported(what: str, field: str) -> Refused:
+    return refused("NOT_IMPLEMENTED", f"The sandbox does not {what}.", field, status=501, category=API)
 
 
 class Square:
@@ -91,9 +74,24 @@ class Square:
         self.state = state
         self.records = Records(state.directory / "world.sqlite")
 
-    def locations(self) -> Response:
+    def endpoint(self, call: Endpoint) -> Endpoint:
+        def answer(request: Request) -> Response:
+            try:
+                if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+                    detail = "This request could not be authorized."
+                    raise refused("UNAUTHORIZED", detail, status=401, category=AUTHENTICATION)
+                response = call(request)
+            except Refused as error:
+                response = error.response()
+            if version := request.headers.get("Square-Version"):
+                response.headers["Square-Version"] = version
+            return response
+
+        return answer
+
+    def locations(self, _: Request) -> Response:
         bodies = self.records.bodies(Listing("square", "locations", order="key"), self.state.now())
-        return json_answer(b'{"locations":[', b",".join(bodies), b"]}")
+        return _answer(b'{"locations":[', b",".join(bodies), b"]}")
 
     def customer(self, request: Request) -> Response:
         return self._one("customers", "customer", request)
@@ -104,218 +102,266 @@ class Square:
     def list_customers(self, request: Request) -> Response:
         asked = request.query_params
         sort = {"field": asked.get("sort_field"), "order": asked.get("sort_order")}
-        return self._customers(
-            conditions=(),
-            sort=sort,
-            limit=page_size(integer(asked.get("limit"), "limit"), default=100, most=100),
-            cursor=asked.get("cursor"),
-            count=asked.get("count") == "true",
-        )
-
-    def list_groups(self, request: Request) -> Response:
-        limit = page_size(integer(request.query_params.get("limit"), "limit"), default=50, most=50)
-        listing = Listing("square", "groups", order="key")
-        return self._listed("groups", listing, limit, request.query_params.get("cursor"), digest_of("groups"))
+        return self._customers(_queried(request, limit=100), (), sort, count=asked.get("count") == "true")
 
     def search_customers(self, request: Request) -> Response:
-        asked = asked_object(request)
+        asked = _posted(request)
         query = asked.get("query") or {}
-        conditions = [Condition(f"({PUBLIC})")]
-        for field, wanted in (query.get("filter") or {}).items():
-            if wanted is not None:
-                conditions.append(_customer_condition(field, wanted))
-        return self._customers(
-            conditions=tuple(conditions),
-            sort=query.get("sort") or {},
-            limit=page_size(asked.get("limit"), default=100, most=100),
-            cursor=asked.get("cursor"),
-            count=bool(asked.get("count")),
-        )
+        filters = {field: wanted for field, wanted in (query.get("filter") or {}).items() if wanted is not None}
+        conditions = (PUBLIC, *(each for name, wanted in filters.items() for each in _customer_filter(name, wanted)))
+        return self._customers(asked, conditions, query.get("sort") or {}, count=bool(asked.get("count")))
+
+    def list_groups(self, request: Request) -> Response:
+        asked = _queried(request, limit=50)
+        return self._listed("groups", Listing("square", "groups", order="key"), asked, ["groups"], default=50, most=50)
 
     def search_orders(self, request: Request) -> Response:
-        asked = asked_object(request)
-        locations = asked.get("location_ids")
+        asked = _posted(request)
+        locations, query, entries = asked.get("location_ids"), asked.get("query") or {}, asked.get("return_entries")
         if not locations:
-            raise SquareError(
-                "MISSING_REQUIRED_PARAMETER", "At least one location_id is required.", field="location_ids"
-            )
-        if len(locations) > 10:
-            detail = "No more than 10 location IDs can be provided."
-            raise SquareError("ARRAY_LENGTH_TOO_LONG", detail, field="location_ids")
-        query = asked.get("query") or {}
-        limit = page_size(asked.get("limit"), default=500, most=1000)
-        digest = digest_of("orders", locations, query, asked.get("return_entries"))
-        after, extra = opened(asked.get("cursor"), digest)
+            raise refused("MISSING_REQUIRED_PARAMETER", "At least one location_id is required.", "location_ids")
+        _few(locations, 10, "location_ids")
+        limit, made_for = _page_size(asked, default=500, most=1000), ["orders", locations, query, entries]
+        after, kept = _opened(asked, made_for)
         # "If the end time is absent, it defaults to the time of the first request for the cursor."
-        asked_first = str(extra[0]) if extra else stamp(self.state.now())
-        listing = _orders_listing(locations, query, asked_first)
-        found, more = self.records.page(listing, self.state.now(), limit, after)
-        tail = cursor_tail(found, digest, asked_first, more=more)
-        if asked.get("return_entries"):
-            entries = [_entry(json.loads(record.body)) for record in found]
-            return json_answer(b'{"order_entries":', json.dumps(entries).encode(), tail)
-        return json_answer(b'{"orders":[', *joined(found), b"]", tail)
+        asked_first = str(kept[0]) if kept else stamp(self.state.now())
+        found, more = self.records.page(_orders(locations, query, asked_first), self.state.now(), limit, after)
+        tail = b',"cursor":"' + sealed(found[-1], made_for, asked_first).encode() + b'"}' if more else b"}"
+        if entries:
+            return _answer(b'{"order_entries":', json.dumps([_entry(record) for record in found]).encode(), tail)
+        return _answer(b'{"orders":[', *joined(found), b"]", tail)
 
     def search_loyalty(self, request: Request) -> Response:
-        asked = asked_object(request)
+        asked = _posted(request)
         query = asked.get("query") or {}
-        customers, mappings = query.get("customer_ids"), query.get("mappings")
-        if customers and mappings:
-            detail = "customer_ids and mappings cannot be combined."
-            raise SquareError("CONFLICTING_PARAMETERS", detail, field="query")
-        conditions: list[Condition] = []
-        for values, path, field in (
-            (customers, "$.customer_id", "customer_ids"),
-            ([each.get("phone_number") for each in mappings or ()], "$.mapping.phone_number", "mappings"),
-        ):
-            if not values:
-                continue
-            if len(values) > 30:
-                raise SquareError(
-                    "ARRAY_LENGTH_TOO_LONG", "No more than 30 values are allowed.", field=f"query.{field}"
-                )
-            conditions.append(one_of(f"json_extract(body, '{path}')", values))
+        customers, phones = (
+            query.get("customer_ids"),
+            [each.get("phone_number") for each in query.get("mappings") or ()],
+        )
+        if customers and phones:
+            raise refused("CONFLICTING_PARAMETERS", "customer_ids and mappings cannot be combined.", "query")
+        conditions = []
+        if customers:
+            conditions = [one_of("json_extract(body, '$.customer_id')", _few(customers, 30, "query.customer_ids"))]
+        elif phones:
+            path = "json_extract(body, '$.mapping.phone_number')"
+            conditions = [one_of(path, _few(phones, 30, "query.mappings"))]
         listing = Listing("square", "loyalty", tuple(conditions), order="created_at")
-        limit = page_size(asked.get("limit"), default=30, most=200)
-        return self._listed("loyalty_accounts", listing, limit, asked.get("cursor"), digest_of("loyalty", query))
+        return self._listed("loyalty_accounts", listing, asked, ["loyalty", query], default=30, most=200)
 
     def list_catalog(self, request: Request) -> Response:
         wanted = request.query_params.get("types")
         types = [each.strip().upper() for each in wanted.split(",")] if wanted else list(TOP_LEVEL_TYPES)
         listing = Listing("square", "catalog", (one_of("json_extract(body, '$.type')", types),), order="key")
-        cursor = request.query_params.get("cursor")
-        return self._listed("objects", listing, CATALOG_PAGE, cursor, digest_of("catalog", types))
+        asked = {"cursor": request.query_params.get("cursor")}
+        return self._listed("objects", listing, asked, ["catalog", types])
 
     def search_catalog(self, request: Request) -> Response:
-        asked = asked_object(request)
+        asked = _posted(request)
         if asked.get("query"):
-            detail = "The sandbox searches the catalog by type and begin_time only."
-            raise SquareError("NOT_IMPLEMENTED", detail, field="query", status=501, category="API_ERROR")
-        conditions: list[Condition] = []
-        deleted = bool(asked.get("include_deleted_objects"))
-        types = asked.get("object_types") or list(TOP_LEVEL_TYPES)
-        typed = one_of("json_extract(body, '$.type')", [str(each).upper() for each in types])
+            raise unsupported("search the catalog but by type and begin_time", "query")
+        begin, deleted = asked.get("begin_time"), bool(asked.get("include_deleted_objects"))
+        types = [str(each).upper() for each in asked.get("object_types") or TOP_LEVEL_TYPES]
+        typed = one_of("json_extract(body, '$.type')", types)
         # A deletion has no body and so no type: it is shown whatever the types asked for.
-        conditions.append(Condition(f"(body IS NULL OR {typed.sql})", typed.values) if deleted else typed)
-        if asked.get("begin_time"):
-            conditions.append(Condition("updated_at > ?", (instant(asked["begin_time"], "begin_time"),)))
+        conditions = [Condition(f"(body IS NULL OR {typed.sql})", typed.values) if deleted else typed]
+        if begin:
+            conditions.append(Condition("updated_at > ?", (_instant(begin, "begin_time"),)))
         listing = Listing("square", "catalog", tuple(conditions), order="key", deleted=deleted)
-        digest = digest_of("catalog/search", types, asked.get("begin_time"), deleted)
-        limit = page_size(asked.get("limit"), default=100, most=1000)
         extra = b',"latest_time":' + json.dumps(stamp(self.state.now())).encode()
-        return self._listed("objects", listing, limit, asked.get("cursor"), digest, extra=extra)
+        return self._listed(
+            "objects", listing, asked, ["catalog/search", types, begin, deleted], most=1000, extra=extra
+        )
 
-    def _customers(
-        self,
-        *,
-        conditions: tuple[Condition, ...],
-        sort: Mapping[str, Any],
-        limit: int,
-        cursor: str | None,
-        count: bool,
-    ) -> Response:
-        orders = {None: CUSTOMER_NAME, "DEFAULT": CUSTOMER_NAME, "CREATED_AT": "created_at"}
+    def _customers(self, asked: Asked, conditions: tuple[Condition, ...], sort: Asked, *, count: bool) -> Response:
         field = sort.get("field")
-        if field not in orders:
-            raise SquareError("INVALID_ENUM_VALUE", "`field` is not a valid sort field.", field="query.sort.field")
-        descending = in_descending_order(sort.get("order"), default="ASC")
-        listing = Listing("square", "customers", conditions, order=orders[field], descending=descending)
-        digest = digest_of("customers", [list(each) for each in conditions], field, descending)
+        if field not in CUSTOMER_ORDERS:
+            raise refused("INVALID_ENUM_VALUE", "`field` is not a valid sort field.", "query.sort.field")
+        descending = _descending(sort.get("order") or "ASC")
+        listing = Listing("square", "customers", conditions, order=CUSTOMER_ORDERS[field], descending=descending)
         total = f',"count":{self.records.count(listing, self.state.now())}' if count else ""
-        return self._listed("customers", listing, limit, cursor, digest, extra=total.encode())
+        return self._listed(
+            "customers", listing, asked, ["customers", conditions, field, descending], extra=total.encode()
+        )
 
     def _listed(
-        self, name: str, listing: Listing, limit: int, cursor: str | None, digest: str, *, extra: bytes = b""
+        self,
+        name: str,
+        listing: Listing,
+        asked: Asked,
+        made_for: object,
+        *,
+        default: int = 100,
+        most: int = 100,
+        extra: bytes = b"",
     ) -> Response:
-        after, _ = opened(cursor, digest)
+        limit, (after, _) = _page_size(asked, default=default, most=most), _opened(asked, made_for)
         found, more = self.records.page(listing, self.state.now(), limit, after)
-        shown = [self._deleted(record) if not record.body else record for record in found]
-        tail = cursor_tail(found, digest, more=more)
+        cursor = b',"cursor":"' + sealed(found[-1], made_for).encode() + b'"' if more else b""
         # Square leaves an empty list out: a search that finds nothing answers {}.
-        content = [b'"', name.encode(), b'":[', *joined(shown), b"]"] if shown else []
-        body = b"".join(content) + extra + tail
-        return json_answer(b"{", body.removeprefix(b","))
-
-    def _deleted(self, record: Record) -> Record:
-        body = json.dumps({"id": record.key, "type": "ITEM", "is_deleted": True})
-        return record._replace(body=body.encode())
+        shown = [b',"', name.encode(), b'":[', *joined([_shown(record) for record in found]), b"]"] if found else []
+        return _answer(b"{", b"".join([*shown, extra, cursor]).removeprefix(b","), b"}")
 
     def _one(self, entity: str, name: str, request: Request) -> Response:
         body = self.records.get("square", entity, request.path_params["key"], self.state.now())
         if body is None:
-            raise SquareError("NOT_FOUND", f"The {name} was not found.", status=404)
-        return json_answer(b'{"', name.encode(), b'":', body, b"}")
+            raise refused("NOT_FOUND", f"The {name} was not found.", status=404)
+        return _answer(b'{"', name.encode(), b'":', body, b"}")
 
 
-def _answered(endpoint: Endpoint) -> Endpoint:
-    def answer(request: Request) -> Response:
-        try:
-            if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-                detail = "This request could not be authorized."
-                raise SquareError("UNAUTHORIZED", detail, status=401, category="AUTHENTICATION_ERROR")
-            response = endpoint(request)
-        except SquareError as error:
-            response = error.response()
-        if version := request.headers.get("Square-Version"):
-            response.headers["Square-Version"] = version
-        return response
+def serve(state: SandboxState) -> Served:
+    square = Square(state)
+    endpoints: Mapping[tuple[str, str], Endpoint] = {
+        ("GET", "/v2/locations"): square.locations,
+        ("GET", "/v2/customers"): square.list_customers,
+        ("POST", "/v2/customers/search"): square.search_customers,
+        ("GET", "/v2/customers/groups"): square.list_groups,
+        ("GET", "/v2/customers/{key}"): square.customer,
+        ("POST", "/v2/orders/search"): square.search_orders,
+        ("GET", "/v2/orders/{key}"): square.order,
+        ("POST", "/v2/loyalty/accounts/search"): square.search_loyalty,
+        ("GET", "/v2/catalog/list"): square.list_catalog,
+        ("POST", "/v2/catalog/search"): square.search_catalog,
+    }
+    return Served([Route(path, square.endpoint(call), methods=[method]) for (method, path), call in endpoints.items()])
 
-    return answer
+
+def fault_response(kind: str, request: Request) -> Response | None:
+    """Square's own form of a rate limit and of an expired token."""
+    if kind == "429":
+        limited = refused("RATE_LIMITED", "Rate limited.", status=429, category="RATE_LIMIT_ERROR")
+        wait = wait_of(request, 0)
+        return limited.response({"Retry-After": f"{wait:g}"} if wait else None)
+    if kind == "expired_token":
+        detail = "The access token has expired."
+        return refused("ACCESS_TOKEN_EXPIRED", detail, status=401, category=AUTHENTICATION).response()
+    code = {"500": "INTERNAL_SERVER_ERROR", "503": "SERVICE_UNAVAILABLE"}[kind]
+    return refused(code, "An internal error occurred.", status=int(kind), category=API).response()
 
 
-def _orders_listing(locations: Sequence[str], query: Mapping[str, Any], asked_first: str) -> Listing:
-    wanted = query.get("filter") or {}
-    unknown = [name for name, value in wanted.items() if value and name not in ("state_filter", "date_time_filter")]
-    if unknown:
-        detail = f"The sandbox does not filter orders by {unknown[0]}."
-        raise SquareError("NOT_IMPLEMENTED", detail, status=501, category="API_ERROR", field="query.filter")
-    sort = query.get("sort") or {}
+VENDOR = Vendor(serve=serve, fault_response=fault_response, secrets={"SQUARE_ACCESS_TOKEN": TOKEN})
+
+
+def _orders(locations: Sequence[str], query: Asked, asked_first: str) -> Listing:
+    wanted, sort, where = query.get("filter") or {}, query.get("sort") or {}, "query.filter.date_time_filter"
+    for name, value in wanted.items():
+        if value and name not in ("state_filter", "date_time_filter"):
+            raise unsupported(f"filter orders by {name}", "query.filter")
     field = sort.get("sort_field") or "CREATED_AT"
     if field not in ORDER_TIMES:
-        raise SquareError("INVALID_ENUM_VALUE", "sort_field is not valid.", field="query.sort.sort_field")
+        raise refused("INVALID_ENUM_VALUE", "sort_field is not valid.", "query.sort.sort_field")
     conditions = [one_of("route", list(locations))]
     if states := (wanted.get("state_filter") or {}).get("states"):
         if not ORDER_STATES.issuperset(states):
-            raise SquareError("INVALID_ENUM_VALUE", "states is not valid.", field="query.filter.state_filter.states")
+            raise refused("INVALID_ENUM_VALUE", "states is not valid.", "query.filter.state_filter.states")
         conditions.append(one_of("json_extract(body, '$.state')", states))
-    ranges = {
-        name.upper(): value for name, value in (wanted.get("date_time_filter") or {}).items() if value is not None
-    }
-    where = "query.filter.date_time_filter"
+    ranges = [
+        (name.upper(), value) for name, value in (wanted.get("date_time_filter") or {}).items() if value is not None
+    ]
     if len(ranges) > 1:
-        raise SquareError("BAD_REQUEST", "Only one date time filter can be provided.", field=where)
-    for name, value in ranges.items():
+        raise refused("BAD_REQUEST", "Only one date time filter can be provided.", where)
+    for name, value in ranges:
         if name != field:
             detail = f"Sort field {field} must match the date time filter {name}."
-            raise SquareError("BAD_REQUEST", detail, field="query.sort.sort_field")
-        end = value.get("end_at")
-        bounds = dict(value) | {"end_at": end or asked_first}
-        conditions += time_range(ORDER_TIMES[name], bounds, f"{where}.{name.lower()}")
-    descending = in_descending_order(sort.get("sort_order"), default="DESC")
+            raise refused("BAD_REQUEST", detail, "query.sort.sort_field")
+        bounds = {**value, "end_at": value.get("end_at") or asked_first}
+        conditions += _time_range(ORDER_TIMES[name], bounds, f"{where}.{name.lower()}")
+    descending = _descending(sort.get("sort_order") or "DESC")
     return Listing("square", "orders", tuple(conditions), order=ORDER_TIMES[field], descending=descending)
 
 
-def _customer_condition(field: str, wanted: Mapping[str, Any]) -> Condition:
+def _customer_filter(field: str, wanted: Asked) -> list[Condition]:
     where = f"query.filter.{field}"
     if field in ("created_at", "updated_at"):
-        bounds = time_range(field, wanted, where)
-        return Condition(
-            " AND ".join(each.sql for each in bounds) or "1", tuple(v for each in bounds for v in each.values)
-        )
+        return _time_range(field, wanted, where)
     if field in ("email_address", "phone_number", "reference_id") and wanted.get("exact"):
-        return Condition(f"lower(json_extract(body, '$.{field}')) = lower(?)", (wanted["exact"],))
+        return [Condition(f"lower(json_extract(body, '$.{field}')) = lower(?)", (wanted["exact"],))]
     if field == "creation_source":
-        condition = one_of("coalesce(json_extract(body, '$.creation_source'), '')", wanted.get("values") or [])
-        return (
-            condition if wanted.get("rule", "INCLUDE") == "INCLUDE" else condition._replace(sql=f"NOT {condition.sql}")
-        )
-    detail = f"The sandbox does not filter customers by this {field}."
-    raise SquareError("NOT_IMPLEMENTED", detail, field=where, status=501, category="API_ERROR")
+        named = one_of("coalesce(json_extract(body, '$.creation_source'), '')", wanted.get("values") or [])
+        included = wanted.get("rule", "INCLUDE") == "INCLUDE"
+        return [named if included else named._replace(sql=f"NOT {named.sql}")]
+    raise unsupported(f"filter customers by this {field}", where)
 
 
-def _entry(order: Mapping[str, Any]) -> dict[str, Any]:
+def _time_range(expression: str, bounds: Asked, where: str) -> list[Condition]:
+    ends = [
+        (sign, _instant(bounds[name], f"{where}.{name}"))
+        for name, sign in (("start_at", ">="), ("end_at", "<="))
+        if bounds.get(name)
+    ]
+    if len(ends) > 1 and ends[0][1] > ends[1][1]:
+        raise refused("INVALID_TIME_RANGE", "The start is after the end.", where)
+    return [Condition(f"{expression} {sign} ?", (end,)) for sign, end in ends]
+
+
+def _instant(value: object, field: str) -> str:
+    try:
+        return stamp(instant_of(str(value)))
+    except ValueError:
+        raise refused("INVALID_TIME", "The value is not an RFC 3339 timestamp.", field) from None
+
+
+def _descending(order: str) -> bool:
+    if order not in ("ASC", "DESC"):
+        raise refused("INVALID_SORT_ORDER", "The sort order is not valid.", "query.sort")
+    return order == "DESC"
+
+
+def _few(values: list[Any], most: int, field: str) -> list[Any]:
+    if len(values) > most:
+        raise refused("ARRAY_LENGTH_TOO_LONG", f"No more than {most} values are allowed.", field)
+    return values
+
+
+def _page_size(asked: Asked, *, default: int, most: int) -> int:
+    size = asked.get("limit", default)
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise refused("EXPECTED_INTEGER", "Expected an integer value.", "limit")
+    if size < 1:
+        raise refused("VALUE_TOO_LOW", "`limit` must be 1 or more.", "limit")
+    if size > most:
+        raise refused("VALUE_TOO_HIGH", f"`limit` must not be greater than {most}.", "limit")
+    return size
+
+
+def _queried(request: Request, *, limit: int) -> dict[str, Any]:
+    """The page that a URL asks for, `limit` unless it says how large."""
+    size = request.query_params.get("limit", str(limit))
+    if not size.lstrip("-").isdigit():
+        raise refused("EXPECTED_INTEGER", "Expected an integer value.", "limit")
+    return {"limit": int(size), "cursor": request.query_params.get("cursor")}
+
+
+def _posted(request: Request) -> dict[str, Any]:
+    try:
+        asked = json_body(request)
+    except ValueError:
+        raise refused("EXPECTED_JSON_BODY", "The request body is not JSON.") from None
+    if not isinstance(asked, dict | None):
+        raise refused("EXPECTED_OBJECT", "Expected an object.")
+    return {name: value for name, value in (asked or {}).items() if value is not None}
+
+
+def _opened(asked: Asked, made_for: object) -> Place:
+    try:
+        return opened(asked.get("cursor"), made_for)
+    except ValueError:
+        detail = "The pagination cursor is invalid: use it with the query it was made for."
+        raise refused("INVALID_CURSOR", detail, "cursor") from None
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    order = json.loads(record.body)
     shown = {"order_id": order["id"], "version": order.get("version"), "location_id": order["location_id"]}
     return {name: value for name, value in shown.items() if value is not None}
 
 
-VENDOR = Vendor(serve=serve, fault_response=fault_response, secrets={"SQUARE_ACCESS_TOKEN": TOKEN})
+def _shown(record: Record) -> Record:
+    """A record without a body is a deleted object of the catalogue."""
+    if record.body:
+        return record
+    return record._replace(body=json.dumps({"id": record.key, "type": "ITEM", "is_deleted": True}).encode())
+
+
+def _answer(*parts: bytes) -> Response:
+    return Response(b"".join(parts), media_type="application/json")
