@@ -1,10 +1,12 @@
 """Suites of large counts: what they print, how they go on after an interruption, and that those there are load."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from segment_pipeline_tests.prove import progress
 from segment_pipeline_tests.prove.__main__ import spans
 from segment_pipeline_tests.prove.progress import Outcome, Progress
 from segment_pipeline_tests.prove.suite import names, suite
+from segment_pipeline_tests.prove.suites import dagster_minors
 
 LITERAL = "segment_pipeline_tests.prove.literal_suite"
 
@@ -105,3 +108,12 @@ def test_every_suite_says_what_it_shows(name: str) -> None:
     found = suite(name)
     assert found.what.endswith(".")
     assert len(set(found.cases)) == len(found.cases) > 0
+
+
+def test_the_minors_of_dagster_we_say_we_run_on_are_the_ones_that_are_tested() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    [said] = [d.removeprefix("dagster") for d in project["dependencies"] if re.fullmatch(r"dagster[<>=].*", d)]
+    minors = sorted({tuple(map(int, release.split(".")[:2])) for release in dagster_minors.RELEASES})
+    first, (major, last) = ".".join(map(str, minors[0])), minors[-1]
+    assert said == f">={first},<{major}.{last + 1}"
+    assert f"dagster-webserver{said}" in project["dependencies"]
