@@ -15,14 +15,17 @@ from typing import Any, Final, TypeVar
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.events import Event
 from segment_pipeline.landing.rates import Declared
 from segment_pipeline.landing.source import Source
-from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
+from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import trait_types, validate
+from segment_pipeline.segments.validation import validate
+from segment_pipeline.segments.vocabulary import Vocabulary, event_problems
 from segment_pipeline.settings import Settings
+from segment_pipeline.traits import TraitSet
 
 T = TypeVar("T", Source, Destination)
 Named = TypeVar("Named", Segment, Audience)
@@ -37,7 +40,8 @@ class Catalogue:
     """What one company collects, derives and sends.
 
     `sources` and `destinations` are connectors, each known by its `name`; two of a kind have two names. A missing secret of one
-    that is not used stops nobody. `events`: names `did(...)` may use.
+    that is not used stops nobody. `events`: names `did(...)` may use beside ours, with
+    their properties. `traits`: thresholds of ours; `trait_sets`: the company's own.
     `rates`: units of the base currency for one unit of others, literal or in a CSV file; None: one currency only.
     """
 
@@ -46,9 +50,21 @@ class Catalogue:
     segments: Sequence[Segment]
     audiences: Sequence[Audience] = ()
     rates: Declared | Path | None = None
-    events: frozenset[str] = frozenset(ACTIVITY_NAMES)
+    events: Sequence[Event] = ()
     identity: IdentityRules = field(default_factory=IdentityRules)
     traits: TraitRules = field(default_factory=TraitRules)
+    trait_sets: Sequence[TraitSet] = ()
+
+    def __post_init__(self) -> None:
+        # What reads the lake without a catalogue in hand must know a company's own tables as well.
+        if not sets.problems(self.trait_sets):
+            for own in self.trait_sets:
+                sets.declare(own)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What rules of segments may name."""
+        return Vocabulary.of(self.trait_sets, self.events)
 
     def segment(self, name: str) -> Segment:
         """Raises ConfigError for a name that is not declared."""
@@ -79,13 +95,15 @@ class Catalogue:
     def digest(self) -> str:
         """Changes whenever a rule of a segment does."""
         by_name = {segment.name: segment for segment in self.segments}
-        hashes = sorted(f"{s.name}:{definition_hash(s, by_name)}" for s in self.segments)
+        hashes = sorted(f"{s.name}:{definition_hash(s, by_name, self.vocabulary.digests)}" for s in self.segments)
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
 
     def problems(self) -> list[str]:
         """Every mistake in the declarations, one sentence each, a rule's with its file and line; empty when there is none."""
         found = [*_misnamed(self.sources, "source"), *_misnamed(self.destinations, "destination")]
-        found += validate(self.segments, self.events)
+        found += [*sets.problems(self.trait_sets), *event_problems(self.events)]
+        known = self.vocabulary
+        found += validate(self.segments, known.events, known.traits)
         destinations = _by_name(self.destinations)
         segments = {segment.name for segment in self.segments}
         seen: set[str] = set()
@@ -96,7 +114,7 @@ class Catalogue:
             if audience.segment not in segments:
                 found.append(f"audience {audience.name} names segment {audience.segment}, which nobody declares")
             for attribute in audience.attributes:
-                if attribute.trait not in trait_types():
+                if attribute.trait not in known.traits:
                     found.append(f"audience {audience.name} sends trait {attribute.trait}, which nobody declares")
             if audience.destination not in destinations:
                 found.append(

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from segment_pipeline.commands import audiences, days, people, readiness
-from segment_pipeline.commands.company import DAY, company, folder
+from segment_pipeline.commands.company import DAY, company, folder, own_sets
 from segment_pipeline.terminal import CommandLine, plain, show, with_json
 
 # 60 households have 13 people for the starter's smallest audience, whose guard asks for 20; this many have some thirty.
@@ -115,7 +115,18 @@ def traits(as_json: bool) -> None:
     """Every trait with its exact definition."""
     from segment_pipeline.lake.core_traits import CORE
 
-    rows = [{"trait": t.name, "type": t.type, "definition": t.definition, "null": t.null} for t in CORE.traits]
+    rows = [
+        {
+            "trait": t.name,
+            "type": t.type,
+            "definition": t.definition,
+            "null": t.null,
+            "set": one.name,
+            "owner": t.owner,
+        }
+        for one in (CORE, *own_sets())
+        for t in one.traits
+    ]
     show(rows, as_json=as_json, title="Traits")
 
 
@@ -123,6 +134,7 @@ def traits(as_json: bool) -> None:
 @with_json
 def tables(as_json: bool) -> None:
     """Every table of the lake: grain, key, columns, and rows held."""
+    own_sets()
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.lake.tables import all_tables
     from segment_pipeline.settings import Settings
@@ -150,6 +162,7 @@ def tables(as_json: bool) -> None:
 @with_json
 def maintain(as_json: bool) -> None:
     """Drop expired snapshots and raw pages, join small files, remove unreferenced ones."""
+    own_sets()
     from rich.progress import Progress
 
     from segment_pipeline import clock
@@ -180,7 +193,7 @@ def publish(tables: tuple[str, ...], as_json: bool) -> None:
 
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.publishing.publish import publish as run
-    from segment_pipeline.publishing.shape import PUBLISHED
+    from segment_pipeline.publishing.shape import tables_of
     from segment_pipeline.publishing.target import Target
 
     catalogue, settings = company()
@@ -198,7 +211,7 @@ def publish(tables: tuple[str, ...], as_json: bool) -> None:
             Lake.open(settings),
             target,
             [segment.name for segment in catalogue.segments],
-            tables=tables or PUBLISHED,
+            tables=tables or tables_of(catalogue.trait_sets),
             personal=settings.publish_personal,
             progress=progress,
         )

@@ -18,7 +18,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
-from segment_pipeline.profiles.traits.own import define_traits, unready
+from segment_pipeline.profiles.traits.sets import define_traits, unready
 from segment_pipeline.settings import Settings
 from segment_pipeline.traits import TraitSet
 

@@ -18,7 +18,7 @@ from segment_pipeline.delivery.destination import Capabilities, Operation
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles.traits.sets import declared, define_traits, read_by, trait_types, unready
 
 DENIALS, MAIN = "denials", "main"
 TRY_REFUSED_AGAIN = timedelta(days=7)
@@ -78,13 +78,17 @@ def define_attributes(session: Session, audience: Audience, shape: Shape, as_of:
         raise ConfigError(
             f"audience {audience.name} maps traits but destination {audience.destination} takes none: drop `attributes`"
         )
+    types = trait_types(declared())
     for attribute in audience.attributes:
-        if attribute.trait not in table("traits").by_name:
+        if attribute.trait not in types:
             raise ConfigError(
                 f"audience {audience.name} maps trait {attribute.trait}, which nobody declares: "
                 "`segment-pipeline traits` lists them"
             )
-    session.scan("traits", partitions={"as_of": [as_of]})
+    sets = read_by([attribute.trait for attribute in audience.attributes], declared())
+    if why := unready(session, as_of, sets):
+        raise ConfigError(f"audience {audience.name} maps traits that cannot be read: {next(iter(why.values()))}")
+    define_traits(session, as_of, sets)
     session.define("member_attributes", shape.attributes(audience.attributes), materialize=True)
 
 

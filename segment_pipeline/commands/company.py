@@ -9,8 +9,11 @@ import click
 from segment_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from segment_pipeline.catalogue import Catalogue
     from segment_pipeline.settings import Settings
+    from segment_pipeline.traits import TraitSet
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -20,6 +23,15 @@ def company() -> tuple["Catalogue", "Settings"]:
     from segment_pipeline.company import company as found
 
     return found()
+
+
+def own_sets() -> "Sequence[TraitSet]":
+    """The company's own sets of traits, which makes their tables known; none, with a word of why, where there is no company."""
+    try:
+        return company()[0].trait_sets
+    except ConfigError as error:
+        click.echo(f"without the company's own traits: {error}", err=True)
+        return ()
 
 
 def folder(home: Path) -> Path:

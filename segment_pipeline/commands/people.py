@@ -46,7 +46,9 @@ def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
     catalogue, settings = company()
     catalogue.validate()
     day = day_of(as_of, settings, "traits")
-    result = preview(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings)
+    result = preview(
+        Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, vocabulary=catalogue.vocabulary
+    )
     if as_json:
         click.echo(json.dumps(asdict(result), default=plain, indent=2))
         return
@@ -66,7 +68,15 @@ def segments_explain(name: str, profile_id: str, as_of: datetime | None, as_json
 
     catalogue, settings = company()
     day = day_of(as_of, settings, "traits")
-    result = explain(Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, profile_id)
+    result = explain(
+        Lake.open(settings),
+        day,
+        catalogue.segment(name),
+        catalogue.segments,
+        settings,
+        profile_id,
+        vocabulary=catalogue.vocabulary,
+    )
     if as_json:
         click.echo(json.dumps(asdict(result), default=plain, indent=2))
         return

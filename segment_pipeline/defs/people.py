@@ -14,6 +14,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
 from segment_pipeline.settings import Settings
+from segment_pipeline.traits import TraitSet
 
 GROUP = "profiles"
 LATE = timedelta(hours=36)
@@ -94,4 +95,46 @@ def assets(
             },
         )
 
-    return [identities, traits]
+    return [identities, traits, *(_own_traits(catalogue, settings, days, own) for own in catalogue.trait_sets)]
+
+
+def own_traits_key(name: str) -> dg.AssetKey:
+    """The asset of a company's own set of traits."""
+    return dg.AssetKey(["profiles", f"traits_{name}"])
+
+
+def _own_traits(
+    catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDefinition, own: TraitSet
+) -> dg.AssetsDefinition:
+    owners = sorted({trait.owner for trait in own.traits})
+
+    @dg.multi_asset(
+        name=own.table,
+        specs=[
+            specs.spec(
+                own_traits_key(own.name).path,
+                group=GROUP,
+                description=f"The company's own traits {own.name}: {', '.join(trait.name for trait in own.traits)}",
+                table=table(own.table),
+                owner=owners[0],
+                deps=[TRAITS],
+                partitions=days,
+            )
+        ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def body(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        with in_our_words():
+            *_, report = build.own_traits_of(
+                Lake.open(settings), list(window_of(context).days()), settings, own, catalogue.identity
+            )
+        return dg.MaterializeResult(
+            asset_key=own_traits_key(own.name),
+            metadata={
+                "dagster/row_count": report.profiles,
+                **{f"known {name}": people for name, people in report.known.items()},
+                "newest_day": report.as_of.isoformat(),
+            },
+        )
+
+    return body

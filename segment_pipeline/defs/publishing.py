@@ -9,11 +9,11 @@ import dagster as dg
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import in_our_words
-from segment_pipeline.defs.people import IDENTITIES, TRAITS
+from segment_pipeline.defs.people import IDENTITIES, TRAITS, own_traits_key
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.publishing.publish import publish
-from segment_pipeline.publishing.shape import PUBLISHED, published
+from segment_pipeline.publishing.shape import published, tables_of
 from segment_pipeline.publishing.target import Target
 from segment_pipeline.settings import Settings
 
@@ -22,12 +22,18 @@ GROUP = "published"
 
 def assets(catalogue: Catalogue, settings: Settings) -> list[dg.AssetsDefinition]:
     """One asset per published table; none where no database to publish to is set."""
-    return [_published_asset(name, catalogue, settings) for name in PUBLISHED] if settings.publish else []
+    return (
+        [_published_asset(name, catalogue, settings) for name in tables_of(catalogue.trait_sets)]
+        if settings.publish
+        else []
+    )
 
 
 def _published_asset(name: str, catalogue: Catalogue, settings: Settings) -> dg.AssetsDefinition:
     segments = [segment.name for segment in catalogue.segments]
-    made_from = {"profiles": [IDENTITIES], "traits": [TRAITS], "memberships": [segment_key(s) for s in segments]}
+    made_from = {"profiles": [IDENTITIES], "traits": [TRAITS], "memberships": [segment_key(s) for s in segments]} | {
+        own.table: [own_traits_key(own.name)] for own in catalogue.trait_sets
+    }
     shape = published(name, personal=settings.publish_personal)
 
     @dg.multi_asset(

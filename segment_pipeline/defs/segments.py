@@ -1,6 +1,6 @@
 """Segment assets: all of them one multi-asset that evaluates a day's segments together, any subset of them on demand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,10 +9,13 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.partitions import window_of
-from segment_pipeline.defs.people import LATE, TRAITS
+from segment_pipeline.defs.people import LATE, TRAITS, own_traits_key
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
-from segment_pipeline.segments.memberships import Rules, build_memberships_of
+from segment_pipeline.profiles.traits.sets import read_by
+from segment_pipeline.segments.definition import traits_of
+from segment_pipeline.segments.memberships import build_memberships_of
+from segment_pipeline.segments.rules import Segment
 from segment_pipeline.settings import Settings
 
 GROUP = "segments"
@@ -23,11 +26,30 @@ def segment_key(name: str) -> dg.AssetKey:
 
 
 def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """One multi-asset, one spec per segment: a segment that cannot be evaluated fails alone and is never emptied."""
-    names = [segment.name for segment in catalogue.segments]
+    """One multi-asset, one spec per segment: a segment that cannot be evaluated fails alone and is never emptied.
+
+    Segments that read a company's own sets of traits have a multi-asset for each combination of sets: a set that failed
+    stops those alone.
+    """
+    by_name = {segment.name: segment for segment in catalogue.segments}
+    together: dict[tuple[str, ...], list[Segment]] = {}
+    for segment in catalogue.segments:
+        sets = read_by(traits_of(segment.where, by_name), catalogue.trait_sets)
+        together.setdefault(tuple(sorted(one.name for one in sets)), []).append(segment)
+    return [_evaluated(catalogue, settings, days, read, segments) for read, segments in sorted(together.items())]
+
+
+def _evaluated(
+    catalogue: Catalogue,
+    settings: Settings,
+    days: dg.DailyPartitionsDefinition,
+    sets: tuple[str, ...],
+    segments: Sequence[Segment],
+) -> dg.AssetsDefinition:
+    names = [segment.name for segment in segments]
 
     @dg.multi_asset(
-        name="segments",
+        name="_".join(["segments", *sets]),
         specs=[
             specs.spec(
                 ["segments", segment.name],
@@ -35,12 +57,12 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
                 description=segment.description,
                 table=table("memberships"),
                 owner=segment.owner,
-                deps=[TRAITS],
+                deps=[TRAITS, *map(own_traits_key, sets)],
                 partitions=days,
                 freshness=dg.FreshnessPolicy.time_window(fail_window=LATE),
                 tags={"goal": segment.goal} if segment.goal else None,
             )
-            for segment in catalogue.segments
+            for segment in segments
         ],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -48,7 +70,6 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake, window = Lake.open(settings), window_of(context)
-        rules = Rules(events=catalogue.events)
         selected = [name for name in names if segment_key(name) in context.selected_asset_keys]
 
         def results() -> Iterator[dg.MaterializeResult[Any]]:
@@ -56,7 +77,7 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
                 failed: dict[str, str] = {}
                 of_days = list(window.days())
                 for report in build_memberships_of(
-                    lake, of_days, catalogue.segments, settings, selected=selected, rules=rules
+                    lake, of_days, catalogue.segments, settings, selected=selected, vocabulary=catalogue.vocabulary
                 ):
                     failed.update(report.failed)
             for name in selected:
@@ -82,4 +103,4 @@ def assets(catalogue: Catalogue, settings: Settings, days: dg.DailyPartitionsDef
 
         yield from specs.complete(context, results())
 
-    return [body]
+    return body

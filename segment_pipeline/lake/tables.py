@@ -36,9 +36,9 @@ def declare(own: Table) -> Table:
     return own
 
 
-def is_own(name: str) -> bool:
-    """Whether a table was made known by `declare`."""
-    return name in _OWN
+def forget() -> None:
+    """Make the tables that were declared unknown again."""
+    _OWN.clear()
 
 
 def all_tables() -> Iterable[Table]:

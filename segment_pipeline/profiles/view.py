@@ -8,6 +8,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.traits.sets import declared, define_traits, unready
 
 
 def find_profile(
@@ -58,6 +59,9 @@ def profile_view(lake: Lake, profile_id: str) -> dict[str, Any]:
         newest = {name: _newest(lake, name) for name in ("identities", "traits", "memberships")}
         for name, day in newest.items():
             session.scan(name, partitions={"as_of": [day] if day else []})
+        if day := newest["traits"]:
+            why = unready(session, day, declared())
+            define_traits(session, day, [own for own in declared() if own.name not in why])
         profile = _one(session, "view_profile")
         traits = _one(session, "view_traits")
         return {

@@ -1,5 +1,6 @@
 """What a table of the lake looks like in a company's database: which columns, of which types, under which key. Connects to none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from sqlalchemy.dialects import postgresql
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.schema import Column, Table
 from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles.traits.sets import declared
+from segment_pipeline.traits import TraitSet
 
 PUBLISHED = ("profiles", "traits", "memberships")
 INDEXES = {"memberships": ("profile_id",)}
@@ -77,8 +80,14 @@ def shape(declared: Table, *, personal: bool) -> Shape:
     return Shape(declared, columns, key)
 
 
+def tables_of(sets: Sequence[TraitSet]) -> tuple[str, ...]:
+    """The names of the tables that are published: ours, and one for each of a company's own sets of traits."""
+    return (*PUBLISHED, *(own.table for own in sets))
+
+
 def published(name: str, *, personal: bool) -> Shape:
     """The shape of one of the tables that are published; raises ConfigError for any other name."""
-    if name not in PUBLISHED:
-        raise ConfigError(f"{name} is not published: choose among {', '.join(PUBLISHED)}")
+    known = tables_of(declared())
+    if name not in known:
+        raise ConfigError(f"{name} is not published: choose among {', '.join(known)}")
     return shape(table(name), personal=personal)

@@ -133,8 +133,9 @@ def compile_segments(
     *,
     traits: Mapping[str, str],
     declared: Mapping[str, Segment] | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> Compilation:
-    """The plan for these segments on one day.
+    """The plan for these segments on one day. `properties`: types of events' properties, by name.
 
     `declared`: every segment that may be referred to, by name; None: those compiled. The segments must be valid:
     `validation.problems` tells which are not, and one wrong segment must not stop the others.
@@ -153,7 +154,9 @@ def compile_segments(
         c for leaf in found if (behind := literals(leaf)) for c in (*behind.set_, *behind.unset)
     ]
     bits = Bits(conditions)
-    return Compilation(wanted, as_of, traits, Expressions(bits, known), bits, Copies(needs(conditions), as_of))
+    return Compilation(
+        wanted, as_of, traits, Expressions(bits, known), bits, Copies(needs(conditions), as_of, properties)
+    )
 
 
 def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) -> dict[Activities, tuple[str, ...]]:

@@ -7,15 +7,17 @@ room; activities by names that need wide columns are copied apart from those tha
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.lake.session import Session
-from segment_pipeline.profiles.facts.activities import tellers
-from segment_pipeline.segments.choices import FILTERS, Latest, first_day, values_of
+from segment_pipeline.lake.tables import ARROW_TYPES
+from segment_pipeline.profiles.facts.activities import property_column, property_type, tellers
+from segment_pipeline.segments.choices import Latest, column_of, first_day, values_of
 from segment_pipeline.segments.expressions import checked, column, value
-from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.segments.nodes import Activities, Scalar
 
 HOUR = "local_hour"
 
@@ -51,10 +53,10 @@ class Copy:
 
 
 class Copies:
-    """Which activities are copied how, given what is needed of each choice."""
+    """Which activities are copied how, given what is needed of each choice. `properties`: types of events' properties, by name."""
 
-    def __init__(self, needs: Iterable[Need], as_of: date) -> None:
-        self.as_of = as_of
+    def __init__(self, needs: Iterable[Need], as_of: date, properties: Mapping[str, str] | None = None) -> None:
+        self.as_of, self.properties = as_of, properties or {}
         self.first_days: dict[str, date] = {}
         self.choices: dict[Activities, None] = {}
         by_name: dict[str, list[Need]] = {}
@@ -74,7 +76,7 @@ class Copies:
             fields = tuple(sorted({field for need in held for field in need.fields}))
             self.all.append(Copy(number, tuple(names), fields, wide, any(need.has_hours for need in held)))
         self._by_name = {name: copy for copy in self.all for name in copy.names}
-        self.values: dict[str, dict[str, int]] = {}
+        self.values: dict[str, dict[Scalar, int]] = {}
 
     def of(self, name: str) -> Copy:
         """The copy that holds the activities of a name."""
@@ -86,7 +88,9 @@ class Copies:
         read = {"person_no", "name", "told_by", "occurred_on"}
         for copy in self.all:
             read |= (
-                {FILTERS[field] for field in copy.fields} | set(copy.wide) | ({"local_at"} if copy.has_hours else set())
+                {column_of(field) for field in copy.fields}
+                | set(copy.wide)
+                | ({"local_at"} if copy.has_hours else set())
             )
         return read
 
@@ -102,7 +106,7 @@ class Copies:
                     self.values[field].setdefault(text, len(self.values[field]) + 1)
         session.register("segment_names", self._names())
         for field, numbers in self.values.items():
-            session.register(f"segment_values_{field}", _numbered(numbers))
+            session.register(f"segment_values_{field}", _numbered(numbers, self._kind(field)))
         for copy in self.all:
             query = checked("segments/activities", self._query(copy)).joined_as_written()
             session.define(copy.table, query, materialize=True)
@@ -115,6 +119,10 @@ class Copies:
         for copy in self.all:
             session.drop(copy.table)
             session.drop(copy.kinds)
+
+    def _kind(self, field: str) -> pa.DataType:
+        kinds = {property_column(name): ARROW_TYPES[property_type(kind)] for name, kind in self.properties.items()}
+        return kinds.get(field, pa.string())
 
     def _names(self) -> pa.Table:
         names = sorted(self.numbers)
@@ -136,7 +144,7 @@ class Copies:
         query = query.join(exp.to_table("segment_names").as_("n"), on=on, copy=False)
         for field in copy.fields:
             alias = f"v_{field}"
-            on = exp.EQ(this=column("value", alias), expression=column(FILTERS[field], "a"))
+            on = exp.EQ(this=column("value", alias), expression=column(column_of(field), "a"))
             values = exp.to_table(f"segment_values_{field}").as_(alias)
             query = query.join(values, on=on, join_type="left", copy=False)
             number = exp.Coalesce(this=column("value_no", alias), expressions=[value(0)])
@@ -160,6 +168,11 @@ def named(names: Sequence[str], as_of: date) -> list[exp.Expr]:
     ]
 
 
-def _numbered(numbers: Mapping[str, int]) -> pa.Table:
+def _numbered(numbers: Mapping[Scalar, int], values: pa.DataType) -> pa.Table:
     kind = pa.int16() if len(numbers) < 2**15 else pa.int32()
-    return pa.table({"value": pa.array(list(numbers), pa.string()), "value_no": pa.array(list(numbers.values()), kind)})
+    return pa.table(
+        {
+            "value": pa.array([float(v) if isinstance(v, Decimal) else v for v in numbers], values),
+            "value_no": pa.array(list(numbers.values()), kind),
+        }
+    )

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.segments.nodes import Activities, AllOf, AnyOf, MemberRule, NoneOf, Rule, TraitRule
+from segment_pipeline.segments.nodes import Activities, AllOf, AnyOf, MemberRule, NoneOf, Rule, TopRule, TraitRule
 from segment_pipeline.segments.rules import Segment
 
 # Part of every definition_hash: raise it when the same rule begins to mean other people.
@@ -48,6 +48,21 @@ def references(rule: Rule) -> set[str]:
     return {leaf.segment for leaf in leaves(rule) if isinstance(leaf, MemberRule)}
 
 
+def traits_of(rule: Rule, segments: Mapping[str, Segment]) -> set[str]:
+    """Names of the traits a rule compares or ranks by, those of segments it refers to included."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    open_rules = [rule]
+    while open_rules:
+        for leaf in leaves(open_rules.pop()):
+            if isinstance(leaf, TraitRule | TopRule):
+                found.add(leaf.trait)
+            elif isinstance(leaf, MemberRule) and leaf.segment in segments and leaf.segment not in seen:
+                seen.add(leaf.segment)
+                open_rules.append(segments[leaf.segment].where)
+    return found
+
+
 def canonical(node: object) -> Any:
     """A rule, or a part of one, as JSON values."""
     match node:
@@ -74,18 +89,21 @@ def canonical(node: object) -> Any:
     raise ConfigError(f"a rule cannot hold a {type(node).__name__}")
 
 
-def definition_hash(segment: Segment, segments: Mapping[str, Segment]) -> str:
-    """Digest of a segment's rule, of the rules it refers to, and of the compiler's version; 32 hex digits.
+def definition_hash(
+    segment: Segment, segments: Mapping[str, Segment], own_traits: Mapping[str, str] | None = None
+) -> str:
+    """Digest of a segment's rule, of the rules and own traits it refers to, and of the compiler's version; 32 hex digits.
 
-    `segments`: by name, those referred to included. Raises ConfigError for a reference to none of them, or a cycle.
+    `segments`: by name, those referred to included. `own_traits`: what a company's own traits are made of, as a digest by
+    name. Raises ConfigError for a reference to none of them, or a cycle.
     """
     held: dict[str, Any] = {}
     _collect(segment.name, segment.where, segments, held, (segment.name,))
-    text = json.dumps(
-        {"compiler": COMPILER_VERSION, "where": canonical(segment.where), "references": held},
-        sort_keys=True,
-        ensure_ascii=True,
-    )
+    content = {"compiler": COMPILER_VERSION, "where": canonical(segment.where), "references": held}
+    own = own_traits or {}
+    if read := sorted(traits_of(segment.where, segments) & own.keys()):
+        content["traits"] = {name: own[name] for name in read}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -141,6 +141,8 @@ class _Evaluator:
         )  # fmt: skip
         if row["name"] != of.name or any(wanted and row[column] not in wanted for wanted, column in filters):
             return False
+        if any(row[f"property_{name}"] not in wanted for name, wanted in of.properties):
+            return False
         if LATEST in of.collection and row["collection"] not in self._collections(of):
             return False
         if of.within is not None and row["occurred_on"] <= self.world.as_of - timedelta(days=of.within):

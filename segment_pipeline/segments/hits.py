@@ -12,7 +12,7 @@ from sqlglot import exp
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments import measuring
-from segment_pipeline.segments.choices import FILTERS, Latest, Shape
+from segment_pipeline.segments.choices import Latest, Shape, fields_of
 from segment_pipeline.segments.conditions import (
     Bit,
     Bits,
@@ -50,7 +50,7 @@ def _followers(of: Activities) -> Iterator[Need]:
 
 
 def _need(measure: Measure, wide: frozenset[str]) -> Need:
-    fields = frozenset(field for field in FILTERS if getattr(measure.of, field))
+    fields = frozenset(fields_of(measure.of))
     score = {"score"} if measure.of.score is not None else set()
     return Need(measure.of, fields, Shape.of(measure).wide | wide | score, measure.of.local_hour is not None)
 

@@ -12,14 +12,15 @@ from sqlglot import exp
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
+from segment_pipeline.profiles.traits.sets import read_by, unready
 from segment_pipeline.segments import measuring
 from segment_pipeline.segments.choices import Shape
 from segment_pipeline.segments.compiler import Compilation, compile_segments
 from segment_pipeline.segments.conditions import CountCondition, SumCondition, literals
-from segment_pipeline.segments.definition import children
+from segment_pipeline.segments.definition import children, traits_of
 from segment_pipeline.segments.expressions import checked, column, value
 from segment_pipeline.segments.measuring import Selection
-from segment_pipeline.segments.memberships import Rules, define_asked_activities, open_people
+from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.nodes import (
     AllOf,
     BirthdayRule,
@@ -35,6 +36,7 @@ from segment_pipeline.segments.nodes import (
 )
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import problems
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import words
 from segment_pipeline.settings import Settings
 
@@ -78,11 +80,19 @@ class Explanation:
     terms: tuple[Term, ...]
 
 
-def preview(lake: Lake, as_of: date, segment: Segment, segments: Sequence[Segment], settings: Settings) -> Preview:
+def preview(
+    lake: Lake,
+    as_of: date,
+    segment: Segment,
+    segments: Sequence[Segment],
+    settings: Settings,
+    *,
+    vocabulary: Vocabulary | None = None,
+) -> Preview:
     """Sizes of a segment's terms and of each step of their intersection. Raises ConfigError for a segment that is wrong."""
     terms = segment.where.rules if isinstance(segment.where, AllOf) else (segment.where,)
     with lake.session() as session:
-        compilation = _compiled(session, as_of, segment, segments, settings)
+        compilation = _compiled(session, as_of, segment, segments, settings, vocabulary=vocabulary)
         query = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "population"))
         so_far: list[exp.Expr] = []
         for number, term in enumerate(terms):
@@ -95,7 +105,14 @@ def preview(lake: Lake, as_of: date, segment: Segment, segments: Sequence[Segmen
 
 
 def explain(  # noqa: PLR0917 as `preview`, and the person
-    lake: Lake, as_of: date, segment: Segment, segments: Sequence[Segment], settings: Settings, profile_id: str
+    lake: Lake,
+    as_of: date,
+    segment: Segment,
+    segments: Sequence[Segment],
+    settings: Settings,
+    profile_id: str,
+    *,
+    vocabulary: Vocabulary | None = None,
 ) -> Explanation:
     """Each term of a segment for one person, with what it rests on. Raises ConfigError for an id that has no traits that day."""
     by_name = {one.name: one for one in segments} | {segment.name: segment}
@@ -106,7 +123,7 @@ def explain(  # noqa: PLR0917 as `preview`, and the person
             raise ConfigError(
                 f"there is no profile {profile_id} as of {as_of}: `segment-pipeline profile show` finds ids"
             )
-        compilation = _compiled(session, as_of, segment, segments, settings, only=profile_id)
+        compilation = _compiled(session, as_of, segment, segments, settings, vocabulary=vocabulary, only=profile_id)
         query = exp.select(exp.alias_(compilation.expressions.of(segment.where), "member"))
         for number, (_, rule) in enumerate(rules):
             query = query.select(exp.alias_(compilation.expressions.of(rule), f"holds_{number}"))
@@ -126,14 +143,20 @@ def _compiled(
     segments: Sequence[Segment],
     settings: Settings,
     *,
+    vocabulary: Vocabulary | None,
     only: str | None = None,
 ) -> Compilation:
-    known = Rules()
+    known = vocabulary or Vocabulary()
     declared = {one.name: one for one in segments} | {segment.name: segment}
     if wrong := problems(list(declared.values()), known.events, known.traits).get(segment.name):
         raise ConfigError(wrong[0])
-    open_people(session, as_of)
-    compilation = compile_segments([segment], as_of, traits=known.traits, declared=declared)
+    sets = read_by(traits_of(segment.where, declared), known.sets)
+    if why := unready(session, as_of, sets):
+        raise ConfigError(next(iter(why.values())))
+    open_people(session, as_of, sets)
+    compilation = compile_segments(
+        [segment], as_of, traits=known.traits, declared=declared, properties=known.properties
+    )
     if only is not None:
         # Numbers stay; what others did is left out with those who have none.
         session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)

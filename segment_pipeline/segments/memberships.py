@@ -16,15 +16,18 @@ from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES, define_activities
+from segment_pipeline.profiles.facts.activities import define_activities
 from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
+from segment_pipeline.profiles.traits.sets import define_traits, read_by, unready
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler import Compilation, compile_segments
-from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash
+from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import problems, trait_types
+from segment_pipeline.segments.validation import problems
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.settings import Settings
+from segment_pipeline.traits import TraitSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,6 @@ class MembershipReport:
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What segments are judged against: traits by name and lake type, and the names of activities."""
-
-    traits: Mapping[str, str] = field(default_factory=trait_types)
-    events: Collection[str] = ACTIVITY_NAMES
-
-
 def build_memberships(
     lake: Lake,
     as_of: date,
@@ -57,7 +52,7 @@ def build_memberships(
     settings: Settings,
     *,
     selected: Iterable[str] | None = None,
-    rules: Rules | None = None,
+    vocabulary: Vocabulary | None = None,
     run: Run | None = None,
 ) -> MembershipReport:
     """Evaluate segments as of a day and write the three tables; running it again leaves the same content.
@@ -66,23 +61,25 @@ def build_memberships(
     `run`: of whose days this is one.
     Raises ContractError when the day has no traits, ConfigError for a name nobody declared.
     """
-    known = rules or Rules()
+    known = vocabulary or Vocabulary()
     wanted = _wanted(segments, selected)
     wrong = problems(segments, known.events, known.traits)
     failed = {name: wrong[name][0] for name in wanted if name in wrong}
     by_name = {segment.name: segment for segment in segments if segment.name not in wrong}
     good = [by_name[name] for name in wanted if name in by_name]
     with session_of(lake, run) as session:
-        open_people(session, as_of)
+        sets = _readable(session, as_of, good, by_name, known=known, failed=failed)
+        good = [segment for segment in good if segment.name not in failed]
+        open_people(session, as_of, sets)
         population = int(session.value("SELECT count(*) FROM traits"))
-        compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name)
+        compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name, properties=known.properties)
         define_asked_activities(session, compilation, settings)
         try:
             _run(session, compilation)
             written = [segment.name for segment in good]
         except ContractError:
             written = _run_alone(session, good, by_name, as_of, known=known, failed=failed)
-        hashes = {name: definition_hash(by_name[name], by_name) for name in written}
+        hashes = {name: definition_hash(by_name[name], by_name, known.digests) for name in written}
         if written:
             _write(session, as_of, population, hashes)
     if written:
@@ -97,17 +94,40 @@ def build_memberships_of(
     settings: Settings,
     *,
     selected: Collection[str] | None = None,
-    rules: Rules | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Iterator[MembershipReport]:
     """`build_memberships` of several days in turn, over the facts as the first day finds them."""
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
-            yield build_memberships(lake, day, segments, settings, selected=selected, rules=rules, run=run)
+            yield build_memberships(lake, day, segments, settings, selected=selected, vocabulary=vocabulary, run=run)
 
 
-def open_people(session: Session, as_of: date) -> None:
-    """Define the views traits, people and trait_shares of one day; raises ContractError when there is no such snapshot."""
-    session.scan("traits", partitions={"as_of": [as_of]})
+def _readable(
+    session: Session,
+    as_of: date,
+    segments: Sequence[Segment],
+    by_name: Mapping[str, Segment],
+    *,
+    known: Vocabulary,
+    failed: dict[str, str],
+) -> list[TraitSet]:
+    """The company's sets of traits that the segments read and that can be read; what reads one that cannot has failed."""
+    read = {segment.name: read_by(traits_of(segment.where, by_name), known.sets) for segment in segments}
+    sets = [one for one in known.sets if any(one in held for held in read.values())]
+    why = unready(session, as_of, sets)
+    for segment in segments:
+        for one in read[segment.name]:
+            if one.name in why:
+                failed[segment.name] = f"{segment.place}: segment {segment.name}: {why[one.name]}"
+    return [one for one in sets if one.name not in why]
+
+
+def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) -> None:
+    """Define the views traits, people and trait_shares of one day; raises ContractError when there is no such snapshot.
+
+    `sets`: a company's own, whose traits are columns of `traits` then.
+    """
+    define_traits(session, as_of, sets)
     if not session.value("SELECT count(*) FROM traits"):
         raise ContractError(f"there are no traits as of {as_of}: materialise them for that day first")
     session.define("people", statement("segments", "people"), materialize=True)
@@ -122,6 +142,7 @@ def define_asked_activities(session: Session, compilation: Compilation, settings
         since=compilation.since,
         names=compilation.names,
         columns=compilation.columns,
+        properties=compilation.copies.properties,
         people_defined=True,
     )
 
@@ -148,14 +169,17 @@ def _run_alone(
     by_name: Mapping[str, Segment],
     as_of: date,
     *,
-    known: Rules,
+    known: Vocabulary,
     failed: dict[str, str],
 ) -> list[str]:
     """Each segment by itself, after the run of all failed: finds which one it was; those done are numbered in turn."""
     done: list[str] = []
     for segment in segments:
         try:
-            _run(session, compile_segments([segment], as_of, traits=known.traits, declared=by_name))
+            _run(
+                session,
+                compile_segments([segment], as_of, traits=known.traits, declared=by_name, properties=known.properties),
+            )
             members = f"SELECT {len(done)} AS segment_no, person_no FROM segment_members"
             session.define(f"segment_members_{len(done)}", members, materialize=True)
             done.append(segment.name)

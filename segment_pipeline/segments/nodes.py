@@ -41,6 +41,7 @@ class Activities:
     `local_hour` (22, 4): from 22:00 until before 04:00 on the wall clock where it happened.
     `score`: from, to, both included. `not_followed_by`: no activity of that name with the same item at that instant or later.
     `never`: no activity of that name with the same item at any time. Both drop activities without an item.
+    `properties`: of an event of a company's own, by name the values each may have.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Activities:
     score: tuple[float, float] | None = None
     not_followed_by: str | None = None
     never: str | None = None
+    properties: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NewType, TypedDict, Unpack
+from typing import Literal, NewType, TypedDict
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.segments.nodes import (
@@ -181,7 +181,7 @@ def trait(name: str) -> Trait:
 
 
 class Filters(TypedDict, total=False):
-    """What a choice among activities may be narrowed by; several names mean any of them."""
+    """What a choice among activities may be narrowed by, for choices that are made by code; several names mean any of them."""
 
     product: Names
     brand: Names
@@ -200,30 +200,52 @@ class Filters(TypedDict, total=False):
     never: str
 
 
-def activities(name: str, **filters: Unpack[Filters]) -> Activities:
+def activities(
+    name: str,
+    *,
+    product: Names | None = None,
+    brand: Names | None = None,
+    department: Names | None = None,
+    category: Names | None = None,
+    collection: Names | None = None,
+    campaign: Names | None = None,
+    channel: Names | None = None,
+    subject: Names | None = None,
+    text: Names | None = None,
+    source: Names | None = None,
+    within: Days | None = None,
+    local_hour: tuple[int, int] | None = None,
+    score: tuple[float, float] | None = None,
+    not_followed_by: str | None = None,
+    never: str | None = None,
+    **properties: Scalar | tuple[Scalar, ...],
+) -> Activities:
     """A choice among activities, for `did`, `sum_of` and `sequence`.
 
     `collection="latest"`: the collections of the newest launch up to as_of among the products that meet `product`,
-    `brand`, `department` and `category`.
+    `brand`, `department` and `category`. `properties`: of an event of the company's own, those its catalogue declares.
     """
-    score = filters.get("score")
     return Activities(
         name,
-        item=_names(filters.get("product")),
-        brand=_names(filters.get("brand")),
-        department=_names(filters.get("department")),
-        category=_names(filters.get("category")),
-        collection=_names(filters.get("collection")),
-        campaign=_names(filters.get("campaign")),
-        channel=_names(filters.get("channel")),
-        subject=_names(filters.get("subject")),
-        text=_names(filters.get("text")),
-        source=_names(filters.get("source")),
-        within=filters.get("within"),
-        local_hour=filters.get("local_hour"),
+        item=_names(product),
+        brand=_names(brand),
+        department=_names(department),
+        category=_names(category),
+        collection=_names(collection),
+        campaign=_names(campaign),
+        channel=_names(channel),
+        subject=_names(subject),
+        text=_names(text),
+        source=_names(source),
+        within=within,
+        local_hour=local_hour,
         score=None if score is None else (float(score[0]), float(score[1])),
-        not_followed_by=filters.get("not_followed_by"),
-        never=filters.get("never"),
+        not_followed_by=not_followed_by,
+        never=never,
+        properties=tuple(
+            (key, tuple(sorted(held if isinstance(held, tuple) else (held,), key=repr)))
+            for key, held in sorted(properties.items())
+        ),
     )
 
 
@@ -233,15 +255,97 @@ def did(
     at_least: int = 1,
     at_most: int | None = None,
     same_product: bool = False,
-    **filters: Unpack[Filters],
+    product: Names | None = None,
+    brand: Names | None = None,
+    department: Names | None = None,
+    category: Names | None = None,
+    collection: Names | None = None,
+    campaign: Names | None = None,
+    channel: Names | None = None,
+    subject: Names | None = None,
+    text: Names | None = None,
+    source: Names | None = None,
+    within: Days | None = None,
+    local_hour: tuple[int, int] | None = None,
+    score: tuple[float, float] | None = None,
+    not_followed_by: str | None = None,
+    never: str | None = None,
+    **properties: Scalar | tuple[Scalar, ...],
 ) -> Rule:
-    """Did something `at_least` times; `same_product` counts per product and asks for one that reaches the number."""
-    return CountRule(activities(name, **filters), at_least, at_most, same_product)
+    """Did something `at_least` times; `same_product` counts per product and asks for one that reaches the number.
+
+    Filters as of `activities`.
+    """
+    return CountRule(
+        activities(
+            name,
+            product=product,
+            brand=brand,
+            department=department,
+            category=category,
+            collection=collection,
+            campaign=campaign,
+            channel=channel,
+            subject=subject,
+            text=text,
+            source=source,
+            within=within,
+            local_hour=local_hour,
+            score=score,
+            not_followed_by=not_followed_by,
+            never=never,
+            **properties,
+        ),
+        at_least,
+        at_most,
+        same_product,
+    )
 
 
-def did_not(name: str, **filters: Unpack[Filters]) -> Rule:
-    """Did it not once; true for a person of whom no such activity is known."""
-    return CountRule(activities(name, **filters), at_least=0, at_most=0)
+def did_not(
+    name: str,
+    *,
+    product: Names | None = None,
+    brand: Names | None = None,
+    department: Names | None = None,
+    category: Names | None = None,
+    collection: Names | None = None,
+    campaign: Names | None = None,
+    channel: Names | None = None,
+    subject: Names | None = None,
+    text: Names | None = None,
+    source: Names | None = None,
+    within: Days | None = None,
+    local_hour: tuple[int, int] | None = None,
+    score: tuple[float, float] | None = None,
+    not_followed_by: str | None = None,
+    never: str | None = None,
+    **properties: Scalar | tuple[Scalar, ...],
+) -> Rule:
+    """Did it not once; true for a person of whom no such activity is known. Filters as of `activities`."""
+    return CountRule(
+        activities(
+            name,
+            product=product,
+            brand=brand,
+            department=department,
+            category=category,
+            collection=collection,
+            campaign=campaign,
+            channel=channel,
+            subject=subject,
+            text=text,
+            source=source,
+            within=within,
+            local_hour=local_hour,
+            score=score,
+            not_followed_by=not_followed_by,
+            never=never,
+            **properties,
+        ),
+        at_least=0,
+        at_most=0,
+    )
 
 
 def sum_of(measure: Literal["amount", "quantity"], of: Activities) -> Quantity:

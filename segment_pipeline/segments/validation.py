@@ -8,7 +8,8 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 
-from segment_pipeline.lake.tables import table
+from segment_pipeline.events import Event
+from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.definition import children, references
 from segment_pipeline.segments.nodes import (
     LATEST,
@@ -29,31 +30,25 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
 )
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, by_name
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+")
 NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
 
 
-def trait_types() -> dict[str, str]:
-    """The traits a rule may name and their types, as the lake declares them."""
-    return {
-        column.name: column.type for column in table("traits").columns if column.name not in ("as_of", "profile_id")
-    }
-
-
 def validate(
-    segments: Sequence[Segment], events: Collection[str], traits: Mapping[str, str] | None = None
+    segments: Sequence[Segment], events: Collection[str] | Mapping[str, Event], traits: Mapping[str, str] | None = None
 ) -> list[str]:
     """What is wrong with the segments, one sentence each, beginning with file:line; empty: nothing.
 
-    `events`: activity names a rule may use. `traits`: names and lake types; None: the columns of the table traits.
+    `events`: activities a rule may name. `traits`: names and lake types; None: the core's.
     """
     return [problem for found in problems(segments, events, traits).values() for problem in found]
 
 
 def problems(
-    segments: Sequence[Segment], events: Collection[str], traits: Mapping[str, str] | None = None
+    segments: Sequence[Segment], events: Collection[str] | Mapping[str, Event], traits: Mapping[str, str] | None = None
 ) -> dict[str, list[str]]:
     """The same by segment; a segment that refers to a wrong one is named as well. Only segments with problems are keys."""
     judge = _Judge(traits if traits is not None else trait_types(), events)
@@ -116,8 +111,8 @@ def _meant(name: str, known: Collection[str]) -> str:
 
 
 class _Judge:
-    def __init__(self, traits: Mapping[str, str], events: Collection[str]) -> None:
-        self.traits, self.events = traits, events
+    def __init__(self, traits: Mapping[str, str], events: Collection[str] | Mapping[str, Event]) -> None:
+        self.traits, self.events = traits, by_name(events)
 
     def rule(self, rule: Rule) -> Iterator[str]:  # noqa: C901, PLR0912 - one case per kind of rule
         match rule:
@@ -227,10 +222,24 @@ class _Judge:
             yield f"has a range of scores on {of.name} that ends before it begins"
         for field in fields(of):
             value = getattr(of, field.name)
-            if isinstance(value, tuple) and field.name not in ("local_hour", "score"):
+            if isinstance(value, tuple) and field.name not in ("local_hour", "score", "properties"):
                 yield from _texts(field.name, value)
                 if LATEST in value and field.name != "collection":
                     yield f'filters {field.name} by "latest", which only collection knows'
+
+        yield from self._properties(of)
+
+    def _properties(self, of: Activities) -> Iterator[str]:
+        declared = self.events[of.name].properties if of.name in self.events else {}
+        for name, values in of.properties:
+            if name not in declared:
+                known = [*declared, *FILTERS_OF_RULES]
+                yield f"filters {of.name} by {name}, which is no filter and no property the catalogue declares of it{_meant(name, known)}"  # fmt: skip
+            elif not values:
+                yield f"filters {of.name} by {name} with no value at all"
+            elif wrong := [value for value in values if not _is_property(value, declared[name])]:
+                yield f"filters {of.name} by {name}, which is {declared[name]}, with a {type(wrong[0]).__name__}"
+            yield from _texts(name, tuple(value for value in values if isinstance(value, str)))
 
     def _points(self, points: Sequence[tuple[float, float]]) -> Iterator[str]:
         if not {"lat", "lon"} <= self.traits.keys():
@@ -258,6 +267,15 @@ def _fits(value: Scalar, kind: str) -> bool:
             return kind in ("VARCHAR", "VARCHAR[]")
         case date():
             return kind == "DATE"
+
+
+def _is_property(value: object, kind: str) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Numbers of events are compared as floating-point numbers.
+        return kind in ("BIGINT", "DOUBLE") and abs(value) <= 2**53
+    if isinstance(value, float | Decimal):
+        return kind == "DOUBLE" and math.isfinite(value)
+    return isinstance(value, bool | str | date) and _fits(value, kind)
 
 
 def _function(rule: Rule) -> str:

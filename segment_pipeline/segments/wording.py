@@ -77,8 +77,9 @@ def _chosen(of: Activities) -> str:
     parts = [of.name]
     for field in fields(of):
         held = getattr(of, field.name)
-        if isinstance(held, tuple) and held and field.name not in ("local_hour", "score"):
+        if isinstance(held, tuple) and held and field.name not in ("local_hour", "score", "properties"):
             parts.append(f"{field.name} {' or '.join(held)}")
+    parts += [f"{name} {' or '.join(_text(value) for value in values)}" for name, values in of.properties]
     if of.local_hour is not None:
         parts.append(f"from {of.local_hour[0]}:00 to {of.local_hour[1]}:00")
     if of.score is not None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from segment_pipeline.audiences.audience import Attribute
+from segment_pipeline.profiles.traits.sets import declare, forget
+from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
 from segment_pipeline_tests.audiences.world import BEFORE, Person, World, audience
 
@@ -131,6 +133,24 @@ def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: W
     report = world.sync(mapped, tool)
     assert (report.updated, report.unchanged) == (1, 0)
     assert tool.attributes() == [{"stage": "new", "town": None}]
+
+
+def test_a_companys_own_traits_are_sent_as_ours_and_not_when_they_are_of_something_else(
+    world: World, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    own = TraitSet("crm", (Trait.sql("store", "VARCHAR", "favourite", query="city", null="none", owner="team:crm"),))
+    declare(own)
+    request.addfinalizer(forget)
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["one_record"], attributes=True)
+    mapped = audience(attributes=[Attribute("city", "town"), Attribute("store", "store")])
+    world.people([replace(ANN, traits={"city": "Bonn"})])
+    report = world.sync(mapped, tool)
+    assert report.status == "failed"
+    assert "the traits of the set crm are not there" in report.reasons[0]
+    row = {"as_of": world.day, "profile_id": "ann", "store": "S1", "definition_hash": own.digest}
+    world.write("traits_crm", [row])
+    world.sync(mapped, tool)
+    assert tool.attributes() == [{"town": "Bonn", "store": "S1"}]
 
 
 def test_memberships_that_lapse_are_sent_again_in_time(

@@ -24,7 +24,7 @@ from segment_pipeline.landing.raw import Pulled
 from segment_pipeline.profiles import build
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world.build import build_world
-from segment_pipeline.segments.memberships import Rules, build_memberships_of
+from segment_pipeline.segments.memberships import build_memberships_of
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.settings import Settings
 from segment_pipeline.starter.company import STARTER
@@ -82,12 +82,12 @@ class Company:
 
     def derive(self, lake: Lake, days: Sequence[date], segments: Sequence[Segment] | None = None) -> None:
         """Everything derived of some days, as one run that is asked for them."""
-        rules, chosen = Rules(events=self.catalogue.events), segments or self.catalogue.segments
+        known, chosen = self.catalogue.vocabulary, segments or self.catalogue.segments
         identity = self.catalogue.identity
         for reports in (
             build.identities_of(lake, days, self.settings, identity),
             build.traits_of(lake, days, self.settings, self.catalogue.traits, identity),
-            build_memberships_of(lake, days, chosen, self.settings, rules=rules),
+            build_memberships_of(lake, days, chosen, self.settings, vocabulary=known),
         ):
             assert len(list(reports)) == len(days)
 

@@ -10,14 +10,12 @@ import pytest
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.lake import tables
-from segment_pipeline.lake.derived import trait_table
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.schema import ARROW_TYPES
-from segment_pipeline.lake.tables import declare
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.traits.own import build_own_traits, define_traits, unready
+from segment_pipeline.profiles.traits.own import build_own_traits
 from segment_pipeline.profiles.traits.queries import query_of
+from segment_pipeline.profiles.traits.sets import declare, define_traits, forget, unready
 from segment_pipeline.profiles.traits.views import VIEWS, define_views
 from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, line, order, product
@@ -31,7 +29,7 @@ OWNER = "team:crm"
 @pytest.fixture(autouse=True)
 def _no_tables_left() -> Iterator[None]:
     yield
-    tables._OWN.clear()
+    forget()
 
 
 @pytest.fixture
@@ -61,7 +59,7 @@ def sql(name: str, kind: str, query: str) -> Trait:
 def made(lake: Lake, *traits: Trait) -> dict[str, dict[str, Any]]:
     """The rows of a set of these traits, by customer key."""
     declared = TraitSet("crm", traits)
-    declare(trait_table(declared))
+    declare(declared)
     build_own_traits(lake, AS_OF, declared)
     keys = {r["profile_id"]: r["record_key"] for r in rows(lake, "identities") if r["entity"] == "customer"}
     return {
@@ -233,7 +231,7 @@ def test_one_wrong_trait_leaves_the_sets_other_traits_as_they_were(shop: Lake) -
 def test_own_traits_that_are_not_of_the_days_core_traits_cannot_be_read(shop: Lake) -> None:
     """Missing, made from another declaration, or made before the core traits were made anew: each is said."""
     one = TraitSet("crm", (sql("x", "BIGINT", "orders_total"),))
-    declare(trait_table(one))
+    declare(one)
 
     def told(sets: TraitSet) -> list[str]:
         with shop.session() as session:
@@ -250,7 +248,7 @@ def test_own_traits_that_are_not_of_the_days_core_traits_cannot_be_read(shop: La
 
 def test_the_view_of_traits_has_own_traits_beside_core_ones(shop: Lake) -> None:
     one = TraitSet("crm", (sql("x", "BIGINT", "orders_total + 1"),))
-    declare(trait_table(one))
+    declare(one)
     build_own_traits(shop, AS_OF, one)
     with shop.session() as session:
         define_traits(session, DAY, [one])
@@ -272,7 +270,7 @@ def test_a_trait_that_is_dropped_or_retyped_needs_another_set(shop: Lake) -> Non
 
 def test_a_day_without_core_traits_is_told(shop: Lake) -> None:
     one = TraitSet("crm", (sql("x", "BIGINT", "orders_total"),))
-    declare(trait_table(one))
+    declare(one)
     with pytest.raises(ContractError, match="no traits as of 2016-12-31"):
         build_own_traits(shop, AsOf(date(2016, 12, 31), "UTC"), one)
 

@@ -10,10 +10,10 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.activities import tellers
+from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.compiler import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule, Segment
-from segment_pipeline.segments.validation import trait_types
 from segment_pipeline_tests.conftest import arrow_rows
 
 ACTIVITY_SCHEMA = pa.schema(

@@ -11,8 +11,9 @@ import pytest
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.segments.memberships import MembershipReport, Rules, build_memberships
+from segment_pipeline.segments.memberships import MembershipReport, build_memberships
 from segment_pipeline.segments.rules import Segment, all_of, days, did, member_of, trait
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import Rows, arrow_rows
 from segment_pipeline_tests.segments.conftest import segment
@@ -167,9 +168,9 @@ def test_a_wrong_segment_fails_alone_and_keeps_the_members_it_had(lake: Lake) ->
 def test_a_segment_that_fails_while_running_fails_alone(lake: Lake) -> None:
     put_day(lake, D1, {"ann": 1})
     # The catalogue names a trait that the snapshot does not hold.
-    rules = Rules({"orders_total": "BIGINT", "favourite_colour": "VARCHAR"})
+    vocabulary = Vocabulary({"orders_total": "BIGINT", "favourite_colour": "VARCHAR"})
     broken = segment("broken", trait("favourite_colour") == "red")
-    report = build(lake, D1, BUYER, broken, rules=rules)
+    report = build(lake, D1, BUYER, broken, vocabulary=vocabulary)
     assert report.sizes == {"buyer": 1}
     assert list(report.failed) == ["broken"]
 

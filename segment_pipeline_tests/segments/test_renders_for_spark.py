@@ -9,10 +9,10 @@ from sqlglot import exp
 from segment_pipeline.lake.duckdb_engine import DuckDBConnection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
+from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.compiler import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import trait_types
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 from segment_pipeline_tests.benchmarks.stages.segments import ASSORTMENT
 from segment_pipeline_tests.benchmarks.varied_segments import varied_segments

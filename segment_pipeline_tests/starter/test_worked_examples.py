@@ -8,8 +8,9 @@ import pytest
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES
+from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.evaluate import World, members
-from segment_pipeline.segments.validation import trait_types, validate
+from segment_pipeline.segments.validation import validate
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, DAY, act, compiled_members, person, share
 

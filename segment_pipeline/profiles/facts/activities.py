@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Final
 
 from segment_pipeline.days import AsOf
+from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
@@ -89,13 +90,15 @@ def define_activities(
     rules: IdentityRules | None = None,
     names: Collection[str] | None = None,
     columns: Collection[str] | None = None,
+    properties: Mapping[str, str] | None = None,
     people_defined: bool = False,
 ) -> None:
     """Define the views `activities` and `products_as_of` as of a day; facts before `since` are left out (None: none are).
 
     `names`: activities somebody asks for, others may be left out; `columns`: those of the view that are read, in any order.
     What neither needs is not read, nor joined. `people_defined`: the view people(profile_id, person_no) is there, and what
-    others did is left out; else it is defined here. `rules`: those the identities were built with (only `key_spaces` is read).
+    others did is left out; else it is defined here. `properties`: types of events' properties by name: each is one more
+    column (`property_column`) that `columns` may name. `rules`: those the identities were built with (only `key_spaces` is read).
     Raises ContractError when `as_of` has no snapshot of identities.
     """
     wanted = set(ACTIVITY_COLUMNS if columns is None else columns)
@@ -120,8 +123,40 @@ def define_activities(
     for part in parts:
         name = f"activities_{part}"
         session.define(name, statement("profiles/facts", name), **values.get(part, {}))
-    held = ", ".join(name for name in ACTIVITY_COLUMNS if name in wanted)
-    session.define("activities", " UNION ALL ".join(f"SELECT {held} FROM activities_{part}" for part in parts))
+    held = [quote(name) for name in ACTIVITY_COLUMNS if name in wanted]
+    asked = {name: kind for name, kind in (properties or {}).items() if property_column(name) in wanted}
+    selects = []
+    for part in parts:
+        said = [_property(name, kind, told=part == "events") for name, kind in asked.items()]
+        selects.append(f"SELECT {', '.join(held + said)} FROM activities_{part}")
+    session.define("activities", " UNION ALL ".join(selects))
+
+
+def property_column(name: str) -> str:
+    """What the view `activities` calls a property of events."""
+    return f"property_{name}"
+
+
+def property_type(kind: str) -> str:
+    """The type a property is compared in: whole numbers too as floating-point ones, because JSON writes 7 as 7.0 as well."""
+    return "DOUBLE" if kind == "BIGINT" else kind
+
+
+def _property(name: str, kind: str, *, told: bool) -> str:
+    """A property as a column; NULL where it is missing or something else than its type."""
+    wanted, text = property_type(kind), f"json_extract_string(properties, {literal(f'$.{name}')})"
+    match wanted if told else "":
+        case "VARCHAR":
+            said = text
+        case "BOOLEAN":
+            said = f"CASE {text} WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END"
+        case "DATE":
+            said = f"CASE WHEN regexp_matches({text}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$') THEN TRY_CAST({text} AS DATE) END"
+        case "DOUBLE":
+            said = f"TRY_CAST({text} AS DOUBLE)"
+        case _:
+            said = f"CAST(NULL AS {wanted})"
+    return f"{said} AS {quote(property_column(name))}"
 
 
 def tellers(names: Collection[str] | None) -> list[str]:

@@ -22,7 +22,7 @@ from segment_pipeline.profiles.facts.landed import landed
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
-from segment_pipeline.profiles.traits.own import clear
+from segment_pipeline.profiles.traits.sets import clear
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Everything a set says is computed and checked before its table is touched, so that a mistake leaves no row of the day behind.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,7 +18,6 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.schema import Column, Table
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.lake.tables import all_tables, is_own
 from segment_pipeline.profiles.facts.runs import Run, session_of
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.frames import called, frame_of
@@ -137,58 +136,3 @@ def _check_columns(lake: Lake, traits: TraitSet) -> None:
             f"table {traits.table} holds days with {what}: give the set {traits.name} another name, or take the table's folder "
             "out of the lake and backfill the set"
         )
-
-
-def clear(session: Session, day: date) -> None:
-    """Take a day's own traits out, because the core traits they were made beside are about to be replaced."""
-    for name in [table.name for table in all_tables() if is_own(table.name) and table.name.startswith("traits_")]:
-        session.scan(name, partitions={"as_of": [day]})
-        if session.value(f"SELECT count(*) FROM {quote(name)}"):
-            session.replace(name, f"SELECT * FROM {quote(name)} WHERE FALSE", {"as_of": [day]})
-
-
-def trait_types(sets: Sequence[TraitSet]) -> dict[str, str]:
-    """The lake's types of the traits of these sets, by name."""
-    return {name: kind for one in sets for name, kind in one.types.items()}
-
-
-def read_by(names: Collection[str], sets: Sequence[TraitSet]) -> list[TraitSet]:
-    """Those of a company's sets that have one of these traits."""
-    return [one for one in sets if not one.types.keys().isdisjoint(names)]
-
-
-def unready(session: Session, day: date, sets: Sequence[TraitSet]) -> dict[str, str]:
-    """Why a set's traits of a day cannot be read, by the set's name: nobody computed them, or from something else."""
-    found = {}
-    people = None
-    for one in sets:
-        session.scan(one.table, partitions={"as_of": [day]}, alias="own_traits")
-        if people is None:
-            session.scan("traits", partitions={"as_of": [day]}, alias="core_traits")
-            people = session.value("SELECT count(*) FROM core_traits")
-        held = session.rows(
-            "SELECT count(*) AS people, count(*) FILTER (WHERE definition_hash = $digest) AS declared FROM own_traits",
-            digest=one.digest,
-        )[0]
-        do = f"materialise profiles/{one.table} for that day"
-        if not held["people"]:
-            found[one.name] = f"the traits of the set {one.name} are not there as of {day}: {do}"
-        elif held["declared"] < held["people"]:
-            found[one.name] = f"the set {one.name} was declared otherwise when its traits as of {day} were made: {do}"
-        elif held["people"] != people:
-            found[one.name] = f"the set {one.name} is of other people than the core traits as of {day}: {do}"
-    return found
-
-
-def define_traits(session: Session, day: date, sets: Sequence[TraitSet] = ()) -> None:
-    """Define the view `traits` of a day, one row per person with core traits: those, and the own traits of these sets."""
-    if not sets:
-        session.scan("traits", partitions={"as_of": [day]})
-        return
-    session.scan("traits", partitions={"as_of": [day]}, alias="core_traits")
-    columns, joins = "", ""
-    for number, one in enumerate(sets):
-        session.scan(one.table, partitions={"as_of": [day]}, alias=f"own_traits_{number}")
-        columns += "".join(f", s{number}.{quote(trait.name)}" for trait in one.traits)
-        joins += f" LEFT JOIN own_traits_{number} AS s{number} ON s{number}.profile_id = c.profile_id"
-    session.define("traits", f"SELECT c.*{columns} FROM core_traits AS c{joins}")

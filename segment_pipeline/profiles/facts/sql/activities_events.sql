@@ -17,7 +17,7 @@ SELECT
         WHEN 'social_engaged' THEN json_extract_string(e.properties, '$.action')
         WHEN 'visit' THEN json_extract_string(e.properties, '$.landing_page')
     END AS text,
-    CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key
+    CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key, e.properties
 FROM events AS e
 LEFT JOIN key_spaces AS k ON k.source = e.source
 LEFT JOIN activity_persons AS c

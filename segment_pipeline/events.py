@@ -1,0 +1,20 @@
+"""An event of a company's own, as a literal: its name, and the properties rules may ask about. Declares only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+# What a property's value may be in a rule; the lake keeps properties as JSON.
+PROPERTY_TYPES: Final = ("VARCHAR", "BOOLEAN", "BIGINT", "DOUBLE", "DATE")
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event by the name it lands under. `properties`: types by name, as keys of the event's JSON properties.
+
+    A property that an event does not have, or has as something else than its type, meets no rule.
+    """
+
+    name: str
+    properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+    description: str = ""

@@ -1,0 +1,85 @@
+"""What rules may name: traits, activities and their properties, as the package and a company's catalogue declare them."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Final
+
+from segment_pipeline.events import PROPERTY_TYPES, Event
+from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES, tellers
+from segment_pipeline.profiles.traits.sets import trait_types
+from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.traits import TraitSet
+
+_PROPERTY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# Words of `did(...)` that a property cannot have for its name.
+FILTERS_OF_RULES: Final = frozenset(
+    {"product", "at_least", "at_most", "same_product", *(each.name for each in fields(Activities))} - {"properties"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What segments are judged against and compiled with. `traits`: lake types by name; `events`: declarations by name, or names.
+
+    `sets`: the company's own sets of traits, whose names are among `traits`.
+    """
+
+    traits: Mapping[str, str] = field(default_factory=trait_types)
+    events: Collection[str] | Mapping[str, Event] = ACTIVITY_NAMES
+    sets: Sequence[TraitSet] = ()
+
+    @classmethod
+    def of(cls, sets: Sequence[TraitSet], events: Sequence[Event]) -> "Vocabulary":
+        """Ours, and what a company declares beside it."""
+        return cls(trait_types(sets), known_events(events), sets)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Types of the events' properties, by the property's name."""
+        return {name: kind for event in by_name(self.events).values() for name, kind in event.properties.items()}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What the company's own traits are made of, as a digest by name."""
+        return {trait.name: trait.digest for one in self.sets for trait in one.traits}
+
+
+def known_events(own: Sequence[Event]) -> dict[str, Event]:
+    """The activities `did(...)` may name: ours, and a company's, which may say more of one of ours."""
+    return {name: Event(name) for name in ACTIVITY_NAMES} | {event.name: event for event in own}
+
+
+def by_name(events: Collection[str] | Mapping[str, Event]) -> Mapping[str, Event]:
+    return events if isinstance(events, Mapping) else {name: Event(name) for name in events}
+
+
+def event_problems(events: Sequence[Event]) -> list[str]:
+    """What is wrong with a company's events, one sentence each; empty: nothing."""
+    found = [f"event {name} is declared {n} times: declare it once" for name, n in Counter(e.name for e in events).items() if n > 1]  # fmt: skip
+    types: dict[str, set[str]] = {}
+    for event in events:
+        found += [f"event {event.name} {text}" for text in _problems(event)]
+        for name, kind in event.properties.items():
+            types.setdefault(name, set()).add(kind)
+    found += [
+        f"property {name} is {' in one event and '.join(sorted(kinds))} in another: give a name one type"
+        for name, kinds in sorted(types.items())
+        if len(kinds) > 1
+    ]
+    return found
+
+
+def _problems(event: Event) -> Iterator[str]:
+    if not event.name.strip() or "\x00" in event.name:
+        yield "has no name"
+    elif tellers([event.name]) != ["events"]:
+        yield "has a name under which orders, messages, answers or carts are told: choose another"
+    for name, kind in event.properties.items():
+        if not _PROPERTY.fullmatch(name):
+            yield f"has a property {name!r}: letters, digits and underscores, a letter first"
+        elif name in FILTERS_OF_RULES:
+            yield f"has a property {name}, which is a filter of every activity: it cannot be asked for"
+        if kind not in PROPERTY_TYPES:
+            yield f"has a property {name} of the type {kind}: choose among {', '.join(PROPERTY_TYPES)}"

@@ -1,0 +1,314 @@
+"""Rules over what a company declares itself: its own traits, its own events and their properties."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segment_pipeline.audiences.audience import Attribute, Audience
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.events import Event
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles.traits.sets import declare, forget
+from segment_pipeline.profiles.view import profile_view
+from segment_pipeline.publishing.shape import tables_of
+from segment_pipeline.segments import evaluate
+from segment_pipeline.segments.definition import definition_hash
+from segment_pipeline.segments.inspect import explain, preview
+from segment_pipeline.segments.memberships import build_memberships
+from segment_pipeline.segments.rules import (
+    Rule,
+    Segment,
+    activities,
+    all_of,
+    days,
+    did,
+    did_not,
+    member_of,
+    sequence,
+    sum_of,
+    top_n,
+    trait,
+)
+from segment_pipeline.segments.vocabulary import Vocabulary
+from segment_pipeline.settings import Settings
+from segment_pipeline.traits import Trait, TraitSet
+from segment_pipeline_tests.conftest import Rows, arrow_rows
+from segment_pipeline_tests.publishing.company import MONDAY, Company
+from segment_pipeline_tests.segments.conftest import segment
+
+Put = Callable[[str, Rows], None]
+D = date(2017, 12, 31)
+SETTINGS = Settings.from_env({})
+STORES = TraitSet(
+    "crm",
+    (
+        Trait.sql("store", "VARCHAR", "favourite store", query="city", null="none", owner="team:crm"),
+        Trait.sql("ltv", "DOUBLE", "expected spend", query="1.5", null="", owner="team:crm"),
+    ),
+)
+PLANS = (
+    Event("plan_chosen", {"plan": "VARCHAR", "seats": "BIGINT", "price": "DOUBLE", "trial": "BOOLEAN", "from_day": "DATE"}),
+    Event("Fuelled up", {"plan": "VARCHAR"}),
+    Event("visit", {"referrer": "VARCHAR"}, "ours, with a property of theirs"),
+)  # fmt: skip
+KNOWN = Vocabulary.of([STORES], PLANS)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    declare(STORES)
+    yield
+    forget()
+
+
+def own_rows(*people: tuple[str, str | None, float], digest: str = STORES.digest) -> list[dict[str, Any]]:
+    return [
+        {"as_of": D, "profile_id": who, "store": store, "ltv": ltv, "definition_hash": digest}
+        for who, store, ltv in people
+    ]
+
+
+def replace(lake: Lake, name: str, rows: Sequence[dict[str, Any]], day: date = D) -> None:
+    with lake.session() as session:
+        session.register("literal_rows", arrow_rows(name, rows))
+        session.replace(name, "SELECT * FROM literal_rows", {"as_of": [day]})
+
+
+EVENTS = [
+    ("ann", "plan_chosen", '{"plan": "gold", "seats": 7, "price": 9.5, "trial": true, "from_day": "2018-01-01"}'),
+    ("bob", "plan_chosen", '{"plan": "silver", "seats": 7.0, "price": 9, "trial": false, "from_day": "soon"}'),
+    ("cat", "plan_chosen", '{"plan": 5, "seats": "many", "trial": "perhaps"}'),
+    ("cat", "Fuelled up", '{"plan": "gold"}'),
+    ("bob", "visit", '{"referrer": "a friend"}'),
+    ("ann", "visit", None),
+]
+
+
+@pytest.fixture
+def shop(lake: Lake, put: Put) -> Lake:
+    """Three people with what they did; their own traits are of the day."""
+    people = ("ann", "bob", "cat")
+    put("traits", [{"as_of": D, "profile_id": p, "orders_total": n} for n, p in enumerate(people)])
+    put("identities", [{"as_of": D, "source": "till", "entity": "customer", "record_key": p, "profile_id": p} for p in people])  # fmt: skip
+    at = [datetime(2017, 12, 30, 12, n, tzinfo=UTC) for n in range(len(EVENTS))]
+    put("events", [
+        {"source": "till", "event_key": str(n), "name": name, "customer_key": who, "properties": properties, "day": D,
+         "occurred_at": at[n], "occurred_on": date(2017, 12, 30), "received_at": at[n]}
+        for n, (who, name, properties) in enumerate(EVENTS)
+    ])  # fmt: skip
+    put("traits_crm", own_rows(("ann", "S1", 10.0), ("bob", None, 20.0), ("cat", "S2", 5.0)))
+    return lake
+
+
+def who(lake: Lake, rule: Rule) -> set[str]:
+    report = build_memberships(lake, D, [segment("one", rule)], SETTINGS, vocabulary=KNOWN)
+    assert not report.failed, report.failed
+    with lake.session() as session:
+        session.scan("memberships")
+        return {row["profile_id"] for row in session.rows("SELECT profile_id FROM memberships")}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (did("plan_chosen"), {"ann", "bob", "cat"}),
+        (did("plan_chosen", plan="gold"), {"ann"}),
+        (did("plan_chosen", plan=("gold", "silver")), {"ann", "bob"}),
+        (did("plan_chosen", plan="5"), {"cat"}),
+        (did("plan_chosen", seats=7), {"ann", "bob"}),
+        (did("plan_chosen", seats=7, plan="silver"), {"bob"}),
+        (did("plan_chosen", price=9.5), {"ann"}),
+        (did("plan_chosen", price=9), {"bob"}),
+        (did("plan_chosen", trial=False), {"bob"}),
+        (did("plan_chosen", from_day=date(2018, 1, 1)), {"ann"}),
+        (did("Fuelled up", plan="gold", within=days(2)), {"cat"}),
+        (did("plan_chosen", plan="platinum"), set()),
+        (did_not("plan_chosen", plan="gold"), {"bob", "cat"}),
+        (did("visit", referrer="a friend"), {"bob"}),
+        (sum_of("amount", activities("plan_chosen", plan="gold")) >= 0, {"ann", "bob", "cat"}),
+        (sequence(activities("plan_chosen", plan="silver"), activities("visit"), within=days(1)), {"bob"}),
+        (all_of(did("plan_chosen", plan="gold", seats=7), did("visit")), {"ann"}),
+    ],
+)  # fmt: skip
+def test_a_rule_asks_for_the_properties_a_company_declares(shop: Lake, rule: Rule, expected: set[str]) -> None:
+    assert who(shop, rule) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (trait("store") == "S1", {"ann"}),
+        (trait("store").is_unknown(), {"bob"}),
+        (all_of(trait("ltv") >= 10, trait("orders_total") >= 1), {"bob"}),
+        (top_n("ltv", 2), {"ann", "bob"}),
+    ],
+)  # fmt: skip
+def test_a_rule_compares_own_traits_as_ours(shop: Lake, rule: Rule, expected: set[str]) -> None:
+    assert who(shop, rule) == expected
+
+
+def test_properties_mean_to_the_oracle_what_they_mean_to_the_compiler() -> None:
+    rows = [
+        {"profile_id": who, "name": name, "occurred_on": D, "item_key": None, **dict.fromkeys(
+            ("brand", "department", "category", "collection", "campaign", "channel", "subject", "text", "source")
+        ), "property_plan": plan}
+        for who, name, plan in (("ann", "plan_chosen", "gold"), ("bob", "plan_chosen", "silver"))
+    ]  # fmt: skip
+    world = evaluate.World(D, traits=[{"profile_id": "ann"}, {"profile_id": "bob"}], activities=rows)
+    asked = segment("one", did("plan_chosen", plan="gold"))
+    assert evaluate.members([asked], world) == {"one": {"ann"}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (did("plan_chosen", plam="gold"), "filters plan_chosen by plam, which is no filter and no property the catalogue declares of it: did you mean plan?"),
+        (did("order", categroy="Boots"), "filters order by categroy, which is no filter and no property the catalogue declares of it: did you mean category?"),
+        (did("Fuelled up", seats=7), "filters Fuelled up by seats, which is no filter and no property"),
+        (did("plan_chosen", seats="7"), "filters plan_chosen by seats, which is BIGINT, with a str"),
+        (did("plan_chosen", seats=7.5), "filters plan_chosen by seats, which is BIGINT, with a float"),
+        (did("plan_chosen", seats=True), "filters plan_chosen by seats, which is BIGINT, with a bool"),
+        (did("plan_chosen", trial=1), "filters plan_chosen by trial, which is BOOLEAN, with a int"),
+        (did("plan_chosen", from_day="2018-01-01"), "filters plan_chosen by from_day, which is DATE, with a str"),
+        (did("plan_chosen", plan=()), "filters plan_chosen by plan with no value at all"),
+        (did("plan_chosen", plan=""), "compares plan with text that is empty"),
+        (did("plan_chosn"), "names event plan_chosn, which no source delivers: did you mean plan_chosen?"),
+        (trait("stoer") == "S1", "names trait stoer, which does not exist: did you mean store?"),
+        (trait("ltv") == "x", "compares trait ltv, which is DOUBLE, with a str"),
+    ],
+)  # fmt: skip
+def test_what_the_catalogue_does_not_declare_is_refused(rule: Rule, said: str) -> None:
+    (problem,) = catalogue(segment("one", rule)).problems()
+    assert said in problem
+    assert problem.startswith(f"{Path(__file__).parent}")
+
+
+def catalogue(*segments: Segment, **more: Any) -> Catalogue:
+    declared: dict[str, Any] = {"trait_sets": (STORES,), "events": PLANS} | more
+    return Catalogue(sources=(), destinations=(), segments=segments, **declared)
+
+
+def _trait(name: str = "x", kind: str = "BIGINT", query: str = "orders_total", owner: str = "team:crm") -> Trait:
+    return Trait.sql(name, kind, "in a test", query=query, null="", owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ((_trait("orders_total"),), "trait orders_total has the name of a core trait"),
+        ((_trait("as_of"),), "trait as_of has the name of a core trait or of a column"),
+        ((_trait("Store"),), "trait Store has a name that is not lower case"),
+        ((_trait(kind="TEXT"),), "trait x is of the type TEXT: choose among"),
+        ((_trait(owner="crm"),), "trait x has no owner"),
+        ((_trait(query="SELECT 1"),), "trait x has a query that does not select two columns"),
+        ((_trait(), _trait()), "trait x is declared more than once"),
+        ((Trait("x", "BIGINT", "in a test", owner="team:crm"),), "trait x has neither a query nor a function"),
+        ((Trait.pandas("x", "BIGINT", "in a test", function=lambda a, b: a, null="", owner="team:crm"),), "trait x has a function that does not take exactly one"),  # type: ignore[misc,arg-type]
+    ],
+)  # fmt: skip
+def test_a_wrong_trait_is_a_sentence_of_validate_with_its_file_and_line(traits: tuple[Trait, ...], said: str) -> None:
+    problem = catalogue(trait_sets=(TraitSet("own", traits),)).problems()[0]
+    assert said in problem
+    assert problem.startswith(__file__)
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ((TraitSet("core", (_trait(),)),), "trait set 'core' has no usable name"),
+        ((TraitSet("Our own", (_trait(),)),), "trait set 'Our own' has no usable name"),
+        ((TraitSet("own", ()),), "trait set own has no traits"),
+        ((TraitSet("own", (_trait(),)), TraitSet("own", (_trait("y"),))), "trait set own is declared 2 times"),
+    ],
+)
+def test_a_wrong_set_is_a_sentence_of_validate(sets: tuple[TraitSet, ...], said: str) -> None:
+    assert any(said in problem for problem in catalogue(trait_sets=sets).problems())
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ((Event("order"),), "event order has a name under which orders, messages, answers or carts are told"),
+        ((Event("message_sent"),), "event message_sent has a name under which"),
+        ((Event(" "),), "has no name"),
+        ((Event("a"), Event("a")), "event a is declared 2 times"),
+        ((Event("a", {"x-y": "VARCHAR"}),), "event a has a property 'x-y': letters, digits"),
+        ((Event("a", {"category": "VARCHAR"}),), "event a has a property category, which is a filter"),
+        ((Event("a", {"x": "TEXT"}),), "event a has a property x of the type TEXT"),
+        ((Event("a", {"x": "DATE"}), Event("b", {"x": "VARCHAR"})), "property x is DATE in one event and VARCHAR in another"),
+    ],
+)  # fmt: skip
+def test_a_wrong_event_is_a_sentence_of_validate(events: tuple[Event, ...], said: str) -> None:
+    assert any(said in problem for problem in catalogue(events=events).problems())
+
+
+def test_a_set_that_cannot_be_read_stops_the_segments_that_read_it_and_no_other(shop: Lake) -> None:
+    """Nor do those keep yesterday's answer for today's: they are named, with what to do."""
+    direct, through = segment("direct", trait("store") == "S1"), segment("through", member_of("direct"))
+    other = segment("other", trait("orders_total") >= 1)
+    replace(shop, "traits_crm", own_rows(("ann", "S1", 1.0), ("bob", None, 1.0), ("cat", None, 1.0), digest="before"))
+    report = build_memberships(shop, D, [direct, through, other], SETTINGS, vocabulary=KNOWN)
+    assert report.sizes == {"other": 2}
+    assert set(report.failed) == {"direct", "through"}
+    assert "the set crm was declared otherwise" in report.failed["direct"]
+    assert "materialise profiles/traits_crm for that day" in report.failed["through"]
+    replace(shop, "traits_crm", own_rows(("ann", "S1", 1.0), ("zoe", None, 1.0)))
+    with pytest.raises(ConfigError, match="the set crm is of other people"):
+        preview(shop, D, direct, [], SETTINGS, vocabulary=KNOWN)
+
+
+def test_explain_shows_own_traits_and_properties(shop: Lake) -> None:
+    one = segment("one", all_of(trait("store") == "S1", did("plan_chosen", plan="gold", seats=7)))
+    found = explain(shop, D, one, [], SETTINGS, "ann", vocabulary=KNOWN)
+    assert [(t.term, t.holds, t.value) for t in found.terms[1:]] == [
+        ("store == S1", True, "S1"),
+        ("did plan_chosen, plan gold, seats 7", True, "1"),
+    ]
+    assert preview(shop, D, one, [], SETTINGS, vocabulary=KNOWN).size == 1
+
+
+def test_a_person_is_shown_with_own_traits(shop: Lake) -> None:
+    shown = profile_view(shop, "ann")["traits"]
+    assert (shown["orders_total"], shown["store"], shown["ltv"]) == (0, "S1", 10.0)
+
+
+def test_a_digest_covers_the_own_traits_a_rule_reads_and_only_those() -> None:
+    reads, other = segment("reads", trait("store") == "S1"), segment("other", trait("orders_total") >= 1)
+    leans = segment("leans", member_of("reads"))
+    declared = {one.name: one for one in (reads, other, leans)}
+    changed = KNOWN.digests | {"store": "another"}
+    for one in (reads, leans):
+        assert definition_hash(one, declared, KNOWN.digests) != definition_hash(one, declared, changed)
+    assert definition_hash(other, declared, KNOWN.digests) == definition_hash(other, declared)
+
+
+def test_an_audience_may_send_own_traits() -> None:
+    def sends(name: str) -> list[str]:
+        audience = Audience(
+            "a",
+            segment="one",
+            destination="files",
+            channel="email",
+            owner="team:crm",
+            attributes=(Attribute(name, "x"),),
+        )
+        return [p for p in catalogue(segment("one", did("visit")), audiences=(audience,)).problems() if "trait" in p]
+
+    assert sends("store") == []
+    assert sends("stoer") == ["audience a sends trait stoer, which nobody declares"]
+
+
+def test_own_traits_are_published_as_a_table_of_their_own(tmp_path: Path) -> None:
+    assert tables_of([STORES]) == ("profiles", "traits", "memberships", "traits_crm")
+    with closing(Company(tmp_path, f"sqlite:///{tmp_path / 'bi.sqlite'}")) as company:
+        company.write(
+            "traits_crm", [row | {"as_of": MONDAY} for row in own_rows(("ann", "S1", 2.5))], {"as_of": [MONDAY]}
+        )
+        (done,) = company.publish("traits_crm")
+        assert (done.table, done.rows) == ("traits_crm", 1)
+        assert company.held("traits_crm", "profile_id", "store", "ltv") == [("ann", "S1", 2.5)]
