@@ -94,7 +94,8 @@ def status(catalogue: Catalogue, settings: Settings, *, now: datetime, expected:
         loads = _loads(session, declared, expected)
         quarantine = _quarantined(session, now)
     stages = [_stage("sources", _least([load.newest for load in loads]), expected)]
-    for name, table in SNAPSHOTS.items():
+    own = {f"own traits {one.name}": one.table for one in catalogue.trait_sets}
+    for name, table in (SNAPSHOTS | own).items():
         stages.append(_stage(name, max(lake.snapshots(table), default=None), expected))
     found = Status(now, expected, stages, loads, quarantine, _held(catalogue, settings, now))
     found.attention.extend(_attention(found))

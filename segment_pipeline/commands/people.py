@@ -104,14 +104,14 @@ def profile_show(profile_id: str | None, email: str | None, phone: str | None, a
 
     if sum(given is not None for given in (profile_id, email, phone)) != 1:
         raise click.UsageError("give exactly one of --id, --email and --phone")
-    _, settings = company()
+    catalogue, settings = company()
     lake = Lake.open(settings)
     found = find_profile(lake, profile_id=profile_id, email=email, phone=phone, country=settings.country)
-    view = profile_view(lake, found)
+    view = profile_view(lake, found, catalogue.identity.key_spaces)
     if as_json:
         click.echo(json.dumps(view, default=plain, ensure_ascii=False, indent=2))
         return
     show([{"field": k, "value": v} for k, v in view["profile"].items()], as_json=False, title=f"Person {found}")
-    for part in ("identifiers", "records", "segments", "consents", "audiences"):
+    for part in ("identifiers", "records", "segments", "consents", "audiences", "held"):
         show(view[part], as_json=False, title=part.capitalize())
     show([{"trait": k, "value": v} for k, v in view["traits"].items()], as_json=False, title="Traits")

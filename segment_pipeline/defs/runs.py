@@ -104,8 +104,10 @@ def refreshed(
     work += [
         ("identity", [people.IDENTITIES], derived),
         ("traits", [people.TRAITS], derived),
-        ("segments", [segments.segment_key(segment.name) for segment in catalogue.segments], derived),
     ]
+    # In one run: a set of the company's own traits that fails stops the segments that read it alone.
+    own = [people.own_traits_key(one.name) for one in catalogue.trait_sets]
+    work.append(("segments", [*own, *(segments.segment_key(one.name) for one in catalogue.segments)], derived))
     counted: dict[str, int] = {}
     for name, keys, days in work:
         if keys:

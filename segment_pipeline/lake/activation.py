@@ -1,6 +1,6 @@
 """The tables of activation: plans as they were made, and what each destination holds as far as we know. Declarations only."""
 
-from segment_pipeline.lake.schema import Column as C, Table
+from segment_pipeline.lake.schema import Column as C, Subject, Table
 
 AUDIENCE = C("audience", "VARCHAR", "name of the audience", nullable=False)
 KEY = C("key", "VARCHAR", "digest of the identifiers as sent", nullable=False)
@@ -34,6 +34,7 @@ TABLES = (
             C("owners", "VARCHAR[]", "profiles that own the key", nullable=False),
         ),
         key=("digest", "key", "operation"),
+        subject=Subject(profiles=("owners",)),
         partition_by=("audience", "digest"),
         sort_by=("batch",),
         retention="days:90",
@@ -64,6 +65,7 @@ TABLES = (
             C("digest", "VARCHAR", "plan that last touched it", nullable=False),
         ),
         key=("audience", "key"),
+        subject=Subject(profiles=("owners",)),
         partition_by=("audience",),
     ),
     Table(
@@ -78,6 +80,7 @@ TABLES = (
             C("audience", "VARCHAR", "audience that assigned it", nullable=False),
         ),
         key=("experiment", "profile_id"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("experiment",),
     ),
     Table(
@@ -89,6 +92,7 @@ TABLES = (
             C("as_of", "DATE", "as_of of the memberships the claim was computed from", nullable=False),
         ),
         key=("audience", "profile_id"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("audience",),
     ),
 )

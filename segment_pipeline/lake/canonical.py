@@ -5,7 +5,7 @@ arrival for event logs; for snapshots it is the last company day that was over w
 readers take the newest with `updated_at` <= as-of.
 """
 
-from segment_pipeline.lake.schema import Column as C, Table
+from segment_pipeline.lake.schema import Column as C, Subject, Table
 
 SOURCE = C("source", "VARCHAR", "the connector that delivered the record", nullable=False)
 DAY = C("day", "DATE", "company day the row is stored under, a pure function of the row", nullable=False)
@@ -68,6 +68,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "entity", "customer_key", "updated_at"),
+        subject=Subject(records=(("entity", "customer_key"),)),
         partition_by=PARTITIONS,
         sort_by=("customer_key", "updated_at"),
     ),
@@ -135,6 +136,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "order_key", "updated_at"),
+        subject=Subject(records=(("order", "order_key"), ("customer", "customer_key"))),
         partition_by=PARTITIONS,
         sort_by=("customer_key", "ordered_at"),
     ),
@@ -162,6 +164,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "order_key", "line_number", "updated_at"),
+        subject=Subject(through="orders"),
         partition_by=PARTITIONS,
         sort_by=("order_key",),
     ),
@@ -187,6 +190,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "refund_key", "updated_at"),
+        subject=Subject(through="orders"),
         partition_by=PARTITIONS,
     ),
     Table(
@@ -209,6 +213,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "cart_key", "updated_at"),
+        subject=Subject(records=(("cart", "cart_key"), ("customer", "customer_key"))),
         partition_by=PARTITIONS,
     ),
     Table(
@@ -239,6 +244,9 @@ TABLES = (
             DAY,
         ),
         key=("source", "event_key"),
+        subject=Subject(
+            records=(("customer", "customer_key"), ("device", "anonymous_id")), identifiers=(("email", "email"),)
+        ),
         partition_by=PARTITIONS,
         sort_by=("name", "category", "occurred_at"),
     ),
@@ -266,6 +274,10 @@ TABLES = (
             DAY,
         ),
         key=("source", "message_key"),
+        subject=Subject(
+            records=(("customer", "customer_key"), ("device", "anonymous_id")),
+            identifiers=(("email", "email"), ("phone", "phone")),
+        ),
         partition_by=PARTITIONS,
         sort_by=("type", "occurred_at"),
     ),
@@ -303,6 +315,9 @@ TABLES = (
             DAY,
         ),
         key=("source", "answer_key"),
+        subject=Subject(
+            records=(("customer", "customer_key"), ("device", "anonymous_id")), identifiers=(("email", "email"),)
+        ),
         partition_by=PARTITIONS,
     ),
     Table(
@@ -320,6 +335,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "identifier_type", "identifier", "channel", "purpose", "recorded_at", "status"),
+        subject=Subject(typed=True),
         partition_by=PARTITIONS,
     ),
     Table(
@@ -335,6 +351,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "identifier_type", "identifier", "channel", "reason"),
+        subject=Subject(typed=True),
         partition_by=PARTITIONS,
     ),
     Table(
@@ -363,6 +380,7 @@ TABLES = (
             DAY,
         ),
         key=("source", "entity", "key", "reason"),
+        subject=Subject(records=(("any", "key"),), mentions="raw"),
         partition_by=PARTITIONS,
     ),
     Table(

@@ -4,7 +4,7 @@
 """
 
 from segment_pipeline.lake.core_traits import CORE
-from segment_pipeline.lake.schema import Column as C, Table
+from segment_pipeline.lake.schema import Column as C, Subject, Table
 from segment_pipeline.traits import TraitSet
 
 AS_OF = C("as_of", "DATE", "end of this company day", nullable=False)
@@ -33,6 +33,7 @@ def trait_table(traits: TraitSet) -> Table:
             *(() if traits.is_core else (made_by,)),
         ),
         key=("as_of", "profile_id"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("as_of",),
         retention="snapshots",
     )
@@ -55,6 +56,7 @@ TABLES = (
             PROFILE,
         ),
         key=("as_of", "source", "entity", "record_key"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("as_of",),
         sort_by=("source", "entity", "record_key"),
         retention="newest",
@@ -72,6 +74,7 @@ TABLES = (
             C("evidence", "VARCHAR", "digest of the identifier value, never the value", nullable=False),
         ),
         key=("as_of", "kind", "rule", "evidence", "profile_id", "other_profile_id"),
+        subject=Subject(profiles=("profile_id", "other_profile_id")),
         partition_by=("as_of",),
     ),
     Table(
@@ -89,6 +92,7 @@ TABLES = (
             C("cause", "VARCHAR", "history, merge, split, erasure", nullable=False),
         ),
         key=("old_profile_id",),
+        subject=Subject(profiles=("old_profile_id", "new_profile_id")),
     ),
     Table(
         "profiles",
@@ -114,6 +118,7 @@ TABLES = (
             C("created_at", "TIMESTAMPTZ", "creation of the anchor record", nullable=False),
         ),
         key=("profile_id",),
+        subject=Subject(profiles=("profile_id",)),
         retention="newest",
     ),
     Table(
@@ -128,6 +133,7 @@ TABLES = (
             C("usable", "BOOLEAN", "False: blocked, or over the limit of people who share it", nullable=False),
         ),
         key=("profile_id", "identifier_type", "identifier"),
+        subject=Subject(profiles=("profile_id",)),
         retention="newest",
     ),
     trait_table(CORE),
@@ -145,6 +151,7 @@ TABLES = (
             C("share_total", "DOUBLE", "of the person's spend to date; NULL: none"),
         ),
         key=("as_of", "profile_id", "dimension", "value"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("as_of",),
         retention="snapshots",
     ),
@@ -153,6 +160,7 @@ TABLES = (
         "one row per person in a segment as of a day",
         (AS_OF, SEGMENT, HASH, PROFILE),
         key=("as_of", "segment", "profile_id"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("as_of",),
         sort_by=("segment", "profile_id"),
         retention="snapshots",
@@ -189,6 +197,7 @@ TABLES = (
             C("previous_as_of", "DATE", "snapshot compared with; NULL: there is none"),
         ),
         key=("as_of", "segment", "profile_id"),
+        subject=Subject(profiles=("profile_id",)),
         partition_by=("as_of",),
         sort_by=("segment",),
     ),

@@ -48,10 +48,30 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """How the rows about one person are found in a table: those that anything named here says are theirs.
+
+    `profiles`: columns that hold a profile_id, or list some. `records`: pairs of an entity of `identities` and the column that
+    holds such a record's key at the row's source; `entity` for the one the row's own column of that name says, `any` for all.
+    `identifiers`: pairs of an identifier's type and the column that holds its value; `typed`: the row says both itself, in
+    identifier_type and identifier. `through`: the table of the same source and order_key whose rows are theirs. `mentions`: a
+    column of text in which an e-mail address, phone or loyalty number of theirs may stand, as it is known or in capitals.
+    """
+
+    profiles: tuple[str, ...] = ()
+    records: tuple[tuple[str, str], ...] = ()
+    identifiers: tuple[tuple[str, str], ...] = ()
+    typed: bool = False
+    through: str = ""
+    mentions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One Delta table. `key`: columns that are unique together; `sort_by`: order inside files, for pruning.
 
     `version` grows when existing rows must be rewritten by a migration; a column that is only added needs none.
+    `subject`: how a person's rows are found; None: no row is about a person.
     `retention`: `forever`, `snapshots` (35 days and month-ends for 25 months), `newest` or `days:N`.
     """
 
@@ -62,6 +82,7 @@ class Table:
     partition_by: tuple[str, ...] = ()
     sort_by: tuple[str, ...] = ()
     retention: str = "forever"
+    subject: Subject | None = None
     version: int = 1
     by_name: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.tables import ARROW_TYPES
+from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.profiles.facts.activities import property_column, property_type, tellers
 from segment_pipeline.segments.choices import Latest, column_of, first_day, values_of
 from segment_pipeline.segments.expressions import checked, column, value
