@@ -7,9 +7,9 @@ from segment_pipeline import identifiers
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.schema import Subject, Table
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.lake.schema import Subject, Table
 from segment_pipeline.lake.tables import all_tables, table
 from segment_pipeline.profiles.facts.persons import register_key_spaces
 from segment_pipeline.profiles.traits.sets import declared, define_traits, unready

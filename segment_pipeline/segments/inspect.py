@@ -13,13 +13,13 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.traits.sets import read_by, unready
-from segment_pipeline.segments import measuring
-from segment_pipeline.segments.choices import Shape
-from segment_pipeline.segments.compiler import Compilation, compile_segments
-from segment_pipeline.segments.conditions import CountCondition, SumCondition, literals
+from segment_pipeline.segments.compiler import aggregates
+from segment_pipeline.segments.compiler.aggregates import Selection
+from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
+from segment_pipeline.segments.compiler.conditions import CountCondition, SumCondition, literals
+from segment_pipeline.segments.compiler.expressions import checked, column, value
+from segment_pipeline.segments.compiler.filters import Shape
 from segment_pipeline.segments.definition import children, traits_of
-from segment_pipeline.segments.expressions import checked, column, value
-from segment_pipeline.segments.measuring import Selection
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.nodes import (
     AllOf,
@@ -204,17 +204,17 @@ def _traits(session: Session, profile_id: str, *names: str) -> str | None:
 
 
 def _measured(session: Session, compilation: Compilation, rule: CountRule | SumRule) -> str:
-    """What the rule compares, counted anew for the one person whose activities were copied."""
+    """What the rule compares, counted anew for the one person whose activities were extracted."""
     behind = literals(rule)
     condition = (*behind.set_, *behind.unset)[0] if behind else None
     if not isinstance(condition, CountCondition | SumCondition):
         return "0"
     measure = condition.measure
-    selection = Selection(Shape.of(measure), compilation.copies.of(measure.of.name), {measure.of: {"measure": 0}})
-    selection.define(session, "segment_explained", compilation.copies, compilation.latest(session))
+    selection = Selection(Shape.of(measure), compilation.extracts.of(measure.of.name), {measure.of: {"measure": 0}})
+    selection.define(session, "segment_explained", compilation.extracts, compilation.latest(session))
     chosen = selection.chosen("segment_explained")
     if selection.shape.has_follower:
-        session.define("segment_explained_items", checked("segments/explain", measuring.about_items(chosen)))
-        chosen = measuring.unfollowed(selection, "segment_explained_items", compilation.copies)
-    rows = session.rows(checked("segments/explain", measuring.aggregated(measure.kind, chosen)))
+        session.define("segment_explained_items", checked("segments/explain", aggregates.about_items(chosen)))
+        chosen = aggregates.unfollowed(selection, "segment_explained_items", compilation.extracts)
+    rows = session.rows(checked("segments/explain", aggregates.aggregated(measure.kind, chosen)))
     return str(rows[0]["total"].normalize() if isinstance(rule, SumRule) else rows[0]["n"]) if rows else "0"

@@ -20,7 +20,7 @@ from segment_pipeline.profiles.facts.activities import define_activities
 from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
 from segment_pipeline.profiles.traits.sets import define_traits, read_by, unready
 from segment_pipeline.segments.changes import rebuild_changes
-from segment_pipeline.segments.compiler import Compilation, compile_segments
+from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
@@ -142,7 +142,7 @@ def define_asked_activities(session: Session, compilation: Compilation, settings
         since=compilation.since,
         names=compilation.names,
         columns=compilation.columns,
-        properties=compilation.copies.properties,
+        properties=compilation.extracts.properties,
         people_defined=True,
     )
 
@@ -159,7 +159,7 @@ def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list
 
 def _run(session: Session, compilation: Compilation) -> None:
     compilation.define(session)
-    compilation.copies.forget(session)
+    compilation.extracts.forget(session)
     session.define("segment_members", compilation.members(), materialize=True)
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import duckdb
 
 from segment_pipeline.lake.dialect import literal
-from segment_pipeline.segments.expressions import birthdays
+from segment_pipeline.segments.compiler.expressions import birthdays
 from segment_pipeline.segments.nodes import (
     Activities,
     AllOf,

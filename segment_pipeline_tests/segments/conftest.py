@@ -11,7 +11,7 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.profiles.traits.sets import trait_types
-from segment_pipeline.segments.compiler import compile_segments
+from segment_pipeline.segments.compiler.compilation import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule, Segment
 from segment_pipeline_tests.conftest import arrow_rows

@@ -10,7 +10,7 @@ from segment_pipeline.lake.duckdb_engine import DuckDBConnection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
 from segment_pipeline.profiles.traits.sets import trait_types
-from segment_pipeline.segments.compiler import compile_segments
+from segment_pipeline.segments.compiler.compilation import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
@@ -35,7 +35,7 @@ def test_every_statement_of_a_run_parses_after_rendering(
     monkeypatch.setattr(DuckDBConnection, "define", noted)
     compiled_members(lake, segments, WORLD)
     seen["members"] = compile_segments(segments, DAY, traits=trait_types()).members().text
-    assert {"segment_hits", "segment_plain_words", "segment_other_words", "segment_people"} <= seen.keys()
+    assert {"segment_matches", "segment_plain_words", "segment_other_words", "segment_people"} <= seen.keys()
     for name, sql in seen.items():
         tree = sqlglot.parse_one(render(sql, name), read="spark")
         assert isinstance(tree, exp.Query), name

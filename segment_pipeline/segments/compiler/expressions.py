@@ -1,7 +1,7 @@
 """Rules as boolean SQL over words of bits, one row per person; leaves about traits as boolean SQL over the traits.
 
 Every leaf is wrapped so that unknown is false. Values become literals here and nowhere else. Nodes are made, not asked of
-sqlglot's functions where those would copy all that hangs below.
+sqlglot's functions where those would extract all that hangs below.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from sqlglot import exp
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake import dialect
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.segments.conditions import Bit, Bits, literals
+from segment_pipeline.segments.compiler.conditions import Bit, Bits, literals
 from segment_pipeline.segments.nodes import (
     AllOf,
     AnyOf,

@@ -16,12 +16,9 @@ from sqlglot import exp
 
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
-from segment_pipeline.segments import measuring
-from segment_pipeline.segments.choices import FILTERS, Latest, launches_of
-from segment_pipeline.segments.conditions import Bits, Condition, literals
-from segment_pipeline.segments.copies import Copies
-from segment_pipeline.segments.definition import leaves, references
-from segment_pipeline.segments.expressions import (
+from segment_pipeline.segments.compiler import aggregates
+from segment_pipeline.segments.compiler.conditions import Bits, Condition, literals
+from segment_pipeline.segments.compiler.expressions import (
     Expressions,
     checked,
     column,
@@ -34,7 +31,10 @@ from segment_pipeline.segments.expressions import (
     word,
     zero,
 )
-from segment_pipeline.segments.hits import Hits, needs
+from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
+from segment_pipeline.segments.compiler.filters import FILTERS, Latest, launches_of
+from segment_pipeline.segments.compiler.matches import Matches
+from segment_pipeline.segments.definition import leaves, references
 from segment_pipeline.segments.nodes import LATEST, Activities, Rule
 from segment_pipeline.segments.rules import Segment
 
@@ -48,38 +48,38 @@ class Compilation:
     traits: Mapping[str, str]
     expressions: Expressions
     bits: Bits
-    copies: Copies
+    extracts: Extracts
 
     @property
     def names(self) -> set[str]:
         """The names of activities any rule looks at."""
-        return set(self.copies.numbers)
+        return set(self.extracts.numbers)
 
     @property
     def columns(self) -> set[str]:
         """The columns of activities that are read."""
-        return self.copies.columns
+        return self.extracts.columns
 
     @property
     def since(self) -> date:
         """The first day of activities any rule looks at."""
-        return min(self.copies.first_days.values(), default=self.as_of)
+        return min(self.extracts.first_days.values(), default=self.as_of)
 
     def latest(self, session: Session) -> Latest:
         """The collections `latest` stands for, by the conditions on products beside it."""
-        return resolve_latest(session, self.copies.choices, self.as_of)
+        return resolve_latest(session, self.extracts.choices, self.as_of)
 
     def define(self, session: Session) -> None:
         """Run every stage up to `segment_people`, one row per person in `traits`: `person_no` and the words of bits."""
         latest = self.latest(session)
-        self.copies.define(session, latest)
+        self.extracts.define(session, latest)
         if self.bits.plain:
-            query, columns = measuring.counts_by_name(list(self.bits.plain), self.copies)
+            query, columns = aggregates.counts_by_name(list(self.bits.plain), self.extracts)
             session.define("segment_counts_by_name", checked("segments/counts_by_name", query))
-            words = measuring.words_by_name(self.bits, columns, self.copies)
+            words = aggregates.words_by_name(self.bits, columns, self.extracts)
             session.define("segment_plain_words", checked("segments/plain_words", words), materialize=True)
         if self.bits.others:
-            Hits(self.bits, self.copies, latest).define(session)
+            Matches(self.bits, self.extracts, latest).define(session)
             words = self._other_words()
             session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
         session.define("segment_people", checked("segments/people", self._people()), materialize=True)
@@ -96,7 +96,7 @@ class Compilation:
         return checked("segments/members", union(selects) if selects else nobody)
 
     def _other_words(self) -> exp.Select:
-        query = exp.select(column("person_no")).from_(exp.to_table("segment_hits"))
+        query = exp.select(column("person_no")).from_(exp.to_table("segment_matches"))
         for number in self.bits.other_words:
             mine = exp.If(this=exp.EQ(this=column("word"), expression=value(number)), true=column("mask"))
             row = exp.BitwiseOrAgg(this=exp.Case(ifs=[mine], default=zero()))
@@ -155,7 +155,7 @@ def compile_segments(
     ]
     bits = Bits(conditions)
     return Compilation(
-        wanted, as_of, traits, Expressions(bits, known), bits, Copies(needs(conditions), as_of, properties)
+        wanted, as_of, traits, Expressions(bits, known), bits, Extracts(needs_of(conditions), as_of, properties)
     )
 
 
@@ -164,7 +164,7 @@ def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) 
     wanted = {launches_of(of) for of in chosen if LATEST in of.collection}
     if not wanted:
         return {}
-    session.define("segment_launches", statement("segments", "launches"), materialize=True, as_of=as_of)
+    session.define("segment_launches", statement("segments/compiler", "launches"), materialize=True, as_of=as_of)
     found = {}
     for products in wanted:
         tests: list[exp.Expr] = [

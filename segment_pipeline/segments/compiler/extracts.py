@@ -1,10 +1,10 @@
-"""The copies of activities a run works on: only the rows, columns and values some rule asks for, and numbers for texts.
+"""The extracts of activities a run works on: only the rows, columns and values some rule asks for, and numbers for texts.
 
 Rows are read once and looked at by every condition. Values that no rule names have the number 0, so texts need no
-room; activities by names that need wide columns are copied apart from those that do not, and kinds of facts from one another.
+room; activities by names that need wide columns are extracted apart from those that do not, and kinds of facts from one another.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,11 +12,18 @@ from decimal import Decimal
 import pyarrow as pa
 from sqlglot import exp
 
-from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.schema import ARROW_TYPES
+from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.facts.activities import property_column, property_type, tellers
-from segment_pipeline.segments.choices import Latest, column_of, first_day, values_of
-from segment_pipeline.segments.expressions import checked, column, value
+from segment_pipeline.segments.compiler.conditions import (
+    Condition,
+    CountCondition,
+    Measure,
+    SequenceCondition,
+    SumCondition,
+)
+from segment_pipeline.segments.compiler.expressions import checked, column, value
+from segment_pipeline.segments.compiler.filters import Latest, Shape, column_of, fields_of, first_day, values_of
 from segment_pipeline.segments.nodes import Activities, Scalar
 
 HOUR = "local_hour"
@@ -33,8 +40,8 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """One copy: the names it holds and the columns it has."""
+class Extract:
+    """One extract: the names it holds and the columns it has."""
 
     number: int
     names: tuple[str, ...]
@@ -52,8 +59,8 @@ class Copy:
         return f"segment_kinds_{self.number}"
 
 
-class Copies:
-    """Which activities are copied how, given what is needed of each choice. `properties`: types of events' properties, by name."""
+class Extracts:
+    """Which activities are extracted how, given what is needed of each choice. `properties`: types of events' properties, by name."""
 
     def __init__(self, needs: Iterable[Need], as_of: date, properties: Mapping[str, str] | None = None) -> None:
         self.as_of, self.properties = as_of, properties or {}
@@ -74,32 +81,32 @@ class Copies:
         for number, ((wide, _), names) in enumerate(alike.items()):
             held = [need for name in names for need in by_name[name]]
             fields = tuple(sorted({field for need in held for field in need.fields}))
-            self.all.append(Copy(number, tuple(names), fields, wide, any(need.has_hours for need in held)))
-        self._by_name = {name: copy for copy in self.all for name in copy.names}
+            self.all.append(Extract(number, tuple(names), fields, wide, any(need.has_hours for need in held)))
+        self._by_name = {name: extract for extract in self.all for name in extract.names}
         self.values: dict[str, dict[Scalar, int]] = {}
 
-    def of(self, name: str) -> Copy:
-        """The copy that holds the activities of a name."""
+    def of(self, name: str) -> Extract:
+        """The extract that holds the activities of a name."""
         return self._by_name[name]
 
     @property
     def columns(self) -> set[str]:
         """Columns of activities that are read."""
         read = {"person_no", "name", "told_by", "occurred_on"}
-        for copy in self.all:
+        for extract in self.all:
             read |= (
-                {column_of(field) for field in copy.fields}
-                | set(copy.wide)
-                | ({"local_at"} if copy.has_hours else set())
+                {column_of(field) for field in extract.fields}
+                | set(extract.wide)
+                | ({"local_at"} if extract.has_hours else set())
             )
         return read
 
     def define(self, session: Session, latest: Latest) -> None:
-        """Make each copy a table of one row per activity asked for: `person_no`, `name_no`, `occurred_on` and what is read.
+        """Make each extract a table of one row per activity asked for: `person_no`, `name_no`, `occurred_on` and what is read.
 
         Where the values of a field are numbered, the column has the field's name; 0: no rule names the value.
         """
-        self.values = {field: {} for copy in self.all for field in copy.fields}
+        self.values = {field: {} for extract in self.all for field in extract.fields}
         for of in self.choices:
             for field, held in values_of(of, latest).items():
                 for text in held:
@@ -107,18 +114,18 @@ class Copies:
         session.register("segment_names", self._names())
         for field, numbers in self.values.items():
             session.register(f"segment_values_{field}", _numbered(numbers, self._kind(field)))
-        for copy in self.all:
-            query = checked("segments/activities", self._query(copy)).joined_as_written()
-            session.define(copy.table, query, materialize=True)
-            kinds = exp.select(*(column(key) for key in ("name_no", *copy.fields))).distinct()
-            kinds = kinds.from_(exp.to_table(copy.table))
-            session.define(copy.kinds, checked("segments/kinds", kinds), materialize=True)
+        for extract in self.all:
+            query = checked("segments/activities", self._query(extract)).joined_as_written()
+            session.define(extract.table, query, materialize=True)
+            kinds = exp.select(*(column(key) for key in ("name_no", *extract.fields))).distinct()
+            kinds = kinds.from_(exp.to_table(extract.table))
+            session.define(extract.kinds, checked("segments/kinds", kinds), materialize=True)
 
     def forget(self, session: Session) -> None:
-        """Drop the copies: their room is wanted for what was found in them."""
-        for copy in self.all:
-            session.drop(copy.table)
-            session.drop(copy.kinds)
+        """Drop the extracts: their room is wanted for what was found in them."""
+        for extract in self.all:
+            session.drop(extract.table)
+            session.drop(extract.kinds)
 
     def _kind(self, field: str) -> pa.DataType:
         kinds = {property_column(name): ARROW_TYPES[property_type(kind)] for name, kind in self.properties.items()}
@@ -134,7 +141,7 @@ class Copies:
             }
         )
 
-    def _query(self, copy: Copy) -> exp.Select:
+    def _query(self, extract: Extract) -> exp.Select:
         query = exp.select(column("person_no", "a"), column("name_no", "n"), column("occurred_on", "a"))
         query = query.from_(exp.to_table("activities").as_("a"), copy=False)
         on = exp.and_(
@@ -142,21 +149,45 @@ class Copies:
             exp.GTE(this=column("occurred_on", "a"), expression=column("from_day", "n")),
         )
         query = query.join(exp.to_table("segment_names").as_("n"), on=on, copy=False)
-        for field in copy.fields:
+        for field in extract.fields:
             alias = f"v_{field}"
             on = exp.EQ(this=column("value", alias), expression=column(column_of(field), "a"))
             values = exp.to_table(f"segment_values_{field}").as_(alias)
             query = query.join(values, on=on, join_type="left", copy=False)
             number = exp.Coalesce(this=column("value_no", alias), expressions=[value(0)])
             query = query.select(exp.alias_(number, field), copy=False)
-        if copy.has_hours:
+        if extract.has_hours:
             hour = exp.Extract(this=exp.var("HOUR"), expression=column("local_at", "a"))
             query = query.select(exp.alias_(exp.cast(hour, "SMALLINT"), HOUR), copy=False)
-        query = query.select(*(column(name, "a") for name in copy.wide), copy=False)
+        query = query.select(*(column(name, "a") for name in extract.wide), copy=False)
         # The first day of all is said as a literal too, so that files are left out by it.
-        first = min(self.first_days[name] for name in copy.names)
+        first = min(self.first_days[name] for name in extract.names)
         by_day = exp.GTE(this=column("occurred_on", "a"), expression=value(first))
-        return query.where(*named(copy.names, self.as_of), by_day, copy=False)
+        return query.where(*named(extract.names, self.as_of), by_day, copy=False)
+
+
+def needs_of(conditions: Iterable[Condition]) -> Iterator[Need]:
+    """What conditions read of activities."""
+    for condition in conditions:
+        if isinstance(condition, CountCondition | SumCondition):
+            yield _need(condition.measure, frozenset())
+            yield from _followers(condition.measure.of)
+        elif isinstance(condition, SequenceCondition):
+            for step in condition.steps:
+                yield _need(Measure("count", step), frozenset({"occurred_at"}))
+
+
+def _followers(of: Activities) -> Iterator[Need]:
+    # What follows an activity is not before it, so not before the first day of its window either.
+    for name, within in ((of.not_followed_by, of.within), (of.never, None)):
+        if name is not None:
+            yield Need(Activities(name, within=within), frozenset(), frozenset({"item_key", "occurred_at"}), False)
+
+
+def _need(measure: Measure, wide: frozenset[str]) -> Need:
+    fields = frozenset(fields_of(measure.of))
+    score = {"score"} if measure.of.score is not None else set()
+    return Need(measure.of, fields, Shape.of(measure).wide | wide | score, measure.of.local_hour is not None)
 
 
 def named(names: Sequence[str], as_of: date) -> list[exp.Expr]:

@@ -1,6 +1,6 @@
 """Who meets which condition on activities, shares and ranks: rows of a person, and the word and mask of the condition's bit."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -11,12 +11,11 @@ from sqlglot import exp
 
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.segments import measuring
-from segment_pipeline.segments.choices import Latest, Shape, fields_of
-from segment_pipeline.segments.conditions import (
+from segment_pipeline.segments.compiler import aggregates
+from segment_pipeline.segments.compiler.aggregates import PLACE, Selection
+from segment_pipeline.segments.compiler.conditions import (
     Bit,
     Bits,
-    Condition,
     CountCondition,
     KnownShareCondition,
     Measure,
@@ -25,42 +24,18 @@ from segment_pipeline.segments.conditions import (
     SumCondition,
     TopCondition,
 )
-from segment_pipeline.segments.copies import Copies, Need
-from segment_pipeline.segments.expressions import checked, column, nothing, union, value
-from segment_pipeline.segments.measuring import PLACE, Selection
+from segment_pipeline.segments.compiler.expressions import checked, column, nothing, union, value
+from segment_pipeline.segments.compiler.extracts import Extracts
+from segment_pipeline.segments.compiler.filters import Latest, Shape
 from segment_pipeline.segments.nodes import Activities
 
 
-def needs(conditions: Iterable[Condition]) -> Iterator[Need]:
-    """What conditions read of activities."""
-    for condition in conditions:
-        if isinstance(condition, CountCondition | SumCondition):
-            yield _need(condition.measure, frozenset())
-            yield from _followers(condition.measure.of)
-        elif isinstance(condition, SequenceCondition):
-            for step in condition.steps:
-                yield _need(Measure("count", step), frozenset({"occurred_at"}))
-
-
-def _followers(of: Activities) -> Iterator[Need]:
-    # What follows an activity is not before it, so not before the first day of its window either.
-    for name, within in ((of.not_followed_by, of.within), (of.never, None)):
-        if name is not None:
-            yield Need(Activities(name, within=within), frozenset(), frozenset({"item_key", "occurred_at"}), False)
-
-
-def _need(measure: Measure, wide: frozenset[str]) -> Need:
-    fields = frozenset(fields_of(measure.of))
-    score = {"score"} if measure.of.score is not None else set()
-    return Need(measure.of, fields, Shape.of(measure).wide | wide | score, measure.of.local_hour is not None)
-
-
 @dataclass(frozen=True)
-class Hits:
-    """The hits of all conditions of a run but those on names alone and on traits."""
+class Matches:
+    """The matches of all conditions of a run but those on names alone and on traits."""
 
     bits: Bits
-    copies: Copies
+    extracts: Extracts
     latest: Latest
 
     @cached_property
@@ -70,7 +45,7 @@ class Hits:
         return {measure: number for number, measure in enumerate(dict.fromkeys(c.measure for c in counted))}
 
     def define(self, session: Session) -> None:
-        """Make `segment_hits` a view; a person may have the same row twice, bits do not mind."""
+        """Make `segment_matches` a view; a person may have the same row twice, bits do not mind."""
         counts: list[exp.Select] = []
         sums: list[exp.Select] = []
         met: list[exp.Select] = []
@@ -80,20 +55,22 @@ class Hits:
                     exp.select(*(column(key) for key in ("person_no", "word", "mask"))).from_(chosen.subquery("met"))
                 )
             elif selection.shape.kind in ("amount", "quantity"):
-                sums.append(measuring.aggregated(selection.shape.kind, chosen))
+                sums.append(aggregates.aggregated(selection.shape.kind, chosen))
             else:
-                counts.append(measuring.aggregated(selection.shape.kind, chosen))
+                counts.append(aggregates.aggregated(selection.shape.kind, chosen))
         none = nothing(person_no="INTEGER", measure="INTEGER", n="BIGINT")
         session.define("segment_counts", checked("segments/counts", union(counts or [none])))
         none = nothing(person_no="INTEGER", measure="INTEGER", total="DECIMAL(38,8)")
         session.define("segment_sums", checked("segments/sums", union(sums or [none])))
         for name, rows in self._terms().items():
             session.register(name, rows)
-        session.define("segment_terms_met", statement("segments", "hits"))
+        session.define("segment_terms_met", statement("segments/compiler", "matches"))
         terms = exp.select(*(column(key) for key in ("person_no", "word", "mask"))).from_(
             exp.to_table("segment_terms_met")
         )
-        session.define("segment_hits", checked("segments/hits", union([terms, *met, *self._ranks_and_sequences()])))
+        session.define(
+            "segment_matches", checked("segments/matches", union([terms, *met, *self._ranks_and_sequences()]))
+        )
 
     def _selections(self) -> list[Selection]:
         found: dict[tuple[Shape, str, bool], dict[Activities, Mapping[str, int]]] = {}
@@ -101,10 +78,10 @@ class Hits:
             if isinstance(condition, CountCondition | SumCondition):
                 measure, at_once = condition.measure, _met_by_one(condition)
                 target = {"word": bit.word, "mask": bit.mask} if at_once else {"measure": self.measures[measure]}
-                key = (Shape.of(measure), self.copies.of(measure.of.name).table, at_once)
+                key = (Shape.of(measure), self.extracts.of(measure.of.name).table, at_once)
                 found.setdefault(key, {})[measure.of] = target
         return [
-            Selection(shape, self.copies.of(next(iter(counts_for)).name), counts_for)
+            Selection(shape, self.extracts.of(next(iter(counts_for)).name), counts_for)
             for (shape, _, _), counts_for in found.items()
         ]
 
@@ -114,19 +91,19 @@ class Hits:
         candidates: list[exp.Select] = []
         for number, selection in enumerate(self._selections()):
             name = f"segment_selection_{number}"
-            selection.define(session, name, self.copies, self.latest)
+            selection.define(session, name, self.extracts, self.latest)
             query = selection.chosen(name)
             if selection.shape.has_follower:
                 held = f"segment_candidates_{number}"
-                session.define(held, checked("segments/candidates", measuring.about_items(query)), materialize=True)
+                session.define(held, checked("segments/candidates", aggregates.about_items(query)), materialize=True)
                 candidates.append(exp.select(column("person_no"), column("item_key")).from_(exp.to_table(held)))
-                query = measuring.unfollowed(selection, held, self.copies)
+                query = aggregates.unfollowed(selection, held, self.extracts)
             chosen.append((selection, query))
         if candidates:
             session.define("segment_candidates", checked("segments/candidates", union(candidates)))
             shapes = [selection.shape for selection, _ in chosen]
             followers = {name for shape in shapes for name in (shape.not_followed_by, shape.never) if name is not None}
-            last = union([measuring.last(name, self.copies) for name in sorted(followers)])
+            last = union([aggregates.last(name, self.extracts) for name in sorted(followers)])
             session.define("segment_last", checked("segments/last", last), materialize=True)
         return chosen
 
@@ -135,13 +112,13 @@ class Hits:
             if isinstance(condition, TopCondition):
                 people = _top(condition)
             elif isinstance(condition, SequenceCondition):
-                people = measuring.sequence(condition, self.copies, self.latest)
+                people = aggregates.sequence(condition, self.extracts, self.latest)
             else:
                 continue
             yield exp.select(column("person_no"), *_place(bit)).from_(people.subquery("people"))
 
     def _terms(self) -> dict[str, pa.Table]:
-        """Thresholds and their bits, by the name of the view the statement `segments/hits` reads them under."""
+        """Thresholds and their bits, by the name of the view the statement `segments/compiler/matches` reads them under."""
         counts: list[dict[str, Any]] = []
         sums: list[dict[str, Any]] = []
         shares: list[dict[str, Any]] = []

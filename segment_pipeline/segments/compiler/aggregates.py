@@ -13,14 +13,14 @@ from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.session import Session
-from segment_pipeline.segments.choices import Latest, Shape, first_day, values_of
-from segment_pipeline.segments.conditions import (
+from segment_pipeline.segments.compiler.conditions import (
     Bits,
     CountCondition,
     SequenceCondition,
 )
-from segment_pipeline.segments.copies import HOUR, Copies, Copy
-from segment_pipeline.segments.expressions import checked, column, either, masked, union, value, word, zero
+from segment_pipeline.segments.compiler.expressions import checked, column, either, masked, union, value, word, zero
+from segment_pipeline.segments.compiler.extracts import HOUR, Extract, Extracts
+from segment_pipeline.segments.compiler.filters import Latest, Shape, first_day, values_of
 from segment_pipeline.segments.nodes import Activities
 
 PLACE = [("word", pa.int32()), ("mask", pa.int64())]
@@ -28,13 +28,13 @@ PLACE = [("word", pa.int32()), ("mask", pa.int64())]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One join of a copy with choices of one shape, whatever they filter. `counts_for`: by choice, what a chosen activity is a row of:
+    """One join of an extract with choices of one shape, whatever they filter. `counts_for`: by choice, what a chosen activity is a row of:
 
     a `measure` to aggregate, or the `word` and `mask` of a condition that one such activity meets.
     """
 
     shape: Shape
-    copy: Copy
+    extract: Extract
     counts_for: Mapping[Activities, Mapping[str, int]]
 
     @property
@@ -42,26 +42,26 @@ class Selection:
         """Columns that say what a row counts for."""
         return tuple(next(iter(self.counts_for.values())))
 
-    def define(self, session: Session, name: str, copies: Copies, latest: Latest) -> None:
+    def define(self, session: Session, name: str, extracts: Extracts, latest: Latest) -> None:
         """Make `name` a table of one row per choice and kind of activity it takes: what `chosen` joins."""
-        session.register(f"{name}_choices", self._choices(copies, latest))
+        session.register(f"{name}_choices", self._choices(extracts, latest))
         on: list[exp.Expr] = [exp.EQ(this=column("name_no", "k"), expression=column("name_no", "c"))]
-        for field in self.copy.fields:
+        for field in self.extract.fields:
             asked = exp.EQ(this=column(field, "c"), expression=column(field, "k"))
             on.append(exp.or_(exp.Is(this=column(field, "c"), expression=exp.null()), asked))
-        query = exp.select(*(column(key, "k") for key in ("name_no", *self.copy.fields)))
+        query = exp.select(*(column(key, "k") for key in ("name_no", *self.extract.fields)))
         query = query.select(*(column(key, "c") for key in (*self.carried, *_LIMITS)), copy=False)
-        query = query.from_(exp.to_table(self.copy.kinds).as_("k"))
+        query = query.from_(exp.to_table(self.extract.kinds).as_("k"))
         query = query.join(exp.to_table(f"{name}_choices").as_("c"), on=exp.and_(*on), copy=False)
         session.define(name, checked("segments/selection", query), materialize=True)
 
-    def _choices(self, copies: Copies, latest: Latest) -> pa.Table:
+    def _choices(self, extracts: Extracts, latest: Latest) -> pa.Table:
         # One row per choice and combination of values it takes; NULL: any value will do.
         found = []
         for of, target in self.counts_for.items():
             choices = values_of(of, latest)
-            numbered = [[copies.values[field][text] for text in held] for field, held in choices.items()]
-            fixed = {"name_no": copies.numbers[of.name], "from_day": first_day(of, copies.as_of)}
+            numbered = [[extracts.values[field][text] for text in held] for field, held in choices.items()]
+            fixed = {"name_no": extracts.numbers[of.name], "from_day": first_day(of, extracts.as_of)}
             hours = dict(zip(("hour_from", "hour_to"), of.local_hour or (None, None), strict=True))
             scores = dict(zip(("score_low", "score_high"), of.score or (None, None), strict=True))
             found += [
@@ -73,7 +73,7 @@ class Selection:
                 *([("measure", pa.int32())] if self.carried == ("measure",) else PLACE),
                 ("name_no", pa.int16()),
                 *_LIMITS.items(),
-                *[(field, pa.int32()) for field in self.copy.fields],
+                *[(field, pa.int32()) for field in self.extract.fields],
             ]
         )
         return pa.Table.from_pylist(found, schema=schema)
@@ -81,12 +81,12 @@ class Selection:
     def chosen(self, name: str) -> exp.Select:
         """One row per activity and choice it meets, given the name `define` was given; followers are not looked at."""
         on: list[exp.Expr] = [
-            exp.EQ(this=column(key, "a"), expression=column(key, "c")) for key in ("name_no", *self.copy.fields)
+            exp.EQ(this=column(key, "a"), expression=column(key, "c")) for key in ("name_no", *self.extract.fields)
         ]
         on.append(exp.GTE(this=column("occurred_on", "a"), expression=column("from_day", "c")))
         query = exp.select(column("person_no", "a"), *(column(key, "c") for key in self.carried))
         query = query.select(*(column(key, "a") for key in sorted(self.shape.wide)), copy=False)
-        query = query.from_(exp.to_table(self.copy.table).as_("a"), copy=False)
+        query = query.from_(exp.to_table(self.extract.table).as_("a"), copy=False)
         query = query.join(exp.to_table(name).as_("c"), on=exp.and_(*on), copy=False)
         if any(of.local_hour is not None for of in self.counts_for):
             query = query.where(_IN_HOURS.copy(), copy=False)
@@ -115,7 +115,7 @@ _NOT_FOLLOWED = exp.condition("f.last_at IS NULL OR f.last_at < a.occurred_at", 
 _NEVER = exp.condition("n.last_at IS NULL", dialect="duckdb")
 
 
-def unfollowed(selection: Selection, candidates: str, copies: Copies) -> exp.Select:
+def unfollowed(selection: Selection, candidates: str, extracts: Extracts) -> exp.Select:
     """The candidates, which are chosen activities about an item, that no follower rules out."""
     shape = selection.shape
     query = exp.select(*(column(key, "a") for key in ("person_no", *selection.carried, *sorted(shape.wide))))
@@ -123,20 +123,20 @@ def unfollowed(selection: Selection, candidates: str, copies: Copies) -> exp.Sel
     for alias, other, test in (("f", shape.not_followed_by, _NOT_FOLLOWED), ("n", shape.never, _NEVER)):
         if other is not None:
             on = [exp.EQ(this=column(key, alias), expression=column(key, "a")) for key in ("person_no", "item_key")]
-            on.append(exp.EQ(this=column("name_no", alias), expression=value(copies.numbers[other])))
+            on.append(exp.EQ(this=column("name_no", alias), expression=value(extracts.numbers[other])))
             last = exp.to_table("segment_last").as_(alias)
             query = query.join(last, on=exp.and_(*on), join_type="left", copy=False).where(test.copy(), copy=False)
     return query
 
 
-def last(follower: str, copies: Copies) -> exp.Select:
+def last(follower: str, extracts: Extracts) -> exp.Select:
     """One row per person and item of a candidate, of a name some rule looks for after or beside it: when it last happened."""
     same = [exp.EQ(this=column(key, "c"), expression=column(key, "a")) for key in ("person_no", "item_key")]
     about = exp.select("1").from_(exp.to_table("segment_candidates").as_("c")).where(*same)
     grain = [column(key, "a") for key in ("person_no", "item_key", "name_no")]
     query = exp.select(*grain, exp.alias_(exp.Max(this=column("occurred_at", "a")), "last_at"))
-    query = query.from_(exp.to_table(copies.of(follower).table).as_("a"))
-    is_follower = exp.EQ(this=column("name_no", "a"), expression=value(copies.numbers[follower]))
+    query = query.from_(exp.to_table(extracts.of(follower).table).as_("a"))
+    is_follower = exp.EQ(this=column("name_no", "a"), expression=value(extracts.numbers[follower]))
     return query.where(is_follower, exp.Exists(this=about)).group_by(*grain)
 
 
@@ -166,32 +166,32 @@ def about_items(chosen: exp.Select) -> exp.Select:
     return exp.select("*").from_(chosen.subquery("chosen")).where(_is_known("item_key"))
 
 
-def counts_by_name(conditions: Sequence[CountCondition], copies: Copies) -> tuple[exp.Query, dict[date, str]]:
+def counts_by_name(conditions: Sequence[CountCondition], extracts: Extracts) -> tuple[exp.Query, dict[date, str]]:
     """One row per person and activity name, with one filtered count per distinct first day of a window."""
-    days = sorted({first_day(condition.measure.of, copies.as_of) for condition in conditions})
+    days = sorted({first_day(condition.measure.of, extracts.as_of) for condition in conditions})
     names = {condition.measure.of.name for condition in conditions}
     columns = {day: f"since_{number}" for number, day in enumerate(days)}
     parts = []
-    for copy in copies.all:
-        held = sorted(names & set(copy.names))
+    for extract in extracts.all:
+        held = sorted(names & set(extract.names))
         if not held:
             continue
-        query = exp.select(column("person_no"), column("name_no")).from_(exp.to_table(copy.table))
+        query = exp.select(column("person_no"), column("name_no")).from_(exp.to_table(extract.table))
         for day, name in columns.items():
             counted: exp.Expr = exp.Count(this=exp.Star(), big_int=True)
             if day != days[0]:
                 inside = exp.GTE(this=column("occurred_on"), expression=value(day))
                 counted = exp.Filter(this=counted, expression=exp.Where(this=inside))
             query = query.select(exp.alias_(counted, name), copy=False)
-        if len(held) < len(copy.names):
-            numbers = [value(copies.numbers[name]) for name in held]
+        if len(held) < len(extract.names):
+            numbers = [value(extracts.numbers[name]) for name in held]
             query = query.where(exp.In(this=column("name_no"), expressions=numbers), copy=False)
         query = query.where(exp.GTE(this=column("occurred_on"), expression=value(days[0])), copy=False)
         parts.append(query.group_by(column("person_no"), column("name_no")))
     return union(parts), columns
 
 
-def words_by_name(bits: Bits, columns: Mapping[date, str], copies: Copies) -> exp.Select:
+def words_by_name(bits: Bits, columns: Mapping[date, str], extracts: Extracts) -> exp.Select:
     """One row per person: the words of conditions on names alone, over `counts_by_name`."""
     query = exp.select(column("person_no")).from_(exp.to_table("segment_counts_by_name"))
     for number in bits.plain_words:
@@ -199,13 +199,13 @@ def words_by_name(bits: Bits, columns: Mapping[date, str], copies: Copies) -> ex
         for condition, bit in bits.plain.items():
             if bit.word != number:
                 continue
-            held = column(columns[first_day(condition.measure.of, copies.as_of)])
+            held = column(columns[first_day(condition.measure.of, extracts.as_of)])
             met: exp.Expr = exp.GTE(this=held, expression=value(condition.at_least))
             if condition.at_most is not None:
                 met = exp.and_(met, exp.LTE(this=held.copy(), expression=value(condition.at_most)))
             by_name.setdefault(condition.measure.of.name, []).append(masked(met, bit.mask))
         cases = [
-            exp.If(this=exp.EQ(this=column("name_no"), expression=value(copies.numbers[name])), true=either(masks))
+            exp.If(this=exp.EQ(this=column("name_no"), expression=value(extracts.numbers[name])), true=either(masks))
             for name, masks in sorted(by_name.items())
         ]
         row = exp.Case(ifs=cases, default=zero())
@@ -213,12 +213,12 @@ def words_by_name(bits: Bits, columns: Mapping[date, str], copies: Copies) -> ex
     return query.group_by(column("person_no"))
 
 
-def sequence(condition: SequenceCondition, copies: Copies, latest: Latest) -> exp.Select:
+def sequence(condition: SequenceCondition, extracts: Extracts, latest: Latest) -> exp.Select:
     """One row per person who took the steps in order: each step carries the latest start that can lead to it."""
     chain: exp.Select | None = None
     for step in condition.steps:
         here = exp.select(column("person_no", "a"), exp.alias_(column("occurred_at", "a"), "at"))
-        here = here.from_(exp.to_table(copies.of(step.name).table).as_("a")).where(*chosen(step, copies, latest))
+        here = here.from_(exp.to_table(extracts.of(step.name).table).as_("a")).where(*chosen(step, extracts, latest))
         if chain is None:
             chain = here.select(exp.alias_(column("occurred_at", "a"), "began"))
             continue
@@ -241,14 +241,14 @@ def sequence(condition: SequenceCondition, copies: Copies, latest: Latest) -> ex
     return exp.select(column("person_no")).distinct().from_(chain.subquery("chain")).where(in_time)
 
 
-def chosen(of: Activities, copies: Copies, latest: Latest) -> list[exp.Expr]:
-    """A choice as conditions on its copy aliased `a`; `not_followed_by` and `never` are not among them."""
+def chosen(of: Activities, extracts: Extracts, latest: Latest) -> list[exp.Expr]:
+    """A choice as conditions on its extract aliased `a`; `not_followed_by` and `never` are not among them."""
     tests: list[exp.Expr] = [
-        exp.EQ(this=column("name_no", "a"), expression=value(copies.numbers[of.name])),
-        exp.GTE(this=column("occurred_on", "a"), expression=value(first_day(of, copies.as_of))),
+        exp.EQ(this=column("name_no", "a"), expression=value(extracts.numbers[of.name])),
+        exp.GTE(this=column("occurred_on", "a"), expression=value(first_day(of, extracts.as_of))),
     ]
     for field, held in values_of(of, latest).items():
-        listed = [value(copies.values[field][text]) for text in held]
+        listed = [value(extracts.values[field][text]) for text in held]
         tests.append(exp.In(this=column(field, "a"), expressions=listed) if listed else exp.false())
     if of.local_hour is not None:
         after = exp.GTE(this=column(HOUR, "a"), expression=value(of.local_hour[0]))

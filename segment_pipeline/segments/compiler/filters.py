@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from segment_pipeline.profiles.facts.activities import property_column
-from segment_pipeline.segments.conditions import Measure
+from segment_pipeline.segments.compiler.conditions import Measure
 from segment_pipeline.segments.nodes import LATEST, Activities, Scalar
 
 EVER = date(1, 1, 1)
