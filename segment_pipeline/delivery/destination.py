@@ -1,7 +1,7 @@
 """What a destination is: capabilities, batches that go in, receipts that come back. Declarations and protocols only.
 
 Every destination is a `Destination`. One whose answers come later is `Asynchronous`, one that tells how many keys it holds is
-`Countable`; those that cannot, do not have the method.
+`Countable`, one that can erase a person altogether `Erasing`; those that cannot, do not have the method.
 """
 
 from collections.abc import Mapping
@@ -129,3 +129,14 @@ class Countable(Protocol):
 
     def count(self, remote_id: str) -> int:
         """Destination keys the vendor holds, counted there and not estimated; raises AudienceGone. Cheap: asked at every sync."""
+
+
+@runtime_checkable
+class Erasing(Protocol):
+    """A destination that can forget a person: take them out of all it holds, not of one audience."""
+
+    def forget(self, batch: Batch) -> Receipt:
+        """Erase whoever the rows name, by whichever identifiers they carry; unknown ones count as erased. Safe to repeat.
+
+        The batch's `operation` and `remote_id` are not looked at. The receipt is final, though the vendor may take its time.
+        """

@@ -20,6 +20,7 @@ from segment_pipeline.delivery.destination import (
     Batch,
     Countable,
     Destination,
+    Erasing,
     Operation,
     Receipt,
 )
@@ -281,8 +282,23 @@ class DestinationContract:
         settle(destination, batch(destination, audience, [after], number=3))
         assert self.held(destination, audience) == keys_of(destination, [after, *others])
 
-    def test_an_audience_that_is_gone_is_a_persons_work(self, destination: Destination) -> None:
+    def test_who_is_forgotten_is_in_no_audience_and_nobody_else_is(
+        self, destination: Destination, audience: str
+    ) -> None:
+        """An erasure takes a person out of all the tool holds, can be repeated, and may name people nobody knows."""
+        if not isinstance(destination, Erasing):
+            return
+        people, other = crowd(12), destination.ensure_audience("bystanders of an erasure")
+        for remote_id in (audience, other):
+            settle(destination, batch(destination, remote_id, people))
+        gone = batch(destination, "", [*people[:3], *crowd(1, first=900)], Operation.REMOVE, number=2)
+        assert destination.forget(gone).accepted == destination.forget(gone).accepted == 4
+        for remote_id in (audience, other):
+            assert self.held(destination, remote_id) == keys_of(destination, people[3:])
+
+    def test_an_audience_that_is_gone_is_a_persons_work(self, destination: Destination, audience: str) -> None:
         """What was deleted over there is not made anew without a word, and not counted as empty."""
+        settle(destination, batch(destination, audience, crowd(2)))
         for operation in Operation:
             with pytest.raises((ConfigError, ContractError)):
                 settle(destination, batch(destination, "999999999", crowd(2), operation))

@@ -77,6 +77,19 @@ def test_a_value_that_is_no_hash_is_never_written(destination: HashedFiles) -> N
     assert "mary" not in "".join(p.read_text() for p in (Path(destination.directory) / audience).iterdir())
 
 
+def test_who_is_forgotten_is_in_no_file_of_past_changes(destination: HashedFiles) -> None:
+    audience = destination.ensure_audience("vip")
+    people = [*crowd(3), Person(None, "+14155550900"), Person("ben@quiet.shop", "+14155550900")]
+    destination.apply(batch(destination, audience, people))
+    destination.apply(batch(destination, audience, people[:2], Operation.REMOVE, number=2))
+    forgotten = [people[0], people[3]]
+    destination.forget(batch(destination, "", forgotten))
+    text = "".join(p.read_text() for p in (Path(destination.directory) / audience).glob("*.csv"))
+    hashes = [part for person in (people[0], people[1], people[4]) for part in key_of(destination, person) if part]
+    assert [part in text for part in hashes] == [False, True, True, True, True]
+    assert members(Path(destination.directory) / audience) == keys_of(destination, [people[2], people[4]])
+
+
 def test_files_are_for_their_owner_only(destination: HashedFiles) -> None:
     audience = destination.ensure_audience("vip")
     destination.apply(batch(destination, audience, crowd(3)))

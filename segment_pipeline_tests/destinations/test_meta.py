@@ -160,10 +160,10 @@ def test_a_body_is_written_without_python_per_row() -> None:
         }
     )
     work = Batch(PLAN, 1, Operation.UPSERT, "1", rows)
-    meta._users_body(work, rows)
+    meta._users_body(rows, None)
     started = time.perf_counter()
     kept, refused = bodies.refuse_unhashed(work, "email", "phone")
-    body = meta._users_body(work, kept)
+    body = meta._users_body(kept, None)
     assert time.perf_counter() - started < 1
     assert refused == {}
     sent = json.loads(body)["payload"]
@@ -174,7 +174,7 @@ def test_a_body_is_written_without_python_per_row() -> None:
 
 def test_a_session_is_the_batchs_own() -> None:
     first, second = (batch(OFFLINE, "7", crowd(2), number=n) for n in (1, 2))
-    sessions = [json.loads(meta._users_body(b, b.rows))["session"] for b in (first, first, second)]
+    sessions = [json.loads(meta._users_body(b.rows, meta._session(b)))["session"] for b in (first, first, second)]
     assert sessions[0] == sessions[1]
     session, another = sessions[0].pop("session_id"), sessions[2]["session_id"]
     assert session != another

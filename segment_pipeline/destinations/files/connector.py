@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from segment_pipeline.connector import About, ConnectorKind, address, value
@@ -100,6 +101,20 @@ class HashedFiles:
                     f"{self.name}: audience {batch.remote_id} could not be written ({_errno(error)})"
                 ) from None
         return Receipt(accepted=changes.num_rows, rejected=rejected, requests=0)
+
+    def forget(self, batch: Batch) -> Receipt:
+        """Rewrite every file of every audience, past changes included, without the rows whose strongest identifier is given."""
+        rows, rejected = bodies.refuse_unhashed(batch, *_COLUMNS)
+        given = pa.concat_arrays([chunk for column in _COLUMNS for chunk in rows.column(column).chunks])
+        with self._as_config():
+            for members in self._root.glob(f"*/{_MEMBERS}"):
+                with _locked(members.parent):
+                    for path in (members, *members.parent.glob("changes-*.csv")):
+                        held = _read(path)
+                        theirs = pc.is_in(pc.coalesce(held.column("email"), held.column("phone")), given)
+                        if pc.any(theirs).as_py():
+                            _write(path, _sorted(held.filter(pc.invert(theirs))))
+        return Receipt(accepted=rows.num_rows, rejected=rejected, requests=0)
 
     def count(self, remote_id: str) -> int:
         """Rows of `members.csv`."""

@@ -1,7 +1,7 @@
 """Klaviyo lists: bulk profile import with a list relationship, removal by Klaviyo's own ids.
 
-Puts people on a list and takes them off. It never subscribes, unsubscribes, suppresses or deletes anyone: consent is
-another matter, and Klaviyo's subscribe call would lift suppressions.
+Puts people on a list and takes them off, and deletes who is to be forgotten. It never subscribes, unsubscribes or suppresses
+anyone: consent is another matter, and Klaviyo's subscribe call would lift suppressions.
 """
 
 import json
@@ -28,11 +28,12 @@ _PAGE: Final = 100
 _REMOVALS: Final = 1_000
 _JSON_API: Final = "application/vnd.api+json"
 # Fixed windows per account: bulk jobs and list changes 10/s and 150/min, reads 75/s and 750/min (kept a little below), a
-# list with its count 1/s and 15/min.
+# list with its count 1/s and 15/min, erasures 3/s and 60/min.
 _RATES: Final = {
     "bulk": ((10, 1.0), (150, 60.0)),
     "reads": ((75, 1.0), (700, 60.0)),
     "counts": ((1, 1.0), (15, 60.0)),
+    "erasures": ((3, 1.0), (60, 60.0)),
 }
 _JOBS: Final = "/api/profile-bulk-import-jobs"
 _POINTER: Final = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/|$)")
@@ -153,6 +154,16 @@ class KlaviyoLists:
             requests=sent(),
         )
 
+    def forget(self, batch: Batch) -> Receipt:
+        """Have Klaviyo delete the profiles altogether, consents and history included; one request per row."""
+        sent = self._vendor.counted()
+        rows, rejected = bodies.refuse_locally(batch, self._unfit())
+        for identifier in rows.column(self._column).to_pylist():
+            named = {"data": {"type": "profile", "attributes": {self._field: identifier}}}
+            body = {"data": {"type": "data-privacy-deletion-job", "attributes": {"profile": named}}}
+            self._write("POST", "/api/data-privacy-deletion-jobs", json.dumps(body), "erasures", idempotent=True)
+        return Receipt(accepted=rows.num_rows, rejected=rejected, requests=sent())
+
     def count(self, remote_id: str) -> int:
         """Profiles on the list: Klaviyo's ids are the destination's keys."""
         asked = {"additional-fields[list]": "profile_count"}
@@ -176,9 +187,9 @@ class KlaviyoLists:
         request.headers["Authorization"] = f"Klaviyo-API-Key {value(self, 'api_key')}"
         return request
 
-    def _write(self, method: str, path: str, body: str, **options: Any) -> Response:
+    def _write(self, method: str, path: str, body: str, purpose: str = "bulk", **options: Any) -> Response:
         headers = {"Content-Type": _JSON_API}
-        return self._vendor.client("bulk").request(method, path, data=body.encode(), headers=headers, **options)
+        return self._vendor.client(purpose).request(method, path, data=body.encode(), headers=headers, **options)
 
     def _listing(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:
         def fetch(url: str | None) -> Mapping[str, Any]:

@@ -116,16 +116,21 @@ class MetaAudiences:
 
     def apply(self, batch: Batch) -> Receipt:
         """Add or remove the rows. Safe to repeat: Meta keeps sets of people."""
+        method = "POST" if batch.operation is Operation.UPSERT else "DELETE"
+        return self._people(batch, method, f"{batch.remote_id}/users", _session(batch))
+
+    def forget(self, batch: Batch) -> Receipt:
+        """Take people out of every audience of the account, however few that leaves in one."""
+        return self._people(batch, "DELETE", f"act_{self._account}/usersofanyaudience", None)
+
+    def _people(self, batch: Batch, method: str, path: str, session: Mapping[str, Any] | None) -> Receipt:
         bodies.refuse_oversize(batch, _ROWS, self.name)
         rows, rejected = bodies.refuse_unhashed(batch, "email", "phone")
         if rows.num_rows == 0:
             return Receipt(accepted=0, rejected=rejected, requests=0)
-        method = "POST" if batch.operation is Operation.UPSERT else "DELETE"
         keys, sent = rows.column("key").to_pylist(), self._vendor.counted()
         try:
-            rejected |= self._invalid(
-                self._call(method, f"{batch.remote_id}/users", body=_users_body(batch, rows)), rows
-            )
+            rejected |= self._invalid(self._call(method, path, body=_users_body(rows, session)), rows)
         except _TooFewLeft:
             rejected |= dict.fromkeys(keys, "too_few_left")
         except _InvalidParameter as error:
@@ -258,13 +263,18 @@ class MetaAudiences:
 CONNECTOR = MetaAudiences
 
 
-def _users_body(batch: Batch, rows: pa.Table) -> bytes:
+def _session(batch: Batch) -> dict[str, Any]:
+    """A session of this batch alone: the same batch again is the same session."""
     session = int.from_bytes(hashlib.sha256(f"{batch.plan}/{batch.number}/{batch.remote_id}".encode()).digest()[:7])
-    head = {"session_id": session, "batch_seq": 1, "last_batch_flag": True, "estimated_num_total": rows.num_rows}
+    return {"session_id": session, "batch_seq": 1, "last_batch_flag": True}
+
+
+def _users_body(rows: pa.Table, session: Mapping[str, Any] | None) -> bytes:
+    told = json.dumps({**session, "estimated_num_total": rows.num_rows}).encode() if session else b""
     # Nothing to escape: hashes in hex, or nothing.
     data = bodies.joined('["', rows.column("email"), '","', rows.column("phone"), '"]')
     opening = b'{"payload":{"schema":["EMAIL","PHONE"],"data":['
-    return b"".join((opening, data, b']},"session":', json.dumps(head).encode(), b"}"))
+    return b"".join((opening, data, b"]}", b',"session":' if told else b"", told, b"}"))
 
 
 def _after(page: Mapping[str, Any]) -> str | None:
