@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from segment_pipeline import redact
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.days import AsOf, Window
@@ -108,6 +109,7 @@ def _source_assets(
                         "window_said": "unknown" if report.said is None else report.said,
                         "window_quarantined": sum(report.quarantined.values()),
                         "window_requests": report.requests,
+                        **({"unknown_events": {redact.text(name): n for name, n in report.unknown_events.items()}} if report.unknown_events else {}),
                     },
                 )
 

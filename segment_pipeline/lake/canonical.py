@@ -18,6 +18,20 @@ CURRENCY = C("currency", "VARCHAR", "ISO 4217 of the amounts", nullable=False)
 
 PARTITIONS = ("source", "day")
 
+# Names of events that mean the same in every source; others are kept as the source has them.
+EVENT_NAMES = (
+    "visit",
+    "category_viewed",
+    "product_viewed",
+    "cart_added",
+    "checkout_started",
+    "order_completed",
+    "search",
+    "login",
+    "social_engaged",
+    "content_viewed",
+)
+
 TABLES = (
     Table(
         "stores",
@@ -240,6 +254,8 @@ TABLES = (
             C("utm_source", "VARCHAR", "campaign tagging"),
             C("utm_medium", "VARCHAR", "campaign tagging"),
             C("utm_campaign", "VARCHAR", "campaign tagging"),
+            C("subject", "VARCHAR", "what it was about: the network of a social event, the topic of content"),
+            C("text", "VARCHAR", "what was said: the search, the social action, the landing page of a visit"),
             C("properties", "JSON", "other properties, a JSON object"),
             DAY,
         ),

@@ -1,7 +1,7 @@
 """Named SQL: one file, one SELECT, beside the room or the module that owns it. Loads and checks text; runs nothing."""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -58,6 +58,7 @@ def beside(module: str, name: str) -> Statement:
     return generated(label, text)
 
 
+@lru_cache(maxsize=1024)
 def generated(name: str, text: str) -> Statement:
     """A statement made by code or handed in as text, under the same allow-list."""
     dialect.parse(text, name=name)

@@ -12,14 +12,16 @@ from zoneinfo import ZoneInfo
 from segment_pipeline import clock
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake.dialect import Value
+from segment_pipeline.lake.canonical import EVENT_NAMES
+from segment_pipeline.lake.dialect import Value, literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.landing import lookups, writes
+from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
 from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent
 from segment_pipeline.landing.report import IngestReport
-from segment_pipeline.landing.source import Entity, Kind, Part, Source, TableMapping, entity_of
+from segment_pipeline.landing.source import Entity, Kind, Part, Source, entity_of
 from segment_pipeline.settings import Settings
 
 MALFORMED_SHARE = 0.05
@@ -81,9 +83,10 @@ def land(  # noqa: PLR0917 - as `ingest`
         received = landing.read()
         landing.check(received)
         landing.look_up()
-        mapped = [landing.map(mapping) for mapping in declared.tables]
-        for mapping in declared.tables:
-            landing.write(mapping)
+        mapped = [landing.map(fill, statement) for fill, statement in declared.fills()]
+        strangers = landing.unknown_events()
+        for fill in declared.tables:
+            landing.write(fill)
         quarantined = landing.quarantine()
         by_day = dict(zip(declared.table_names, mapped, strict=True))
         report = IngestReport(
@@ -96,6 +99,7 @@ def land(  # noqa: PLR0917 - as `ingest`
             rows={table: sum(days.values()) for table, days in by_day.items()},
             by_day=by_day,
             quarantined=dict(sorted(Counter(reason for _, reason in quarantined).items())),
+            unknown_events=strangers,
             requests=pulled.requests,
             seconds=clock.monotonic() - began,
         )
@@ -153,9 +157,15 @@ class _Landing:
         for part in self._entity.parts[1:]:
             if part.path or part.columns:
                 self._count(part)
-        self._session.define("parsed", self._bound(self._entity.parse), materialize=True)
+        if isinstance(self._entity.parse, Record):
+            for each in self._entity.parse.joins:
+                self._session.define(view_of(each), self._bound(each), materialize=True)
+        parsing = self._entity.parsing(f"{self._source}/{self._entity.name}/parse")
+        self._session.define("parsed", self._bound(parsing), materialize=True)
         received = self._count(self._entity.parts[0])
-        self._columns = {name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")}
+        self._columns = tuple(
+            name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")
+        )
         return received
 
     def _count(self, part: Part) -> int:
@@ -179,7 +189,7 @@ class _Landing:
         )[0].values()
         if undated:
             raise ContractError(
-                f"{where}: {undated} usable records have no day: nothing was written; let {self._entity.parse.name} give a reason"
+                f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
             )
         if bad > 1 and bad > MALFORMED_SHARE * (good + bad):
             raise ContractError(
@@ -198,40 +208,50 @@ class _Landing:
         """Views of canonical e-mails, phones and currency rates for the values in the records."""
         lookups.contacts(self._session, self._columns, self._settings.country)
         lookups.rates(self._session, self._columns, self._settings.base_currency)
+        self._session.define("usable", usable(self._columns))
         for each in self._entity.prepare:
-            self._session.define(each.name.rpartition("/")[2], self._bound(each), materialize=True)
+            self._session.define(view_of(each), self._bound(each), materialize=True)
 
-    def map(self, mapping: TableMapping) -> dict[date, int]:
+    def map(self, fill: Fill, statement: Statement) -> dict[date, int]:
         """Make the rows of one table a temporary table; returns rows by day."""
         kept = "day BETWEEN $first AND $last" if self._days else "FALSE"
         bounds: dict[str, Value] = {"first": self._days.first, "last": self._days.last} if self._days else {}
-        rows = f"mapped_{mapping.table}"
-        self._session.define(f"{rows}_all", self._bound(mapping.statement))
+        rows = f"mapped_{fill.table}"
+        self._session.define(f"{rows}_all", self._bound(statement))
         # `Session.land` keeps the rows it lands in memory; a second copy of a year of order lines would not fit beside it.
         twice_read = self._entity.kind is not Kind.MUTABLE
         self._session.define(rows, f"SELECT * FROM {rows}_all WHERE {kept}", materialize=twice_read, **bounds)
         counted = self._session.rows(f"SELECT day, count(*) AS n FROM {rows} GROUP BY day ORDER BY day")
-        if mapping.one_per_record:
+        if fill.one_per_record:
             wanted = self._session.value(f"SELECT count(*) FROM parsed WHERE reason IS NULL AND {kept}", **bounds)
             made = sum(row["n"] for row in counted)
             if wanted != made:
                 raise ContractError(
-                    f"{self._source}/{self._entity.name}: {wanted} usable records became {made} rows of {mapping.table}:"
+                    f"{self._source}/{self._entity.name}: {wanted} usable records became {made} rows of {fill.table}:"
                     " nothing was written"
                 )
         return {row["day"]: row["n"] for row in counted}
 
-    def write(self, mapping: TableMapping) -> None:
+    def unknown_events(self) -> dict[str, int]:
+        """How many of the mapped events have which name that is not ours: kept, and said aloud."""
+        if "events" not in self._entity.table_names:
+            return {}
+        query = (
+            f"SELECT name, count(*) AS n FROM mapped_events WHERE name NOT IN ({', '.join(map(literal, EVENT_NAMES))})"
+        )
+        return {row["name"]: row["n"] for row in self._session.rows(f"{query} GROUP BY name ORDER BY name")}
+
+    def write(self, fill: Fill) -> None:
         """Put the mapped rows of one table where they belong."""
-        rows = f"mapped_{mapping.table}"
+        rows = f"mapped_{fill.table}"
         match self._entity.kind:
             case Kind.SNAPSHOT:
                 if self._days:
-                    writes.close_absent(self._session, mapping.table, rows, self._source, self._snapshot_day)
-            case Kind.LOG if mapping.key:
-                writes.land_log(self._session, mapping.table, rows, self._source, mapping.key)
+                    writes.close_absent(self._session, fill.table, rows, self._source, self._snapshot_day)
+            case Kind.LOG if fill.key:
+                writes.land_log(self._session, fill.table, rows, self._source, fill.key)
             case _:
-                self._session.land(mapping.table, f"SELECT * FROM {rows}", self._source)
+                self._session.land(fill.table, f"SELECT * FROM {rows}", self._source)
         self._session.drop(rows)
 
     def quarantine(self) -> list[tuple[date, str]]:

@@ -13,7 +13,7 @@ class IngestReport:
 
     `rows`: rows of the pull by table; `by_day`: the same by table and day. `received`: records in the pages, repeats
     included; `said`: distinct records the source says the pulled window has (None: it does not say). `quarantined`: records
-    refused, by reason. `requests`: HTTP requests made; 0 when stored pages were landed again.
+    refused, by reason. `unknown_events`: events whose name is the source's own and none of EVENT_NAMES, by name. `requests`: HTTP requests made; 0 when stored pages were landed again.
     """
 
     source: str
@@ -25,5 +25,6 @@ class IngestReport:
     rows: Mapping[str, int]
     by_day: Mapping[str, Mapping[date, int]]
     quarantined: Mapping[str, int]
+    unknown_events: Mapping[str, int]
     requests: int
     seconds: float = field(compare=False, default=0.0)

@@ -10,13 +10,15 @@ An entity's `parse` makes the view `parsed`, one row per record (or per version 
     reason      VARCHAR      why the record cannot be mapped, in a few words that hold no value of it; NULL: it can
     raw         VARCHAR      the record as received, as JSON, where `reason` is set; otherwise NULL
 
-and, where the entity has them, what landing looks up once per distinct value:
+A `Record` makes all of it from where things are in the vendor's records. Where the entity has them, `parsed` also has what
+landing looks up once per distinct value:
 
     email_raw                      gives the view `emails` (raw, email)
     phone_raw, phone_country       gives the view `phones` (raw, country, phone); country as the record says it, NULL: not said
     currency, business_on          gives the view `rates_on` (currency, day, rate, rate_day)
 
-Everything else in `parsed` is between the entity's own statements. They are bound with `$source`, `$timezone`, `$pulled_at`,
+Everything else in `parsed` is between the entity's own statements. The view `usable` has the records without a reason, with
+their `email`, `phone`, `rate` and `rate_day`: what prepared statements and fills read. Statements are bound with `$source`, `$timezone`, `$pulled_at`,
 `$snapshot_day` and the entity's `values`, whichever of them a statement names.
 """
 
@@ -29,7 +31,8 @@ from segment_pipeline import settings
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import Value
-from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.statements import Statement, generated
+from segment_pipeline.landing.mapping import Fill, Record, listed, usable_names
 from segment_pipeline.landing.raw import Pulled, RawPages
 
 
@@ -64,18 +67,7 @@ class Part:
         return f"raw_{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class TableMapping:
-    """A canonical table and the statement that fills it, with exactly the table's columns.
-
-    `one_per_record`: each usable version of a record gives exactly one row, which landing checks.
-    `key`: for logs, the column that a repeated record shares with its first delivery.
-    """
-
-    table: str
-    statement: Statement
-    one_per_record: bool = False
-    key: str | None = None
+TableMapping = Fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,7 @@ class Entity:
 
     The first of `parts` holds the records that are counted, mapped and quarantined; the others are looked up by the SQL.
     `parse`: makes `parsed` (see the module) of them; of JSON lines one row for each line.
-    `prepare`: made temporary tables, named by the last part of the statements' names, before the mappings run, in order.
+    `prepare`: made temporary tables, named by the last part of the statements' names, before the fills run, in order.
     `values`: parameters of the statements; `dictionaries`: views (key, value) they may join.
     `dimension`: its first pull ever reaches back to the beginning, whatever the window: a customer last changed before the
     first day of history still buys in it. `look_back`: days pulled again before a window, for records that arrive late.
@@ -93,14 +85,35 @@ class Entity:
     name: str
     kind: Kind
     parts: tuple[Part, ...]
-    parse: Statement
-    tables: tuple[TableMapping, ...]
+    parse: Record | Statement
+    tables: tuple[Fill, ...]
     look_back: int = 0
     dimension: bool = False
     prepare: tuple[Statement, ...] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
     dictionaries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     description: str = ""
+
+    def __post_init__(self) -> None:
+        # Mistakes are found when a mapping is loaded, not at night.
+        if isinstance(self.parse, Record) and bool(self.parse.updated) is (self.kind is Kind.SNAPSHOT):
+            raise ConfigError(
+                f"entity {self.name}: records say when they were `updated`, but for snapshots: correct one of both"
+            )
+        self.parsing(self.name)
+        self.fills()
+
+    def parsing(self, name: str) -> Statement:
+        """The statement that makes `parsed`; `name` is what errors call one that is made here."""
+        if isinstance(self.parse, Statement):
+            return self.parse
+        return generated(name, self.parse.sql(self.parts[0].view, repeats=self.kind is Kind.LOG))
+
+    def fills(self) -> list[tuple[Fill, Statement]]:
+        """Each fill with its statement in its frame. Raises ConfigError for a fill that does not give the table's columns."""
+        parsed = self.parse.column_names if isinstance(self.parse, Record) else listed(self.parse)
+        known = None if parsed is None else usable_names(parsed)
+        return [(fill, fill.framed(known)) for fill in self.tables]
 
     @property
     def table_names(self) -> tuple[str, ...]:

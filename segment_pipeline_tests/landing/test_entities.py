@@ -26,11 +26,12 @@ STORES = generated(
     " FROM parsed AS n INNER JOIN titles AS p ON p.key = n.key WHERE n.reason IS NULL",
 )
 TITLES = generated("ours/titles", "SELECT key, upper(name) AS title FROM parsed WHERE reason IS NULL")
+PARSE = beside(__file__, "notes")
 NOTES = Entity(
     "notes",
     Kind.SNAPSHOT,
     (Part("notes", ("records",)),),
-    beside(__file__, "notes"),
+    PARSE,
     (TableMapping("stores", STORES, one_per_record=True),),
     prepare=(TITLES,),
 )
@@ -64,8 +65,8 @@ def test_statements_come_with_the_entity_and_prepared_ones_are_views_of_their_na
 
 
 def test_errors_call_a_statement_by_the_folders_of_its_package(lake: Lake, settings: Settings) -> None:
-    assert NOTES.parse.name == "segment_pipeline_tests/landing/notes"
-    broken = replace(NOTES, parse=Statement(NOTES.parse.name, "SELECT nonsense FROM raw_notes"))
+    assert PARSE.name == "segment_pipeline_tests/landing/notes"
+    broken = replace(NOTES, parse=Statement(PARSE.name, "SELECT nonsense FROM raw_notes"))
     with pytest.raises(ContractError, match="segment_pipeline_tests/landing/notes.*nonsense"):
         ingest(lake, LiteralSource((broken,), {"notes": [[{"id": "a"}]]}), "notes", JUNE, settings, "run")
 
@@ -100,8 +101,8 @@ def test_a_file_without_a_declared_column_stops_the_landing(lake: Lake, settings
 
 
 def test_a_usable_record_without_a_day_is_refused_and_not_lost(lake: Lake, settings: Settings) -> None:
-    undated = NOTES.parse.text.replace("CAST($snapshot_day AS DATE)", "CAST(NULL AS DATE)")
+    undated = PARSE.text.replace("CAST($snapshot_day AS DATE)", "CAST(NULL AS DATE)")
     odd = replace(NOTES, parse=generated("ours/undated", undated))
     source = LiteralSource((odd,), {"notes": [[{"id": "a", "name": "Ada"}]]})
-    with pytest.raises(ContractError, match="1 usable records have no day.*ours/undated"):
+    with pytest.raises(ContractError, match="1 usable records have no day"):
         ingest(lake, source, "notes", JUNE, settings, "run")

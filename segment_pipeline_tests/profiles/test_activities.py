@@ -175,6 +175,26 @@ def test_a_cart_is_abandoned_until_it_is_completed(lake: Lake, put: Put) -> None
     assert activities(lake, jan(9)) == []
 
 
+def test_subject_and_text_of_an_event_are_columns_and_of_one_landed_before_them_its_properties(
+    lake: Lake, put: Put
+) -> None:
+    put("customers", [customer("shopify", "S1")])
+    old = {"customer_key": "S1", "properties": '{"network": "insta", "action": "like"}'}
+    put(
+        "events",
+        [
+            event("1", "social_engaged", jan(1), **old),
+            event("2", "social_engaged", jan(2), **old, subject="photos", text="share"),
+            event("3", "Rage Click", jan(3), customer_key="S1", subject="button"),
+        ],
+    )
+    assert brief(activities(lake), "name", "subject", "text") == [
+        ("social_engaged", "insta", "like"),
+        ("social_engaged", "photos", "share"),
+        ("Rage Click", "button", None),
+    ]
+
+
 def test_events_answers_and_messages_are_their_persons(lake: Lake, put: Put) -> None:
     put("customers", [customer("shopify", "S1", email="ann.lee@mail.io"), customer("shopify", "S2")])
     put("campaigns", [{"source": "amplitude", "campaign_key": "c1", "name": "News", "day": jan(1)}])

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Final
 
 from segment_pipeline.days import AsOf
+from segment_pipeline.lake.canonical import EVENT_NAMES
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -50,16 +51,7 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
 ACTIVITY_NAMES: Final = (
     "order",
     "product_bought",
-    "visit",
-    "category_viewed",
-    "product_viewed",
-    "cart_added",
-    "checkout_started",
-    "order_completed",
-    "search",
-    "login",
-    "social_engaged",
-    "content_viewed",
+    *EVENT_NAMES,
     "survey_answered",
     "message_sent",
     "message_delivered",

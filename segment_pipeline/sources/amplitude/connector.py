@@ -24,14 +24,18 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.http import HttpClient
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.landing.mapping import INTEGER, JSON, NUMBER, Fill, Record, text
 from segment_pipeline.landing.raw import Pulled, RawPages
-from segment_pipeline.landing.source import Entity, Kind, Part, TableMapping, secret
+from segment_pipeline.landing.source import Entity, Kind, Part, secret
+from segment_pipeline.landing.standard import CONSENTS
 
 _sql = partial(statement, "sources/amplitude")
 
 KEY, SECRET = "AMPLITUDE_API_KEY", "AMPLITUDE_SECRET_KEY"
 HOUR = timedelta(hours=1)
 DELAY = timedelta(hours=2)
+# What the vendor's own tracking calls things.
+NAMES = {"session_start": "visit", "Product Viewed": "product_viewed", "Product Added": "cart_added"}
 
 
 class Amplitude(dg.ConfigurableResource[None]):
@@ -39,6 +43,7 @@ class Amplitude(dg.ConfigurableResource[None]):
 
     `base_url` of an EU project is https://analytics.eu.amplitude.com. `chunk_hours`: hours of one export, at most what
     stays below the vendor's 4 GB. `look_back`: days exported again before a window.
+    `names`: event types and what they are called here, beside and before NAMES.
     """
 
     name: ClassVar[str] = "amplitude"
@@ -49,6 +54,7 @@ class Amplitude(dg.ConfigurableResource[None]):
     chunk_hours: int = Field(default=24, ge=1, le=8760)
     look_back: int = Field(default=1, ge=0)
     parallel: int = Field(default=3, ge=1)
+    names: dict[str, str] = Field(default_factory=dict)
 
     @property
     def entities(self) -> tuple[Entity, ...]:
@@ -57,14 +63,44 @@ class Amplitude(dg.ConfigurableResource[None]):
                 "events",
                 Kind.LOG,
                 (Part("events"),),
-                _sql("events"),
-                (
-                    TableMapping("events", _sql("events_rows"), key="event_key"),
-                    TableMapping("messages", _sql("messages_rows"), key="message_key"),
-                    TableMapping("campaigns", _sql("campaigns_rows")),
-                    TableMapping("survey_answers", _sql("survey_answers_rows"), key="answer_key"),
-                    TableMapping("consents", _sql("consents_rows")),
+                Record(
+                    # A repeated delivery shares its insert id with the first.
+                    key=("$insert_id", "uuid"),
+                    needs=("event_type",),
+                    updated="server_upload_time",
+                    business="event_time",
+                    event="event_type",
+                    names={**NAMES, **self.names},
+                    email=_consent_of("email", otherwise="r.user_properties.email"),
+                    phone=_consent_of("phone"),
+                    fields={
+                        **text("user_id device_id user_properties.email country platform"),
+                        "session_id": INTEGER,
+                        "event_properties": JSON,
+                        "location_lat": NUMBER,
+                        "location_lng": NUMBER,
+                    },
+                    columns={
+                        "anonymous_id": "nullif(r.device_id, '')",
+                        "customer_key": "nullif(r.user_id, '')",
+                    },
+                    reasons={
+                        "a message without channel": f"starts_with(event, 'message_') AND {_property('channel')} IS NULL",
+                        "an answer without survey or question": "event = 'survey_answered'"
+                        f" AND ({_property('survey_id')} IS NULL OR {_property('question_id')} IS NULL)",
+                        "a consent without identifier, channel or status": "event = 'consent_updated'"
+                        f" AND (coalesce({_property('status')}, '') NOT IN ('granted', 'denied')"
+                        f" OR {_property('channel')} IS NULL OR {_property('identifier')} IS NULL)",
+                    },
                 ),
+                (
+                    Fill("events", _sql("events"), absent="local_at", key="event_key"),
+                    Fill("messages", _sql("messages"), absent="anonymous_id", key="message_key"),
+                    Fill("campaigns", _sql("campaigns")),
+                    Fill("survey_answers", _sql("survey_answers"), key="answer_key"),
+                    Fill("consents", CONSENTS),
+                ),
+                prepare=(_sql("said"),),
                 look_back=self.look_back,
                 dictionaries={"countries": _countries()},
                 description="what people and devices did, were sent, answered and consented to",
@@ -135,6 +171,18 @@ class Amplitude(dg.ConfigurableResource[None]):
     def _client(self) -> HttpClient:
         auth = HTTPBasicAuth(secret(self.api_key, KEY, self.name), secret(self.secret_key, SECRET, self.name))
         return HttpClient(self.base_url, name=self.name, auth=auth, timeout=(5.0, 600.0))
+
+
+def _property(name: str) -> str:
+    return f"json_extract_string(r.event_properties, '$.{name}')"
+
+
+def _consent_of(kind: str, otherwise: str = "NULL") -> str:
+    """The identifier of a statement about consent that is of this type."""
+    said = (
+        f"r.event_type = 'consent_updated' AND json_extract_string(r.event_properties, '$.identifier_type') = '{kind}'"
+    )
+    return f"CASE WHEN {said} THEN json_extract_string(r.event_properties, '$.identifier') ELSE {otherwise} END"
 
 
 def _lines(path: Path) -> int:

@@ -22,6 +22,15 @@ SELECT
     CASE WHEN tagged THEN list_extract(['cpc', 'post', 'email'], 1 + pick(s, 36, 3)) END AS utm_medium,
     CASE WHEN tagged THEN 'K' || pick(s, 38, 20) END AS utm_campaign,
     CASE name
+        WHEN 'social_engaged' THEN CASE WHEN pick(e, 8, 2) = 0 THEN 'photos' ELSE 'videos' END
+        WHEN 'content_viewed' THEN 'topic ' || pick(e, 8, 30)
+    END AS subject,
+    CASE name
+        WHEN 'search' THEN lower(category(q))
+        WHEN 'visit' THEN '/' || pick(s, 40, 40)
+        WHEN 'social_engaged' THEN CASE WHEN pick(e, 8, 2) = 0 THEN 'liked' ELSE 'shared' END
+    END AS text,
+    CASE name
         WHEN 'search' THEN '{"query":"' || lower(category(q)) || '"}'
         WHEN 'visit' THEN '{"landing_page":"/' || pick(s, 40, 40) || '","platform":"web"}'
         WHEN 'social_engaged' THEN CASE WHEN pick(e, 8, 2) = 0 THEN '{"network":"photos","action":"liked"}' ELSE '{"network":"videos","action":"shared"}' END

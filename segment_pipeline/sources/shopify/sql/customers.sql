@@ -1,40 +1,22 @@
--- One row per version of a customer received: the typed record, or the reason why it cannot be mapped.
-WITH typed AS (
-  SELECT record, md5(record) AS digest, from_json(record, '{
-    "legacyResourceId": "VARCHAR", "firstName": "VARCHAR", "lastName": "VARCHAR", "createdAt": "VARCHAR", "updatedAt": "VARCHAR",
-    "locale": "VARCHAR", "dataSaleOptOut": "BOOLEAN",
-    "defaultEmailAddress": {"emailAddress": "VARCHAR", "marketingState": "VARCHAR", "marketingUpdatedAt": "VARCHAR"},
-    "defaultPhoneNumber": {"phoneNumber": "VARCHAR", "smsMarketingConsent": {"state": "VARCHAR", "updatedAt": "VARCHAR"}},
-    "defaultAddress": {"address1": "VARCHAR", "city": "VARCHAR", "provinceCode": "VARCHAR", "zip": "VARCHAR", "countryCodeV2": "VARCHAR"},
-    "gender": {"value": "VARCHAR"}, "birthDate": {"value": "VARCHAR"}
-  }') AS r
-  FROM raw_customers
-),
-named AS (
-  SELECT
-    coalesce(nullif(r.legacyResourceId, ''), digest) AS key,
-    TRY_CAST(r.updatedAt AS TIMESTAMPTZ) AS updated_at,
-    TRY_CAST(r.createdAt AS TIMESTAMPTZ) AS created_at,
-    r,
-    r.defaultEmailAddress.emailAddress AS email_raw,
-    r.defaultPhoneNumber.phoneNumber AS phone_raw,
-    r.defaultAddress.countryCodeV2 AS phone_country,
-    digest,
-    record,
-    CASE
-      WHEN json_type(record) IS DISTINCT FROM 'OBJECT' THEN 'not an object'
-      WHEN nullif(r.legacyResourceId, '') IS NULL THEN 'no id'
-      WHEN TRY_CAST(r.updatedAt AS TIMESTAMPTZ) IS NULL THEN 'updatedAt is not a time'
-      WHEN TRY_CAST(r.createdAt AS TIMESTAMPTZ) IS NULL THEN 'createdAt is not a time'
-    END AS reason
-  FROM typed
-),
-ranked AS (
-  SELECT *, row_number() OVER (PARTITION BY key, updated_at, reason ORDER BY digest) AS rank FROM named
-)
+-- One row per usable version of an account.
 SELECT
-  * EXCLUDE (rank, digest, record),
-  CASE WHEN reason IS NOT NULL THEN record END AS raw,
-  CAST(timezone($timezone, updated_at) AS DATE) AS day
-FROM ranked
-WHERE rank = 1
+  c.*,
+  'customer' AS entity,
+  c.key AS customer_key,
+  nullif(trim(c.r.firstName), '') AS first_name,
+  nullif(trim(c.r.lastName), '') AS last_name,
+  nullif(trim(c.r.defaultAddress.address1), '') AS street,
+  nullif(trim(c.r.defaultAddress.city), '') AS city,
+  nullif(trim(c.r.defaultAddress.provinceCode), '') AS region,
+  nullif(upper(trim(c.r.defaultAddress.zip)), '') AS postcode,
+  nullif(upper(trim(c.r.defaultAddress.countryCodeV2)), '') AS country,
+  TRY_CAST(c.r.birthDate.value AS DATE) AS birth_date,
+  substr(CAST(TRY_CAST(c.r.birthDate.value AS DATE) AS VARCHAR), 6, 5) AS birth_day,
+  CASE
+    WHEN lower(trim(c.r.gender.value)) IN ('female', 'f', 'woman') THEN 'female'
+    WHEN lower(trim(c.r.gender.value)) IN ('male', 'm', 'man') THEN 'male'
+    WHEN lower(trim(c.r.gender.value)) IN ('other', 'non-binary', 'diverse') THEN 'other'
+  END AS gender,
+  TRUE AS contactable,
+  CASE WHEN c.r.locale <> '' THEN '{"locale":' || CAST(to_json(c.r.locale) AS VARCHAR) || '}' END AS attributes
+FROM usable AS c

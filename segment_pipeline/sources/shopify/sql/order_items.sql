@@ -11,43 +11,28 @@ WITH further AS (
   FROM raw_more_lines
 ),
 lines AS (
-  SELECT key, updated_at, day, currency, business_on, unnest(r.lineItems.nodes) AS l FROM parsed WHERE reason IS NULL
+  SELECT key, updated_at, unnest(r.lineItems.nodes) AS l FROM usable
   UNION ALL
-  SELECT o.key, o.updated_at, o.day, o.currency, o.business_on, f.l
-  FROM parsed AS o
-  INNER JOIN further AS f ON f.id = o.r.id
-  WHERE o.reason IS NULL
+  SELECT o.key, o.updated_at, f.l FROM usable AS o INNER JOIN further AS f ON f.id = o.r.id
 ),
 amounts AS (
   SELECT
-    key,
-    updated_at,
-    day,
-    currency,
-    business_on,
-    list_aggregate(string_split(l.id, '/'), 'last') AS line_number,
-    nullif(l.product.legacyResourceId, '') AS product_key,
-    CAST(l.quantity AS DECIMAL(18,8)) AS quantity,
-    coalesce(l.isGiftCard, FALSE) AS is_gift_card,
+    *,
     CAST(l.originalTotalSet.shopMoney.amount AS DECIMAL(18,4)) AS gross,
     CAST(coalesce(list_aggregate(
       list_transform(l.discountAllocations, LAMBDA a: TRY_CAST(a.allocatedAmountSet.shopMoney.amount AS DECIMAL(18,4))), 'sum'
-    ), 0) AS DECIMAL(18,4)) AS discount,
-    len(list_filter(l.discountAllocations, LAMBDA a: a.discountApplication.__typename = 'AutomaticDiscountApplication')) > 0 AS is_markdown
+    ), 0) AS DECIMAL(18,4)) AS discount
   FROM lines
 )
 SELECT DISTINCT
   key,
   updated_at,
-  day,
-  currency,
-  business_on,
-  line_number,
-  product_key,
-  quantity,
-  is_gift_card,
+  list_aggregate(string_split(l.id, '/'), 'last') AS line_number,
+  nullif(l.product.legacyResourceId, '') AS product_key,
+  CAST(l.quantity AS DECIMAL(18,8)) AS quantity,
+  coalesce(l.isGiftCard, FALSE) AS is_gift_card,
   gross,
   discount,
   CAST(gross - discount AS DECIMAL(18,4)) AS net,
-  coalesce(is_markdown, FALSE) AS is_markdown
+  coalesce(len(list_filter(l.discountAllocations, LAMBDA a: a.discountApplication.__typename = 'AutomaticDiscountApplication')) > 0, FALSE) AS is_markdown
 FROM amounts

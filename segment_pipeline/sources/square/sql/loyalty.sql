@@ -1,35 +1,10 @@
--- One row per version of a loyalty account received: the typed record, or the reason why it cannot be mapped.
-WITH typed AS (
-  SELECT record, md5(record) AS digest, from_json(record, '{
-    "id": "VARCHAR", "customer_id": "VARCHAR", "balance": "BIGINT", "created_at": "VARCHAR", "updated_at": "VARCHAR",
-    "mapping": {"phone_number": "VARCHAR"}
-  }') AS r
-  FROM raw_accounts
-),
-named AS (
-  SELECT
-    coalesce(nullif(r.id, ''), digest) AS key,
-    TRY_CAST(r.updated_at AS TIMESTAMPTZ) AS updated_at,
-    TRY_CAST(r.created_at AS TIMESTAMPTZ) AS created_at,
-    r,
-    r.mapping.phone_number AS phone_raw,
-    CAST(NULL AS VARCHAR) AS phone_country,
-    digest,
-    record,
-    CASE
-      WHEN json_type(record) IS DISTINCT FROM 'OBJECT' THEN 'not an object'
-      WHEN nullif(r.id, '') IS NULL THEN 'no id'
-      WHEN TRY_CAST(r.updated_at AS TIMESTAMPTZ) IS NULL THEN 'updated_at is not a time'
-      WHEN TRY_CAST(r.created_at AS TIMESTAMPTZ) IS NULL THEN 'created_at is not a time'
-    END AS reason
-  FROM typed
-),
-ranked AS (
-  SELECT *, row_number() OVER (PARTITION BY key, updated_at, reason ORDER BY digest) AS rank FROM named
-)
+-- One row per usable version of a loyalty account, owned by the customer it names.
 SELECT
-  * EXCLUDE (rank, digest, record),
-  CASE WHEN reason IS NOT NULL THEN record END AS raw,
-  CAST(timezone($timezone, updated_at) AS DATE) AS day
-FROM ranked
-WHERE rank = 1
+  c.*,
+  'loyalty' AS entity,
+  c.key AS customer_key,
+  nullif(c.r.customer_id, '') AS owner_key,
+  c.key AS loyalty_id,
+  c.r.balance AS loyalty_balance,
+  TRUE AS contactable
+FROM usable AS c

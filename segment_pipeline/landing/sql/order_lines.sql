@@ -1,6 +1,5 @@
 -- One row per line of a usable version of an order, gift cards left out: they are prepaid balance, not goods.
 SELECT
-  $source AS source,
   i.key AS order_key,
   i.line_number,
   i.updated_at,
@@ -9,10 +8,10 @@ SELECT
   i.gross,
   i.discount,
   i.net,
-  CAST(i.net * r.rate AS DECIMAL(18,4)) AS net_base,
+  i.net * o.rate AS net_base,
   i.is_markdown,
-  i.business_on AS ordered_on,
-  i.day
+  o.business_on AS ordered_on,
+  o.day
 FROM order_items AS i
-LEFT JOIN rates_on AS r ON r.currency = i.currency AND r.day = i.business_on
+INNER JOIN usable AS o ON o.key = i.key AND o.updated_at = i.updated_at
 WHERE NOT i.is_gift_card

@@ -1,0 +1,19 @@
+"""What is the same for every source: lines and totals of orders, consents, and what money's smallest units are worth.
+
+Of what a source's own prepared statements give: `order_items`, one row per line of a usable version of an order, gift cards
+included (key, updated_at, line_number, product_key, quantity, is_gift_card, gross, discount, net, is_markdown); `said`, one row per
+statement about consent (identifier_type, identifier, channel, purpose, granted, recorded_at, evidence, day).
+"""
+
+from collections.abc import Mapping
+
+from segment_pipeline.lake.statements import statement
+
+ORDER_LINES = statement("landing", "order_lines")
+ORDER_TOTALS = statement("landing", "order_totals")
+CONSENTS = statement("landing", "consents")
+
+_WHOLE = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
+_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+# What one of the smallest unit is worth, by currency, where it is not a hundredth: a dictionary for statements.
+MINOR_UNITS: Mapping[str, str] = dict.fromkeys(_WHOLE.split(), "1") | dict.fromkeys(_THOUSANDTHS.split(), "0.001")

@@ -1,0 +1,37 @@
+-- One row per sellable variation of a usable version of a catalog item. Department: the top of its category's branch.
+-- A category is looked up in the listing of the same pull; renaming one does not change products until they change.
+WITH categories AS (
+  SELECT
+    json_extract_string(record, '$.id') AS id,
+    max(json_extract_string(record, '$.category_data.name')) AS name,
+    max(json_extract_string(record, '$.category_data.parent_category.id')) AS parent_id,
+    max(json_extract_string(record, '$.category_data.root_category')) AS root_id
+  FROM raw_categories
+  GROUP BY ALL
+),
+items AS (
+  SELECT
+    *,
+    coalesce(r.item_data.reporting_category.id, r.item_data.categories[1].id, r.item_data.category_id) AS category_id,
+    unnest(r.item_data.variations) AS v
+  FROM usable
+)
+SELECT
+  i.v.id AS product_key,
+  i.updated_at,
+  CASE WHEN len(i.r.item_data.variations) > 1 THEN i.r.item_data.name || ' - ' || i.v.item_variation_data.name ELSE i.r.item_data.name END AS title,
+  json_extract_string(i.r.custom_attribute_values, '$.brand.string_value') AS brand,
+  coalesce(root.name, parent.name, own.name) AS department,
+  CASE WHEN own.parent_id IS NOT NULL THEN own.name END AS category,
+  json_extract_string(i.r.custom_attribute_values, '$.collection.string_value') AS collection,
+  i.v.item_variation_data.price_money.amount * CAST(coalesce(u.value, '0.01') AS DECIMAL(4,3)) AS price,
+  i.v.item_variation_data.price_money.currency AS currency,
+  TRY_CAST(json_extract_string(i.r.custom_attribute_values, '$.launched_on.string_value') AS DATE) AS launched_on,
+  CASE WHEN i.r.is_deleted OR i.v.is_deleted THEN i.day END AS deleted_on,
+  CASE WHEN i.v.item_variation_data.sku <> '' THEN [i.v.item_variation_data.sku] ELSE [] END AS skus,
+  i.day
+FROM items AS i
+LEFT JOIN categories AS own ON own.id = i.category_id
+LEFT JOIN categories AS parent ON parent.id = own.parent_id
+LEFT JOIN categories AS root ON root.id = coalesce(own.root_id, parent.root_id)
+LEFT JOIN minor_units AS u ON u.key = i.v.item_variation_data.price_money.currency
