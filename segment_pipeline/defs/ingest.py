@@ -109,7 +109,11 @@ def _source_assets(
                         "window_said": "unknown" if report.said is None else report.said,
                         "window_quarantined": sum(report.quarantined.values()),
                         "window_requests": report.requests,
-                        **({"unknown_events": {redact.text(name): n for name, n in report.unknown_events.items()}} if report.unknown_events else {}),
+                        **(
+                            {"unknown_events": {redact.text(name): n for name, n in report.unknown_events.items()}}
+                            if report.unknown_events
+                            else {}
+                        ),
                     },
                 )
 

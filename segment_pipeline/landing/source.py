@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from segment_pipeline import settings
+from segment_pipeline.connector import Described
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import Value
@@ -121,11 +121,8 @@ class Entity:
 
 
 @runtime_checkable
-class Source(Protocol):
+class Source(Described, Protocol):
     """A system whose records become rows of the lake under `source = name`."""
-
-    @property
-    def name(self) -> str: ...
 
     @property
     def entities(self) -> tuple[Entity, ...]: ...
@@ -137,9 +134,6 @@ class Source(Protocol):
         ContractError (a page without its list, a repeated cursor, counts that disagree).
         """
 
-    def check(self) -> None:
-        """The secrets are there; raises ConfigError naming the missing variable, the source and how to switch it off."""
-
 
 def entity_of(source: Source, name: str) -> Entity:
     """The entity of that name; raises ConfigError for one the source does not have."""
@@ -148,8 +142,3 @@ def entity_of(source: Source, name: str) -> Entity:
             return entity
     known = ", ".join(entity.name for entity in source.entities)
     raise ConfigError(f"source {source.name} has no entity {name}: it has {known}")
-
-
-def secret(given: str, variable: str, source: str) -> str:
-    """A source's secret, handed in or from its environment variable; raises ConfigError as `settings.secret` does."""
-    return settings.secret(given, variable, source, "source")

@@ -1,17 +1,25 @@
 """The shipped example company: what the demo runs, and what a team copies to begin its own."""
 
+from datetime import date
+from decimal import Decimal
+
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.destinations.meta.connector import MetaAudiences
-from segment_pipeline.starter import connectors
+from segment_pipeline.sources.amplitude.connector import Amplitude
+from segment_pipeline.sources.shopify.connector import Shopify
+from segment_pipeline.sources.square.connector import Square
 from segment_pipeline.starter.audiences import STARTER_AUDIENCES
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 
+# US dollars for one Canadian dollar, by the day a rate begins to hold.
+RATES = {date(2016, 1, 1): {"CAD": Decimal("0.7704")}}
+
 STARTER = Catalogue(
-    sources=(connectors.square, connectors.shopify, connectors.amplitude),
+    sources=(Square(), Shopify(), Amplitude()),
     destinations=(MetaAudiences(), KlaviyoLists(), HashedFiles()),
-    rates=connectors.RATES,
+    rates=RATES,
     segments=STARTER_SEGMENTS,
     audiences=STARTER_AUDIENCES,
 )

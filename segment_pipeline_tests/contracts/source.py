@@ -311,7 +311,7 @@ class SourceContract:
         source, variable = self.without_secret()
         monkeypatch.delenv(variable, raising=False)
         with pytest.raises(ConfigError) as caught:
-            source.check()
+            source.secrets_present()
         for word in (variable, source.name, "SEGMENT_PIPELINE_SOURCES"):
             assert word in str(caught.value)
 

@@ -14,7 +14,7 @@ from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.segments.rules import Segment, did, trait
 from segment_pipeline.settings import Settings
-from segment_pipeline.starter import connectors
+from segment_pipeline.sources.square.connector import Square
 from segment_pipeline.starter.company import STARTER
 
 ENVIRON = {"SEGMENT_PIPELINE_TIMEZONE": "America/New_York", "SEGMENT_PIPELINE_START": "2026-01-01"}
@@ -103,7 +103,7 @@ def test_a_wrong_rule_stops_the_load_with_file_and_line(settings: Settings) -> N
         return Segment(name, owner="team:crm", goal="orders", description="d", where=where)  # type: ignore[arg-type]
 
     wrong = Catalogue(
-        sources=(connectors.square,),
+        sources=(Square(),),
         destinations=(HashedFiles(),),
         segments=(segment("a", trait("spent_total") > 1), segment("b", did("product_vieved"))),
     )

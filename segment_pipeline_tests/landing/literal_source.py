@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from segment_pipeline.connector import About, ConnectorKind
 from segment_pipeline.days import Window
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
@@ -16,6 +17,8 @@ from segment_pipeline.landing.source import Entity
 @dataclass
 class LiteralSource:
     """`pages`: what each part holds, page by page: lists of records, or Arrow tables for a part with columns."""
+
+    about: ClassVar[About] = About(ConnectorKind.SOURCE, "Literal", "records in memory")
 
     entities: tuple[Entity, ...]
     pages: Mapping[str, Sequence[list[Any] | pa.Table]] = field(default_factory=dict)
@@ -31,6 +34,9 @@ class LiteralSource:
                 else:
                     into.add(part.name, json.dumps({"records": page}).encode(), records=len(page))
         return into.finish(requests=1, said=self.said)
+
+    def secrets_present(self) -> None:
+        pass
 
     def check(self) -> None:
         pass

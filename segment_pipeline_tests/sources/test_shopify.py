@@ -19,6 +19,7 @@ from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
 from segment_pipeline_tests.sources.literal import bag, line, shop, shopify_customer, shopify_order
 
 QUERIES = {
+    "scopes": shopify_queries.SCOPES,
     "shop": shopify_queries.SHOP,
     "orders": shopify_queries.ORDERS,
     "more_lines": shopify_queries.MORE_LINES,

@@ -9,6 +9,8 @@ _LINE = f"""id sku title quantity isGiftCard
     product{{legacyResourceId}}
     discountAllocations{{allocatedAmountSet{MONEY} discountApplication{{__typename ... on AutomaticDiscountApplication{{title}}}}}}"""
 
+SCOPES = "query Scopes{currentAppInstallation{accessScopes{handle}}}"
+
 SHOP = "query Shop{shop{id name myshopifyDomain ianaTimezone currencyCode}}"
 
 ORDERS = f"""query Orders($first: Int!, $after: String, $query: String, $nested: Int!) {{

@@ -30,9 +30,10 @@ def schema() -> GraphQLSchema:
 class ShopAt:
     """The shop's objects at one instant, for one query. `warnings` are search fields that were ignored."""
 
-    def __init__(self, records: Records, at: datetime) -> None:
+    def __init__(self, records: Records, at: datetime, scope: str) -> None:
         self.records = records
         self.at = at
+        self.scope = scope
         self.warnings: list[Json] = []
         self._nodes: dict[tuple[str, str], Json | None] = {}
         self._variants: dict[str, Json] | None = None
@@ -44,6 +45,9 @@ class ShopAt:
     def root(self, name: str, arguments: Json) -> Get:
         if name == "shop":
             return lambda _: self._shop()
+        if name == "currentAppInstallation":
+            scopes = [{"handle": scope} for scope in self.scope.split(",")]
+            return lambda _: {"id": "gid://shopify/AppInstallation/1", "accessScopes": scopes}
         if name.endswith("Count"):
             return lambda _: self._count(name.removesuffix("Count"), arguments)
         if "id" in arguments:

@@ -3,7 +3,7 @@
 Queries are validated against the part of the vendor's schema in `schema.graphql`. Limits answer HTTP 200 with
 `errors[].extensions.code`, as the vendor does. Settings at `/_control/shopify/settings`: the bucket's `maximum_available` and
 `restore_rate`, far larger than any plan's so that a demo is not slowed (a change fills it), `largest_query` (1000 points), and
-`token_uses` (null), the requests a token issued from now on is good for.
+`token_uses` (null), the requests a token issued from now on is good for. `scope`: what the app says it may read; nothing is refused for the lack of it.
 """
 
 import json
@@ -30,7 +30,6 @@ from segment_pipeline.sandbox.vendors.shopify.shop import ShopAt
 
 CLIENT_ID, CLIENT_SECRET = "sandbox-shopify-id", "sandbox-shopify-secret"
 VERSION = "2026-10"
-SCOPE = "read_all_orders,read_customers,read_orders,read_products"
 TOKEN_SECONDS = 86_399
 TOKENS = "CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, expires_at TEXT NOT NULL, uses_left INTEGER);"
 DEFAULTS: Mapping[str, Any] = {
@@ -38,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "restore_rate": 100_000,
     "largest_query": 1000,
     "token_uses": None,
+    "scope": "read_all_orders,read_customers,read_orders,read_products",
 }
 
 
@@ -61,7 +61,7 @@ class Shopify:
         with self.store.writing():
             row = (token, expires_at, self.store.setting("token_uses"))
             self.store.database.execute("INSERT INTO tokens VALUES (?, ?, ?)", row)
-        return JSONResponse({"access_token": token, "scope": SCOPE, "expires_in": TOKEN_SECONDS})
+        return JSONResponse({"access_token": token, "scope": self.store.setting("scope"), "expires_in": TOKEN_SECONDS})
 
     def is_good(self, token: str) -> bool:
         """Whether the token is good for this request; counts the use."""
@@ -91,7 +91,7 @@ class Shopify:
         return Response(content, media_type="application/json", headers={"X-Shopify-API-Version": VERSION})
 
     def answer(self, text: str, variables: Json, operation: str | None) -> Json:
-        shop = ShopAt(self.records, self.state.now())
+        shop = ShopAt(self.records, self.state.now(), self.store.setting("scope"))
         query = Query(shop.rules(), text, variables, operation)
         requested, most = query.requested_cost, self.store.setting("largest_query")
         if requested > most:

@@ -1,0 +1,93 @@
+"""What Amplitude's events mean: where things are in them, and which statements in sql/ fill which tables."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import resources
+
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.landing.mapping import INTEGER, JSON, NUMBER, Fill, Record, text
+from segment_pipeline.landing.source import Entity, Kind, Part
+from segment_pipeline.landing.standard import CONSENTS
+
+_sql = partial(statement, "sources/amplitude")
+
+# What the vendor's own tracking calls things.
+NAMES = {"session_start": "visit", "Product Viewed": "product_viewed", "Product Added": "cart_added"}
+
+
+def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
+    return (
+        Entity(
+            "events",
+            Kind.LOG,
+            (Part("events"),),
+            Record(
+                # A repeated delivery shares its insert id with the first.
+                key=("$insert_id", "uuid"),
+                needs=("event_type",),
+                updated="server_upload_time",
+                business="event_time",
+                event="event_type",
+                names={**NAMES, **names},
+                email=_consent_of("email", otherwise="r.user_properties.email"),
+                phone=_consent_of("phone"),
+                fields={
+                    **text("user_id device_id user_properties.email country platform"),
+                    "session_id": INTEGER,
+                    "event_properties": JSON,
+                    "location_lat": NUMBER,
+                    "location_lng": NUMBER,
+                },
+                columns={
+                    "anonymous_id": "nullif(r.device_id, '')",
+                    "customer_key": "nullif(r.user_id, '')",
+                },
+                reasons={
+                    "a message without channel": f"starts_with(event, 'message_') AND {_property('channel')} IS NULL",
+                    "an answer without survey or question": "event = 'survey_answered'"
+                    f" AND ({_property('survey_id')} IS NULL OR {_property('question_id')} IS NULL)",
+                    "a consent without identifier, channel or status": "event = 'consent_updated'"
+                    f" AND (coalesce({_property('status')}, '') NOT IN ('granted', 'denied')"
+                    f" OR {_property('channel')} IS NULL OR {_property('identifier')} IS NULL)",
+                },
+            ),
+            (
+                Fill("events", _sql("events"), absent="local_at", key="event_key"),
+                Fill("messages", _sql("messages"), absent="anonymous_id", key="message_key"),
+                Fill("campaigns", _sql("campaigns")),
+                Fill("survey_answers", _sql("survey_answers"), key="answer_key"),
+                Fill("consents", CONSENTS),
+            ),
+            prepare=(_sql("said"),),
+            look_back=look_back,
+            dictionaries={"countries": _countries()},
+            description="what people and devices did, were sent, answered and consented to",
+        ),
+    )
+
+
+def _property(name: str) -> str:
+    return f"json_extract_string(r.event_properties, '$.{name}')"
+
+
+def _consent_of(kind: str, otherwise: str = "NULL") -> str:
+    """The identifier of a statement about consent that is of this type."""
+    said = (
+        f"r.event_type = 'consent_updated' AND json_extract_string(r.event_properties, '$.identifier_type') = '{kind}'"
+    )
+    return f"CASE WHEN {said} THEN json_extract_string(r.event_properties, '$.identifier') ELSE {otherwise} END"
+
+
+def _countries() -> Mapping[str, str]:
+    """ISO 3166 alpha-2 codes by country name, in lower case, from the time zone database's table."""
+    lines = resources.files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    # The table's short names where the vendor spells them out.
+    spelled = {
+        "united kingdom": "GB",
+        "south korea": "KR",
+        "north korea": "KP",
+        "bosnia and herzegovina": "BA",
+        "czechia": "CZ",
+    }
+    return {name.lower(): code for code, name in pairs} | spelled

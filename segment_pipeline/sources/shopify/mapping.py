@@ -1,0 +1,160 @@
+"""What Shopify's records mean: where things are in them, and which statements in sql/ fill which tables.
+
+Amounts are in the shop's currency, in which an order can be added up with others.
+"""
+
+from functools import partial
+
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.landing.mapping import FLAG, INTEGER, Fill, Record, a_time, text
+from segment_pipeline.landing.source import Entity, Kind, Part
+from segment_pipeline.landing.standard import CONSENTS, ORDER_LINES, ORDER_TOTALS
+
+_sql = partial(statement, "sources/shopify")
+
+
+def entities(look_back: int) -> tuple[Entity, ...]:
+    return (
+        Entity(
+            "customers",
+            Kind.MUTABLE,
+            (Part("customers", ("data", "customers", "nodes")),),
+            Record(
+                key="legacyResourceId",
+                updated="updatedAt",
+                created="createdAt",
+                email="defaultEmailAddress.emailAddress",
+                phone="defaultPhoneNumber.phoneNumber",
+                phone_country="defaultAddress.countryCodeV2",
+                fields={
+                    **text("firstName lastName locale gender.value birthDate.value"),
+                    **text("defaultEmailAddress.marketingState defaultEmailAddress.marketingUpdatedAt"),
+                    "defaultPhoneNumber.smsMarketingConsent": text("state updatedAt"),
+                    "defaultAddress": text("address1 city provinceCode zip"),
+                    "dataSaleOptOut": FLAG,
+                },
+                columns={
+                    "mail_said_at": a_time("r.defaultEmailAddress.marketingUpdatedAt"),
+                    "sms_said_at": a_time("r.defaultPhoneNumber.smsMarketingConsent.updatedAt"),
+                },
+            ),
+            (
+                Fill(
+                    "customers",
+                    _sql("customers"),
+                    absent="owner_key loyalty_id loyalty_balance deleted_on",
+                    one_per_record=True,
+                ),
+                Fill("consents", CONSENTS),
+            ),
+            look_back=look_back,
+            dimension=True,
+            prepare=(_sql("said"),),
+            description="accounts, with marketing consents and data sale opt-outs",
+        ),
+        Entity(
+            "products",
+            Kind.MUTABLE,
+            (Part("products", ("data", "products", "nodes")),),
+            Record(
+                key="legacyResourceId",
+                updated="updatedAt",
+                fields={
+                    **text(
+                        "title vendor productType publishedAt category.name collections.nodes[].title variants.nodes[].sku"
+                    ),
+                    **text("department.value launchedOn.value"),
+                    "priceRangeV2.minVariantPrice": text("amount currencyCode"),
+                },
+            ),
+            (Fill("products", _sql("products"), absent="deleted_on", one_per_record=True),),
+            look_back=look_back,
+            dimension=True,
+            description="products with department, category, collection and launch day",
+        ),
+        Entity(
+            "orders",
+            Kind.MUTABLE,
+            (Part("orders", ("data", "orders", "nodes")), Part("more_lines"), Part("shop")),
+            Record(
+                key="legacyResourceId",
+                needs=("id",),
+                updated="updatedAt",
+                created="createdAt",
+                business=("processedAt", "createdAt"),
+                email="email",
+                phone=("phone", "shippingAddress.phone", "billingAddress.phone"),
+                phone_country=("shippingAddress.countryCodeV2", "billingAddress.countryCodeV2"),
+                fields={
+                    **text(
+                        "cancelledAt sourceName attribution.handle retailLocation.id customer.legacyResourceId currencyCode"
+                    ),
+                    **text(
+                        "displayFinancialStatus discountCodes[] customerJourneySummary.lastVisit.utmParameters.campaign"
+                    ),
+                    "test": FLAG,
+                    "lineItems.nodes[]": {
+                        **text("id product.legacyResourceId originalTotalSet.shopMoney.amount"),
+                        **text(
+                            "discountAllocations[].allocatedAmountSet.shopMoney.amount discountAllocations[].discountApplication.__typename"
+                        ),
+                        "quantity": INTEGER,
+                        "isGiftCard": FLAG,
+                    },
+                    "refunds[]": {
+                        **text("legacyResourceId createdAt processedAt totalRefundedSet.shopMoney.amount"),
+                        "refundLineItems.nodes[]": {
+                            **text("lineItem.id subtotalSet.shopMoney.amount"),
+                            "lineItem.isGiftCard": FLAG,
+                        },
+                    },
+                },
+                joins={_sql("zone"): "TRUE"},
+                columns={"timezone": "zone.timezone", "currency": "r.currencyCode"},
+                reasons={
+                    "no currency": "currency IS NULL",
+                    "lineItems is not a list": "r.lineItems.nodes IS NULL",
+                    "a line without id or amount": f"len(list_filter(r.lineItems.nodes, LAMBDA l: l.id IS NULL OR {_amount('l.originalTotalSet')} IS NULL)) > 0",
+                    "a refund without id, time or amount": "len(list_filter(r.refunds, LAMBDA f: f.legacyResourceId IS NULL OR "
+                    f"{_amount('f.totalRefundedSet')} IS NULL OR coalesce({a_time('f.processedAt')}, {a_time('f.createdAt')}) IS NULL)) > 0",
+                },
+            ),
+            (
+                Fill("order_lines", ORDER_LINES),
+                Fill("refunds", _sql("refunds")),
+                Fill("orders", _sql("orders"), absent="parent_order_key anonymous_id", one_per_record=True),
+            ),
+            look_back=look_back,
+            prepare=(_sql("order_items"), ORDER_TOTALS),
+            description="orders of guests and accounts, their lines and refunds",
+        ),
+        Entity(
+            "checkouts",
+            Kind.MUTABLE,
+            (Part("checkouts", ("data", "abandonedCheckouts", "nodes")),),
+            Record(
+                key="list_aggregate(string_split(r.id, '/'), 'last')",
+                updated="updatedAt",
+                created="createdAt",
+                email="customer.defaultEmailAddress.emailAddress",
+                phone=("customer.defaultPhoneNumber.phoneNumber", "shippingAddress.phone", "billingAddress.phone"),
+                phone_country=("shippingAddress.countryCodeV2", "billingAddress.countryCodeV2"),
+                fields={
+                    **text("id completedAt customer.legacyResourceId"),
+                    "subtotalPriceSet.shopMoney": text("amount currencyCode"),
+                    "lineItems.nodes[]": {**text("sku title product.legacyResourceId"), "quantity": INTEGER},
+                },
+                reasons={
+                    "no amount": f"{_amount('r.subtotalPriceSet')} IS NULL OR r.subtotalPriceSet.shopMoney.currencyCode IS NULL",
+                    "lineItems is not a list": "r.lineItems.nodes IS NULL",
+                },
+            ),
+            (Fill("carts", _sql("carts"), absent="anonymous_id", one_per_record=True),),
+            look_back=look_back,
+            description="checkouts left, and those completed later",
+        ),
+    )
+
+
+def _amount(bag: str) -> str:
+    return f"TRY_CAST({bag}.shopMoney.amount AS DECIMAL(18,4))"

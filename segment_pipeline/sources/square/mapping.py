@@ -1,0 +1,194 @@
+"""What Square's records mean: where things are in them, and which statements in sql/ fill which tables.
+
+Returns and exchanges are orders of their own.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.landing.mapping import FLAG, INTEGER, JSON, NUMBER, TEXT, Fill, Record, text
+from segment_pipeline.landing.source import Entity, Kind, Part
+from segment_pipeline.landing.standard import CONSENTS, MINOR_UNITS, ORDER_LINES, ORDER_TOTALS
+
+_sql = partial(statement, "sources/square")
+_LINE = {
+    **text("uid catalog_object_id quantity item_type total_money.currency"),
+    **dict.fromkeys(
+        (
+            "total_money.amount",
+            "total_discount_money.amount",
+            "total_tax_money.amount",
+            "total_service_charge_money.amount",
+        ),
+        INTEGER,
+    ),
+}
+# Who an online order goes to, whichever way it goes.
+_RECIPIENT = [f"fulfillments[1].{way}_details.recipient" for way in ("pickup", "shipment", "delivery")]
+
+
+def entities(
+    look_back: int, coupon_prefix: str, campaign_metadata: str, group_attributes: Mapping[str, str]
+) -> tuple[Entity, ...]:
+    """The arguments are fields of the connector."""
+    return (
+        Entity(
+            "locations",
+            Kind.SNAPSHOT,
+            (Part("locations", ("locations",)),),
+            Record(
+                key="id",
+                fields={
+                    **text("name timezone country currency created_at"),
+                    "coordinates": {"latitude": NUMBER, "longitude": NUMBER},
+                },
+                reasons={
+                    "created_at is not a time": "TRY_CAST(r.created_at AS TIMESTAMPTZ) IS NULL AND r.created_at IS NOT NULL"
+                },
+            ),
+            (Fill("stores", _sql("stores"), absent="deleted_on", one_per_record=True),),
+            description="stores with their time zone",
+        ),
+        Entity(
+            "customers",
+            Kind.MUTABLE,
+            (Part("customers", ("customers",)), Part("groups", ("groups",))),
+            Record(
+                key="id",
+                updated="updated_at",
+                created="created_at",
+                version="version",
+                email="email_address",
+                phone="phone_number",
+                phone_country="address.country",
+                fields={
+                    **text("given_name family_name birthday reference_id creation_source group_ids[]"),
+                    "preferences.email_unsubscribed": FLAG,
+                    "address": text("address_line_1 locality administrative_district_level_1 postal_code country"),
+                },
+            ),
+            (
+                Fill(
+                    "customers",
+                    _sql("customers"),
+                    absent="owner_key gender loyalty_id loyalty_balance deleted_on",
+                    one_per_record=True,
+                ),
+                Fill("consents", CONSENTS),
+            ),
+            look_back=look_back,
+            dimension=True,
+            prepare=(_sql("customer_attributes"), _sql("said")),
+            dictionaries={"group_attributes": group_attributes},
+            description="customers with what their groups declare, and e-mail opt-outs",
+        ),
+        Entity(
+            "loyalty",
+            Kind.MUTABLE,
+            (Part("accounts", ("loyalty_accounts",)),),
+            Record(
+                key="id",
+                updated="updated_at",
+                created="created_at",
+                phone="mapping.phone_number",
+                fields={"customer_id": TEXT, "balance": INTEGER},
+            ),
+            (
+                Fill(
+                    "customers",
+                    _sql("loyalty"),
+                    absent="email first_name last_name street city region postcode country birth_date birth_day gender"
+                    " deleted_on attributes",
+                    one_per_record=True,
+                ),
+            ),
+            look_back=look_back,
+            dimension=True,
+            description="loyalty accounts, each with the customer that owns it",
+        ),
+        Entity(
+            "catalog",
+            Kind.MUTABLE,
+            (Part("items", ("objects",)), Part("categories", ("objects",))),
+            Record(
+                key="id",
+                updated="updated_at",
+                version="version",
+                fields={
+                    **text(
+                        "item_data.name item_data.category_id item_data.categories[].id item_data.reporting_category.id"
+                    ),
+                    "is_deleted": FLAG,
+                    "custom_attribute_values": JSON,
+                    "item_data.variations[]": {
+                        "id": TEXT,
+                        "is_deleted": FLAG,
+                        **text(
+                            "item_variation_data.name item_variation_data.sku item_variation_data.price_money.currency"
+                        ),
+                        "item_variation_data.price_money.amount": INTEGER,
+                    },
+                },
+                reasons={
+                    "variations is not a list": "json_type(record, '$.item_data.variations') NOT IN ('ARRAY', 'NULL')",
+                    "a variation without id": "len(list_filter(r.item_data.variations, LAMBDA x: x.id IS NULL)) > 0",
+                },
+            ),
+            (Fill("products", _sql("products")),),
+            look_back=look_back,
+            dimension=True,
+            dictionaries={"minor_units": MINOR_UNITS},
+            description="item variations with department and category, deleted ones included",
+        ),
+        Entity(
+            "orders",
+            Kind.MUTABLE,
+            (Part("orders", ("orders",)), Part("locations", ("locations",))),
+            Record(
+                key="id",
+                updated="updated_at",
+                created="created_at",
+                business="created_at",
+                version="version",
+                email=tuple(f"{each}.email_address" for each in _RECIPIENT),
+                phone=tuple(f"{each}.phone_number" for each in _RECIPIENT),
+                phone_country="zones.country",
+                fields={
+                    **text("location_id customer_id state source.name tenders[].customer_id discounts[].name"),
+                    **text("total_money.currency net_amounts.total_money.currency returns[].source_order_id"),
+                    "metadata": JSON,
+                    "line_items[]": _LINE,
+                    "returns[].return_line_items[]": _LINE,
+                },
+                joins={_sql("zones"): "zones.store_key = r.location_id"},
+                columns={
+                    "timezone": "zones.timezone",
+                    "currency": "coalesce(r.total_money.currency, r.net_amounts.total_money.currency, r.line_items[1].total_money.currency)",
+                    "returned": "list_concat([], flatten(list_transform(r.returns, LAMBDA x: x.return_line_items)))",
+                },
+                reasons={
+                    "unknown state": "r.state IS NULL OR r.state NOT IN ('OPEN', 'COMPLETED', 'CANCELED', 'DRAFT')",
+                    "line_items is not a list": "json_type(record, '$.line_items') NOT IN ('ARRAY', 'NULL')",
+                    "returns is not a list": "json_type(record, '$.returns') NOT IN ('ARRAY', 'NULL')",
+                    "no currency": "currency IS NULL",
+                    "a line without uid or amount": "len(list_filter(r.line_items, LAMBDA x: x.uid IS NULL OR x.total_money.amount IS NULL)) > 0",
+                    "two lines share a uid": "len(list_distinct(list_transform(r.line_items, LAMBDA x: x.uid))) <> len(r.line_items)",
+                    "a returned line without uid or amount": "len(list_filter(returned, LAMBDA x: x.uid IS NULL OR x.total_money.amount IS NULL)) > 0",
+                },
+            ),
+            (
+                Fill("order_lines", ORDER_LINES),
+                Fill("orders", _sql("orders"), absent="anonymous_id", one_per_record=True),
+            ),
+            look_back=look_back,
+            prepare=(_sql("order_items"), ORDER_TOTALS),
+            dictionaries={"minor_units": MINOR_UNITS},
+            values={
+                "coupon_prefix": coupon_prefix,
+                "campaign_path": f"$.{json.dumps(campaign_metadata)}",
+            },
+            description="orders of every state, returns and exchanges included",
+        ),
+    )
