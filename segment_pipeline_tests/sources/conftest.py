@@ -1,25 +1,26 @@
 """Literal worlds served over HTTP, and a short way from them to rows of the lake."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.amplitude.connector import Amplitude
-from segment_pipeline.sources.shopify.connector import Shopify
-from segment_pipeline.sources.square.connector import Square
-from segment_pipeline_tests.sandbox.source_world import Version, client, world
+from segment_pipeline_tests.contracts.source import JUNE, Server, Vendor
+from segment_pipeline_tests.sandbox.source_world import Version
+from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE
+from segment_pipeline_tests.sources.shopify_records import SHOPIFY
+from segment_pipeline_tests.sources.square_records import SQUARE
 
-JUNE = Window(date(2017, 6, 1), date(2017, 6, 30))
-Landed = Callable[[str, str, Sequence[Version], str], list[dict[str, Any]]]
+Landed = Callable[[str, Sequence[Version], str], list[dict[str, Any]]]
+Served = Callable[[Sequence[Version]], AbstractContextManager[Server]]
+VENDORS = {vendor.name: vendor for vendor in (SQUARE, SHOPIFY, AMPLITUDE)}
 
 
 @pytest.fixture
@@ -30,27 +31,32 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def connector(vendor: str, base_url: str, **more: Any) -> Source:
-    match vendor:
-        case "square":
-            return Square(base_url=base_url, access_token="sandbox-square-token", **more)
-        case "shopify":
-            return Shopify(
-                base_url=base_url, client_id="sandbox-shopify-id", client_secret="sandbox-shopify-secret", **more
-            )
-        case _:
-            return Amplitude(
-                base_url=base_url, api_key="sandbox-amplitude-key", secret_key="sandbox-amplitude-secret", **more
-            )
+    """The source as companies have it, pages of the usual size."""
+    made: Any = VENDORS[vendor].source(base_url)
+    usual = {"page_size": type(made).page_size} if hasattr(made, "page_size") else {}
+    source: Source = replace(made, **{**usual, **more})
+    return source
 
 
 @pytest.fixture
-def landed(tmp_path: Path, lake: Lake, settings: Settings) -> Landed:
-    """Serve a world, ingest one entity's June, and give a query's rows over the tables it fills."""
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    """The vendor that a test module is named after."""
+    return VENDORS[request.module.__name__.rpartition("test_")[2]]
 
-    def run(vendor: str, entity: str, versions: Sequence[Version], query: str) -> list[dict[str, Any]]:
-        world(tmp_path, versions)
-        with client(tmp_path, vendor) as http:
-            source = connector(vendor, f"{http.base_url}/{vendor}")
+
+@pytest.fixture
+def served(tmp_path: Path, vendor: Vendor) -> Served:
+    """The vendor with these records and those it needs to answer."""
+    return lambda records: vendor.serve(tmp_path, [*vendor.setting, *records])
+
+
+@pytest.fixture
+def landed(served: Served, lake: Lake, settings: Settings, vendor: Vendor) -> Landed:
+    """Serve records, ingest one entity's June, and give a query's rows over the tables the source fills."""
+
+    def run(entity: str, records: Sequence[Version], query: str) -> list[dict[str, Any]]:
+        with served(records) as server:
+            source = connector(vendor.name, server.base_url)
             ingest(lake, source, entity, JUNE, settings, "run")
         with lake.session() as session:
             for each in source.entities:

@@ -3,16 +3,14 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.landing.landing import ingest, land, pull
+from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.contracts.source import fresh_lake, rows_of
-from segment_pipeline_tests.sandbox.source_world import client, world
-from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
-from segment_pipeline_tests.sources.literal import event
+from segment_pipeline_tests.contracts.source import JUNE
+from segment_pipeline_tests.sources.amplitude_records import event
+from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 
 MESSAGE = {
     "campaign_id": "cj-18", "campaign_name": "Buy Your Loved Ones", "campaign_type": "B", "channel": "email", "message_id": "m1",
@@ -28,22 +26,18 @@ def test_messages_answers_and_consents_leave_the_event_stream(landed: Landed) ->
         "status": "denied", "evidence": "preference page",
     }  # fmt: skip
     versions = [
-        event(
-            1, "2017-06-05T12:00:00", event_properties={"product_id": "71", "category": "Shoes", "collection": "Summer"}
-        ),
+        event(1, event_properties={"product_id": "71", "category": "Shoes", "collection": "Summer"}),
         event(
             2,
-            "2017-06-05T12:00:00",
             event_type="message_clicked",
             event_properties=MESSAGE,
             user_properties=told,
             session_id=-1,
         ),
-        event(3, "2017-06-05T12:00:00", event_type="survey_answered", event_properties=answer, user_properties=told),
-        event(4, "2017-06-05T12:00:00", event_type="consent_updated", event_properties=consent),
+        event(3, event_type="survey_answered", event_properties=answer, user_properties=told),
+        event(4, event_type="consent_updated", event_properties=consent),
     ]
     rows = landed(
-        "amplitude",
         "events",
         versions,
         "SELECT e.name, e.product_key, e.category, e.collection, e.country, m.type, m.campaign_key, m.email, c.name AS campaign,"
@@ -58,57 +52,36 @@ def test_messages_answers_and_consents_leave_the_event_stream(landed: Landed) ->
     ]  # fmt: skip
 
 
-def test_an_event_delivered_twice_under_two_ids_is_one_whichever_day_lands_first(
-    tmp_path: Path, settings: Settings
-) -> None:
-    """The same insert id in the last hour of one day and the first of the next: the first delivery is kept."""
-    twice = [event(1, "2017-06-05T23:00:00"), event(1, "2017-06-06T06:00:00"), event(1, "2017-06-20T06:00:00")]
-    days = [Window.of(date(2017, 6, day)) for day in (5, 6, 20)]
-    world(tmp_path, twice)
-    with client(tmp_path, "amplitude") as http:
-        source = connector("amplitude", f"{http.base_url}/amplitude")
-        pulled = [pull(source, "events", day, settings) for day in days]
-    lakes = []
-    for name, order in (("forth", [0, 1, 2]), ("back", [2, 1, 0])):
-        lake = fresh_lake(tmp_path / name)
-        for index in order:
-            land(lake, source, "events", pulled[index], settings, "run", only=days[index])
-        lakes.append(rows_of(lake, "events"))
-        # Two weeks later the vendor would not take it for a repeat either.
-        assert {entry["day"].day: entry["rows"] for entry in lake.partitions("events")} == {5: 1, 20: 1}
-    assert lakes[0] == lakes[1]
+def test_a_repeated_delivery_shares_its_insert_id_with_the_first(landed: Landed) -> None:
+    again = event(1, uuid="another", **{"$insert_id": "i-1"}, visible={"seen": "2017-06-06T06:00:00"})
+    assert landed("events", [event(1), again], "SELECT event_key, day FROM events") == [
+        {"event_key": "i-1", "day": date(2017, 6, 5)}
+    ]
 
 
 def test_an_event_outside_a_session_has_none_and_empty_ids_are_unknown(landed: Landed) -> None:
-    odd = event(1, "2017-06-05T12:00:00", session_id=-1, user_id="", device_id="")
-    rows = landed("amplitude", "events", [odd], "SELECT session_key, customer_key, anonymous_id FROM events")
+    odd = event(1, session_id=-1, user_id="", device_id="")
+    rows = landed("events", [odd], "SELECT session_key, customer_key, anonymous_id FROM events")
     assert rows == [{"session_key": None, "customer_key": None, "anonymous_id": None}]
 
 
 def test_a_day_without_events_is_no_error(landed: Landed) -> None:
-    assert landed("amplitude", "events", [], "SELECT count(*) AS n FROM events") == [{"n": 0}]
+    assert landed("events", [], "SELECT count(*) AS n FROM events") == [{"n": 0}]
 
 
 def test_a_late_event_keeps_its_own_time_under_the_day_it_arrived(landed: Landed) -> None:
     late = event(1, "2017-06-01T23:30:00", visible={"seen": "2017-06-05T12:00:00"})
-    rows = landed("amplitude", "events", [late], "SELECT occurred_on, day FROM events")
+    rows = landed("events", [late], "SELECT occurred_on, day FROM events")
     assert rows == [{"occurred_on": date(2017, 6, 1), "day": date(2017, 6, 5)}]
 
 
-def test_a_day_is_pulled_with_the_hours_that_hold_its_ends(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+def test_a_day_is_pulled_with_the_hours_that_hold_its_ends(served: Served, lake: Lake, settings: Settings) -> None:
     """A company day in New York is 04:00 to 04:00 UTC; in Kolkata it begins at half past an hour."""
-    world(
-        tmp_path,
-        [
-            event(n, f"2017-06-0{day}T{time}")
-            for n, (day, time) in enumerate([(4, "18:29:00"), (4, "18:31:00"), (5, "18:29:00"), (5, "18:31:00")])
-        ],
-    )
-    with client(tmp_path, "amplitude") as http:
-        source = connector("amplitude", f"{http.base_url}/amplitude", look_back=0)
-        report = ingest(
-            lake, source, "events", Window.of(date(2017, 6, 5)), replace(settings, timezone="Asia/Kolkata"), "run"
-        )
+    times = ["2017-06-04T18:29:00", "2017-06-04T18:31:00", "2017-06-05T18:29:00", "2017-06-05T18:31:00"]
+    with served([event(n, at) for n, at in enumerate(times)]) as server:
+        source = connector("amplitude", server.base_url, look_back=0)
+        in_kolkata = replace(settings, timezone="Asia/Kolkata")
+        report = ingest(lake, source, "events", Window.of(date(2017, 6, 5)), in_kolkata, "run")
     assert report.received == 4
     assert report.rows["events"] == 2
 
@@ -116,18 +89,14 @@ def test_a_day_is_pulled_with_the_hours_that_hold_its_ends(tmp_path: Path, lake:
 def test_consent_of_an_unusable_address_gives_no_row(landed: Landed) -> None:
     said = {"identifier_type": "email", "identifier": "not an address", "channel": "ads", "status": "granted"}
     rows = landed(
-        "amplitude",
-        "events",
-        [event(1, "2017-06-05T12:00:00", event_type="consent_updated", event_properties=said)],
-        "SELECT count(*) AS n FROM consents",
+        "events", [event(1, event_type="consent_updated", event_properties=said)], "SELECT count(*) AS n FROM consents"
     )
     assert rows == [{"n": 0}]
 
 
 def test_the_whole_month_is_one_request_per_day_and_a_day_more_for_late_ones(
-    tmp_path: Path, lake: Lake, settings: Settings
+    served: Served, lake: Lake, settings: Settings
 ) -> None:
-    world(tmp_path, [event(1, "2017-06-05T12:00:00")])
-    with client(tmp_path, "amplitude") as http:
-        report = ingest(lake, connector("amplitude", f"{http.base_url}/amplitude"), "events", JUNE, settings, "run")
+    with served([event(1)]) as server:
+        report = ingest(lake, connector("amplitude", server.base_url), "events", JUNE, settings, "run")
     assert report.requests == 31

@@ -5,7 +5,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -185,22 +184,6 @@ def test_an_unfinished_pull_does_not_count_and_old_ones_go(lake: Lake, settings:
         Pulled.load(folder)
     assert trim(settings.raw, datetime.now(UTC) + timedelta(minutes=1)) == 1
     assert not folder.exists()
-
-
-def test_a_pull_of_one_entity_is_not_landed_as_another(lake: Lake, settings: Settings) -> None:
-    square(lake, settings, {"customers": [customer(1)]})
-    (kept,) = pulls(settings.raw, "square", "customers")
-    with pytest.raises(ContractError, match="cannot be landed as"):
-        land(lake, Square(access_token="t"), "orders", kept, settings, "run")
-    with pytest.raises(ContractError, match="hold"):
-        land(
-            lake,
-            Square(access_token="t"),
-            "customers",
-            replace(kept, records={**kept.records, "customers": 2}),
-            settings,
-            "run",
-        )
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b'{"a": [1, 2}', b"\xff\xfe", b'["a"]'])

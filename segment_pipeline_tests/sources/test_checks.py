@@ -8,8 +8,10 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.sandbox.source_world import client, world
 from segment_pipeline_tests.scripted_server import ScriptedServer, answer
+from segment_pipeline_tests.sources.amplitude_records import event
 from segment_pipeline_tests.sources.conftest import connector
-from segment_pipeline_tests.sources.literal import event, location, shop
+from segment_pipeline_tests.sources.shopify_records import shop
+from segment_pipeline_tests.sources.square_records import location
 
 PERMISSIONS = ["MERCHANT_PROFILE_READ", "CUSTOMERS_READ", "LOYALTY_READ", "ITEMS_READ", "ORDERS_READ"]
 

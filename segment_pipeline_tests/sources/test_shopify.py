@@ -4,7 +4,6 @@ import gzip
 import json
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,10 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.shopify import queries as shopify_queries
-from segment_pipeline_tests.sandbox.source_world import client, vendor_schema, version, world
-from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
-from segment_pipeline_tests.sources.literal import bag, line, shop, shopify_customer, shopify_order
+from segment_pipeline_tests.contracts.source import JUNE
+from segment_pipeline_tests.sandbox.source_world import vendor_schema, version
+from segment_pipeline_tests.sources.conftest import Landed, Served, connector
+from segment_pipeline_tests.sources.shopify_records import bag, customer, line, order, shop
 
 QUERIES = {
     "scopes": shopify_queries.SCOPES,
@@ -41,20 +41,18 @@ def test_the_vendors_schema_takes_every_query(schema: Any, name: str) -> None:
     assert validate(schema, parse(QUERIES[name])) == []
 
 
-def test_no_query_costs_more_than_a_query_may(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+def test_no_query_costs_more_than_a_query_may(served: Served, lake: Lake, settings: Settings) -> None:
     """As first sent, with the default page sizes: requested cost at most 1,000."""
-    world(tmp_path, [shop(), shopify_order(1, "2017-06-05T12:00:00"), shopify_customer(1, "2017-06-05T12:00:00")])
-    with client(tmp_path, "shopify") as http:
-        source = connector("shopify", f"{http.base_url}/shopify")
+    with served([order(1), customer(1)]) as server:
+        source = connector("shopify", server.base_url)
         reports = [ingest(lake, source, entity.name, JUNE, settings, "run") for entity in source.entities]
     # A token, two counts and one page each; the shop for orders: nothing was asked a second time in smaller pages.
     assert [report.requests for report in reports] == [3, 3, 4, 3]
 
 
-def test_a_page_too_costly_is_asked_for_in_smaller_ones(tmp_path: Path, lake: Lake, settings: Settings) -> None:
-    world(tmp_path, [shop(), *(shopify_order(n, "2017-06-05T12:00:00") for n in range(1, 8))])
-    with client(tmp_path, "shopify") as http:
-        source = connector("shopify", f"{http.base_url}/shopify", page_size=250, nested=100)
+def test_a_page_too_costly_is_asked_for_in_smaller_ones(served: Served, lake: Lake, settings: Settings) -> None:
+    with served([shop(), *(order(n) for n in range(1, 8))]) as server:
+        source = connector("shopify", server.base_url, page_size=250, nested=100)
         report = ingest(lake, source, "orders", JUNE, settings, "run")
     assert (report.received, report.rows["orders"]) == (7, 7)
     assert report.requests > 4
@@ -67,27 +65,22 @@ def test_discounts_of_every_kind_come_off_and_markdowns_are_told(landed: Landed)
         line(3, "50.00", isGiftCard=True),
     ]
     rows = landed(
-        "shopify",
         "orders",
-        [shop(), shopify_order(1, "2017-06-05T12:00:00", lineItems=lines, discountCodes=["TEN", "TEN"])],
+        [order(1, lineItems=lines, discountCodes=["TEN", "TEN"])],
         "SELECT o.gross, o.discount, o.net, o.gift_card_sold, o.coupon_codes, l.line_number, l.product_key, l.net AS line,"
         " l.is_markdown FROM orders AS o, order_lines AS l ORDER BY l.line_number",
     )
-    order = (Decimal("30.0000"), Decimal("6.0000"), Decimal("24.0000"), Decimal("50.0000"), ["TEN"])
+    whole = (Decimal("30.0000"), Decimal("6.0000"), Decimal("24.0000"), Decimal("50.0000"), ["TEN"])
     assert [tuple(row.values()) for row in rows] == [
-        (*order, "1", "71", Decimal("15.0000"), True),
-        (*order, "2", "72", Decimal("9.0000"), False),
+        (*whole, "1", "71", Decimal("15.0000"), True),
+        (*whole, "2", "72", Decimal("9.0000"), False),
     ]
 
 
-def test_more_lines_than_come_with_an_order_are_fetched(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+def test_more_lines_than_come_with_an_order_are_fetched(served: Served, lake: Lake, settings: Settings) -> None:
     lines = [line(number, "1.00") for number in range(1, 12)]
-    world(
-        tmp_path,
-        [shop(), shopify_order(1, "2017-06-05T12:00:00", lineItems=lines), shopify_order(2, "2017-06-05T12:00:00")],
-    )
-    with client(tmp_path, "shopify") as http:
-        source = connector("shopify", f"{http.base_url}/shopify", nested=4)
+    with served([order(1, lineItems=lines), order(2)]) as server:
+        source = connector("shopify", server.base_url, nested=4)
         report = ingest(lake, source, "orders", JUNE, settings, "run")
     assert report.rows["order_lines"] == 12
     with lake.session() as session:
@@ -98,12 +91,10 @@ def test_more_lines_than_come_with_an_order_are_fetched(tmp_path: Path, lake: La
 def test_guests_keep_what_the_order_knows_of_them(landed: Landed) -> None:
     address = {"phone": "(513) 555-0123", "countryCodeV2": "US"}
     orders = [
-        shopify_order(1, "2017-06-05T12:00:00", email="Guest@Quiet.shop", shippingAddress=address),
-        shopify_order(2, "2017-06-05T12:00:00", customer={"id": "gid://shopify/Customer/9", "legacyResourceId": "9"}),
+        order(1, email="Guest@Quiet.shop", shippingAddress=address),
+        order(2, customer={"id": "gid://shopify/Customer/9", "legacyResourceId": "9"}),
     ]
-    rows = landed(
-        "shopify", "orders", [shop(), *orders], "SELECT customer_key, email, phone FROM orders ORDER BY order_key"
-    )
+    rows = landed("orders", orders, "SELECT customer_key, email, phone FROM orders ORDER BY order_key")
     assert [tuple(row.values()) for row in rows] == [(None, "guest@quiet.shop", "+15135550123"), ("9", None, None)]
 
 
@@ -118,13 +109,13 @@ def test_guests_keep_what_the_order_knows_of_them(landed: Landed) -> None:
     ],
 )
 def test_status_and_channel(landed: Landed, told: dict[str, Any], status: str, channel: str) -> None:
-    order = shopify_order(1, "2017-06-05T12:00:00", **told)
-    rows = landed("shopify", "orders", [shop(), order], "SELECT status, channel FROM orders")
+    made = order(1, **told)
+    rows = landed("orders", [made], "SELECT status, channel FROM orders")
     assert rows == [{"status": status, "channel": channel}]
 
 
 def test_local_time_is_the_shops(landed: Landed) -> None:
-    rows = landed("shopify", "orders", [shop(), shopify_order(1, "2017-06-05T04:30:00")], "SELECT local_at FROM orders")
+    rows = landed("orders", [order(1, "2017-06-05T04:30:00")], "SELECT local_at FROM orders")
     assert rows == [{"local_at": datetime(2017, 6, 4, 23, 30)}]
 
 
@@ -141,13 +132,10 @@ def test_refunds_by_line_and_as_a_whole_without_gift_cards(landed: Landed) -> No
         {"quantity": 1, "lineItem": lines[0], "subtotalSet": bag("20.00")},
         {"quantity": 1, "lineItem": lines[2], "subtotalSet": bag("50.00")},
     ]
-    order = shopify_order(
-        1, "2017-06-09T12:00:00", lineItems=lines, refunds=[refund(5, "78.00", back), refund(6, "3.50", [])]
-    )
+    made = order(1, "2017-06-09T12:00:00", lineItems=lines, refunds=[refund(5, "78.00", back), refund(6, "3.50", [])])
     rows = landed(
-        "shopify",
         "orders",
-        [shop(), order],
+        [made],
         "SELECT refund_key, order_key, line_number, amount, amount_base, refunded_on, day FROM refunds ORDER BY 1",
     )
     on = {"refunded_on": date(2017, 6, 7), "day": date(2017, 6, 9), "order_key": "1"}
@@ -178,16 +166,12 @@ def test_consents_are_what_was_said_and_when(landed: Landed) -> None:
         "whatsAppMarketingConsent": {"state": "NEVER_SUBSCRIBED", "updatedAt": None},
     }  # fmt: skip
     people = [
-        shopify_customer(1, "2017-06-05T12:00:00", defaultEmailAddress=mail("SUBSCRIBED"), defaultPhoneNumber=phone),
-        shopify_customer(
-            2, "2017-06-05T12:00:00", defaultEmailAddress=mail("UNSUBSCRIBED", None, "bo"), dataSaleOptOut=True
-        ),
-        shopify_customer(3, "2017-06-05T12:00:00", defaultEmailAddress=mail("NOT_SUBSCRIBED", name="cy")),
-        shopify_customer(4, "2017-06-05T12:00:00", defaultEmailAddress=mail("PENDING", name="di")),
+        customer(1, defaultEmailAddress=mail("SUBSCRIBED"), defaultPhoneNumber=phone),
+        customer(2, defaultEmailAddress=mail("UNSUBSCRIBED", None, "bo"), dataSaleOptOut=True),
+        customer(3, defaultEmailAddress=mail("NOT_SUBSCRIBED", name="cy")),
+        customer(4, defaultEmailAddress=mail("PENDING", name="di")),
     ]
-    rows = landed(
-        "shopify", "customers", people, "SELECT identifier, channel, status, recorded_at FROM consents ORDER BY ALL"
-    )
+    rows = landed("customers", people, "SELECT identifier, channel, status, recorded_at FROM consents ORDER BY ALL")
     assert [(r["identifier"], r["channel"], r["status"], f"{r['recorded_at']:%m-%d}") for r in rows] == [
         ("+15135550123", "sms", "granted", "05-02"),
         ("2", "ads", "denied", "06-05"),
@@ -202,8 +186,8 @@ def test_gender_and_birth_date_come_from_metafields(landed: Landed) -> None:
         {"id": "gid://shopify/Metafield/1", "namespace": "custom", "key": "gender", "type": "single_line_text_field", "value": "Female"},
         {"id": "gid://shopify/Metafield/2", "namespace": "custom", "key": "birth_date", "type": "date", "value": "1980-02-03"},
     ]  # fmt: skip
-    person = shopify_customer(1, "2017-06-05T12:00:00", metafields=fields)
-    rows = landed("shopify", "customers", [person], "SELECT gender, birth_date, birth_day FROM customers")
+    person = customer(1, metafields=fields)
+    rows = landed("customers", [person], "SELECT gender, birth_date, birth_day FROM customers")
     assert rows == [{"gender": "female", "birth_date": date(1980, 2, 3), "birth_day": "02-03"}]
 
 
@@ -223,12 +207,7 @@ def test_checkouts_hold_their_products_and_whether_they_were_completed(landed: L
         ],
     }  # fmt: skip
     cart = version("shopify", "abandonedCheckouts", "81", body, updated="2017-06-05T12:00:00")
-    rows = landed(
-        "shopify",
-        "checkouts",
-        [cart],
-        "SELECT cart_key, phone, completed_at, value, product_keys, lines FROM carts",
-    )
+    rows = landed("checkouts", [cart], "SELECT cart_key, phone, completed_at, value, product_keys, lines FROM carts")
     assert rows == [
         {
             "cart_key": "81", "phone": "+15135550123", "completed_at": None, "value": Decimal("20.0000"), "product_keys": ["71"],
@@ -237,13 +216,9 @@ def test_checkouts_hold_their_products_and_whether_they_were_completed(landed: L
     ]  # fmt: skip
 
 
-def test_a_token_that_expires_between_two_pages_is_renewed(tmp_path: Path, lake: Lake, settings: Settings) -> None:
-    world(tmp_path, [shop(), *(shopify_order(n, "2017-06-05T12:00:00") for n in range(1, 10))])
-    with client(tmp_path, "shopify") as http:
-        http.post(
-            "/_control/faults",
-            json=[{"vendor": "shopify", "path_regex": "graphql", "kind": "expired_token", "times": 1, "after": 3}],
-        )
-        source = connector("shopify", f"{http.base_url}/shopify", page_size=3)
+def test_a_token_that_expires_between_two_pages_is_renewed(served: Served, lake: Lake, settings: Settings) -> None:
+    with served([shop(), *(order(n) for n in range(1, 10))]) as server:
+        server.fault("expired_token", path_regex="graphql", times=1, after=3)
+        source = connector("shopify", server.base_url, page_size=3)
         report = ingest(lake, source, "orders", JUNE, settings, "run")
     assert report.rows["orders"] == 9

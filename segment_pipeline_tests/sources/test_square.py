@@ -2,32 +2,25 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from segment_pipeline.days import Window
-from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.rates import land_rates
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.sandbox.source_world import Version, client, move_clock, version, world
-from segment_pipeline_tests.sources.conftest import JUNE, Landed, connector
-from segment_pipeline_tests.sources.literal import location, money, square_customer, square_line, square_order
+from segment_pipeline_tests.sandbox.source_world import Version, version
+from segment_pipeline_tests.sources.conftest import Landed, Served, connector
+from segment_pipeline_tests.sources.square_records import customer, line, location, money, order
 
 STORE = location("L1")
 ORDERS = "SELECT kind, parent_order_key, gross, discount, net, net_base, gift_card_sold FROM orders ORDER BY order_key"
 
 
 def test_a_linked_return_is_a_negative_order_with_its_parent(landed: Landed) -> None:
-    back = {"uid": "r", "source_order_id": "O1", "return_line_items": [square_line("7", 350, discount=50)]}
-    rows = landed(
-        "square",
-        "orders",
-        [STORE, square_order("O2", "2017-06-05T12:00:00", line_items=None, returns=[back], total_money=money(0))],
-        ORDERS,
-    )
+    back = {"uid": "r", "source_order_id": "O1", "return_line_items": [line("7", 350, discount=50)]}
+    rows = landed("orders", [order("O2", line_items=None, returns=[back], total_money=money(0))], ORDERS)
     assert rows == [
         {
             "kind": "return", "parent_order_key": "O1", "gross": Decimal("-4.0000"), "discount": Decimal("-0.5000"),
@@ -37,19 +30,18 @@ def test_a_linked_return_is_a_negative_order_with_its_parent(landed: Landed) -> 
 
 
 def test_an_unlinked_return_has_no_parent(landed: Landed) -> None:
-    back = {"uid": "r", "return_line_items": [square_line("1", 100, item_type="CUSTOM_AMOUNT", catalog_object_id=None)]}
-    order = square_order("O2", "2017-06-05T12:00:00", line_items=None, returns=[back])
-    (row,) = landed("square", "orders", [STORE, order], ORDERS)
+    back = {"uid": "r", "return_line_items": [line("1", 100, item_type="CUSTOM_AMOUNT", catalog_object_id=None)]}
+    made = order("O2", line_items=None, returns=[back])
+    (row,) = landed("orders", [made], ORDERS)
     assert (row["kind"], row["parent_order_key"], row["net"]) == ("return", None, Decimal("-1.0000"))
 
 
 def test_an_exchange_keeps_both_sides_although_their_lines_share_a_uid(landed: Landed) -> None:
-    back = {"uid": "r", "source_order_id": "O1", "return_line_items": [square_line("1", 300)]}
-    order = square_order("O2", "2017-06-05T12:00:00", line_items=[square_line("1", 500)], returns=[back])
+    back = {"uid": "r", "source_order_id": "O1", "return_line_items": [line("1", 300)]}
+    made = order("O2", line_items=[line("1", 500)], returns=[back])
     rows = landed(
-        "square",
         "orders",
-        [STORE, order],
+        [made],
         "SELECT o.kind, o.net, l.line_number, l.net AS line FROM orders AS o, order_lines AS l ORDER BY l.line_number",
     )
     assert [(row["kind"], row["net"], row["line_number"], row["line"]) for row in rows] == [
@@ -59,11 +51,10 @@ def test_an_exchange_keeps_both_sides_although_their_lines_share_a_uid(landed: L
 
 
 def test_gift_cards_are_balance_and_not_revenue(landed: Landed) -> None:
-    lines = [square_line("1", 250), square_line("2", 5000, item_type="GIFT_CARD", catalog_object_id=None)]
+    lines = [line("1", 250), line("2", 5000, item_type="GIFT_CARD", catalog_object_id=None)]
     rows = landed(
-        "square",
         "orders",
-        [STORE, square_order("O1", "2017-06-05T12:00:00", line_items=lines)],
+        [order("O1", line_items=lines)],
         "SELECT net, gift_card_sold, (SELECT count(*) FROM order_lines) AS lines FROM orders",
     )
     assert rows == [{"net": Decimal("2.5000"), "gift_card_sold": Decimal("50.0000"), "lines": 1}]
@@ -71,15 +62,15 @@ def test_gift_cards_are_balance_and_not_revenue(landed: Landed) -> None:
 
 def test_taxes_and_service_charges_are_not_revenue_whether_prices_include_them_or_not(landed: Landed) -> None:
     """Square's line total holds both in either case."""
-    taxed = square_line("1", 1190, total_tax_money=money(190), total_service_charge_money=money(100))
-    (row,) = landed("square", "orders", [STORE, square_order("O1", "2017-06-05T12:00:00", line_items=[taxed])], ORDERS)
+    taxed = line("1", 1190, total_tax_money=money(190), total_service_charge_money=money(100))
+    (row,) = landed("orders", [order("O1", line_items=[taxed])], ORDERS)
     assert (row["gross"], row["net"]) == (Decimal("9.0000"), Decimal("9.0000"))
 
 
 @pytest.mark.parametrize(("currency", "net"), [("JPY", "250.0000"), ("KWD", "0.2500"), ("CAD", "2.5000")])
 def test_minor_units_follow_the_currency(landed: Landed, currency: str, net: str) -> None:
-    order = square_order("O1", "2017-06-05T12:00:00", total_money=money(250, currency))
-    (row,) = landed("square", "orders", [STORE, order], "SELECT currency, net, net_base, rate_day FROM orders")
+    made = order("O1", total_money=money(250, currency))
+    (row,) = landed("orders", [made], "SELECT currency, net, net_base, rate_day FROM orders")
     assert row == {"currency": currency, "net": Decimal(net), "net_base": None, "rate_day": None}
 
 
@@ -90,30 +81,25 @@ def test_the_newest_rate_before_the_order_converts_it(landed: Landed, lake: Lake
         date(2017, 6, 6): {"CAD": "0.9"},
     }
     assert land_rates(lake, held, base="USD") == 3
-    order = square_order("O1", "2017-06-05T12:00:00", total_money=money(250, "CAD"))
-    (row,) = landed("square", "orders", [STORE, order], "SELECT net, net_base, rate_day FROM orders")
+    made = order("O1", total_money=money(250, "CAD"))
+    (row,) = landed("orders", [made], "SELECT net, net_base, rate_day FROM orders")
     assert row == {"net": Decimal("2.5000"), "net_base": Decimal("2.0000"), "rate_day": date(2017, 6, 4)}
 
 
 def test_the_customer_of_a_tender_stands_in_for_an_order_without_one(landed: Landed) -> None:
     tenders = [{"id": "T1"}, {"id": "T2", "customer_id": "C7"}]
     orders = [
-        square_order("O1", "2017-06-05T12:00:00", tenders=tenders),
-        square_order("O2", "2017-06-05T12:00:00", tenders=tenders, customer_id="C1"),
-        square_order("O3", "2017-06-05T12:00:00"),
+        order("O1", tenders=tenders),
+        order("O2", tenders=tenders, customer_id="C1"),
+        order("O3"),
     ]
-    rows = landed("square", "orders", [STORE, *orders], "SELECT customer_key AS c FROM orders ORDER BY order_key")
+    rows = landed("orders", orders, "SELECT customer_key AS c FROM orders ORDER BY order_key")
     assert [row["c"] for row in rows] == ["C7", "C1", None]
 
 
 def test_local_time_is_the_stores_and_the_day_the_companys(landed: Landed) -> None:
     """04:30 UTC is 00:30 in New York, where the company's day has begun, and 23:30 at the store in Chicago."""
-    rows = landed(
-        "square",
-        "orders",
-        [STORE, square_order("O1", "2017-06-05T04:30:00")],
-        "SELECT local_at, ordered_on, day FROM orders",
-    )
+    rows = landed("orders", [order("O1", "2017-06-05T04:30:00")], "SELECT local_at, ordered_on, day FROM orders")
     assert rows == [{"local_at": datetime(2017, 6, 4, 23, 30), "ordered_on": date(2017, 6, 5), "day": date(2017, 6, 5)}]
 
 
@@ -124,14 +110,13 @@ def test_states_coupons_and_online_orders(landed: Landed) -> None:
         {"uid": "c", "name": "COUPON 1000"},
     ]
     orders = [
-        square_order("O1", "2017-06-05T12:00:00", discounts=discounts, metadata={"campaign_id": "18"}),
-        square_order("O2", "2017-06-05T12:00:00", state="CANCELED", source={"name": "Square Online"}),
-        square_order("O3", "2017-06-05T12:00:00", state="OPEN", line_items=None),
+        order("O1", discounts=discounts, metadata={"campaign_id": "18"}),
+        order("O2", state="CANCELED", source={"name": "Square Online"}),
+        order("O3", state="OPEN", line_items=None),
     ]
     rows = landed(
-        "square",
         "orders",
-        [STORE, *orders],
+        orders,
         "SELECT status, channel, store_key, coupon_codes, campaign_key, net FROM orders ORDER BY order_key",
     )
     assert [tuple(row.values()) for row in rows] == [
@@ -143,8 +128,8 @@ def test_states_coupons_and_online_orders(landed: Landed) -> None:
 
 def test_more_stores_than_one_call_takes(landed: Landed) -> None:
     stores = [location(f"L{number}") for number in range(23)]
-    orders = [square_order(f"O{n}", "2017-06-05T12:00:00", route=f"L{n}") for n in range(23)]
-    assert landed("square", "orders", stores + orders, "SELECT count(*) AS n FROM orders") == [{"n": 23}]
+    orders = [order(f"O{n}", route=f"L{n}") for n in range(23)]
+    assert landed("orders", stores + orders, "SELECT count(*) AS n FROM orders") == [{"n": 23}]
 
 
 def test_customers_birthdays_consents_and_what_groups_declare(landed: Landed) -> None:
@@ -153,15 +138,14 @@ def test_customers_birthdays_consents_and_what_groups_declare(landed: Landed) ->
         for key, name in (("G1", "Age: 45-54"), ("G2", "Household: 2 Adults No Kids"), ("G3", "Newsletter"))
     ]
     people = [
-        square_customer("C1", "2017-06-05T12:00:00", birthday="0000-05-01", group_ids=["G1", "G2", "G3"], reference_id="HH1"),
-        square_customer(
-            "C2", "2017-06-05T12:00:00", birthday="1980-02-03", email_address=" Ada@Quiet.shop ",
+        customer("C1", birthday="0000-05-01", group_ids=["G1", "G2", "G3"], reference_id="HH1"),
+        customer(
+            "C2", birthday="1980-02-03", email_address=" Ada@Quiet.shop ",
             phone_number="(513) 555-0123", address={"country": "US", "postal_code": " 45202 "},
             preferences={"email_unsubscribed": True}, creation_source="INSTANT_PROFILE",
         ),
     ]  # fmt: skip
     rows = landed(
-        "square",
         "customers",
         groups + people,
         "SELECT c.customer_key, c.email, c.phone, c.postcode, c.birth_date, c.birth_day, c.contactable, c.attributes,"
@@ -177,8 +161,8 @@ def test_customers_birthdays_consents_and_what_groups_declare(landed: Landed) ->
 
 
 def test_a_customer_last_changed_before_all_history_comes_with_the_first_pull(landed: Landed) -> None:
-    old = square_customer("C1", "2009-03-01T12:00:00")
-    assert landed("square", "customers", [old], "SELECT customer_key AS k, day FROM customers") == [
+    old = customer("C1", "2009-03-01T12:00:00")
+    assert landed("customers", [old], "SELECT customer_key AS k, day FROM customers") == [
         {"k": "C1", "day": date(2009, 3, 1)}
     ]
 
@@ -210,7 +194,6 @@ def test_products_know_department_category_and_whether_they_are_gone(landed: Lan
         item("I3", "K2", is_deleted=True),
     ]  # fmt: skip
     rows = landed(
-        "square",
         "catalog",
         world_of,
         "SELECT product_key, department, category, brand, price, launched_on, skus, deleted_on FROM products ORDER BY 1",
@@ -223,47 +206,9 @@ def test_products_know_department_category_and_whether_they_are_gone(landed: Lan
     ]
 
 
-def test_a_store_that_is_gone_is_closed_once_whatever_snapshot_lands_first(
-    tmp_path: Path, lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def store(key: str, until: str | None = None) -> Version:
-        body = {"id": key, "name": key, "timezone": "America/Chicago", "country": "US", "currency": "USD"}
-        return version("square", "locations", key, body, updated="2016-01-01T00:00:00", until=until)
-
-    gone = version("square", "locations", "L2", None, updated="2017-06-03T00:00:00")
-    world(tmp_path, [store("L1"), store("L2", until="2017-06-03T00:00:00"), gone])
-    with client(tmp_path, "square") as http:
-        source = connector("square", f"{http.base_url}/square")
-        for day in (5, 2, 4, 2, 3):
-            now = f"2017-06-{day:02d}T08:00:00+00:00"
-            monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", now)
-            move_clock(http, now)
-            ingest(lake, source, "locations", JUNE, settings, f"run-{day}")
-    with lake.session() as session:
-        session.scan("stores")
-        rows = session.rows("SELECT store_key, day, deleted_on FROM stores ORDER BY day, store_key")
-    assert [(row["store_key"], row["day"].day, row["deleted_on"]) for row in rows] == [
-        ("L1", 1, None), ("L2", 1, None), ("L1", 2, None), ("L2", 2, date(2017, 6, 2)), ("L1", 3, None), ("L1", 4, None),
-    ]  # fmt: skip
-
-
-def test_an_empty_snapshot_after_one_with_rows_is_refused(
-    tmp_path: Path, lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world(tmp_path, [STORE])
-    with client(tmp_path, "square") as http:
-        source = connector("square", f"{http.base_url}/square")
-        ingest(lake, source, "locations", JUNE, settings, "run")
-        move_clock(http, "2015-01-01T00:00:00+00:00")
-        monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2018-01-02T08:00:00+00:00")
-        with pytest.raises(ContractError, match="snapshot of stores is empty"):
-            ingest(lake, source, "locations", JUNE, settings, "run")
-
-
-def test_a_one_day_window_pulls_three_days_more(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+def test_a_one_day_window_pulls_three_days_more(served: Served, lake: Lake, settings: Settings) -> None:
     """Tills that were offline deliver up to 72 hours late."""
-    world(tmp_path, [STORE, square_order("O1", "2017-06-02T12:00:00", visible={"seen": "2017-06-05T10:00:00"})])
-    with client(tmp_path, "square") as http:
-        source = connector("square", f"{http.base_url}/square")
+    with served([order("O1", "2017-06-02T12:00:00", visible={"seen": "2017-06-05T10:00:00"})]) as server:
+        source = connector("square", server.base_url)
         ingest(lake, source, "orders", Window.of(date(2017, 6, 5)), settings, "run")
     assert [entry["day"] for entry in lake.partitions("orders")] == [date(2017, 6, 2)]

@@ -1,0 +1,68 @@
+"""Literal records of Square, as its API gives them, for the tests of the source and of the sandbox alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from segment_pipeline.sources.square.connector import Square
+from segment_pipeline_tests.contracts.source import NOON, PAGE, Records, Vendor
+from segment_pipeline_tests.sandbox.source_world import Version, version
+from segment_pipeline_tests.sources.sandboxed import serve
+
+Visible = Mapping[str, str] | None
+
+
+def money(amount: int, currency: str = "USD") -> dict[str, Any]:
+    return {"amount": amount, "currency": currency}
+
+
+def location(key: str, **more: Any) -> Version:
+    body = {
+        "id": key, "name": f"Store {key}", "timezone": "America/Chicago", "country": "US", "currency": "USD",
+        "created_at": "2016-01-01T00:00:00Z", "status": "ACTIVE", "coordinates": {"latitude": 41.5, "longitude": -87.5}, **more,
+    }  # fmt: skip
+    return version("square", "locations", key, body, updated="2016-01-01T00:00:00")
+
+
+def line(uid: str, total: int, *, discount: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "uid": uid, "catalog_object_id": f"V{uid}", "name": "Soda", "quantity": "1", "item_type": "ITEM",
+        "base_price_money": money(total + discount), "gross_sales_money": money(total + discount),
+        "total_discount_money": money(discount), "total_money": money(total), **more,
+    }  # fmt: skip
+
+
+def order(key: str, updated: str = NOON, *, visible: Visible = None, route: str = "L1", **more: Any) -> Version:
+    body = {
+        "id": key, "location_id": route, "created_at": f"{updated}.000Z", "updated_at": f"{updated}.000Z",
+        "state": "COMPLETED", "version": 1, "source": {"name": "Point of Sale"},
+        "line_items": [line("1", 250)], "total_money": money(250), **more,
+    }  # fmt: skip
+    body = {name: value for name, value in body.items() if value is not None}
+    return version("square", "orders", key, body, updated=updated, route=route, **(visible or {}))
+
+
+def customer(key: str, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
+    body = {
+        "id": key, "created_at": "2016-05-01T10:00:00.000Z", "updated_at": f"{updated}.000Z", "given_name": "Ada",
+        "creation_source": "LOYALTY", "preferences": {"email_unsubscribed": False}, "version": 1, **more,
+    }  # fmt: skip
+    return version("square", "customers", key, body, updated=updated, **(visible or {}))
+
+
+SQUARE = Vendor(
+    "square",
+    lambda url: Square(base_url=url, access_token="sandbox-square-token", page_size=PAGE),
+    serve("square"),
+    (Square(), "SQUARE_ACCESS_TOKEN"),
+    setting=[location("L1")],
+)
+ORDERS = Records(
+    good=lambda n, at, text="plain", **more: order(f"O{n}", at, metadata={"campaign_id": text}, **more),
+    poison=lambda n, at: order(f"O{n}", at, line_items="oops"),
+    column="orders.campaign_key",
+)
+CUSTOMERS = Records(
+    good=lambda n, at, text="plain", **more: customer(f"C{n}", at, given_name=text, **more),
+    poison=lambda n, at: customer(f"C{n}", at, created_at="long ago"),
+    column="customers.first_name",
+)
