@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, is_dataclass
 from datetime import timedelta
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def _of_connectors(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
         for connector in connectors.values():
             # Statements of a company's own are read and parsed when the entities are asked for.
             for ask in (
-                _secrets,
+                methodcaller("secrets_present"),
                 lambda made: getattr(made, "entities", ()),
                 lambda made: getattr(made, "capabilities", ()),
             ):
@@ -79,13 +80,6 @@ def _of_connectors(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
                     ask(connector)
                 except SegmentPipelineError as error:
                     yield str(error)
-
-
-def _secrets(connector: Any) -> None:
-    if present := getattr(connector, "secrets_present", None):
-        present()
-    elif not is_dataclass(connector):
-        connector.check()  # a source that is still a resource: it asks nobody
 
 
 def _misspelt(catalogue: Catalogue, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,11 +1,7 @@
 """What the command line does to audiences, outside of a Dagster run but through the same rooms."""
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from typing import TypeVar
-
-import dagster as dg
+from contextlib import AbstractContextManager, closing
 
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport
@@ -19,8 +15,6 @@ from segment_pipeline.landing.consents import refresh_consents
 from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
 
-T = TypeVar("T")
-
 
 def planned(
     catalogue: Catalogue, settings: Settings, name: str, *, everything: bool = False, look: Look | None = None
@@ -28,7 +22,7 @@ def planned(
     """What a sync of the audience, or with `everything` a resending, would do by the lake as it is: nothing is pulled, sent or stored."""
     catalogue.audience(name)
     audiences = catalogue.enabled_audiences(settings)
-    tools = _resolved(catalogue.enabled_destinations(settings))
+    tools = opened(catalogue.enabled_destinations(settings))
     with closing(Ledger.open(settings.ledger)) as ledger, tools as destinations:
         (report,) = plan_only(
             Lake.open(settings),
@@ -102,17 +96,4 @@ def approved(catalogue: Catalogue, settings: Settings, digest: str) -> SyncRepor
 def _connectors(
     catalogue: Catalogue, settings: Settings
 ) -> tuple[AbstractContextManager[dict[str, Source]], AbstractContextManager[dict[str, Destination]]]:
-    return _resolved(catalogue.enabled_sources(settings)), _resolved(catalogue.enabled_destinations(settings))
-
-
-@contextmanager
-def _resolved(made: Mapping[str, T]) -> Iterator[dict[str, T]]:
-    """Connectors as a run has them, closed at the end."""
-    with ExitStack() as stack:
-        ported = {
-            name: stack.enter_context(connector.process_config_and_initialize_cm())
-            if isinstance(connector, dg.ConfigurableResource)
-            else connector
-            for name, connector in made.items()
-        }
-        yield stack.enter_context(opened(ported))
+    return opened(catalogue.enabled_sources(settings)), opened(catalogue.enabled_destinations(settings))

@@ -15,8 +15,9 @@ from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.lake.schema import Column
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.lake.tables import Column, table
+from segment_pipeline.lake.tables import table
 
 TEXT, INTEGER, NUMBER, FLAG, JSON = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "JSON"
 Fields = Mapping[str, Union[str, "Fields"]]
