@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, is_dataclass
 from datetime import timedelta
-from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -71,13 +70,11 @@ def _of_connectors(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
             continue
         for connector in connectors.values():
             # Statements of a company's own are read and parsed when the entities are asked for.
-            for ask in (
-                methodcaller("secrets_present"),
-                lambda made: getattr(made, "entities", ()),
-                lambda made: getattr(made, "capabilities", ()),
-            ):
+            for asked in ("secrets_present", "entities", "capabilities"):
                 try:
-                    ask(connector)
+                    found = getattr(connector, asked, None)
+                    if callable(found):
+                        found()
                 except SegmentPipelineError as error:
                     yield str(error)
 
