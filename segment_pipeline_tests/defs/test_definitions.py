@@ -27,9 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def definitions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
-    for name in ("META_ACCESS_TOKEN", "META_APP_SECRET", "META_AD_ACCOUNT", "KLAVIYO_API_KEY"):
-        monkeypatch.setenv(name, "1")
+def definitions(settings: Settings) -> dg.Definitions:
     return build_definitions(STARTER, settings)
 
 
