@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -9,6 +10,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.eligibility import NOBODY, define_evidence, judge
 from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.connector import About
 from segment_pipeline.delivery.destination import Batch, Receipt
 from segment_pipeline.errors import ConflictError, ContractError, TransientError
 from segment_pipeline_tests.audiences.tool import Tool, capabilities
@@ -228,3 +230,29 @@ def test_the_delta_log_holds_no_identifier(world: World, tool: Tool) -> None:
     logs = [p.read_bytes() for p in Path(world.lake.root).glob("*/_delta_log/*.json")]
     assert len(logs) > 8
     assert not any(secret in log for log in logs for secret in (b"@shop.test", b"2025550101"))
+
+
+class Unasked:
+    """A tool as a destination that can neither be polled nor counted."""
+
+    about: ClassVar[About] = Tool.about
+
+    def __init__(self, tool: Tool) -> None:
+        self.name, self.capabilities = tool.name, tool.capabilities
+        self.secrets_present, self.check = tool.secrets_present, tool.check
+        self.ensure_audience, self.apply = tool.ensure_audience, tool.apply
+
+
+def test_a_job_of_a_tool_that_cannot_be_asked_about_it_settles_nothing(world: World, tool: Tool) -> None:
+    """A handle without a way to poll is the connector's mistake, not a batch that is done."""
+    tool.asynchronous = True
+    world.people(PEOPLE)
+    report = world.sync(audience(), Unasked(tool))
+    assert (report.status, report.uncertain, report.added) == ("partial", 10, 0)
+    assert report.reasons == ("tool named a job but has no `poll` to ask for its end",)
+
+
+def test_what_a_tool_that_cannot_be_counted_holds_is_what_its_receipts_say(world: World, tool: Tool) -> None:
+    world.people(PEOPLE)
+    report = world.sync(audience(), Unasked(tool))
+    assert (report.status, report.remote, report.counted) == ("synced", 10, False)

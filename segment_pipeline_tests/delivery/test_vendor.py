@@ -1,0 +1,133 @@
+"""The parts a destination across a network is made of, over loopback."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+
+from segment_pipeline import clock
+from segment_pipeline.connector import About, ConnectorKind, Env, address, secret
+from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, variable
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline_tests.scripted_server import ScriptedServer, answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postbox:
+    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Postbox", "lists")
+    name: str = "postbox"
+    key: str = secret("POSTBOX_KEY", "key of the account")
+    base_url: str = address("POSTBOX_BASE_URL", "https://postbox.example")
+    attempts: int = 1
+    vendor: Vendor = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rates = {"writes": ((1, 60.0),), "reads": ((100, 1.0),)}
+        vendor = Vendor(self, auth=lambda request: request, refusal=lambda response: None, rates=rates)
+        object.__setattr__(self, "vendor", vendor)
+
+    def secrets_present(self) -> None: ...
+
+    def check(self) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    running = ScriptedServer()
+    running.play(answer(200))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def vendor(server: ScriptedServer) -> Iterator[Vendor]:
+    made = Postbox(base_url=server.url).vendor
+    yield made
+    made.close()
+
+
+def test_a_purpose_has_one_client_and_is_paced_apart(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(clock, "sleep", waits.append)
+    assert vendor.client("writes") is vendor.client("writes")
+    for purpose in ("writes", "reads", "reads", "any", "any"):
+        vendor.client(purpose).request("GET", "/things")
+    assert waits == []
+    vendor.client("writes").request("GET", "/things")
+    assert 55 < waits[0] <= 61
+
+
+def test_all_purposes_share_one_connection(vendor: Vendor, server: ScriptedServer) -> None:
+    ports = set()
+
+    def step(handler: object) -> None:
+        ports.add(handler.client_address[1])  # type: ignore[attr-defined]
+        answer(200)(handler)  # type: ignore[arg-type]
+
+    server.play(step)
+    for purpose in ("writes", "reads", "any"):
+        vendor.client(purpose).request("GET", "/things")
+    assert len(ports) == 1
+
+
+def test_a_count_is_of_one_thread_and_of_all_purposes(vendor: Vendor) -> None:
+    vendor.client("reads").request("GET", "/things")
+    sent = vendor.counted()
+    vendor.client("reads").request("GET", "/things")
+    vendor.client("writes").request("GET", "/things")
+    with ThreadPoolExecutor(1) as other:
+        other.submit(vendor.client("reads").request, "GET", "/things").result()
+    assert sent() == 2
+    assert vendor.client().requests == 4
+
+
+def test_nothing_is_made_before_it_is_used_and_closing_begins_anew(server: ScriptedServer) -> None:
+    """An address that is none is no trouble for a connector that is never used."""
+    Postbox(base_url="nowhere").vendor.close()
+    with pytest.raises(ConfigError, match="the base URL of postbox is not an http"):
+        Postbox(base_url="nowhere").vendor.client()
+    again = Postbox(base_url=server.url).vendor
+    for _ in range(2):
+        assert again.client().request("GET", "/things").status_code == 200
+        again.close()
+
+
+def test_a_creation_whose_answer_was_lost_is_found() -> None:
+    lists: list[str] = []
+
+    def make() -> str:
+        lists.append(f"list {len(lists)}")
+        raise TransientError("no answer", sent=True)
+
+    assert found_or_made(lambda: lists[0] if lists else None, make) == "list 0"
+    assert lists == ["list 0"]
+
+
+@pytest.mark.parametrize(("sent", "tries"), [(False, 1), (True, 2)])
+def test_a_creation_that_does_not_happen_is_given_up(sent: bool, tries: int) -> None:
+    """What never arrived is for the caller to wait for; what may have arrived is looked for once more."""
+    tried = []
+
+    def make() -> str:
+        tried.append(1)
+        raise TransientError("no answer", sent=sent)
+
+    with pytest.raises(TransientError):
+        found_or_made(lambda: None, make)
+    assert len(tried) == tries
+
+
+def test_an_answer_without_what_is_asked_for_names_the_place_and_no_value() -> None:
+    body = {"data": [{"id": "7", "size": 3, "email": "mary@quiet.shop"}]}
+    assert (at(body, "data", 0, "id", of="Postbox"), at(body, "data", 0, "size", of="Postbox", kind=int)) == ("7", 3)
+    for path in (("data", 1, "id"), ("data", 0, "name"), ("data", 0, "size"), ("data", "id"), ("data", 0, "id", "x")):
+        with pytest.raises(ContractError) as caught:
+            at(body, *path, of="Postbox")
+        assert str(caught.value) == f"an answer of Postbox has no {'.'.join(map(str, path))}"
+
+
+def test_a_message_names_the_variable_a_field_is_really_read_from() -> None:
+    assert variable(Postbox(), "key") == variable(Postbox(key="given"), "key") == "POSTBOX_KEY"
+    assert variable(Postbox(key=Env("OTHER_KEY")), "key") == "OTHER_KEY"
