@@ -162,7 +162,7 @@ def data(shopify: Client, query: str, **variables: Any) -> Any:
 def code(shopify: Client, query: str, **variables: Any) -> str:
     answer = ask(shopify, query, **variables)
     assert answer.get("data") is None
-    found: str = answer["errors"][0]["extensions"]["code"]
+    found: str = answer["errors"][0].get("extensions", {}).get("code", "")
     return found
 
 
