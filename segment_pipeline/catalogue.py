@@ -7,7 +7,7 @@ import hashlib
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,7 +22,7 @@ from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import validate
+from segment_pipeline.segments.validation import OWNER, validate
 from segment_pipeline.segments.vocabulary import Vocabulary, event_problems
 from segment_pipeline.settings import Settings
 from segment_pipeline.traits import TraitSet
@@ -45,8 +45,8 @@ class Catalogue:
     `rates`: units of the base currency for one unit of others, literal or in a CSV file; None: one currency only.
     """
 
-    sources: Sequence[Source | Callable[[], Source]]
-    destinations: Sequence[Destination | Callable[[], Destination]]
+    sources: Sequence[Source]
+    destinations: Sequence[Destination]
     segments: Sequence[Segment]
     audiences: Sequence[Audience] = ()
     rates: Declared | Path | None = None
@@ -111,6 +111,8 @@ class Catalogue:
             if audience.name in seen:
                 found.append(f"audience {audience.name} is declared twice: rename one")
             seen.add(audience.name)
+            if not OWNER.fullmatch(audience.owner):
+                found.append(f"audience {audience.name} has the owner {audience.owner}: write an e-mail or team:name")
             if audience.segment not in segments:
                 found.append(f"audience {audience.name} names segment {audience.segment}, which nobody declares")
             for attribute in audience.attributes:
@@ -135,19 +137,16 @@ def _named(things: Sequence[Named], name: str, kind: str) -> Named:
     raise ConfigError(f"there is no {kind} {name}: `segment-pipeline {kind}s list` shows them")
 
 
-def _name(connector: Source | Destination | Callable[[], Any]) -> str:
-    name: str = getattr(connector, "__name__", "") or getattr(connector, "name", "")
-    return name
-
-
-def _by_name(connectors: Sequence[Any]) -> dict[str, Any]:
-    return {_name(connector): connector() if callable(connector) else connector for connector in connectors}
+def _by_name(connectors: Sequence[T]) -> dict[str, T]:
+    return {getattr(connector, "name", ""): connector for connector in connectors}
 
 
 def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
     """A name is part of asset keys, of variables and of paths, and `source` of rows for ever."""
-    names = [_name(connector) for connector in connectors]
-    found = [
+    classes = [made for made in connectors if isinstance(made, type)]
+    names = [getattr(made, "name", "") for made in connectors if made not in classes]
+    found = [f"{kind} {made.__name__} is a class: write {made.__name__}()" for made in classes]
+    found += [
         f"{kind} {name} is declared {n} times: give each a name of its own"
         for name, n in Counter(names).items()
         if n > 1

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.audiences.tool import Tool
+from segment_pipeline_tests.audiences.world import audience
 
 
 def settings(home: Path, **values: str) -> Settings:
@@ -48,3 +51,29 @@ def test_a_name_that_cannot_be_part_of_a_key_is_refused(tmp_path: Path, names: t
 
 def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:
     assert named(tmp_path, "crm", "crm_ca").problems() == []
+
+
+def test_a_class_in_the_place_of_a_connector_is_named() -> None:
+    ours = Catalogue(sources=(), destinations=[Tool], segments=())  # type: ignore[list-item]
+    assert ours.problems() == ["destination Tool is a class: write Tool()"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "fits"), [("team:crm", True), ("ann@shop.test", True), ("crm", False), ("team:", False)]
+)
+def test_an_owner_is_one_dagster_can_show(tmp_path: Path, owner: str, fits: bool) -> None:
+    segment = Segment("shoppers", owner="team:crm", goal="orders", description="d", where=trait("orders_total") > 1)
+    ours = Catalogue(
+        sources=(), destinations=[Tool(tmp_path / "tools")], segments=(segment,), audiences=(audience(owner=owner),)
+    )
+    said = [f"audience shoppers has the owner {owner}: write an e-mail or team:name"]
+    assert ours.problems() == ([] if fits else said)
+    assert fits == loads(owner)
+
+
+def loads(owner: str) -> bool:
+    try:
+        dg.AssetSpec("shoppers", owners=[owner])
+    except dg.DagsterInvalidDefinitionError:
+        return False
+    return True
