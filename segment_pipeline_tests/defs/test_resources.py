@@ -8,9 +8,10 @@ import dagster as dg
 import pytest
 from pydantic import ValidationError
 
-from segment_pipeline.connector import About, ConnectorKind, Env, address, require, secret, value
+from segment_pipeline.connector import About, ConnectorKind, Env, address, fields_of, require, secret, value
 from segment_pipeline.defs.resources import kind_of, resource, resource_key
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.starter.company import STARTER
 
 SECRET = "very-s3cret-value"
 CLOSED: list[str] = []
@@ -132,3 +133,17 @@ def test_no_secret_is_shown_logged_or_quoted(caplog: pytest.LogCaptureFixture) -
 def test_a_source_and_a_destination_may_share_a_name_and_a_kind_is_the_systems() -> None:
     assert resource_key(ConnectorKind.SOURCE, "files") != resource_key(ConnectorKind.DESTINATION, "files")
     assert kind_of(Till(name="till_ca")) == "till_2"
+
+
+@pytest.mark.parametrize("connector", STARTER.connectors(), ids=lambda connector: connector.name)
+def test_every_connector_of_the_starter_is_a_resource_that_shows_variables_and_no_secret(
+    connector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = fields_of(connector)
+    for variable in held.values():
+        monkeypatch.setenv(variable.name, SECRET if variable.secret else "http://127.0.0.1:1")
+    made = resource(connector)
+    shown = made.get_resource_definition().config_schema.as_field().default_value_as_json_str
+    assert SECRET not in shown + repr(made)
+    for variable in held.values():
+        assert (f'{{"env": "{variable.name}"}}' if variable.secret else '"http://127.0.0.1:1"') in shown
