@@ -16,6 +16,10 @@ CUSTOMER = C("customer_key", "VARCHAR", "the source's customer; NULL: a guest")
 ANONYMOUS = C("anonymous_id", "VARCHAR", "device or browser id; NULL: not known")
 CURRENCY = C("currency", "VARCHAR", "ISO 4217 of the amounts", nullable=False)
 
+ORIGIN = C(
+    "origin", "VARCHAR", "file the row came from: a changed file replaces its own rows; NULL: no file", implied=True
+)
+
 PARTITIONS = ("source", "day")
 
 # Names of events that mean the same in every source; others are kept as the source has them.
@@ -48,6 +52,7 @@ TABLES = (
             C("currency", "VARCHAR", "ISO 4217 of its till"),
             C("deleted_on", "DATE", "first snapshot day without the store; NULL: it is there"),
             DAY,
+            ORIGIN,
         ),
         key=("source", "store_key", "day"),
         partition_by=PARTITIONS,
@@ -80,6 +85,7 @@ TABLES = (
             C("contactable", "BOOLEAN", "False for accounts a till makes from card data alone", nullable=False),
             C("attributes", "JSON", "declared attributes, a JSON object of text, numbers and booleans"),
             DAY,
+            ORIGIN,
         ),
         key=("source", "entity", "customer_key", "updated_at"),
         subject=Subject(records=(("entity", "customer_key"),)),
@@ -108,6 +114,7 @@ TABLES = (
                 "stock keeping units it is sold under: what one product has in common across sources",
             ),
             DAY,
+            ORIGIN,
         ),
         key=("source", "product_key", "updated_at"),
         partition_by=PARTITIONS,
@@ -148,6 +155,7 @@ TABLES = (
             C("campaign_key", "VARCHAR", "campaign the source credits; NULL: none"),
             C("created_at", "TIMESTAMPTZ", "when the source created the record", nullable=False),
             DAY,
+            ORIGIN,
         ),
         key=("source", "order_key", "updated_at"),
         subject=Subject(records=(("order", "order_key"), ("customer", "customer_key"))),
@@ -176,6 +184,7 @@ TABLES = (
             C("is_markdown", "BOOLEAN", "sold below list price", nullable=False),
             C("ordered_on", "DATE", "company day of the order", nullable=False),
             DAY,
+            ORIGIN,
         ),
         key=("source", "order_key", "line_number", "updated_at"),
         subject=Subject(through="orders"),
@@ -202,6 +211,7 @@ TABLES = (
             C("amount_base", "MONEY", "in the base currency; NULL: no rate"),
             CURRENCY,
             DAY,
+            ORIGIN,
         ),
         key=("source", "refund_key", "updated_at"),
         subject=Subject(through="orders"),
@@ -225,6 +235,7 @@ TABLES = (
             C("product_keys", "VARCHAR[]", "products in the cart", nullable=False),
             C("lines", "JSON", "list of {product_key, quantity, title}", nullable=False),
             DAY,
+            ORIGIN,
         ),
         key=("source", "cart_key", "updated_at"),
         subject=Subject(records=(("cart", "cart_key"), ("customer", "customer_key"))),
@@ -258,6 +269,7 @@ TABLES = (
             C("text", "VARCHAR", "what was said: the search, the social action, the landing page of a visit"),
             C("properties", "JSON", "other properties, a JSON object"),
             DAY,
+            ORIGIN,
         ),
         key=("source", "event_key"),
         subject=Subject(
@@ -288,6 +300,7 @@ TABLES = (
             EMAIL,
             PHONE,
             DAY,
+            ORIGIN,
         ),
         key=("source", "message_key"),
         subject=Subject(
@@ -309,6 +322,7 @@ TABLES = (
             C("ends_on", "DATE", "last day"),
             C("cost", "MONEY", "cost in the base currency; NULL: unknown"),
             DAY,
+            ORIGIN,
         ),
         key=("source", "campaign_key", "day"),
         partition_by=PARTITIONS,
@@ -329,6 +343,7 @@ TABLES = (
             CUSTOMER,
             ANONYMOUS,
             DAY,
+            ORIGIN,
         ),
         key=("source", "answer_key"),
         subject=Subject(
@@ -349,6 +364,7 @@ TABLES = (
             C("status", "VARCHAR", "`granted` or `denied`", nullable=False),
             C("evidence", "VARCHAR", "where the statement comes from", nullable=False),
             DAY,
+            ORIGIN,
         ),
         key=("source", "identifier_type", "identifier", "channel", "purpose", "recorded_at", "status"),
         subject=Subject(typed=True),
@@ -365,6 +381,7 @@ TABLES = (
             C("reason", "VARCHAR", "bounced, complained, employee, competitor, …", nullable=False),
             C("recorded_at", "TIMESTAMPTZ", "since when", nullable=False),
             DAY,
+            ORIGIN,
         ),
         key=("source", "identifier_type", "identifier", "channel", "reason"),
         subject=Subject(typed=True),
@@ -417,6 +434,24 @@ TABLES = (
             DAY,
         ),
         key=("source", "asset", "table_name", "day", "run_id"),
+        partition_by=("source",),
+    ),
+    Table(
+        "extracts",
+        "one row per file, query or function that rows were read from, as it was landed last",
+        (
+            SOURCE,
+            C("entity", "VARCHAR", "entity of the source", nullable=False),
+            C("origin", "VARCHAR", "the file, as the source names it; empty: the query or function", nullable=False),
+            C("digest", "VARCHAR", "SHA-256 of the file's content; empty: not a file", nullable=False),
+            C("size", "BIGINT", "bytes of the file", nullable=False),
+            C("modified_at", "TIMESTAMPTZ", "when the file was last changed; NULL: not a file, or not known"),
+            C("rows", "BIGINT", "rows read", nullable=False),
+            C("columns", "JSON", "SQL types by column", nullable=False),
+            C("days", "JSON", "company days its rows are stored under, as [first, last] without gaps", nullable=False),
+            C("pulled_at", "TIMESTAMPTZ", "when it was read", nullable=False),
+        ),
+        key=("source", "entity", "origin"),
         partition_by=("source",),
     ),
 )

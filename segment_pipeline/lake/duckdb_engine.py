@@ -164,13 +164,19 @@ class DuckDBConnection:
                 f"SELECT CAST(unnest(json_extract(content, {literal(elements)})) AS VARCHAR) AS record FROM {read}",
             )
 
-    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
-        casts = ", ".join(
-            f"CAST({quote(column) if files else 'NULL'} AS {kind}) AS {quote(column)}"
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str], *, file: str = "") -> None:
+        options = "hive_partitioning = false, union_by_name = true" + (", filename = true" if file else "")
+        read = f"read_parquet({literal(list(files))}, {options})"
+        held = {column for column, _ in self.columns(f"FROM {read}", name=f"parquet {name}")} if files else set()
+        casts = [
+            f"CAST({quote(column) if column in held else 'NULL'} AS {kind}) AS {quote(column)}"
             for column, kind in columns.items()
+        ]
+        if file:
+            casts.append(f"{'parse_filename(filename)' if files else 'CAST(NULL AS VARCHAR)'} AS {quote(file)}")
+        self._view(
+            name, f"SELECT {', '.join(casts)} {f'FROM {read}' if files else 'WHERE FALSE'}", label=f"parquet {name}"
         )
-        rows = f"FROM read_parquet({literal(list(files))}, hive_partitioning = false)" if files else "WHERE FALSE"
-        self._view(name, f"SELECT {casts} {rows}", label=f"parquet {name}")
 
     def define(
         self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None

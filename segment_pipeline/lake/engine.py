@@ -57,8 +57,11 @@ class Connection(Protocol):
         or gzip by their suffix, and each line is a record, valid JSON or not.
         """
 
-    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
-        """Make `name` a view of these columns (name: type in DuckDB's words) of Parquet files, cast; every file holds them all."""
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str], *, file: str = "") -> None:
+        """Make `name` a view of these columns (name: type in DuckDB's words) of Parquet files, cast; NULL where a file lacks one.
+
+        `file`: a further column, the name of the file a row stands in, without its folder.
+        """
 
     def define(
         self, name: str, sql: str, *, materialize: bool, as_written: bool = False, label: str | None = None

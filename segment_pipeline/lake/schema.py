@@ -29,13 +29,17 @@ SQL_TYPES = {"MONEY": "DECIMAL(18,4)", "RATE": "DECIMAL(18,8)", "JSON": "VARCHAR
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `type` is a key of ARROW_TYPES; MONEY excludes tax, shipping and tips; `pii`: identifies a person by itself."""
+    """One column. `type` is a key of ARROW_TYPES; MONEY excludes tax, shipping and tips; `pii`: identifies a person by itself.
+
+    `implied`: NULL where rows to be written do not say it.
+    """
 
     name: str
     type: str
     description: str
     nullable: bool = True
     pii: bool = False
+    implied: bool = False
 
     @property
     def arrow(self) -> pa.DataType:

@@ -128,9 +128,12 @@ class Session:
         """Make the records in raw JSON pages a view with one column, `record`; `path` empty: JSON lines."""
         self.connection.records(name, [str(file) for file in files], path)
 
-    def parquet(self, name: str, files: Sequence[Path], columns: Mapping[str, str]) -> None:
-        """Make Parquet files a view of these columns, by name and SQL type; what else they hold is not read."""
-        self.connection.parquet(name, [str(file) for file in files], columns)
+    def parquet(self, name: str, files: Sequence[Path], columns: Mapping[str, str], *, file: str = "") -> None:
+        """Make Parquet files a view of these columns, by name and SQL type; what else they hold is not read.
+
+        A column that some files lack is NULL there. `file`: a further column, the name of the file a row stands in.
+        """
+        self.connection.parquet(name, [str(each) for each in files], columns, file=file)
 
     def define(self, name: str, query: Statement | str, *, materialize: bool = False, **values: Value) -> None:
         """Make a query a view, or with `materialize` a temporary table: for what is read more than once."""
@@ -307,11 +310,13 @@ class Session:
 
     def _in_order(self, name: str, sql: str) -> str:
         held = {column for column, _ in self.connection.columns(sql, name=f"query for {name}")}
-        wanted = table(name).names
-        if held != set(wanted):
-            missing, surplus = sorted(set(wanted) - held), sorted(held - set(wanted))
+        wanted = table(name).columns
+        missing = sorted(column.name for column in wanted if column.name not in held and not column.implied)
+        surplus = sorted(held - set(table(name).names))
+        if missing or surplus:
             raise ContractError(f"query for table {name}: missing columns {missing}, undeclared columns {surplus}")
-        return f"SELECT {', '.join(quote(column) for column in wanted)} FROM ({sql})"
+        columns = (quote(c.name) if c.name in held else f"CAST(NULL AS {c.sql}) AS {quote(c.name)}" for c in wanted)
+        return f"SELECT {', '.join(columns)} FROM ({sql})"
 
 
 def _text(query: Statement | str, values: Mapping[str, Value]) -> str:

@@ -223,15 +223,22 @@ class SparkConnection:
                 sql = f"SELECT explode({function}(content)) AS record FROM `{name}_pages`"
                 self._spark_view(name, sql, label=name)
 
-    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
-        read = f"{name}_files"
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str], *, file: str = "") -> None:
+        read, held = f"{name}_files", set[str]()
         with engine_errors(f"parquet {name}"):
             if files:
-                self.session.read.parquet(*files).createOrReplaceTempView(read)
-        casts = ", ".join(
-            f"CAST({quote(column) if files else 'NULL'} AS {kind}) AS {quote(column)}"
+                rows = self.session.read.option("mergeSchema", "true").parquet(*files)
+                held = set(rows.columns)
+                if file:
+                    rows = rows.withColumn(file, rows["_metadata.file_name"])
+                rows.createOrReplaceTempView(read)
+        listed = [
+            f"CAST({quote(column) if column in held else 'NULL'} AS {kind}) AS {quote(column)}"
             for column, kind in columns.items()
-        )
+        ]
+        if file:
+            listed.append(quote(file) if files else f"CAST(NULL AS VARCHAR) AS {quote(file)}")
+        casts = ", ".join(listed)
         self.define(
             name, f"SELECT {casts} FROM {quote(read)}" if files else f"SELECT {casts} WHERE FALSE", materialize=False
         )

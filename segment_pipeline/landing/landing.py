@@ -5,6 +5,7 @@ Knows no vendor. The same pulled responses landed in any order, grouping or repe
 
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -17,7 +18,8 @@ from segment_pipeline.lake.dialect import Value, literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.landing import lookups, writes
+from segment_pipeline.landing import extracts, lookups, writes
+from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
 from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent
 from segment_pipeline.landing.report import IngestReport
@@ -27,16 +29,26 @@ from segment_pipeline.settings import Settings
 MALFORMED_SHARE = 0.05
 BEGINNING = date(1970, 1, 2)
 UNDATED = date(1970, 1, 1)
+EVER = Window(date.min, date.max)
 
 
-def pull(source: Source, entity: str, window: Window, settings: Settings, *, first: bool = False) -> Pulled:
+def pull(
+    source: Source,
+    entity: str,
+    window: Window,
+    settings: Settings,
+    *,
+    first: bool = False,
+    held: Mapping[str, Extract] | None = None,
+) -> Pulled:
     """Fetch an entity's window, widened by its look-back, into raw pages; nothing is written to the lake.
 
-    `first`: nothing of the entity was ever landed, so a dimension is fetched from the beginning.
+    `first`: nothing of the entity was ever landed, so a dimension is fetched from the beginning. `held`: what was landed last of
+    each of its files.
     """
     declared = entity_of(source, entity)
     widened = Window(BEGINNING, window.last) if first and declared.dimension else window.widened(declared.look_back)
-    pages = RawPages(settings.raw, source.name, entity, widened, clock.now())
+    pages = RawPages(settings.raw, source.name, entity, widened, clock.now(), held)
     return source.pull(declared, widened, settings.timezone, pages)
 
 
@@ -48,8 +60,10 @@ def ingest(  # noqa: PLR0917 - what, when and where, in the order they are said
     Raises what `Source.pull` raises, and ContractError, before anything is replaced, when more than 5 % of the entity's
     records (and more than one) are malformed, or when fewer records arrived than the source says there are.
     """
-    first = entity_of(source, entity).dimension and not landed_before(lake, source.name, entity)
-    pulled = pull(source, entity, window, settings, first=first)
+    declared = entity_of(source, entity)
+    first = declared.dimension and not landed_before(lake, source.name, entity)
+    held = extracts.held(lake, source.name, entity) if declared.fit else None
+    pulled = pull(source, entity, window, settings, first=first, held=held)
     return land(lake, source, entity, pulled, settings, run_id, window=window)
 
 
@@ -79,6 +93,8 @@ def land(  # noqa: PLR0917 - as `ingest`
     lake.fix(timezone=settings.timezone, base_currency=settings.base_currency)
     window = window or pulled.window
     with lake.session() as session:
+        if declared.fit:
+            declared, pulled = _fitted(session, source.name, declared, pulled, declared.fit)
         landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)
         received = landing.read()
         landing.check(received)
@@ -88,6 +104,7 @@ def land(  # noqa: PLR0917 - as `ingest`
         for fill in declared.tables:
             landing.write(fill)
         quarantined = landing.quarantine()
+        landing.remember()
         by_day = dict(zip(declared.table_names, mapped, strict=True))
         report = IngestReport(
             source=source.name,
@@ -96,16 +113,31 @@ def land(  # noqa: PLR0917 - as `ingest`
             pulled=pulled.window,
             received=received,
             said=pulled.said,
-            rows={table: sum(days.values()) for table, days in by_day.items()},
+            rows={name: sum(days.values()) for name, days in by_day.items()},
             by_day=by_day,
             quarantined=dict(sorted(Counter(reason for _, reason in quarantined).items())),
             unknown_events=strangers,
             requests=pulled.requests,
+            notes=(*pulled.notes, *declared.notes, *landing.notes),
             seconds=clock.monotonic() - began,
         )
         refused = Counter(day for day, _ in quarantined)
         writes.record_loads(session, report, run_id, refused)
     return report
+
+
+def _fitted(
+    session: Session, source: str, declared: Entity, pulled: Pulled, fit: Callable[[Pulled], Entity]
+) -> tuple[Entity, Pulled]:
+    """The entity for the columns this pull has, and the pull without files that a later one has landed since.
+
+    Raises ContractError, before anything is written, for a column that is needed, or was there at the last landing, and is gone.
+    """
+    before = extracts.held_in(session, source, declared.name)
+    read = extracts.current(pulled.extracts, before, pulled.pulled_at)
+    kept = pulled.without({each.file for each in pulled.extracts} - {each.file for each in read}, read)
+    extracts.check_columns(f"{source}/{declared.name}", read, before, may_go=declared.may_go)
+    return fit(kept), kept
 
 
 def snapshot_day(pulled: Pulled, timezone: str) -> date:
@@ -122,9 +154,13 @@ class _Landing:
         self._session, self._source, self._entity, self._pulled = session, source, entity, pulled
         self._settings = settings
         self._snapshot_day = snapshot_day(pulled, settings.timezone)
-        # The days whose rows are wanted; None: none of this pull's.
+        # The days whose rows are wanted; None: none of this pull's. A file's rows land together, whatever their days.
         reach = Window.of(self._snapshot_day) if entity.kind is Kind.SNAPSHOT else pulled.window
-        self._days = reach if only is None else _overlap(reach, only)
+        reach = EVER if entity.by_origin else reach
+        self._days = reach if only is None or entity.by_origin else _overlap(reach, only)
+        # Rows of these origins were read, and their former rows go; days of their rows once they are mapped.
+        self._origins = {each.origin: set[date]() for each in pulled.extracts if each.file}
+        self.notes: list[str] = []
         self._values: dict[str, Value] = {
             "source": source,
             "timezone": settings.timezone,
@@ -138,12 +174,12 @@ class _Landing:
         for part in self._entity.parts:
             files = self._pulled.files.get(part.name, ())
             if part.columns:
-                if absent := columns_absent(files, part.columns):
+                if not part.optional and (absent := columns_absent(files, part.columns)):
                     raise ContractError(
                         f"{self._source}/{self._entity.name}: a file of {part.name} has no column {', '.join(absent)}: nothing"
                         " was written; see whether the source changed its format"
                     )
-                self._session.parquet(part.view, files, part.columns)
+                self._session.parquet(part.view, files, part.columns, file=part.file)
                 continue
             if part.path:
                 self._session.records(part.view, files, part.path)
@@ -161,7 +197,7 @@ class _Landing:
             for each in self._entity.parse.joins:
                 self._session.define(view_of(each), self._bound(each), materialize=True)
         parsing = self._entity.parsing(f"{self._source}/{self._entity.name}/parse")
-        self._session.define("parsed", self._bound(parsing), materialize=True)
+        self._session.define("parsed", self._bound(parsing), materialize=not self._entity.streamed)
         received = self._count(self._entity.parts[0])
         self._columns = tuple(
             name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")
@@ -183,10 +219,13 @@ class _Landing:
     def check(self, received: int) -> None:
         """Before anything is replaced: enough records arrived, and few enough are malformed."""
         where = f"{self._source}/{self._entity.name}"
+        # Telling keys apart costs as much as the rest, and is asked for only where the source says how many there are.
+        keys = "count(DISTINCT key)" if self._pulled.said is not None else "NULL"
         good, bad, undated, distinct = self._session.rows(
             "SELECT count(*) FILTER (reason IS NULL) AS good, count(*) FILTER (reason IS NOT NULL) AS bad,"
-            " count(*) FILTER (reason IS NULL AND day IS NULL) AS undated, count(DISTINCT key) AS keys FROM parsed"
+            f" count(*) FILTER (reason IS NULL AND day IS NULL) AS undated, {keys} AS keys FROM parsed"
         )[0].values()
+        self._refused = bad
         if undated:
             raise ContractError(
                 f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
@@ -209,6 +248,8 @@ class _Landing:
         lookups.contacts(self._session, self._columns, self._settings.country)
         lookups.rates(self._session, self._columns, self._settings.base_currency)
         self._session.define("usable", usable(self._columns))
+        for name in self._entity.held:
+            self._session.scan(name, partitions={"source": [self._source]}, alias=f"held_{name}")
         for each in self._entity.prepare:
             self._session.define(view_of(each), self._bound(each), materialize=True)
 
@@ -219,9 +260,12 @@ class _Landing:
         rows = f"mapped_{fill.table}"
         self._session.define(f"{rows}_all", self._bound(statement))
         # `Session.land` keeps the rows it lands in memory; a second copy of a year of order lines would not fit beside it.
-        twice_read = self._entity.kind is not Kind.MUTABLE
+        twice_read = self._entity.kind is not Kind.MUTABLE and not self._entity.by_origin
         self._session.define(rows, f"SELECT * FROM {rows}_all WHERE {kept}", materialize=twice_read, **bounds)
-        counted = self._session.rows(f"SELECT day, count(*) AS n FROM {rows} GROUP BY day ORDER BY day")
+        by_origin = ", origin" if self._entity.by_origin else ""
+        counted = self._session.rows(
+            f"SELECT day, count(*) AS n{by_origin} FROM {rows} GROUP BY day{by_origin} ORDER BY day"
+        )
         if fill.one_per_record:
             wanted = self._session.value(f"SELECT count(*) FROM parsed WHERE reason IS NULL AND {kept}", **bounds)
             made = sum(row["n"] for row in counted)
@@ -230,7 +274,12 @@ class _Landing:
                     f"{self._source}/{self._entity.name}: {wanted} usable records became {made} rows of {fill.table}:"
                     " nothing was written"
                 )
-        return {row["day"]: row["n"] for row in counted}
+        by_day = Counter[date]()
+        for row in counted:
+            by_day[row["day"]] += row["n"]
+            if by_origin:
+                self._origins[row["origin"]].add(row["day"])
+        return dict(by_day)
 
     def unknown_events(self) -> dict[str, int]:
         """How many of the mapped events have which name that is not ours: kept, and said aloud."""
@@ -245,8 +294,18 @@ class _Landing:
         """Put the mapped rows of one table where they belong."""
         rows = f"mapped_{fill.table}"
         match self._entity.kind:
+            case _ if self._entity.by_origin:
+                changed = [each for each in self._pulled.extracts if each.file]
+                days = {day for found in self._origins.values() for day in found}
+                overruled = writes.land_of_origins(self._session, fill.table, rows, self._source, changed, days)
+                if overruled:
+                    self.notes.append(
+                        f"{overruled} rows of {fill.table} share their key with others that differ: of two files the one"
+                        " changed last counts"
+                    )
             case Kind.SNAPSHOT:
-                if self._days:
+                # A snapshot in files that nobody changed says what the one before it said.
+                if self._days and (self._pulled.files or not self._entity.fit):
                     writes.close_absent(self._session, fill.table, rows, self._source, self._snapshot_day)
             case Kind.LOG if fill.key:
                 writes.land_log(self._session, fill.table, rows, self._source, fill.key)
@@ -256,7 +315,8 @@ class _Landing:
 
     def quarantine(self) -> list[tuple[date, str]]:
         """Keep what could not be mapped; returns (day, reason) of each record refused."""
-        rows = self._session.rows("SELECT key, reason, raw, day FROM parsed WHERE reason IS NOT NULL")
+        wanted = "SELECT key, reason, raw, day FROM parsed WHERE reason IS NOT NULL"
+        rows = self._session.rows(wanted) if self._refused else []
         refused = []
         for row in rows:
             day = row["day"] or UNDATED
@@ -275,7 +335,19 @@ class _Landing:
             )
         if refused:
             writes.land_quarantine(self._session, refused, self._source)
+        if self._entity.by_origin:
+            writes.release(self._session, self._source, self._entity.name, self._origins, refused)
         return [(row["day"], row["reason"]) for row in refused]
+
+    def remember(self) -> None:
+        """Keep what was landed of each file or query, last of all: what fails before is read again."""
+        if self._entity.fit is None:
+            return
+        landed = [
+            replace(each, days=extracts.ranges(list(self._origins[each.origin]))) if each.file else each
+            for each in self._pulled.extracts
+        ]
+        extracts.record(self._session, self._source, self._entity.name, landed, self._pulled.pulled_at)
 
     def _bound(self, given: Statement) -> Statement:
         wanted = set(re.findall(r"\$([a-z_]+)", given.text))

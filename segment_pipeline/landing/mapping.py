@@ -236,7 +236,8 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
     declared = table(name)
     given = list(_given(statement, known, frozenset(declared.names)))
     twice = {column for column in (*given, *absent) if (*given, *absent).count(column) > 1}
-    missing = [c for c in declared.names if c not in {*given, *absent, "source"}]
+    implied = {column.name for column in declared.columns if column.implied}
+    missing = [c for c in declared.names if c not in {*given, *absent, *implied, "source"}]
     strangers = [c for c in (*given, *absent) if c not in declared.names]
     for columns, said in (
         (missing, "does not give {}: give them, or name them as absent"),
@@ -248,7 +249,7 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
 
     def value(column: Column) -> str:
         held = f"f.{quote(column.name)}"
-        if column.name in absent:
+        if column.name in absent or (column.implied and column.name not in given):
             return f"CAST(NULL AS {column.sql})"
         if column.name not in given:
             return "$source"

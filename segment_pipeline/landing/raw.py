@@ -8,8 +8,8 @@ Knows no vendor. A pull without its manifest was cut short and does not count.
 import json
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
+from segment_pipeline.landing.extracts import Extract
 
 RETENTION = timedelta(days=30)
 MANIFEST = "manifest.json"
@@ -32,7 +33,7 @@ class Pulled:
 
     `files`: pages by part. `records`: how many records the pages of a part hold, counted when they were received; a part
     that is not in it was not counted. `said`: how many distinct records the source says the first part has; None: it does
-    not say.
+    not say. `extracts`: the files, or the one query, that columns came from. `notes`: what a person should know of it.
     """
 
     source: str
@@ -44,6 +45,8 @@ class Pulled:
     records: Mapping[str, int]
     said: int | None
     requests: int
+    extracts: tuple[Extract, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> "Pulled":
@@ -60,6 +63,8 @@ class Pulled:
                 records=kept["records"],
                 said=kept["said"],
                 requests=kept["requests"],
+                extracts=tuple(Extract.of_json(each) for each in kept.get("extracts", ())),
+                notes=tuple(kept.get("notes", ())),
             )
         except (OSError, ValueError, KeyError):
             raise ContractError(f"{folder.name} is not a finished pull: pull its window again") from None
@@ -67,11 +72,31 @@ class Pulled:
             raise ContractError(f"pages of {folder.name} are gone: pull its window again")
         return pulled
 
+    def without(self, names: Collection[str], extracts: Sequence[Extract]) -> "Pulled":
+        """The pull without files of these names, and with these extracts."""
+        named = {name for name in names if name}
+        if not named:
+            return replace(self, extracts=tuple(extracts))
+        files = {part: tuple(path for path in paths if path.name not in named) for part, paths in self.files.items()}
+        return replace(self, files=files, records={}, extracts=tuple(extracts))
+
 
 class RawPages:
-    """The folder one pull writes to. Safe to share between threads; `finish` makes the pull count."""
+    """The folder one pull writes to. Safe to share between threads; `finish` makes the pull count.
 
-    def __init__(self, root: Path, source: str, entity: str, window: Window, pulled_at: datetime) -> None:
+    `held`: what was landed last of each file or query, for sources that read what is new only.
+    """
+
+    def __init__(  # noqa: PLR0917 - whose, what and when, in the order they are said
+        self,
+        root: Path,
+        source: str,
+        entity: str,
+        window: Window,
+        pulled_at: datetime,
+        held: Mapping[str, Extract] | None = None,
+    ) -> None:
+        self.held: Mapping[str, Extract] = held or {}
         self.source, self.entity, self.window, self.pulled_at = source, entity, window, pulled_at
         parent = root / source / entity
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -121,7 +146,15 @@ class RawPages:
             files.append(path)
         return path
 
-    def finish(self, *, requests: int, said: int | None = None, until: datetime | None = None) -> Pulled:
+    def finish(
+        self,
+        *,
+        requests: int,
+        said: int | None = None,
+        until: datetime | None = None,
+        extracts: Sequence[Extract] = (),
+        notes: Sequence[str] = (),
+    ) -> Pulled:
         """Write the manifest, last of all, and return what it says."""
         pulled = Pulled(
             source=self.source,
@@ -133,6 +166,8 @@ class RawPages:
             records=dict(self._records),
             said=said,
             requests=requests,
+            extracts=tuple(extracts),
+            notes=tuple(notes),
         )
         text = json.dumps(
             {
@@ -146,6 +181,8 @@ class RawPages:
                 "records": pulled.records,
                 "said": said,
                 "requests": requests,
+                "extracts": [each.as_json() for each in extracts],
+                "notes": list(notes),
             },
             indent=1,
         )

@@ -13,7 +13,8 @@ class IngestReport:
 
     `rows`: rows of the pull by table; `by_day`: the same by table and day. `received`: records in the pages, repeats
     included; `said`: distinct records the source says the pulled window has (None: it does not say). `quarantined`: records
-    refused, by reason. `unknown_events`: events whose name is the source's own and none of EVENT_NAMES, by name. `requests`: HTTP requests made; 0 when stored pages were landed again.
+    refused, by reason. `unknown_events`: events whose name is the source's own and none of EVENT_NAMES, by name. `requests`: HTTP
+    requests made; 0 when stored pages were landed again. `notes`: what a person should know of it, a sentence each.
     """
 
     source: str
@@ -27,4 +28,5 @@ class IngestReport:
     quarantined: Mapping[str, int]
     unknown_events: Mapping[str, int]
     requests: int
+    notes: tuple[str, ...] = ()
     seconds: float = field(compare=False, default=0.0)

@@ -22,7 +22,7 @@ their `email`, `phone`, `rate` and `rate_day`: what prepared statements and fill
 `$snapshot_day` and the entity's `values`, whichever of them a statement names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -56,11 +56,14 @@ class Part:
     `path`: where the list of records is in each page; empty: the files are JSON lines. The view has one column, `record`.
     `columns`: the files are Parquet with columns of their own instead; the view has exactly these, by name and SQL type. A
     file without one of them stops the landing before anything is replaced; what else a file holds is not read.
+    `file`: a further column of such a view: the name of the file a row stands in. `optional`: files may lack columns: NULL.
     """
 
     name: str
     path: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    optional: bool = False
 
     @property
     def view(self) -> str:
@@ -80,6 +83,10 @@ class Entity:
     `values`: parameters of the statements; `dictionaries`: views (key, value) they may join.
     `dimension`: its first pull ever reaches back to the beginning, whatever the window: a customer last changed before the
     first day of history still buys in it. `look_back`: days pulled again before a window, for records that arrive late.
+    `fit`: makes the entity that lands a pull whose columns are known only then; what is declared here is for columns as wished.
+    `held`: tables the fills read besides, as views `held_<table>` of the source's rows. `streamed`: `parsed` is cheaper made again than kept. `may_go`: columns that may vanish or change their type.
+    `by_origin`: rows of `parsed` have an `origin`, and those of a pull replace all that were landed of the same origins, whatever
+    their day. `notes`: what a person should know of a landing. `upstream`: the Dagster asset that makes what is read, if any does.
     """
 
     name: str
@@ -93,6 +100,13 @@ class Entity:
     values: Mapping[str, Value] = field(default_factory=dict)
     dictionaries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     description: str = ""
+    fit: "Callable[[Pulled], Entity] | None" = field(default=None, compare=False)
+    held: tuple[str, ...] = ()
+    may_go: frozenset[str] = frozenset()
+    by_origin: bool = False
+    streamed: bool = False
+    notes: tuple[str, ...] = ()
+    upstream: str = ""
 
     def __post_init__(self) -> None:
         # Mistakes are found when a mapping is loaded, not at night.

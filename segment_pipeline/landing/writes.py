@@ -3,7 +3,7 @@
 Each is a function of the set of rows ever landed, so the order of landing cannot matter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
+from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.report import IngestReport
 
 REPEAT_DAYS = 7
@@ -110,6 +111,106 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
 
     session.again(name, attempt)
     session.drop("_kept")
+
+
+def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they are said
+    session: Session, name: str, rows: str, source: str, changed: Sequence[Extract], days: Collection[date]
+) -> int:
+    """Put rows of files in place of all that were landed of the same files, whatever the days of either; other files' rows stay.
+
+    `days`: those of the rows. Of rows with one key that differ, that of the file changed last stays. Returns how many did not.
+    """
+    declared = table(name)
+    days = {*days} | {day for each in changed for first, last in each.days for day in Window(first, last).days()}
+    if not days:
+        return 0
+    columns = ", ".join(quote(column) for column in declared.names)
+    key = ", ".join(quote(column) for column in declared.key)
+    rest = [quote(c) for c in declared.names if c not in {*declared.key, "origin"}]
+    newest = pa.table(
+        {
+            "origin": pa.array([each.origin for each in changed], pa.string()),
+            "_at": pa.array([each.modified_at for each in changed], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    session.register("_changed", newest)
+    overruled = 0
+
+    def attempt() -> None:
+        nonlocal overruled
+        held = sorted(e["day"] for e in session.lake.partitions(name) if e["source"] == source and e["day"] in days)
+        concerned = sorted({*days})
+        merged = f"SELECT {columns} FROM {quote(rows)}"
+        session.scan(name, partitions={"source": [source], "day": held}, alias="_held")
+        if held:
+            merged += (
+                f" UNION ALL SELECT {columns} FROM _held AS h"
+                " WHERE NOT EXISTS (SELECT 1 FROM _changed AS c WHERE c.origin = h.origin)"
+            )
+        session.define("_merged", merged)
+        overruled = 0
+        repeated = f"SELECT {key} FROM _merged GROUP BY {key} HAVING count(*) > 1"
+        session.define("_repeated", repeated, materialize=True)
+        if session.value("SELECT count(*) FROM _repeated"):
+            same = " AND ".join(f"r.{quote(column)} IS NOT DISTINCT FROM m.{quote(column)}" for column in declared.key)
+            order = ", ".join(["_at DESC NULLS LAST", *(f"{column} DESC NULLS LAST" for column in rest), "origin DESC"])
+            session.scan("extracts", partitions={"source": [source]}, alias="_known")
+            session.define(
+                "_ranked",
+                f"SELECT m.*, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM (SELECT m.*,"
+                " coalesce(c._at, k._at) AS _at FROM _merged AS m LEFT JOIN _changed AS c ON c.origin = m.origin"
+                " LEFT JOIN (SELECT origin, max(modified_at) AS _at FROM _known GROUP BY origin) AS k ON k.origin = m.origin"
+                f" WHERE EXISTS (SELECT 1 FROM _repeated AS r WHERE {same})) AS m",
+                materialize=True,
+            )
+            listed = ", ".join(rest)
+            overruled = int(
+                session.value(
+                    f"SELECT count(*) - (SELECT count(*) FROM _repeated) FROM (SELECT DISTINCT {key}, {listed} FROM _ranked)"
+                )
+            )
+            merged = (
+                f"SELECT {columns} FROM _merged AS m WHERE NOT EXISTS (SELECT 1 FROM _repeated AS r WHERE {same})"
+                f" UNION ALL SELECT {columns} FROM _ranked WHERE _rank = 1"
+            )
+        session.replace(name, merged, {"source": [source], "day": concerned})
+
+    session.again(name, attempt)
+    for view in ("_merged", "_repeated", "_ranked"):
+        session.drop(view)
+    return overruled
+
+
+def release(
+    session: Session, source: str, entity: str, origins: Collection[str], refused: Sequence[Mapping[str, Any]]
+) -> None:
+    """Take records out of quarantine that stood in the former content of these files and are not refused any more."""
+    still = pa.table(
+        {
+            "key": pa.array([row["key"] for row in refused], pa.string()),
+            "reason": pa.array([row["reason"] for row in refused], pa.string()),
+        }
+    )
+    session.register("_still", still)
+    session.register("_origins", pa.table({"origin": pa.array(list(origins), pa.string())}))
+    gone = (
+        "h.entity = $entity AND EXISTS (SELECT 1 FROM _origins AS o WHERE o.origin = json_extract_string(h.raw, '$._file'))"
+        " AND NOT EXISTS (SELECT 1 FROM _still AS s WHERE s.key = h.key AND s.reason = h.reason)"
+    )
+
+    def attempt() -> None:
+        session.scan("quarantine", partitions={"source": [source]}, alias="_held")
+        days = [r["day"] for r in session.rows(f"SELECT DISTINCT day FROM _held AS h WHERE {gone}", entity=entity)]
+        if days:
+            session.scan("quarantine", partitions={"source": [source], "day": days}, alias="_held")
+            session.replace(
+                "quarantine",
+                f"SELECT h.* FROM _held AS h WHERE NOT ({gone})",
+                {"source": [source], "day": sorted(days)},
+                entity=entity,
+            )
+
+    session.again("quarantine", attempt)
 
 
 def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source: str) -> None:

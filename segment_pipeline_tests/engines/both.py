@@ -60,9 +60,9 @@ class BothConnections:
         self.spark.records(name, files, path)
         self._same(f'SELECT * FROM "{name}"', f"records {name}")
 
-    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
-        self.duckdb.parquet(name, files, columns)
-        self.spark.parquet(name, files, columns)
+    def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str], *, file: str = "") -> None:
+        self.duckdb.parquet(name, files, columns, file=file)
+        self.spark.parquet(name, files, columns, file=file)
         self._same(f'SELECT * FROM "{name}"', f"parquet {name}")
 
     def define(

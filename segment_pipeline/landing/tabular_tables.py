@@ -1,0 +1,152 @@
+"""From `parsed` to the tables: each fill's statement, with exactly its table's columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.landing.tabular import AMOUNTS, CANCELLED, FRAME, GONE, Const, Tabular, To, Total
+from segment_pipeline.landing.tabular_rows import KEYS, SHAPES, contact, day_of, identifies_by, keeper
+from segment_pipeline.landing.tabular_values import Read, Values, as_text, mapped
+
+FIRST_OF = frozenset({"_business_at", "_business_on", "ordered_at", "created_at", "occurred_at"})
+SHARED = ("key", "updated_at", "day", "origin", "currency", "business_at", "business_on")
+CANONICAL: Mapping[str, str] = {"email": "e.email", "phone": "n.phone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The statement of one fill. `where`: `source/entity`, what is said as evidence where nobody says more."""
+
+    tabular: Tabular
+    read: Read
+    values: Values
+    fill: To
+    where: str
+
+    def sql(self) -> str:
+        """One row per row of `parsed` that is usable and wanted, or per key of them; and of what is gone, its last version."""
+        columns = self._columns()
+        listed = ", ".join(f"{columns[name]} AS {quote(name)}" for name in self.fill.declared.names)
+        sql = f"SELECT {listed} FROM ({self._rows()}) AS u{self._joins()}"
+        if identifies_by(self.fill) in SHAPES:
+            sql += f" WHERE {CANONICAL[identifies_by(self.fill)]} IS NOT NULL"
+        return f"{sql} UNION ALL {self._gone()}" if self.read.keys and self.closes else sql
+
+    @property
+    def closes(self) -> bool:
+        """Whether rows of the table can be marked as gone."""
+        return bool({GONE, CANCELLED} & set(self.fill.declared.names))
+
+    def _rows(self) -> str:
+        fill = self.fill
+        wanted = "p.reason IS NULL" + (f" AND p.{quote(mapped(fill, ''))}" if fill.where else "")
+        shared = [*SHARED, *(["unknown"] if self._keeps else [])]
+        shared += ["email_raw"] if contact(fill, "email") else []
+        shared += ["phone_raw", "phone_country"] if contact(fill, "phone") else []
+        inner = {f"_{name}": f"p.{name}" for name in shared}
+        inner |= {name: f"p.{quote(mapped(fill, name))}" for name in fill.columns}
+        groups = ""
+        if fill.grouped:
+            by = [f"p.{quote(mapped(fill, name))}" for name in fill.identity if name in fill.columns]
+            by += ["p.day", "p.origin"]
+            inner = {name: value if value in by else self._aggregate(name, value) for name, value in inner.items()}
+            groups = f" GROUP BY {', '.join(by)}"
+        listed = ", ".join(f"{value} AS {quote(name)}" for name, value in inner.items())
+        return f"SELECT {listed} FROM parsed AS p WHERE {wanted}{groups}"
+
+    def _aggregate(self, name: str, value: str) -> str:
+        if isinstance(self.fill.columns.get(name), Total):
+            return f"CAST(sum({value}) AS {self.fill.declared.by_name[name].sql})"
+        return f"min({value})" if name in FIRST_OF else f"max({value})"
+
+    def _joins(self) -> str:
+        joins = " LEFT JOIN emails AS e ON e.raw = u._email_raw" if contact(self.fill, "email") else ""
+        if contact(self.fill, "phone"):
+            joins += (
+                " LEFT JOIN phones AS n ON n.raw = u._phone_raw AND n.country IS NOT DISTINCT FROM u._phone_country"
+            )
+        if self._paid:
+            joins += " LEFT JOIN rates_on AS x ON x.currency = u._currency AND x.day = u._business_on"
+        return joins
+
+    @property
+    def _keeps(self) -> bool:
+        return keeper(self.tabular, self.read) is self.fill
+
+    @property
+    def _paid(self) -> bool:
+        return bool({"net_base", "amount_base"} & set(self.fill.declared.names))
+
+    def _columns(self) -> dict[str, str]:
+        """Each column over the row `u`: NULL unless the house's frame, the mapping or landing says otherwise, in this order."""
+        declared, given = self.fill.declared, list(self.fill.columns)
+        said = self._framed() | {name: f"u.{quote(name)}" for name in given}
+        if AMOUNTS.intersection(given):
+            said |= {name: _amount(name, given) for name in AMOUNTS if name in declared.names}
+        for kind, canonical in CANONICAL.items():
+            if column := contact(self.fill, kind):
+                said[column] = canonical
+        if self._keeps:
+            said[next(name for name in ("attributes", "properties") if name in declared.names)] = "u._unknown"
+        said |= {name: f"u._{name}" for name in ("updated_at", "day", "origin")} | {"source": "$source"}
+        if self._paid:
+            amount = "u.amount" if "amount_base" in declared.names else said["net"]
+            said |= {
+                "net_base": f"({amount}) * x.rate",
+                "amount_base": f"({amount}) * x.rate",
+                "rate_day": "x.rate_day",
+            }
+        return {c.name: f"CAST({said.get(c.name, 'NULL')} AS {c.sql})" for c in declared.columns}
+
+    def _framed(self) -> dict[str, str]:
+        given = self.fill.columns
+        ordered = day_of("u.ordered_at") if "ordered_at" in given else "u._business_on"
+        words = {"at": "u._business_at", "on": ordered, "key": "u._key", "updated": "u._updated_at",
+                 "currency": "u._currency", "entity": literal(self.where)}  # fmt: skip
+        framed = {name: text.format(**words) for name, text in FRAME[self.fill.table].items()}
+        if "birth_date" in given:
+            framed["birth_day"] = "strftime(u.birth_date, '%m-%d')"
+        if zone := self.values.zone(self.tabular.at):
+            framed["local_at"] = f"timezone({literal(zone)}, u._business_at)"
+        return framed
+
+    def _gone(self) -> str:
+        """The newest version of each record the source has no more, closed on the day that was over when it was asked."""
+        fill, declared = self.fill, self.fill.declared
+        mark = GONE if GONE in declared.names else CANCELLED
+        closed = {
+            "updated_at": "timezone($timezone, CAST($snapshot_day AS TIMESTAMP) + INTERVAL 1 DAY) - INTERVAL 1 SECOND",
+            "day": "CAST($snapshot_day AS DATE)",
+            mark: "CAST($snapshot_day AS DATE)" if mark == GONE else "'cancelled'",
+        }
+        same, ours = [], []
+        for name in fill.identity:
+            given = fill.columns.get(name)
+            if isinstance(given, str):
+                same.append(f"{as_text(f'k.{quote(given)}', self.read.keys[given])} = h.{quote(name)}")
+            else:
+                value = literal(given.value) if isinstance(given, Const) else FRAME[fill.table][name]
+                ours.append(f"h.{quote(name)} = {value}")
+        there = f"h.{quote(mark)} IS NULL" if mark == GONE else "h.status <> 'cancelled'"
+        listed = ", ".join(
+            f"CAST({closed.get(c.name, f'h.{quote(c.name)}')} AS {c.sql}) AS {quote(c.name)}" for c in declared.columns
+        )
+        order = ", ".join(f"{quote(c)} DESC NULLS LAST" for c in ("updated_at", "day", mark))
+        by = ", ".join(quote(name) for name in fill.identity)
+        newest = f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {order}) AS _rank FROM held_{fill.table}"
+        wanted = " AND ".join(["h._rank = 1", there, *ours])
+        absent = f"NOT EXISTS (SELECT 1 FROM raw_{KEYS} AS k WHERE {' AND '.join(same)})"
+        return f"SELECT {listed} FROM ({newest}) AS h WHERE {wanted} AND {absent}"
+
+
+def _amount(name: str, given: Sequence[str]) -> str:
+    """gross, discount and net from those that are given: two give the third, and one alone is both gross and net."""
+    if name in given:
+        return f"u.{name}"
+    if name == "discount":
+        return "u.gross - u.net" if {"gross", "net"} <= set(given) else "0"
+    other = "net" if name == "gross" else "gross"
+    if other not in given:
+        return "0"
+    sign = "+" if name == "gross" else "-"
+    return f"u.{other} {sign} u.discount" if "discount" in given else f"u.{other}"
