@@ -1,13 +1,6 @@
 """What a trait is, as a literal: ours and a company's own. Declares only; `profiles.traits` computes.
 
-CRM = TraitSet("crm", (
-    Trait.sql(
-        "favourite_store", "VARCHAR", "store of most orders, ties to the first key",
-        null="never bought in a store", owner="team:crm",
-        query="SELECT profile_id, mode_of_store FROM (…orders…)",
-    ),
-    Trait.pandas("ltv", "DOUBLE", "expected spend of the next year", null="no order", owner="team:crm", function=ltv),
-))
+`docs/own-traits.md` has an example, and says what a query may read.
 """
 
 import hashlib
