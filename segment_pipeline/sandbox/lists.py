@@ -68,7 +68,7 @@ def new_id() -> str:
 
 
 class Lists:
-    """The lists and people of one vendor's store. Changes are made within the store's `writing`.
+    """The lists and people of one vendor's store. Changes that belong together are made within the store's `writing`.
 
     `identify` makes the id of the list of that number. `identifiers`: the fields of `held` that find a person, strongest first.
     """
@@ -112,8 +112,9 @@ class Lists:
         self.store.database.execute("UPDATE lists SET content_at = ? WHERE id = ?", (at, identifier))
 
     def drop(self, identifier: str) -> None:
-        self.store.database.execute("DELETE FROM members WHERE list = ?", (identifier,))
-        self.store.database.execute("DELETE FROM lists WHERE id = ?", (identifier,))
+        with self.store.writing():
+            self.store.database.execute("DELETE FROM members WHERE list = ?", (identifier,))
+            self.store.database.execute("DELETE FROM lists WHERE id = ?", (identifier,))
 
     def size(self, identifier: str) -> int:
         return int(self.store.rows("SELECT count(*) FROM members WHERE list = ?", identifier)[0][0])
@@ -176,9 +177,10 @@ class Lists:
     def forget(self, people: Iterable[int]) -> None:
         """Whoever they are, they are on no list and known by nothing."""
         gone = listed(people)
-        for table, column in (("members", "person"), ("keys", "person"), ("people", "number")):
-            query = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
-            self.store.database.execute(query, (gone,))
+        with self.store.writing():
+            for table, column in (("members", "person"), ("keys", "person"), ("people", "number")):
+                query = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
+                self.store.database.execute(query, (gone,))
 
     def control(self) -> list[Route]:
         """What a test sees and changes past the vendor: its lists, who is on them, everybody, and its settings.
@@ -195,8 +197,7 @@ class Lists:
     def _one(self, request: Request) -> Response:
         identifier = request.path_params["id"]
         if request.method == "POST":
-            with self.store.writing():
-                self.change(identifier, **(json_body(request) or {}))
+            self.change(identifier, **(json_body(request) or {}))
         row = self.get(identifier)
         if row is None:
             return JSONResponse({"error": "there is no list with this id"}, 404)

@@ -53,9 +53,12 @@ class VendorStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction of this thread; an error rolls it back."""
+        """One transaction of this thread, the outermost where they are nested; an error rolls it back."""
+        database = self.database
+        if database.in_transaction:
+            yield
+            return
         with self._writing:
-            database = self.database
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield

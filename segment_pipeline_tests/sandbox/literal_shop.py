@@ -42,6 +42,10 @@ def order(number: int, updated: str, **more: Any) -> Version:
 
 
 def line(number: int) -> dict[str, Any]:
+    applications = (
+        {"__typename": "DiscountCodeApplication", "code": "WELCOME10"},
+        {"__typename": "AutomaticDiscountApplication", "title": "Season markdown"},
+    )
     return {
         "id": f"gid://shopify/LineItem/{number}",
         "sku": f"W-{number}",
@@ -49,21 +53,16 @@ def line(number: int) -> dict[str, Any]:
         "discountedTotalSet": BAG,
         "product": {"id": "gid://shopify/Product/7001"},
         "variant": {"id": "gid://shopify/ProductVariant/1"},
-        "discountAllocations": [
-            {
-                "allocatedAmountSet": BAG,
-                "discountApplication": {"__typename": "DiscountCodeApplication", "code": "WELCOME10"},
-            },
-            {
-                "allocatedAmountSet": BAG,
-                "discountApplication": {"__typename": "AutomaticDiscountApplication", "title": "Season markdown"},
-            },
-        ],
+        "discountAllocations": [{"allocatedAmountSet": BAG, "discountApplication": each} for each in applications],
     }
 
 
-def customer(number: int, updated: str, **more: Any) -> Version:
-    visible = {name: more.pop(name) for name in ("seen", "until") if name in more}
+def field(number: int, namespace: str, key: str, value: str) -> dict[str, str]:
+    gid = f"gid://shopify/Metafield/{number}"
+    return {"id": gid, "namespace": namespace, "key": key, "type": "text", "value": value}
+
+
+def customer(number: int, updated: str) -> Version:
     body = {
         "id": f"gid://shopify/Customer/{number}",
         "legacyResourceId": str(number),
@@ -71,62 +70,36 @@ def customer(number: int, updated: str, **more: Any) -> Version:
         "createdAt": f"{updated}Z",
         "updatedAt": f"{updated}Z",
         "defaultEmailAddress": {"emailAddress": f"ann{number}@example.com", "marketingState": "SUBSCRIBED"},
-        "metafields": [
-            {
-                "id": "gid://shopify/Metafield/1",
-                "namespace": "custom",
-                "key": "gender",
-                "type": "text",
-                "value": "female",
-            },
-            {"id": "gid://shopify/Metafield/2", "namespace": "loyalty", "key": "tier", "type": "text", "value": "gold"},
-        ],
-        **more,
+        "metafields": [field(1, "custom", "gender", "female"), field(2, "loyalty", "tier", "gold")],
     }
-    return version("shopify", "customers", str(number), body, updated=updated, **visible)
+    return version("shopify", "customers", str(number), body, updated=updated)
 
 
-PRODUCT = version(
-    "shopify",
-    "products",
-    "7001",
-    {
-        "id": "gid://shopify/Product/7001",
-        "productType": "Running Shoes",
-        "category": {"id": "gid://shopify/TaxonomyCategory/aa-8", "name": "Shoes", "fullName": "Apparel > Shoes"},
-        "variants": [{"id": "gid://shopify/ProductVariant/1", "sku": "W-1", "price": "129.00"}],
-    },
-    updated="2016-01-01",
-)
-SHOP = version(
-    "shopify",
-    "shop",
-    "1",
-    {"id": "gid://shopify/Shop/1", "name": "Sandbox", "ianaTimezone": "America/New_York", "currencyCode": "USD"},
-    updated="2016-01-01",
-)
-SHOPPER = {"id": "gid://shopify/Customer/6001"}
+def kept(entity: str, number: int, updated: str, **body: Any) -> Version:
+    kind = {"products": "Product", "shop": "Shop", "abandonedCheckouts": "AbandonedCheckout"}[entity]
+    whole = {"id": f"gid://shopify/{kind}/{number}", **body}
+    return version("shopify", entity, str(number), whole, updated=updated)
+
+
+SHOES = {"id": "gid://shopify/TaxonomyCategory/aa-8", "name": "Shoes", "fullName": "Apparel > Shoes"}
+VARIANT = {"id": "gid://shopify/ProductVariant/1", "sku": "W-1", "price": "129.00"}
+PRODUCT = kept("products", 7001, "2016-01-01", productType="Running Shoes", category=SHOES, variants=[VARIANT])
+SHOP = kept("shop", 1, "2016-01-01", name="Sandbox", ianaTimezone="America/New_York", currencyCode="USD")
+REFUND = {"refundLineItems": [{"quantity": 1, "lineItem": {"id": "gid://shopify/LineItem/4"}}]}
 ORDERS = [
-    order(5001, "2017-05-01T10:00:00", lineItems=[line(1), line(2), line(3)], customer=SHOPPER),
     order(
-        5002,
-        "2017-05-01T11:00:00",
-        test=True,
-        lineItems=[line(4)],
-        refunds=[{"refundLineItems": [{"quantity": 1, "lineItem": {"id": "gid://shopify/LineItem/4"}}]}],
+        5001,
+        "2017-05-01T10:00:00",
+        lineItems=[line(1), line(2), line(3)],
+        customer={"id": "gid://shopify/Customer/6001"},
     ),
+    order(5002, "2017-05-01T11:00:00", test=True, lineItems=[line(4)], refunds=[REFUND]),
     order(5003, "2017-05-02T00:00:00", cancelledAt="2017-05-02T00:00:00Z"),
     order(5004, "2017-05-02T12:00:00", created="2017-04-01T00:00:00", customer={"id": "gid://shopify/Customer/6999"}),
 ]
 CHECKOUTS = [
-    version(
-        "shopify",
-        "abandonedCheckouts",
-        str(number),
-        {"id": f"gid://shopify/AbandonedCheckout/{number}", "completedAt": completed},
-        updated=f"2017-05-0{number - 8000}",
-    )
-    for number, completed in ((8001, None), (8002, "2017-05-02T01:00:00Z"))
+    kept("abandonedCheckouts", 8001, "2017-05-01", completedAt=None),
+    kept("abandonedCheckouts", 8002, "2017-05-02", completedAt="2017-05-02T01:00:00Z"),
 ]
 PEOPLE = [
     customer(6001, "2017-05-01T03:59:59"),

@@ -21,11 +21,12 @@ from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline_tests.sandbox.literal_shop import data, token
 from segment_pipeline_tests.sandbox.source_world import Client, client, vendor_schema
 
-RECORDS = {
-    "/v2/customers/search": ("customers", "Customer"),
-    "/v2/loyalty/accounts/search": ("loyalty_accounts", "LoyaltyAccount"),
-    "/v2/catalog/search": ("objects", "CatalogObject"),
-    "/v2/orders/search": ("orders", "Order"),
+ANSWERS = {
+    "/v2/customers/search": ("customers", "SearchCustomersResponse"),
+    "/v2/loyalty/accounts/search": ("loyalty_accounts", "SearchLoyaltyAccountsResponse"),
+    "/v2/orders/search": ("orders", "SearchOrdersResponse"),
+    "/v2/catalog/list": ("objects", "ListCatalogResponse"),
+    "/v2/locations": ("locations", "ListLocationsResponse"),
 }
 
 
@@ -95,19 +96,19 @@ def test_the_shop_is_held_whole(shopify: Client) -> None:
     assert data(shopify, f"{{ shop {{ {everything(schema().type_map['Shop'])} }} }}")["shop"]["ianaTimezone"]
 
 
-@pytest.mark.parametrize("path", RECORDS)
-def test_square_bodies_have_the_keys_of_squares_schema_and_no_others(square: Client, path: str) -> None:
+@pytest.mark.parametrize("path", ANSWERS)
+def test_square_answers_have_the_keys_of_squares_schema_and_no_others(square: Client, path: str) -> None:
     schemas = json.loads(vendor_schema("square_openapi_2025-08-20_trimmed.json").read_text())["components"]["schemas"]
-    name, record = RECORDS[path]
-    asked: dict[str, Any] = {}
-    if name == "orders":
-        locations = square.get("/square/v2/locations").json()["locations"]
-        asked["location_ids"] = [each["id"] for each in locations][:10]
-    found = square.post(f"/square{path}", json=asked).json()[name]
-    assert found
-    for each in found:
-        unknown = strangers(each, {"$ref": f"/{record}"}, schemas, record)
-        assert unknown == set()
+    name, response = ANSWERS[path]
+    locations = square.get("/square/v2/locations").json()["locations"]
+    asked = {"count": True, "location_ids": [each["id"] for each in locations][:10]}
+    searched = path.endswith("search")
+    answer = (square.post(f"/square{path}", json=asked) if searched else square.get(f"/square{path}")).json()
+    assert answer[name]
+    assert strangers(answer, {"$ref": f"/{response}"}, schemas, response) == set()
+    error = square.post("/square/v2/orders/search", json={}).json()["errors"][0]
+    assert error["code"] in schemas["ErrorCode"]["enum"]
+    assert error["category"] in schemas["ErrorCategory"]["enum"]
 
 
 def strangers(value: Any, declared: dict[str, Any], schemas: dict[str, Any], path: str) -> set[str]:

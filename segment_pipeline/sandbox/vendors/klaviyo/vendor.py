@@ -27,28 +27,18 @@ from segment_pipeline.sandbox.lists import Book, Lists, Person
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
 from segment_pipeline.sandbox.store import VendorStore, listed
 from segment_pipeline.sandbox.vendor import Served, Vendor
-from segment_pipeline.sandbox.vendors.klaviyo import jsonapi
+from segment_pipeline.sandbox.vendors.klaviyo import jsonapi, profiles
 from segment_pipeline.sandbox.vendors.klaviyo.consent import Answer, Consent, subscriptions
 from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import (
     MEDIA_TYPE,
     Document,
     Page,
     Problem,
-    attributes,
     data_of,
     invalid,
-    not_found,
     refused,
 )
-from segment_pipeline.sandbox.vendors.klaviyo.profiles import (
-    IDENTIFIERS,
-    duplicate,
-    fields_of,
-    import_one,
-    problem_of,
-    resource,
-    upsert,
-)
+from segment_pipeline.sandbox.vendors.klaviyo.profiles import IDENTIFIERS, fields_of, problem_of
 
 T = TypeVar("T")
 Call = Callable[[Request], Answer]
@@ -95,11 +85,9 @@ class Klaviyo:
 
         return answer
 
-    def the_list(self, request: Request) -> sqlite3.Row:
-        return self.known_list(request.path_params["id"])
-
-    def known_list(self, identifier: str) -> sqlite3.Row:
-        return _found(self.lists.get(identifier), "list")
+    def the_list(self, request: Request, identifier: str | None = None) -> sqlite3.Row:
+        """The list of that id, or else of the request's path."""
+        return _found(self.lists.get(identifier or request.path_params["id"]), "list")
 
     def shown_list(self, row: sqlite3.Row, request: Request) -> Document:
         shown = {"name": row["name"], "created": row["created_at"], "updated": row["updated_at"]}
@@ -109,7 +97,7 @@ class Klaviyo:
         return {"type": "list", "id": row["id"], "attributes": shown | json.loads(row["held"]), "links": links}
 
     def create_list(self, request: Request) -> Answer:
-        given = attributes(data_of(request), "list")
+        given = jsonapi.attributes(data_of(request), "list")
         name = _name(given)
         opt_in = given.get("opt_in_process") or "double_opt_in"
         if opt_in not in ("double_opt_in", "single_opt_in"):
@@ -131,15 +119,12 @@ class Klaviyo:
         return 200, {"data": self.shown_list(self.the_list(request), request)}
 
     def rename_list(self, request: Request) -> Answer:
-        identifier, name = self.the_list(request)["id"], _name(attributes(data_of(request), "list"))
-        with self.store.writing():
-            self.lists.change(identifier, name=name)
+        identifier, name = self.the_list(request)["id"], _name(jsonapi.attributes(data_of(request), "list"))
+        self.lists.change(identifier, name=name)
         return self.get_list(request)
 
     def drop_list(self, request: Request) -> Answer:
-        identifier = self.the_list(request)["id"]
-        with self.store.writing():
-            self.lists.drop(identifier)
+        self.lists.drop(self.the_list(request)["id"])
         return 204, None
 
     def change_members(self, request: Request) -> Answer:
@@ -154,7 +139,7 @@ class Klaviyo:
             if request.method == "DELETE":
                 self.lists.remove([identifier], numbers)
             elif len(numbers) < len(ids):
-                raise not_found("profile")
+                raise jsonapi.not_found("profile")
             else:
                 self.lists.add([identifier], numbers)
         return 204, None
@@ -172,7 +157,7 @@ class Klaviyo:
         return 200, page.collection([(profile.number, self.shown(profile, page.request)) for profile in found])
 
     def shown(self, profile: Person, request: Request) -> Document:
-        shown = resource(profile)
+        shown = profiles.resource(profile)
         if "subscriptions" in request.query_params.get("additional-fields[profile]", ""):
             shown["attributes"]["subscriptions"] = subscriptions(profile)
         return shown
@@ -204,8 +189,8 @@ class Klaviyo:
             if not create and "id" in fields:
                 _found(found, "profile")
             if taken := book.conflict(fields, found):
-                raise refused(409, duplicate(taken[1]))
-            profile = upsert(book, fields, sent, found)
+                raise refused(409, profiles.duplicate(taken[1]))
+            profile = profiles.upsert(book, fields, sent, found)
             book.save()
         created = found is None and "id" not in request.path_params
         return 201 if created else 200, {"data": self.shown(profile, request)}
@@ -214,12 +199,12 @@ class Klaviyo:
         if len(body(request)) > LARGEST_BODY:
             raise refused(413, Problem("payload_too_large", "Payload too large.", "The limit is 5 MB."))
         data = data_of(request)
-        rows = (attributes(data, IMPORT).get("profiles") or {}).get("data")
+        rows = (jsonapi.attributes(data, IMPORT).get("profiles") or {}).get("data")
         if not isinstance(rows, list) or not 1 <= len(rows) <= LARGEST_IMPORT:
             raise invalid(f"'profiles' takes from 1 to {LARGEST_IMPORT} profiles.", ROWS)
         if problems := self.refusals(rows):
             raise refused(400, *problems)
-        into = [str(self.known_list(str(each["id"]))["id"]) for each in jsonapi.related(data, "lists") or []]
+        into = [str(self.the_list(request, str(each["id"]))["id"]) for each in jsonapi.related(data, "lists") or []]
         return 202, {"data": self.shown_job(self.jobs.open(rows, into, row_errors(request)))}
 
     def refusals(self, rows: Sequence[Any]) -> list[Problem]:
@@ -248,7 +233,7 @@ class Klaviyo:
             if fault is not None and fault.picks(position):
                 outcome = Problem("invalid", "Invalid input.", "The profile could not be imported.", "")
             if outcome is None:
-                outcome = import_one(book, sent, share=share)
+                outcome = profiles.import_one(book, sent, share=share)
             if isinstance(outcome, Person):
                 people.append(outcome.number)
                 continue
@@ -297,7 +282,9 @@ class Klaviyo:
         return self.profiles(page, self.jobs.people(self.finished(request), page.after, page.size + 1))
 
     def erase(self, request: Request) -> Answer:
-        profile = (attributes(data_of(request), "data-privacy-deletion-job").get("profile") or {}).get("data") or {}
+        profile = (jsonapi.attributes(data_of(request), "data-privacy-deletion-job").get("profile") or {}).get(
+            "data"
+        ) or {}
         given = {"id": profile.get("id"), **(profile.get("attributes") or {})}
         named = {name: str(given[name]) for name in ("id", "email", "phone_number") if given.get(name)}
         if len(named) != 1:
@@ -347,7 +334,7 @@ def serve(state: SandboxState) -> Served:
             *(r for path, calls in endpoints.items() for r in either_slash(path, klaviyo.endpoint(path, calls), calls)),
             Route("/api/v1/{rest:path}", lambda _: jsonapi.retired().response(), methods=every),
             Route("/api/v2/{rest:path}", lambda _: jsonapi.retired().response(), methods=every),
-            Route("/{rest:path}", lambda _: not_found("resource").response(), methods=every),
+            Route("/{rest:path}", lambda _: jsonapi.not_found("resource").response(), methods=every),
         ],
         control=[*klaviyo.lists.control(), Route("/consents", klaviyo.consents, methods=["GET"])],
     )
@@ -373,7 +360,7 @@ VENDOR = Vendor(
 
 def _found(held: T | None, what: str) -> T:
     if not held:
-        raise not_found(what)
+        raise jsonapi.not_found(what)
     return held
 
 

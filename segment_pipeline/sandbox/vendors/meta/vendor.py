@@ -15,7 +15,6 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -28,31 +27,19 @@ from segment_pipeline.sandbox.faults import wait_of
 from segment_pipeline.sandbox.limits import Windows
 from segment_pipeline.sandbox.listing import seal, unseal
 from segment_pipeline.sandbox.lists import Lists
-from segment_pipeline.sandbox.state import SandboxState, parse_instant
+from segment_pipeline.sandbox.state import SandboxState
 from segment_pipeline.sandbox.store import VendorStore
 from segment_pipeline.sandbox.vendor import Served, Vendor
-from segment_pipeline.sandbox.vendors.meta import graph
+from segment_pipeline.sandbox.vendors.meta import graph, uploads
 from segment_pipeline.sandbox.vendors.meta.graph import ACCOUNT, Parameters, refused, whole
 from segment_pipeline.sandbox.vendors.meta.rows import IDENTIFYING, People, read_people
+from segment_pipeline.sandbox.vendors.meta.uploads import Uploads
 
 FILE_SOURCES = ("USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED")
 KEPT = ("description", "customer_file_source", "retention_days", "usage_restriction", "audience_labels", "opt_out_link")
 TERMS = {"custom_audience_tos": 1, "value_based_custom_audience_tos": 1}
 TOO_SMALL_TO_SAY = 100
 FIRST_AUDIENCE = 120_210_000_000_000_000
-REPLACE_LIFE = timedelta(minutes=90)
-REPLACE_ERRORS = {
-    1870145: "The audience is being updated by a replace that is in progress",
-    1870147: "The replace session did not start with batch_seq 1",
-    1870158: "The replace session has lasted more than 90 minutes",
-    1870159: "The replace session has already finished",
-}
-UPLOADS = """
-CREATE TABLE IF NOT EXISTS uploads (
-    session TEXT PRIMARY KEY, audience TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT NOT NULL, received INTEGER NOT NULL,
-    invalid INTEGER NOT NULL, started_at TEXT NOT NULL, ended_at TEXT) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS uploads_audience ON uploads (audience);
-"""
 DEFAULTS: Mapping[str, Any] = {
     "minimum_people": 20,
     "calls_per_hour": 190_000,
@@ -71,8 +58,9 @@ class Meta:
     """The endpoints over one store."""
 
     def __init__(self, state: SandboxState) -> None:
-        self.store = VendorStore(state, "meta", defaults=DEFAULTS, schema=(lists.SCHEMA, UPLOADS))
+        self.store = VendorStore(state, "meta", defaults=DEFAULTS, schema=(lists.SCHEMA, uploads.SCHEMA))
         self.lists = Lists(self.store, identify=lambda number: str(FIRST_AUDIENCE + number), identifiers=IDENTIFYING)
+        self.uploads = Uploads(self.lists)
         self.windows = Windows()
 
     def endpoint(self, calls: Mapping[str, Call]) -> Callable[[Request], Response]:
@@ -157,23 +145,18 @@ class Meta:
         return answer
 
     def audience(self, request: Request) -> sqlite3.Row:
-        """The audience of the path; a replace whose time is over ends first."""
         identifier = str(request.path_params["audience"])
         row = self.lists.get(identifier)
         if row is None:
             raise graph.missing(identifier)
-        running = self.running_replace(identifier)
-        if running is not None:
-            ends = parse_instant(running["started_at"]) + REPLACE_LIFE
-            if self.store.state.now() > ends:
-                with self.store.writing():
-                    self.finish(running, "timeout", ends.isoformat())
+        # One whose time is over ends before anything is asked or changed.
+        self.uploads.running_replace(identifier)
         return row
 
     def shown(self, row: sqlite3.Row) -> Answer:
         size, held = self.lists.size(row["id"]), json.loads(row["held"])
         operation = {"code": held["operation"], "description": "Normal" if held["operation"] == 200 else "Flagged"}
-        if self.running_replace(row["id"]) is not None:
+        if self.uploads.running_replace(row["id"]) is not None:
             operation = {"code": 414, "description": "replace_in_progress"}
         delivery = {"code": 200, "description": "This audience is ready for use."}
         if size < int(self.store.setting("minimum_people")):
@@ -188,9 +171,9 @@ class Meta:
             "approximate_count_upper_bound": upper,
             "operation_status": operation,
             "delivery_status": delivery,
-            "time_created": _epoch(row["created_at"]),
-            "time_updated": _epoch(row["updated_at"]),
-            "time_content_updated": _epoch(row["content_at"]),
+            "time_created": uploads.epoch(row["created_at"]),
+            "time_updated": uploads.epoch(row["updated_at"]),
+            "time_content_updated": uploads.epoch(row["content_at"]),
         }
 
     def show(self, request: Request, given: Parameters) -> Answer:
@@ -199,15 +182,14 @@ class Meta:
     def rename(self, request: Request, given: Parameters) -> Answer:
         identifier = self.audience(request)["id"]
         if given.get("name"):
-            with self.store.writing():
-                self.lists.change(identifier, name=str(given["name"]))
+            self.lists.change(identifier, name=str(given["name"]))
         return {"success": True}
 
     def drop(self, request: Request, _given: Parameters) -> Answer:
         identifier = self.audience(request)["id"]
         with self.store.writing():
             self.lists.drop(identifier)
-            self.store.database.execute("DELETE FROM uploads WHERE audience = ?", (identifier,))
+            self.uploads.drop(identifier)
         return {"success": True}
 
     def people(self, request: Request, given: Parameters) -> People:
@@ -223,17 +205,15 @@ class Meta:
 
     def change_users(self, request: Request, given: Parameters, change: Callable[[str, People], None]) -> Answer:
         audience = self.editable(request)
-        if self.running_replace(audience) is not None:
-            raise _replace_error(1870145)
-        people, session = self.people(request, given), _session(given.get("session"))
+        if self.uploads.running_replace(audience) is not None:
+            raise uploads.replace_error(1870145)
+        people, session = self.people(request, given), uploads.session_of(given.get("session"))
         counted = people.received, people.invalid
         with self.store.writing():
             change(audience, people)
             self.lists.touch(audience, self.store.now)
             if session is not None:
-                upload = self.count(audience, session["id"], "users", people)
-                if session["last"]:
-                    self.end(upload, "done", self.store.now)
+                upload = self.uploads.count(audience, session, people)
                 counted = upload["received"], upload["invalid"]
         return self.receipt(people, *counted, session, audience_id=audience)
 
@@ -257,32 +237,19 @@ class Meta:
         return self.change_users(request, given, remove)
 
     def replace_users(self, request: Request, given: Parameters) -> Answer:
-        """One batch of a replace. Batch 1 opens the session; a second batch 1, of this session or another, is in its way."""
-        audience, session = self.editable(request), _session(given.get("session"))
+        audience, session = self.editable(request), uploads.session_of(given.get("session"))
         if session is None:
             raise refused(100, "The parameter session is required to replace users")
-        people, staged = self.people(request, given), f"replace:{session['id']}"
+        people = self.people(request, given)
         with self.store.writing():
-            known = self.store.row("SELECT * FROM uploads WHERE session = ?", session["id"])
-            if known is not None and known["ended_at"] is not None:
-                raise _replace_error(1870158 if known["stage"] == "timeout" else 1870159)
-            if session["sequence"] == 1 and self.running_replace(audience) is not None:
-                raise _replace_error(1870145)
-            if session["sequence"] != 1 and known is None:
-                raise _replace_error(1870147)
-            self.lists.keep(people.rows, new=True)
-            self.lists.add([staged], [person.number for person in people.rows])
-            upload = self.count(audience, session["id"], "replace", people)
-            if session["last"]:
-                self.finish(upload, "done", self.store.now)
+            upload = self.uploads.replace(audience, session, people)
         return self.receipt(people, upload["received"], upload["invalid"], session, audience_id=audience)
 
     def remove_everywhere(self, request: Request, given: Parameters) -> Answer:
         """Takes people out of all of the account's audiences, however few that leaves, and forgets them."""
         self.account(request)
         people = self.people(request, given)
-        with self.store.writing():
-            self.lists.forget(self.meant(people))
+        self.lists.forget(self.meant(people))
         return self.receipt(people, people.received, people.invalid, None)
 
     def meant(self, people: People) -> list[int]:
@@ -290,28 +257,6 @@ class Meta:
         keys = {person.number: self.lists.keys_of(person.held) for person in people.rows}
         whole_rows = [number for number, held in keys.items() if not held]
         return [*self.lists.holders(key for held in keys.values() for key in held), *whole_rows]
-
-    def running_replace(self, audience: str) -> sqlite3.Row | None:
-        query = "SELECT * FROM uploads WHERE audience = ? AND kind = 'replace' AND ended_at IS NULL"
-        return self.store.row(query, audience)
-
-    def count(self, audience: str, session: str, kind: str, people: People) -> sqlite3.Row:
-        """The session with this batch counted into it."""
-        return self.store.rows(
-            "INSERT INTO uploads VALUES (?, ?, ?, 'uploading', ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET"
-            " received = received + excluded.received, invalid = invalid + excluded.invalid RETURNING *",
-            *(session, audience, kind, people.received, people.invalid, self.store.now),
-        )[0]
-
-    def end(self, upload: sqlite3.Row, stage: str, at: str) -> None:
-        query = "UPDATE uploads SET ended_at = ?, stage = ? WHERE session = ?"
-        self.store.database.execute(query, (at, stage, upload["session"]))
-
-    def finish(self, upload: sqlite3.Row, stage: str, at: str) -> None:
-        """What came is the audience from now on."""
-        self.lists.replace(upload["audience"], f"replace:{upload['session']}")
-        self.lists.touch(upload["audience"], at)
-        self.end(upload, stage, at)
 
     def receipt(
         self, people: People, received: int, invalid: int, session: Parameters | None, **audience: str
@@ -328,10 +273,8 @@ class Meta:
         }
 
     def sessions(self, request: Request, given: Parameters) -> Answer:
-        query = "SELECT * FROM uploads WHERE audience = ? ORDER BY started_at, session"
-        rows = self.store.rows(query, self.audience(request)["id"])
-        wanted = given.get("session_id")
-        return {"data": [_upload(row) for row in rows if wanted in (None, row["session"])], "paging": {}}
+        found, wanted = self.uploads.of(self.audience(request)["id"]), given.get("session_id")
+        return {"data": [uploads.shown(row) for row in found if wanted in (None, row["session"])], "paging": {}}
 
     def refuse_path(self, request: Request, _given: Parameters) -> Answer:
         raise refused(2500, f"Unknown path components: /{request.path_params['rest']}")
@@ -391,34 +334,6 @@ def _selected(shown: Answer, given: Parameters) -> Answer:
     return {name: shown[name] for name in dict.fromkeys([*names, "id"]) if name in shown}
 
 
-def _session(given: Any) -> Parameters | None:
-    if given is None:
-        return None
-    if not isinstance(given, dict) or "session_id" not in given:
-        raise refused(100, "Invalid parameter: session needs session_id and batch_seq")
-    identifier, last = whole(given["session_id"], "session_id"), str(given.get("last_batch_flag", False)).lower()
-    return {"id": str(identifier), "sequence": whole(given.get("batch_seq"), "batch_seq"), "last": last == "true"}
-
-
-def _replace_error(subcode: int) -> Refused:
-    """Error 2650 in the words of the guide; only an update in progress is worth another try."""
-    return refused(2650, REPLACE_ERRORS[subcode], subcode, transient=subcode == 1870145)
-
-
-def _upload(row: sqlite3.Row) -> dict[str, str]:
-    ended = row["ended_at"]
-    return {
-        "session_id": row["session"],
-        "start_time": str(_epoch(row["started_at"])),
-        "end_time": str(_epoch(ended)) if ended else "0",
-        "num_received": str(row["received"]),
-        "num_matched": str((row["received"] - row["invalid"]) * 7 // 10) if ended else "-1",
-        "num_invalid_entries": str(row["invalid"]),
-        "progress": "100" if ended else "50",
-        "stage": row["stage"],
-    }
-
-
 def _bounds(size: int) -> tuple[int, int]:
     """Seven in ten rows find an account; both bounds in two figures, and −1 while there are too few to say."""
     if size < TOO_SMALL_TO_SAY:
@@ -426,7 +341,3 @@ def _bounds(size: int) -> tuple[int, int]:
     lower, upper = size * 65 // 100, size * 75 // 100
     step = 10 ** (len(str(lower)) - 2) if lower >= TOO_SMALL_TO_SAY else 1
     return lower // step * step, -(-upper // step) * step
-
-
-def _epoch(instant: str) -> int:
-    return int(datetime.fromisoformat(instant).timestamp())

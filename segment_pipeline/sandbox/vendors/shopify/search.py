@@ -6,7 +6,7 @@ query returns more than was meant, not less. OR, NOT, brackets and words without
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from segment_pipeline.sandbox.listing import Condition, instant_of, stamp
@@ -19,13 +19,6 @@ PROCESSED_AT = "strftime('%Y-%m-%dT%H:%M:%f000Z', json_extract(body, '$.processe
 
 class SearchError(Exception):
     """A query text the sandbox cannot read."""
-
-
-class Moment(NamedTuple):
-    """A point in time as written: `[start, end)`, or one instant when both are equal."""
-
-    start: datetime
-    end: datetime
 
 
 class Clock(NamedTuple):
@@ -60,19 +53,15 @@ def time(expression: str, *, whole_days: bool = False) -> Term:
     """Compares an instant; `whole_days`: the written time stands for its whole day in the shop's zone."""
 
     def term(comparator: str, value: str, clock: Clock) -> Condition:
-        moment = _moment(value, clock)
+        start, end = _span(value, clock)
         if whole_days:
-            day = moment.start.astimezone(clock.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-            moment = Moment(day, max(moment.end, day + timedelta(days=1)))
-        first, last = stamp(moment.start), stamp(moment.end)
-        exact = first == last
+            start = start.astimezone(clock.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+            end = max(end, start + timedelta(days=1))
+        first, last = stamp(start), stamp(end)
         if comparator == "":
-            return Condition(
-                f"{expression} BETWEEN ? AND ?" if exact else f"{expression} >= ? AND {expression} < ?", (first, last)
-            )
-        if comparator in ("<", ">="):
-            return Condition(f"{expression} {comparator} ?", (first,))
-        if exact:
+            operator = "<=" if first == last else "<"
+            return Condition(f"{expression} >= ? AND {expression} {operator} ?", (first, last))
+        if comparator in ("<", ">=") or first == last:
             return Condition(f"{expression} {comparator} ?", (first,))
         return Condition(f"{expression} {'<' if comparator == '<=' else '>='} ?", (last,))
 
@@ -82,7 +71,7 @@ def time(expression: str, *, whole_days: bool = False) -> Term:
 def number(expression: str) -> Term:
     """Compares a whole number; the tail of a `gid://` counts as one."""
 
-    def term(comparator: str, value: str, clock: Clock) -> Condition:
+    def term(comparator: str, value: str, _: Clock) -> Condition:
         tail = value.rsplit("/", 1)[-1]
         if not tail.isdigit():
             raise SearchError("a search by id needs a number")
@@ -95,21 +84,16 @@ def text(path: str) -> Term:
     """Equal to a text, in any case; `*`: present."""
     expression = f"json_extract(body, '{path}')"
 
-    def term(comparator: str, value: str, clock: Clock) -> Condition:
-        if value == "*":
-            return Condition(f"{expression} IS NOT NULL")
-        return Condition(f"lower({expression}) = lower(?)", (value,))
+    def term(_comparator: str, value: str, _: Clock) -> Condition:
+        present = Condition(f"{expression} IS NOT NULL")
+        return present if value == "*" else Condition(f"lower({expression}) = lower(?)", (value,))
 
     return term
 
 
 def choice(conditions: Mapping[str, str]) -> Term:
     """One of named conditions. A name that is not there matches nothing."""
-
-    def term(comparator: str, value: str, clock: Clock) -> Condition:
-        return Condition(f"({conditions.get(value.lower(), '0')})")
-
-    return term
+    return lambda _comparator, value, _: Condition(f"({conditions.get(value.lower(), '0')})")
 
 
 _CANCELLED = "json_extract(body, '$.cancelledAt') IS NOT NULL"
@@ -167,21 +151,19 @@ FIELDS: Mapping[str, Mapping[str, Term]] = {
 }
 
 
-def _moment(value: str, clock: Clock) -> Moment:
+def _span(value: str, clock: Clock) -> tuple[datetime, datetime]:
+    """The year, month or day that is written, up to the next one; one instant twice for anything more exact."""
     if value == "now":
-        return Moment(clock.now, clock.now)
-    parts = [int(part) for part in value.split("-")] if re.fullmatch(r"\d{4}(-\d{2}){0,2}", value) else []
+        return clock.now, clock.now
     try:
-        if len(parts) == 1:
-            return Moment(datetime(parts[0], 1, 1, tzinfo=clock.zone), datetime(parts[0] + 1, 1, 1, tzinfo=clock.zone))
-        if len(parts) == 2:
-            year, month = parts
-            start = datetime(year, month, 1, tzinfo=clock.zone)
-            return Moment(start, datetime(year + month // 12, month % 12 + 1, 1, tzinfo=clock.zone))
-        if len(parts) == 3:
-            start = datetime(parts[0], parts[1], parts[2], tzinfo=clock.zone)
-            return Moment(start, start + timedelta(days=1))
-        instant = instant_of(value, clock.zone)
+        if not re.fullmatch(r"\d{4}(-\d{2}){0,2}", value):
+            instant = instant_of(value, clock.zone)
+            return instant, instant
+        year, month, day = ([int(part) for part in value.split("-")] + [0, 0])[:3]
+        start = datetime(year, month or 1, day or 1, tzinfo=clock.zone)
+        if day:
+            return start, start + timedelta(days=1)
+        later = start.replace(year=year + 1) if month in (0, 12) else start.replace(month=month + 1)
+        return start, later.replace(month=1) if month == 12 else later
     except ValueError:
         raise SearchError("a search term holds a time that is not ISO 8601") from None
-    return Moment(instant.astimezone(UTC), instant.astimezone(UTC))
