@@ -33,7 +33,7 @@ class ConnectorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A kind of system, in the words of the README's table. `untested`: what no test of ours has run against; empty: nothing."""
+    """A kind of system, in the words of the reference. `untested`: what no test of ours has run against; empty: nothing."""
 
     kind: ConnectorKind
     title: str

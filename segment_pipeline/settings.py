@@ -15,7 +15,7 @@ PREFIX = "SEGMENT_PIPELINE_"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One environment variable: the README's table is checked against these."""
+    """One environment variable: the reference is made of these."""
 
     variable: str
     default: str

@@ -104,13 +104,17 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str = "", colu
     from rich.table import Table
 
     names = list(columns or (rows[0] if rows else ()))
-    grid = Table(title=title or None, title_justify="left")
+    grid = Table()
     for name in names:
         numeric = bool(rows) and isinstance(rows[0].get(name), int | float | Decimal)
         grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(row.get(name)) for name in names))
-    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    if title:
+        # Not the grid's own title, which is broken to the width of the columns.
+        console.print(title, style="italic", highlight=False, markup=False)
+    console.print(grid)
 
 
 def show_one(thing: dict[str, Any], *, as_json: bool, title: str) -> None:
