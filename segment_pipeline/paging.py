@@ -33,6 +33,12 @@ def pages(
         seen.add(cursor)
 
 
+def walk(fetch: Callable[[str | None], PageT], next_cursor: Callable[[PageT], str | None], *, what: str) -> None:
+    """`pages`, where `fetch` has done with each of them what there is to do."""
+    for _ in pages(fetch, next_cursor, what=what):
+        pass
+
+
 def cursor_field(name: str = "cursor") -> Callable[[Mapping[str, Any]], str | None]:
     """The next cursor is a field of the body; absent or empty means the last page (Square)."""
     return lambda body: body.get(name) or None

@@ -110,6 +110,7 @@ class RawPages:
             break
         else:
             raise ContractError(f"{source}/{entity} was pulled a thousand times in one instant: is the clock pinned?")
+        self._envelopes = Envelopes()
         self._lock = threading.Lock()
         self._files: dict[str, list[Path]] = {}
         self._records: dict[str, int] = {}
@@ -126,6 +127,15 @@ class RawPages:
             page, path, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False
         )
         self.count(part, records)
+
+    def keep(self, part: str, content: bytes, records: str, fields: Sequence[str], *, at: str = "") -> dict[str, Any]:
+        """Keep one JSON page whose list is its field `records`, and return these fields of what surrounds the list.
+
+        Raises ContractError as `Envelopes.read` does.
+        """
+        envelope, count = self._envelopes.read(content, records, fields)
+        self.add(part, content, records=count, at=at)
+        return envelope
 
     def count(self, part: str, records: int) -> None:
         """Records received in addition to those counted before."""

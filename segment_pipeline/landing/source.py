@@ -70,9 +70,6 @@ class Part:
         return f"raw_{self.name}"
 
 
-TableMapping = Fill
-
-
 @dataclass(frozen=True, slots=True)
 class Entity:
     """One listing of a source and the tables it fills.

@@ -13,7 +13,8 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import Statement, beside, generated, statement
 from segment_pipeline.landing.landing import ingest
-from segment_pipeline.landing.source import Entity, Kind, Part, TableMapping
+from segment_pipeline.landing.mapping import Fill
+from segment_pipeline.landing.source import Entity, Kind, Part
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.landing.literal_source import LiteralSource
 
@@ -32,7 +33,7 @@ NOTES = Entity(
     Kind.SNAPSHOT,
     (Part("notes", ("records",)),),
     PARSE,
-    (TableMapping("stores", STORES, one_per_record=True),),
+    (Fill("stores", STORES, one_per_record=True),),
     prepare=(TITLES,),
 )
 PRICES = Entity(

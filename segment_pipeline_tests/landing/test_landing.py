@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from segment_pipeline import clock
 from segment_pipeline.days import Window
@@ -17,7 +18,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import generated
 from segment_pipeline.landing.landing import BEGINNING, ingest, land, pull
 from segment_pipeline.landing.mapping import Fill, Record, text
-from segment_pipeline.landing.raw import Pulled, pulls
+from segment_pipeline.landing.raw import Pulled, RawPages, pulls
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.landing.literal_source import LiteralSource
@@ -250,3 +251,15 @@ def test_a_record_of_a_log_delivered_twice_is_one_whichever_day_lands_first(tmp_
     )
     assert forth == back
     assert len(forth[0]) == 2
+
+
+def test_a_page_is_kept_as_it_came_with_its_records_counted(settings: Settings) -> None:
+    pages = RawPages(settings.raw, "literal", "people", JUNE, clock.now())
+    content = b'{"people": [{"id": "a"}, {"id": "b"}], "cursor": "next", "count": 9}'
+    assert pages.keep("people", content, "people", ("cursor", "errors")) == {"cursor": "next", "errors": None}
+    pulled = pages.finish(requests=1)
+    assert pulled.records == {"people": 2}
+    (file,) = pulled.files["people"]
+    assert parquet.read_table(file).column("content").to_pylist() == [content.decode()]
+    with pytest.raises(ContractError, match="people of a page is not a list"):
+        pages.keep("people", b'{"people": {}}', "people", ())

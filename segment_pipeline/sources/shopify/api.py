@@ -12,7 +12,7 @@ from segment_pipeline import redact
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.http import HttpClient, Response
 from segment_pipeline.landing.raw import RawPages
-from segment_pipeline.paging import graphql_next, pages
+from segment_pipeline.paging import graphql_next, walk
 from segment_pipeline.sources.shopify import queries
 
 SCOPES = ("read_orders", "read_all_orders", "read_customers", "read_products")
@@ -151,8 +151,7 @@ class Pull:
                 self._rest(listing, connection["nodes"])
                 return connection
 
-        for _ in pages(fetch, graphql_next, what=f"shopify {listing.connection}"):
-            pass
+        walk(fetch, graphql_next, what=f"shopify {listing.connection}")
 
     def _rest(self, listing: Listing, nodes: Sequence[Any]) -> None:
         """What did not fit into the nested listings of a page."""
@@ -184,8 +183,7 @@ class Pull:
             self._into.add_line("more_lines", answer)
             return lines
 
-        for _ in pages(fetch, graphql_next, what="shopify lines of an order"):
-            pass
+        walk(fetch, graphql_next, what="shopify lines of an order")
 
 
 def classify(response: Response) -> SegmentPipelineError | None:

@@ -1,14 +1,14 @@
 """Square's listings: what is asked for, walked to the end, each page kept as it came."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.http import HttpClient
-from segment_pipeline.landing.raw import Envelopes, RawPages
-from segment_pipeline.paging import cursor_field, pages
+from segment_pipeline.landing.raw import RawPages
+from segment_pipeline.paging import cursor_field, walk
 
 LOCATIONS_PER_CALL = 10
 
@@ -17,33 +17,33 @@ class Api:
     """The listings of one pull."""
 
     def __init__(self, client: HttpClient, into: RawPages, page_size: int) -> None:
-        self._client, self._into, self._envelopes, self._page_size = client, into, Envelopes(), page_size
+        self._client, self._into, self._page_size = client, into, page_size
 
     def locations(self) -> list[str]:
         """Ids of every location, closed ones included."""
         answer = self._client.request("GET", "/v2/locations")
-        self._keep("locations", answer.content, "locations", "")
+        self._keep("locations", answer.content, "locations")
         ids = [record.get("id") for record in answer.json().get("locations", []) if isinstance(record, Mapping)]
         return sorted(key for key in ids if isinstance(key, str) and key)
 
     def customers(self, start: datetime, end: datetime) -> int | None:
         """Customers changed since; returns how many Square says there are, without those made from card data alone."""
-        self._get("groups", "/v2/customers/groups", {"limit": 50}, "groups")
+        self._walk("groups", "/v2/customers/groups", {}, "groups", largest=50, method="GET")
         # Profiles made from card data alone, without any contact field, are neither listed nor counted.
         asked = {"count": True, "query": {"filter": {"updated_at": _range(start, end)}}}
-        return self._search("customers", "/v2/customers/search", asked, "customers", largest=100)
+        return self._walk("customers", "/v2/customers/search", asked, "customers", largest=100)
 
     def loyalty(self) -> None:
         """No filter by time: the whole listing, of which the window's changes are kept."""
-        self._search("accounts", "/v2/loyalty/accounts/search", {}, "loyalty_accounts", largest=200)
+        self._walk("accounts", "/v2/loyalty/accounts/search", {}, "loyalty_accounts", largest=200)
 
     def catalog(self, start: datetime) -> None:
         path = "/v2/catalog/search"
-        self._search("categories", path, {"object_types": ["CATEGORY"]}, "objects")
+        self._walk("categories", path, {"object_types": ["CATEGORY"]}, "objects")
         # begin_time itself is excluded.
         after = _text(start - timedelta(milliseconds=1))
         asked = {"object_types": ["ITEM"], "include_deleted_objects": True, "begin_time": after}
-        self._search("items", path, asked, "objects")
+        self._walk("items", path, asked, "objects")
 
     def orders(self, start: datetime, end: datetime, parallel: int) -> None:
         stores = self.locations()
@@ -55,51 +55,49 @@ class Api:
 
         def chunk(number: int) -> None:
             asked = {"location_ids": chunks[number], "return_entries": False, "query": query}
-            self._search("orders", "/v2/orders/search", asked, "orders", at=f"{number:05d}")
+            self._walk("orders", "/v2/orders/search", asked, "orders", at=f"{number:05d}")
 
         with ThreadPoolExecutor(parallel, thread_name_prefix="square") as pool:
             # Listed, so that the first failure is raised.
             list(pool.map(chunk, range(len(chunks))))
 
-    def _search(
-        self, part: str, path: str, body: Mapping[str, Any], records: str, *, largest: int = 1000, at: str = ""
+    def _walk(
+        self,
+        part: str,
+        path: str,
+        asked: Mapping[str, Any],
+        records: str,
+        *,
+        largest: int = 1000,
+        at: str = "",
+        method: str = "POST",
     ) -> int | None:
         """Keep every page; returns the smallest count the pages gave, None without one."""
         counts: list[int] = []
 
         def fetch(cursor: str | None) -> Mapping[str, Any]:
             # The query must be the same on each page; only the cursor is added.
-            asked = {**body, "limit": min(self._page_size, largest), **({"cursor": cursor} if cursor else {})}
-            answer = self._client.request("POST", path, json=asked, idempotent=True)
+            query = {**asked, "limit": min(self._page_size, largest), **({"cursor": cursor} if cursor else {})}
+            if method == "GET":
+                answer = self._client.request(method, path, params=query)
+            else:
+                answer = self._client.request(method, path, json=query, idempotent=True)
             envelope = self._keep(part, answer.content, records, at)
             if isinstance(envelope["count"], int):
                 counts.append(envelope["count"])
             return envelope
 
-        _walk(pages(fetch, cursor_field(), what=f"square {path}"))
+        walk(fetch, cursor_field(), what=f"square {path}")
         return min(counts, default=None)
 
-    def _get(self, part: str, path: str, params: Mapping[str, Any], records: str) -> None:
-        def fetch(cursor: str | None) -> Mapping[str, Any]:
-            asked = {**params, **({"cursor": cursor} if cursor else {})}
-            return self._keep(part, self._client.request("GET", path, params=asked).content, records, "")
-
-        _walk(pages(fetch, cursor_field(), what=f"square {path}"))
-
-    def _keep(self, part: str, content: bytes, records: str, at: str) -> Mapping[str, Any]:
+    def _keep(self, part: str, content: bytes, records: str, at: str = "") -> Mapping[str, Any]:
         # An empty listing is an object without the list.
-        envelope, count = self._envelopes.read(content, records, ("cursor", "errors", "count"))
+        envelope = self._into.keep(part, content, records, ("cursor", "errors", "count"), at=at)
         if envelope["errors"]:
             raise ContractError(
                 f"square: a page of {part} came with errors although it was answered: pull the window again"
             )
-        self._into.add(part, content, records=count, at=at)
         return envelope
-
-
-def _walk(listing: Iterable[Mapping[str, Any]]) -> None:
-    for _ in listing:
-        pass
 
 
 def _range(start: datetime, end: datetime) -> dict[str, str]:
