@@ -33,7 +33,7 @@ FIELDS = frozenset({"vendor", "path_regex", "method", "kind", "rate", "times", "
 
 
 class FaultForm(Protocol):
-    """A vendor module's `fault_response`: its own form of a kind in `ANSWERED`; None leaves it to the generic one."""
+    """A vendor's own form of a kind in `ANSWERED`; None leaves it to the generic one."""
 
     def __call__(self, kind: str, request: Request) -> Response | None: ...
 
@@ -59,36 +59,31 @@ class FaultRule:
     def parse(cls, rule: Mapping[str, Any]) -> "FaultRule":
         """Raises ConfigError when the rule is not one this module's docstring describes."""
         unknown = set(rule) - FIELDS
-        if unknown:
-            raise ConfigError(f"a fault rule has unknown fields {sorted(unknown)}: it takes {sorted(FIELDS)}")
-        kind = str(rule.get("kind"))
-        if kind not in KINDS:
-            raise ConfigError(f"a fault rule has an unknown kind: it takes one of {sorted(KINDS)}")
-        if "vendor" not in rule:
-            raise ConfigError("a fault rule names no vendor: give its name, or * for all")
-        if "rate" in rule and "times" in rule:
-            raise ConfigError("a fault rule has both rate and times: give one of them")
-        rate = float(rule["rate"]) if "rate" in rule else None
-        if rate is not None and not 0 <= rate <= 1:
-            raise ConfigError("a fault rule's rate is not between 0 and 1")
+        wrong = {
+            f"has unknown fields {sorted(unknown)}: it takes {sorted(FIELDS)}": bool(unknown),
+            f"has an unknown kind: it takes one of {sorted(KINDS)}": rule.get("kind") not in KINDS,
+            "names no vendor: give its name, or * for all": "vendor" not in rule,
+            "has both rate and times: give one of them": "rate" in rule and "times" in rule,
+            "has a rate that is not between 0 and 1": not 0 <= float(rule.get("rate", 0)) <= 1,
+            "has an every below 1": int(rule.get("every", 1)) < 1,
+        }
+        for problem, found in wrong.items():
+            if found:
+                raise ConfigError(f"a fault rule {problem}")
         try:
             path = re.compile(rule.get("path_regex") or "")
         except re.error:
             raise ConfigError("a fault rule's path_regex is not a regular expression") from None
-        every = int(rule.get("every", 10))
-        if every < 1:
-            raise ConfigError("a fault rule's every must be 1 or more")
-        method = rule.get("method")
         return cls(
             vendor=str(rule["vendor"]),
-            kind=kind,
+            kind=str(rule["kind"]),
             path=path,
-            method=str(method).upper() if method else None,
-            rate=rate,
+            method=str(rule["method"]).upper() if rule.get("method") else None,
+            rate=float(rule["rate"]) if "rate" in rule else None,
             times=int(rule["times"]) if "times" in rule else None,
             after=int(rule.get("after", 0)),
             seconds=float(rule["seconds"]) if "seconds" in rule else None,
-            every=every,
+            every=int(rule.get("every", 10)),
             chance=random.Random(int(rule.get("seed", 7))),
         )
 
@@ -105,13 +100,8 @@ class FaultRule:
         return True
 
     def describe(self) -> dict[str, object]:
-        return {
-            "vendor": self.vendor,
-            "kind": self.kind,
-            "path_regex": self.path.pattern,
-            "seen": self.seen,
-            "fired": self.fired,
-        }
+        told = {"vendor": self.vendor, "kind": self.kind, "path_regex": self.path.pattern}
+        return told | {"seen": self.seen, "fired": self.fired}
 
 
 @dataclass(slots=True)

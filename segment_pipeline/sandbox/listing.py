@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,59 +63,45 @@ class Records:
         self, listing: Listing, at: datetime, limit: int, after: tuple[str, str] | None = None
     ) -> tuple[list[Record], bool]:
         """At most `limit` records behind `after` (a position and its key), and whether more follow."""
-        sql, values = _filtered(listing, at)
-        sign, direction = ("<", "DESC") if listing.descending else (">", "ASC")
         if after is not None:
-            sql += f" AND ({listing.order}, key) {sign} (?, ?)"
-            values += list(after)
-        rows = self._execute(
-            f"SELECT {listing.order}, key, CAST(coalesce(body, '') AS BLOB) FROM versions WHERE {sql} "
-            f"ORDER BY {listing.order} {direction}, key {direction} LIMIT ?",
-            [*values, limit + 1],
-        )
+            behind = Condition(f"({listing.order}, key) {'<' if listing.descending else '>'} (?, ?)", after)
+            listing = replace(listing, conditions=(*listing.conditions, behind))
+        shown = f"{listing.order}, key, CAST(coalesce(body, '') AS BLOB)"
+        rows = self._select(shown, listing, at, f"{_ordered(listing)} LIMIT ?", limit + 1)
         return [Record(*row) for row in rows[:limit]], len(rows) > limit
 
-    def count(self, listing: Listing, at: datetime, limit: int | None = None) -> int:
+    def count(self, listing: Listing, at: datetime, limit: int = -1) -> int:
         """How many records the listing has; counting stops at `limit`."""
-        sql, values = _filtered(listing, at)
-        bound = -1 if limit is None else limit
-        return int(
-            self._execute(f"SELECT count(*) FROM (SELECT 1 FROM versions WHERE {sql} LIMIT ?)", [*values, bound])[0][0]
-        )
+        return len(self._select("1", listing, at, "LIMIT ?", limit))
 
     def total_bytes(self, listing: Listing, at: datetime) -> int:
         """The bytes of all the listing's bodies."""
-        sql, values = _filtered(listing, at)
-        return int(
-            self._execute(f"SELECT coalesce(sum(length(CAST(body AS BLOB))), 0) FROM versions WHERE {sql}", values)[0][
-                0
-            ]
-        )
+        found: int = self._select("coalesce(sum(length(CAST(body AS BLOB))), 0)", listing, at)[0][0]
+        return found
 
     def bodies(self, listing: Listing, at: datetime) -> list[bytes]:
         """All bodies of the listing, in its order."""
-        sql, values = _filtered(listing, at)
-        direction = "DESC" if listing.descending else "ASC"
-        found = self._execute(
-            f"SELECT CAST(body AS BLOB) FROM versions WHERE {sql} ORDER BY {listing.order} {direction}, key {direction}",
-            values,
-        )
-        return [row[0] for row in found]
+        return [row[0] for row in self._select("CAST(body AS BLOB)", listing, at, _ordered(listing))]
 
     def routes(self, listing: Listing, at: datetime) -> list[str]:
         """The distinct routes of the listing's records, sorted."""
-        sql, values = _filtered(listing, at)
-        return [
-            row[0] for row in self._execute(f"SELECT DISTINCT route FROM versions WHERE {sql} ORDER BY route", values)
-        ]
+        return [row[0] for row in self._select("DISTINCT route", listing, at, "ORDER BY route")]
 
     def get(self, vendor: str, entity: str, key: str, at: datetime) -> bytes | None:
         """One record's body; None when the vendor does not show it."""
-        listing = Listing(vendor, entity, (Condition("key = ?", (key,)),))
-        sql, values = _filtered(listing, at)
-        found = self._execute(f"SELECT CAST(body AS BLOB) FROM versions WHERE {sql}", values)
-        body: bytes | None = found[0][0] if found else None
-        return body
+        found = self.bodies(Listing(vendor, entity, (Condition("key = ?", (key,)),)), at)
+        return found[0] if found else None
+
+    def _select(
+        self, shown: str, listing: Listing, at: datetime, tail: str = "", *values: object
+    ) -> list[tuple[Any, ...]]:
+        now = stamp(at)
+        parts = [SHOWN] if listing.deleted else [SHOWN, "body IS NOT NULL"]
+        bound: list[object] = [listing.vendor, listing.entity, now, now]
+        for condition in listing.conditions:
+            parts.append(condition.sql)
+            bound += condition.values
+        return self._execute(f"SELECT {shown} FROM versions WHERE {' AND '.join(parts)} {tail}", [*bound, *values])
 
     def _execute(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -130,14 +116,9 @@ class Records:
         return connection.execute(sql, values).fetchall()
 
 
-def _filtered(listing: Listing, at: datetime) -> tuple[str, list[object]]:
-    now = stamp(at)
-    parts = [SHOWN] if listing.deleted else [SHOWN, "body IS NOT NULL"]
-    values: list[object] = [listing.vendor, listing.entity, now, now]
-    for condition in listing.conditions:
-        parts.append(condition.sql)
-        values += condition.values
-    return " AND ".join(parts), values
+def _ordered(listing: Listing) -> str:
+    direction = "DESC" if listing.descending else "ASC"
+    return f"ORDER BY {listing.order} {direction}, key {direction}"
 
 
 def one_of(expression: str, values: Sequence[object]) -> Condition:

@@ -13,7 +13,6 @@ from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.sandbox.vendors import Meta
 
 MARY = "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79"
-PHONE = "1ef970831d7963307784fa8688e8fce101a15685d62aa765fed23f3a2c576a4e"
 NEW = {"name": "sdk", "subtype": "CUSTOM", "customer_file_source": "USER_PROVIDED_ONLY"}
 
 
@@ -42,15 +41,6 @@ def test_it_hashes_adds_and_removes(server: SandboxServer) -> None:
     assert (answer["audience_id"], answer["num_received"], answer["num_invalid_entries"]) == (made["id"], 2, 0)
     made.remove_users(CustomAudience.Schema.email_hash, ["bob@example.com"])
     assert Meta(server).rows(made["id"]) == [{"EMAIL": MARY}]
-
-
-def test_its_rows_of_several_keys_are_positional(server: SandboxServer) -> None:
-    made = audience()
-    keys = CustomAudience.Schema.MultiKeySchema
-    made.add_users(
-        [keys.extern_id, keys.email, keys.phone], [["7", "mary@example.com", "+1 (555) 987-6543"]], is_raw=True
-    )
-    assert Meta(server).rows(made["id"]) == [{"EXTERN_ID": "7", "EMAIL": MARY, "PHONE": PHONE}]
 
 
 def test_a_removal_of_ten_thousand_rows_in_the_url_is_read(server: SandboxServer) -> None:
