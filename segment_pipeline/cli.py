@@ -16,6 +16,7 @@ import click
 from segment_pipeline.commands import audiences, days, people, readiness
 from segment_pipeline.commands.company import DAY, company, folder, own_sets
 from segment_pipeline.commands.docs import docs
+from segment_pipeline.commands.init import init
 from segment_pipeline.terminal import CommandLine, plain, show, with_json
 
 # 60 households have 13 people for the starter's smallest audience, whose guard asks for 20; this many have some thirty.
@@ -245,6 +246,7 @@ def free_runs(as_json: bool) -> None:
     show([{"run_id": run} for run in freed_runs()], as_json=as_json, title="Runs ended", columns=["run_id"])
 
 
+cli.add_command(init)
 cli.add_command(docs)
 cli.add_command(days.refresh)
 cli.add_command(days.status)

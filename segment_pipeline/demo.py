@@ -31,6 +31,7 @@ from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs import audiences
 from segment_pipeline.defs.runs import dagster_instance, refreshed, run
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.init.instance import dagster_yaml
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.profiles.identity.quality import pair_quality
@@ -149,15 +150,6 @@ def _brisk_bookkeeping() -> Iterator[None]:
         patch.object(RunDomain, "_log_asset_planned_events", lambda *_: None),
     ):
         yield
-
-
-def dagster_yaml() -> Path:
-    """The instance configuration people run: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parent
-    for place in (package.parent / "dagster.yaml", package / "dagster.yaml"):
-        if place.exists():
-            return place
-    raise ConfigError("dagster.yaml is missing from this installation: install the package again")
 
 
 @contextmanager

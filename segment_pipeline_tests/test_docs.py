@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.cli import cli
+from segment_pipeline.days import Window
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.landing import ingest
 from segment_pipeline.reference import reference
-from segment_pipeline.settings import SETTINGS
+from segment_pipeline.settings import SETTINGS, Settings
 from segment_pipeline.starter.company import STARTER
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +114,40 @@ def test_the_segment_of_the_readme_is_one() -> None:
     segment: Any = names["churned_runners"]
     assert Catalogue(sources=(), destinations=(), segments=(segment,)).problems() == []
     assert segment.name == STARTER.segment("churned_runners").name
+
+
+README_SALES = """invoice;stock;qty;price;when;customer;mail
+1;TEA;2;1,50;05/06/2017 09:30;ada;ada@example.com
+1;CUP;1;4,00;05/06/2017 09:30;ada;ada@example.com
+2;TEA;1;1,50;05/06/2017 10:00;;
+"""
+
+
+def test_the_source_of_the_readme_lands_what_it_says(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under sixty lines; three lines, two orders, one buyer and a guest."""
+    (block,) = [block for block in blocks(ROOT / "README.md", "python") if "Files(" in block]
+    assert len(block.splitlines()) < 60
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    (tmp_path / "exports").mkdir()
+    written = tmp_path / "exports/sales-1.csv"
+    written.write_text(README_SALES, encoding="cp1252")
+    os.utime(written, (0, 0))
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_env(
+        {"SEGMENT_PIPELINE_HOME": str(tmp_path / "home"), "SEGMENT_PIPELINE_BASE_CURRENCY": "GBP"}
+    )
+    june = Window(date(2017, 6, 1), date(2017, 6, 30))
+    report = ingest(lake, names["TILL"], "sales", june, settings, "run")
+    assert (report.rows, report.quarantined) == ({"order_lines": 3, "orders": 2, "customers": 1}, {})
+    with lake.session() as session:
+        session.scan("orders")
+        assert session.rows("SELECT order_key, customer_key, net FROM orders ORDER BY order_key") == [
+            {"order_key": "1", "customer_key": "ada", "net": Decimal("7.0000")},
+            {"order_key": "2", "customer_key": None, "net": Decimal("1.5000")},
+        ]
 
 
 CONNECTOR_LINES = 200

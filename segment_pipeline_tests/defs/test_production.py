@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from segment_pipeline.demo import dagster_yaml
+from segment_pipeline.init.instance import dagster_yaml
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.sandbox import registry
 from segment_pipeline.sandbox.server import SandboxServer
