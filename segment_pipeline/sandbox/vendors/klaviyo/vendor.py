@@ -282,9 +282,8 @@ class Klaviyo:
         return self.profiles(page, self.jobs.people(self.finished(request), page.after, page.size + 1))
 
     def erase(self, request: Request) -> Answer:
-        profile = (jsonapi.attributes(data_of(request), "data-privacy-deletion-job").get("profile") or {}).get(
-            "data"
-        ) or {}
+        job = jsonapi.attributes(data_of(request), "data-privacy-deletion-job")
+        profile = (job.get("profile") or {}).get("data") or {}
         given = {"id": profile.get("id"), **(profile.get("attributes") or {})}
         named = {name: str(given[name]) for name in ("id", "email", "phone_number") if given.get(name)}
         if len(named) != 1:

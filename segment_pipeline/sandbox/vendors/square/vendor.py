@@ -93,12 +93,6 @@ class Square:
         bodies = self.records.bodies(Listing("square", "locations", order="key"), self.state.now())
         return _answer(b'{"locations":[', b",".join(bodies), b"]}")
 
-    def customer(self, request: Request) -> Response:
-        return self._one("customers", "customer", request)
-
-    def order(self, request: Request) -> Response:
-        return self._one("orders", "order", request)
-
     def list_customers(self, request: Request) -> Response:
         asked = request.query_params
         sort = {"field": asked.get("sort_field"), "order": asked.get("sort_order")}
@@ -134,19 +128,16 @@ class Square:
     def search_loyalty(self, request: Request) -> Response:
         asked = _posted(request)
         query = asked.get("query") or {}
-        customers, phones = (
-            query.get("customer_ids"),
-            [each.get("phone_number") for each in query.get("mappings") or ()],
-        )
-        if customers and phones:
+        phones = [each.get("phone_number") for each in query.get("mappings") or ()]
+        wanted = {"customer_id": query.get("customer_ids"), "mapping.phone_number": phones}
+        if all(wanted.values()):
             raise refused("CONFLICTING_PARAMETERS", "customer_ids and mappings cannot be combined.", "query")
-        conditions = []
-        if customers:
-            conditions = [one_of("json_extract(body, '$.customer_id')", _few(customers, 30, "query.customer_ids"))]
-        elif phones:
-            path = "json_extract(body, '$.mapping.phone_number')"
-            conditions = [one_of(path, _few(phones, 30, "query.mappings"))]
-        listing = Listing("square", "loyalty", tuple(conditions), order="created_at")
+        conditions = tuple(
+            one_of(f"json_extract(body, '$.{path}')", _few(values, 30, "query"))
+            for path, values in wanted.items()
+            if values
+        )
+        listing = Listing("square", "loyalty", conditions, order="created_at")
         return self._listed("loyalty_accounts", listing, asked, ["loyalty", query], default=30, most=200)
 
     def list_catalog(self, request: Request) -> Response:
@@ -202,11 +193,16 @@ class Square:
         shown = [b',"', name.encode(), b'":[', *joined([_shown(record) for record in found]), b"]"] if found else []
         return _answer(b"{", b"".join([*shown, extra, cursor]).removeprefix(b","), b"}")
 
-    def _one(self, entity: str, name: str, request: Request) -> Response:
-        body = self.records.get("square", entity, request.path_params["key"], self.state.now())
-        if body is None:
-            raise refused("NOT_FOUND", f"The {name} was not found.", status=404)
-        return _answer(b'{"', name.encode(), b'":', body, b"}")
+    def one(self, name: str) -> Endpoint:
+        """Reads one record of that name by its key."""
+
+        def read(request: Request) -> Response:
+            body = self.records.get("square", f"{name}s", request.path_params["key"], self.state.now())
+            if body is None:
+                raise refused("NOT_FOUND", f"The {name} was not found.", status=404)
+            return _answer(b'{"', name.encode(), b'":', body, b"}")
+
+        return read
 
 
 def serve(state: SandboxState) -> Served:
@@ -216,9 +212,9 @@ def serve(state: SandboxState) -> Served:
         ("GET", "/v2/customers"): square.list_customers,
         ("POST", "/v2/customers/search"): square.search_customers,
         ("GET", "/v2/customers/groups"): square.list_groups,
-        ("GET", "/v2/customers/{key}"): square.customer,
+        ("GET", "/v2/customers/{key}"): square.one("customer"),
         ("POST", "/v2/orders/search"): square.search_orders,
-        ("GET", "/v2/orders/{key}"): square.order,
+        ("GET", "/v2/orders/{key}"): square.one("order"),
         ("POST", "/v2/loyalty/accounts/search"): square.search_loyalty,
         ("GET", "/v2/catalog/list"): square.list_catalog,
         ("POST", "/v2/catalog/search"): square.search_catalog,
