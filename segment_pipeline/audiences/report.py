@@ -14,8 +14,8 @@ class SyncReport:
     leaving (keys held before that are not desired) = removed + remove_rejected + held_removals + uncertain_removals
 
     `status`: `synced`; `partial` (some keys are uncertain, the next run settles them); `held` (a guard stopped the changes,
-    explicit denials apart; `reasons` names it, `digests` holds what to approve); `differs` (all was sent, and the tool holds
-    fewer keys, or another number where nobody else writes to it); `planned` (shown: a sync would not be held); `off`
+    explicit denials apart; `reasons` names it, `digests` holds what to approve); `differs` (all was sent, but before that the tool
+    held fewer keys than it had been sent, or another number where nobody else writes to it); `planned` (shown: a sync would not be held); `off`
     (SEGMENT_PIPELINE_SENDING is off: the numbers are what would have been sent, and nothing was, denials included);
     `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
     `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say

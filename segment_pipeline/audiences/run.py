@@ -38,7 +38,7 @@ class Run:
         self.of, self.audience, self.approved, self.everything = of, audience, approved, everything
         self.lake, self.ledger = of.lake, of.ledger
         self.report = SyncReport(audience.name, audience.destination, "failed", None)
-        self.requests = 0
+        self.requests, self.sent = 0, False
         self.troubles: list[str] = []
         self.stopped: SegmentPipelineError | None = None
 
@@ -92,14 +92,18 @@ class Run:
                 denials=int(denials["keys"]),
                 denied_since=denials["since"],
             )
+            found = None if off or self.everything else self._counted(once=True)
+            drift = self._drift(session, found)
         remembered = self.ledger.remote_keys(self.audience.name, self.audience.destination)
         if off:
             return replace(self.report, status="off", remote=remembered, counted=remembered is not None)
-        counted = None if self.everything else self._counted(once=True)
-        report = self._compared_with_tool(decision.keys.held_before, counted)
-        differs = report.status == "differs" and not decision.keys.of("resent")
-        status = "held" if decision.held() else "differs" if differs else "planned"
-        return replace(report, status=status, reasons=(*report.reasons, *self.troubles))
+        return replace(
+            self.report,
+            status="held" if decision.held() else "differs" if drift else "planned",
+            remote=decision.keys.held_before if found is None else found,
+            counted=found is not None,
+            reasons=(*self.report.reasons, *drift, *self.troubles),
+        )
 
     def _finish_left_over(self) -> None:
         for recorded in self.ledger.unfinished(self.audience.name):
@@ -123,6 +127,8 @@ class Run:
             keep_approved(session, self.audience.name, self.approved)
         if self.everything and not held:
             self._remote_id()
+        found = self._found()
+        drift = self._drift(session, found)
         session.define("all_results", NO_RESULTS, materialize=True)
         digests = self._carry_out(session, decision, lease, held=held)
         if decision.known and (decision.keys.owners_changed or decision.keys.of("forgotten")):
@@ -132,12 +138,17 @@ class Run:
         if self.stopped:
             raise self.stopped
         ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
-        report = self._compared_with_tool(ours, self._counted())
-        if report.remove_rejected:
+        counted = self._counted() if self.sent else found
+        if self.report.remove_rejected:
             self.troubles.append("removals_refused")
-        partial = report.uncertain or report.uncertain_removals
-        status = "held" if held else "partial" if partial else report.status
-        return replace(report, status=status, reasons=(*report.reasons, *dict.fromkeys(self.troubles)))
+        partial = self.report.uncertain or self.report.uncertain_removals
+        return replace(
+            self.report,
+            status="held" if held else "partial" if partial else "differs" if drift else "synced",
+            remote=ours if counted is None else counted,
+            counted=counted is not None,
+            reasons=(*self.report.reasons, *drift, *dict.fromkeys(self.troubles)),
+        )
 
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
         """A plan that sent everything again is approved as one."""
@@ -170,6 +181,7 @@ class Run:
         try:
             remote_id = self._remote_id()
             self.ledger.advance(plan.digest, "pushing")
+            self.sent = True
             push = Push(
                 self.ledger, lease, plan, self.destination, remote_id, recheck=recheck, progress=self.of.progress
             )
@@ -203,19 +215,32 @@ class Run:
         self.ledger.note_remote(name, at, remote_id)
         return remote_id
 
-    def _compared_with_tool(self, ours: int, counted: int | None) -> SyncReport:
-        """The report with what the tool holds; `differs` where it holds fewer than were sent, or, if owned, another number."""
-        report = replace(self.report, remote=ours if counted is None else counted, counted=counted is not None)
-        if counted is None or counted == ours or (counted > ours and not self.audience.owned):
-            return replace(report, status="synced")
-        said = (
-            f"count_differs: {self.audience.destination} holds {counted} keys where {ours} were sent:"
-            f" `segment-pipeline audiences resend {self.audience.name}` sends them all again"
-        )
-        return replace(report, status="differs", reasons=(*report.reasons, said))
+    def _found(self) -> int | None:
+        """Keys the tool holds before anything is sent; where it no longer has the audience, nothing will be."""
+        try:
+            return self._counted()
+        except AudienceGone as error:
+            self.stopped = error
+            return None
+
+    def _drift(self, session: Session, found: int | None) -> tuple[str, ...]:
+        """A sentence where the tool held fewer keys than are confirmed or, if owned, more than it can, before anything is sent.
+
+        Before and not after, because some tools count with a delay; what is uncertain may be held or not.
+        """
+        if found is None or self.everything:
+            return ()
+        by_state = session.rows("SELECT state, count(*) AS keys FROM audience_members GROUP BY state")
+        keys = {row["state"]: int(row["keys"]) for row in by_state}
+        confirmed, uncertain = keys.get("confirmed", 0), keys.get("uncertain", 0)
+        if found >= confirmed and not (self.audience.owned and found > confirmed + uncertain):
+            return ()
+        held = f"{self.audience.destination} holds {found} keys where {confirmed} were sent"
+        way_out = f"`segment-pipeline audiences resend {self.audience.name}` sends them all again"
+        return (f"count_differs: {held}: {way_out}",)
 
     def _counted(self, *, once: bool = False) -> int | None:
-        """Keys the vendor holds, asked every time: what it held before may be gone. None: it does not say, or not now.
+        """Keys the vendor holds, asked every time: what it held may be gone. None: it does not say, or not now.
 
         Raises AudienceGone. `once`: for a plan, which waits for nobody and writes nothing down.
         """

@@ -13,9 +13,10 @@ import pytest
 from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import approve, plan_only, resend
-from segment_pipeline.delivery.destination import Destination
+from segment_pipeline.delivery.destination import Batch, Destination, Receipt
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.errors import TransientError
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import BEFORE, Person, World, audience, statement_of
@@ -64,6 +65,32 @@ def test_somebody_elses_members_are_no_difference_unless_the_audience_is_ours_al
         database.execute("INSERT INTO rows (audience, ids) VALUES ('1', '{\"email\": \"theirs@shop.test\"}')")
     assert (world.sync(audience(), tool).status, world.sync(audience(), tool).remote) == ("synced", 13)
     assert world.sync(audience(owned=True), tool).status == "differs"
+
+
+def test_what_a_tool_lost_is_noticed_though_changes_are_sent(world: World, tool: Tool) -> None:
+    """Counted before, since what is sent now would fill the gap in the number."""
+    world.people(PEOPLE[:10])
+    world.sync(audience(), tool)
+    lose(tool, 2)
+    world.people(PEOPLE)
+    plan, sent = planned(world, audience(), tool), world.sync(audience(), tool)
+    assert (plan.status, plan.added, plan.remote) == ("differs", 2, 8)
+    assert (sent.status, sent.added, sent.remote, sent.reasons) == ("differs", 2, 10, plan.reasons)
+
+
+def test_what_is_uncertain_is_no_difference(world: World, tool: Tool) -> None:
+    """Neither the tool nor we know: those of an unanswered batch who leave in the next run may never have been there."""
+    world.people(PEOPLE[:10])
+    world.sync(audience(), tool)
+
+    class Silent(Tool):
+        def apply(self, batch: Batch) -> Receipt:
+            raise TransientError("no answer", sent=True)
+
+    world.people(PEOPLE)
+    assert world.sync(audience(), Silent(tool.path)).status == "partial"
+    world.members([p.profile_id for p in PEOPLE[:10]])
+    assert (planned(world, audience(), tool).status, world.sync(audience(), tool).status) == ("planned", "synced")
 
 
 def test_what_may_not_be_sent_is_not_resent(world: World, tool: Tool) -> None:
