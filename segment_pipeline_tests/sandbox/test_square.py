@@ -145,6 +145,7 @@ BEGUN = {"start_at": "2017-05-01T00:00:00Z", "end_at": "2017-07-01T00:00:00Z"}
         ("customers/search", {"query": {"sort": {"field": "UPDATED_AT"}}}, "INVALID_ENUM_VALUE"),
         ("customers/search", {"limit": 101}, "VALUE_TOO_HIGH"),
         ("loyalty/accounts/search", {"limit": 201}, "VALUE_TOO_HIGH"),
+        ("loyalty/accounts/search", {"query": {"customer_ids": ["C"] * 31}}, "ARRAY_LENGTH_TOO_LONG"),
         ("loyalty/accounts/search", {"query": {"customer_ids": ["C1"], "mappings": [{"phone_number": "+1"}]}},
          "CONFLICTING_PARAMETERS"),
     ],

@@ -129,13 +129,16 @@ class Square:
         asked = _posted(request)
         query = asked.get("query") or {}
         phones = [each.get("phone_number") for each in query.get("mappings") or ()]
-        wanted = {"customer_id": query.get("customer_ids"), "mapping.phone_number": phones}
-        if all(wanted.values()):
+        wanted = {
+            "customer_ids": ("customer_id", query.get("customer_ids")),
+            "mappings": ("mapping.phone_number", phones),
+        }
+        chosen = [(field, path, values) for field, (path, values) in wanted.items() if values]
+        if len(chosen) > 1:
             raise refused("CONFLICTING_PARAMETERS", "customer_ids and mappings cannot be combined.", "query")
         conditions = tuple(
-            one_of(f"json_extract(body, '$.{path}')", _few(values, 30, "query"))
-            for path, values in wanted.items()
-            if values
+            one_of(f"json_extract(body, '$.{path}')", _few(values, 30, f"query.{field}"))
+            for field, path, values in chosen
         )
         listing = Listing("square", "loyalty", conditions, order="created_at")
         return self._listed("loyalty_accounts", listing, asked, ["loyalty", query], default=30, most=200)
