@@ -52,7 +52,7 @@ def mistakes(catalogue: Catalogue, settings: Settings, environ: Mapping[str, str
     """Everything wrong that can be known without asking anybody, one sentence each; empty when there is nothing."""
     found = [*catalogue.problems(), *_of_connectors(catalogue, settings), *_misspelt(catalogue, settings, environ)]
     found += _of_the_schedule(settings)
-    found += _of_places(settings)
+    found += places(settings)
     if settings.alert_url and urlsplit(settings.alert_url).scheme not in ("http", "https"):
         found.append(f"{PREFIX}ALERT_URL is not an http address: set it to the webhook's URL, or leave it empty")
     for path in (catalogue.rates,):
@@ -120,12 +120,12 @@ def _of_the_schedule(settings: Settings) -> Iterator[str]:
         yield str(error)
 
 
-def _of_places(settings: Settings) -> Iterator[str]:
+def places(settings: Settings) -> Iterator[str]:
     """Places that cannot be written to, or are not what they should be."""
-    places = {"HOME": settings.home, "RAW": settings.raw}
+    needed = {"HOME": settings.home, "RAW": settings.raw}
     if "://" not in settings.lake:
-        places["LAKE"] = Path(settings.lake)
-    for name, place in places.items():
+        needed["LAKE"] = Path(settings.lake)
+    for name, place in needed.items():
         if problem := _unusable(place, folder=True):
             yield f"{PREFIX}{name} is {place}, {problem}"
     for name, url in (("LEDGER", settings.ledger), ("PUBLISH", settings.publish)):

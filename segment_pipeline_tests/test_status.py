@@ -17,6 +17,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs.ticks import automations, expected_day, failed_runs
 from segment_pipeline.delivery.destination import Operation
 from segment_pipeline.destinations.files.connector import HashedFiles
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline.settings import Settings
 from segment_pipeline.status import status
@@ -202,3 +203,25 @@ def test_a_failed_run_is_told_until_one_of_its_job_succeeds() -> None:
         broken = False
         nightly_work.execute_in_process(instance=instance)
         assert failed_runs(instance, datetime.now(UTC)) == []
+
+
+def test_what_a_retry_gave_up_on_is_told_in_our_words_and_of_anything_else_the_kind() -> None:
+    def failing(error: Exception) -> dg.JobDefinition:
+        @dg.op(name="work", retry_policy=dg.RetryPolicy(max_retries=1))
+        def work() -> None:
+            raise error
+
+        @dg.job(name="failing")
+        def made() -> None:
+            work()
+
+        return made
+
+    for error, said in (
+        (ConfigError("the lake is a file: name another"), "work: the lake is a file: name another"),
+        (ValueError("anna@example.com is no number"), "work: ValueError"),
+    ):
+        with dg.DagsterInstance.ephemeral() as instance:
+            failing(error).execute_in_process(instance=instance, raise_on_error=False)
+            (failed,) = failed_runs(instance, datetime.now(UTC))
+        assert failed.error == said

@@ -32,8 +32,11 @@ def refresh(last: datetime | None, first: datetime | None, every_day: bool, as_j
     from segment_pipeline.definitions import build_definitions
     from segment_pipeline.defs.partitions import daily
     from segment_pipeline.defs.runs import dagster_instance, refreshed
+    from segment_pipeline.readiness import places
 
     catalogue, settings = company()
+    for problem in places(settings):
+        raise ConfigError(problem)
     definitions = build_definitions(catalogue, settings)
     newest = daily(settings).get_last_partition_key()
     if newest is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from segment_pipeline.defs.failures import quoted
 from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.http import HttpClient
 from segment_pipeline.settings import Settings
@@ -78,9 +79,7 @@ def _failed_steps(context: dg.RunStatusSensorContext) -> Iterator[str]:
     ).records
     for record in records:
         event = record.event_log_entry.get_dagster_event()
-        data = event.step_failure_data.user_failure_data
-        if data and data.description:
-            yield f"{event.step_key}: {data.description}"
+        yield f"{event.step_key}: {quoted(event.step_failure_data)}"
 
 
 def _waiting(context: dg.RunStatusSensorContext) -> Iterator[Waiting]:

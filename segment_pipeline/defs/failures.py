@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
 from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError
 
@@ -31,3 +32,19 @@ def in_our_words() -> Iterator[None]:
             f"{type(error).__name__} at {where}: its message is withheld, since it may quote a person's data",
             allow_retries=False,
         ) from None
+
+
+def quoted(data: StepFailureData) -> str:
+    """Of a failed step what may be shown: our own sentence, raised within a body or before it; of anything else its kind."""
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        # What a retry policy gave up on.
+        error = error.cause
+    if error is None:
+        return "failed"
+    ours: list[type[SegmentPipelineError]] = [SegmentPipelineError, *SegmentPipelineError.__subclasses__()]
+    if error.cls_name in {kind.__name__ for kind in ours}:
+        return error.message.partition(": ")[2].strip()
+    return str(error.cls_name)

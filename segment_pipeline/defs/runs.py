@@ -11,6 +11,7 @@ from dagster._core.instance.ref import InstanceRef
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.days import Window
 from segment_pipeline.defs import ingest, people, segments
+from segment_pipeline.defs.failures import quoted
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
 from segment_pipeline.settings import Settings
 
@@ -72,8 +73,7 @@ def run(
             data = event.step_failure_data
             if data.error and data.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
                 raise KeyboardInterrupt
-            told = data.user_failure_data.description if data.user_failure_data else None
-            raise RunFailed(f"{event.step_key}: {told or (data.error.cls_name if data.error else 'failed')}")
+            raise RunFailed(f"{event.step_key}: {quoted(data)}")
     raise RunFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
 
 

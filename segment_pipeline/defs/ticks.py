@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState
 from dagster._utils.schedules import get_latest_completed_cron_tick, get_next_cron_tick, is_valid_cron_schedule
 
+from segment_pipeline.defs.failures import quoted
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.settings import Settings
 
@@ -108,6 +109,5 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> Sequence[str]:
         data = event.step_failure_data if event else None
         if event is None or data is None:
             continue
-        told = data.user_failure_data.description if data.user_failure_data else None
-        said.append(f"{event.step_key}: {told or (data.error.cls_name if data.error else 'failed')}")
+        said.append(f"{event.step_key}: {quoted(data)}")
     return said or ["it ended before its first step"]
