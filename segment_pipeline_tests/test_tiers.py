@@ -54,6 +54,15 @@ def test_marks_reach_the_tests_that_need_them_by_way_of_fixtures_and_other_marks
     assert not fast & on_spark
 
 
+def test_the_room_of_both_engines_is_one_workers_and_every_other_file_one_unit() -> None:
+    engines = "segment_pipeline_tests/engines"
+    assert {tiers.unit_of(f"{engines}/{name}.py::test_a[x::y]") for name in ("test_models", "test_odd_rows")} == {
+        "engines"
+    }
+    for file in (f"{engines}/test_cluster.py", "segment_pipeline_tests/lake/test_lake.py"):
+        assert tiers.unit_of(f"{file}::test_a") == file
+
+
 SKIPS = """
 import pytest
 from segment_pipeline_tests.sandbox.source_world import vendor_schema

@@ -25,7 +25,8 @@ def test_killed_at_any_point_the_next_run_ends_right(tmp_path: Path, kind: str) 
     started(start, kind)
     steps = steps_of(start, kind)
     assert steps > 24
-    kills = [(1 + number * (steps - 1) // 11, changes[number % len(changes)]) for number in range(12)]
+    last = len(changes) - 1
+    kills = [(1 + number * (steps - 1) // last, change) for number, change in enumerate(changes)]
     assert ends_right_after_kills(start, kind, kills) == len(kills)
 
 

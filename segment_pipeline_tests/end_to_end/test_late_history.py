@@ -31,6 +31,7 @@ from segment_pipeline_tests.end_to_end.company import (
     rows_of,
 )
 
+pytestmark = pytest.mark.slow
 RECENT = Window(LAST - timedelta(days=19), LAST)
 OLDER = Window(LAST - timedelta(days=199), LAST - timedelta(days=20))
 SEGMENTS = (

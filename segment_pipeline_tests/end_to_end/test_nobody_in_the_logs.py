@@ -39,6 +39,7 @@ from segment_pipeline_tests.end_to_end.company import (
 from segment_pipeline_tests.end_to_end.leaks import People, leaks
 
 # Some twenty runs through Dagster, in the fixture: on a busy machine more than the usual limit.
+pytestmark = pytest.mark.slow
 SOURCE_KINDS = ("429", "500", "503", "slow", "reset", "lost_response", "truncated", "expired_token")
 TOOL_KINDS = (*SOURCE_KINDS, "row_errors")
 FIRST = LAST - timedelta(days=9)

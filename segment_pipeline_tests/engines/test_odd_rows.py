@@ -12,6 +12,7 @@ from segment_pipeline.profiles import build
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.settings import Settings
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
+from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.profiles.literal_rows import (
     Row,
     consent,
@@ -109,9 +110,12 @@ def test_odd_rows_give_the_same_people_traits_and_members(
 ) -> None:
     for name, rows in FACTS.items():
         put(name, rows)
-    for day in (LEAP_DAY, AUTUMN):
-        build.identities(lake, day, settings)
-        build.traits(lake, day, settings)
+    # Whoever is known by then is known in autumn too, when both engines are asked who it is.
+    assert isinstance(lake.engine, BothEngines)
+    build.identities(Lake(lake.root, lake.engine.duckdb), LEAP_DAY, settings)
+    build.traits(lake, LEAP_DAY, settings)
+    build.identities(lake, AUTUMN, settings)
+    build.traits(lake, AUTUMN, settings)
     assert not build_memberships(lake, AUTUMN, STARTER_SEGMENTS, settings).failed
     with lake.session() as session:
         session.scan("traits", partitions={"as_of": [AUTUMN]})
