@@ -19,6 +19,7 @@ STARTS = {
     "dagster  ": [".venv/bin/dagster-webserver"],
     "demo": ["segment-pipeline", "demo"],
     "browser": ["/usr/bin/chromium", "--headless"],
+    "database": ["/venv/pginstall/bin/pg_ctl", "start"],
     "browser ": ["/venv/playwright/driver/node", "cli.js"],
 }
 

@@ -1,7 +1,7 @@
 """Which tests the fast tier leaves out, by their marks, and what the gate may skip; a plugin of pytest.
 
 `make test-fast` runs what is marked `fast`: every test without one of the marks of HEAVY. A test that is not so marked and
-starts a Java machine, Dagster or a browser fails where it starts it.
+starts a Java machine, Dagster, a browser or a database server fails where it starts it.
 """
 
 import os
@@ -29,6 +29,7 @@ OF_FIXTURE: Final = {
     "small_home": "demo",
     "demo_home": "demo",
     "postgres": "database",
+    "mariadb": "database",
 }
 # What of a command line takes which mark: the name of a program or module, anywhere in it.
 PROGRAMS: Final = {
@@ -40,6 +41,8 @@ PROGRAMS: Final = {
     "dagster-webserver": "dagster",
     "chromium": "browser",
     "playwright": "browser",
+    "pg_ctl": "database",
+    "mariadbd": "database",
 }
 # Of our own commands.
 COMMANDS: Final = {"ui": "dagster", "demo": "demo"}
@@ -126,12 +129,11 @@ def _heavy(item: pytest.Item) -> set[str]:
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "subprocess.Popen" or _marks is None:
+    if event != "subprocess.Popen" or _marks is None or _marks:
         return
     executable, command, *_ = arguments
     said = [command] if isinstance(command, str | bytes | os.PathLike) else command
-    missing = wanted([os.fsdecode(executable or ""), *map(os.fsdecode, said)]) - _marks
-    if missing:
+    if missing := wanted([os.fsdecode(executable or ""), *map(os.fsdecode, said)]):
         raise AssertionError(f"a test that is not marked {' and '.join(sorted(missing))} starts {os.fsdecode(said[0])}")
 
 

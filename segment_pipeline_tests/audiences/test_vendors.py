@@ -17,6 +17,7 @@ from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.audiences.world import LATER, Person, World, audience, statement_of
 
+pytestmark = pytest.mark.slow
 SHARED = "+14155550100"
 PEOPLE = [Person(f"p{i}", f"p{i}@quiet.shop", f"+1415555{i:04d}" if i % 3 else SHARED) for i in range(60)]
 

@@ -20,6 +20,8 @@ from segment_pipeline_tests.benchmarks.odd_stages import DIFFERS, FAILS
 from segment_pipeline_tests.benchmarks.report import Result, growth
 from segment_pipeline_tests.benchmarks.stage import Stage, all_stages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:

@@ -15,6 +15,7 @@ from segment_pipeline.profiles import build
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.benchmarks.company import Company, make_company
 
+pytestmark = pytest.mark.slow
 WRITTEN = ("identities", "profiles", "profile_identifiers", "traits", "trait_shares")
 
 

@@ -22,6 +22,8 @@ from segment_pipeline_tests.benchmarks.peers.drt.loopback import Loopback, Recei
 from segment_pipeline_tests.benchmarks.peers.span import build, compare, shop
 from segment_pipeline_tests.benchmarks.peers.splink import graph
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tool() -> Iterator[Loopback]:
