@@ -25,7 +25,8 @@ from segment_pipeline.starter.company import STARTER
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "segment_pipeline/docs"
-PAPERS = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+TEMPLATE = ROOT / "segment_pipeline/init/template/README.md"
+PAPERS = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), TEMPLATE]
 README_LINES = 120
 
 
@@ -57,7 +58,7 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert linked == {page.name for page in DOCS.glob("*.md")}
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
 def test_every_link_leads_somewhere(paper: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text_of(paper))
     assert [link for link in links if not (paper.parent / link).exists()] == []
@@ -77,7 +78,7 @@ def resolved(words: list[str]) -> click.Command | str:
     return command
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
 def test_every_command_and_option_named_exists(paper: Path) -> None:
     """In console blocks, and in running text between backticks."""
     said = [line for line in console_lines(paper) if "segment-pipeline " in line and not line.startswith("pip ")]
@@ -91,7 +92,7 @@ def test_every_command_and_option_named_exists(paper: Path) -> None:
         assert [w for w in words if w.startswith("--") and w.partition("=")[0] not in options] == [], line
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
 def test_every_make_target_named_exists(paper: Path) -> None:
     makefile = text_of(ROOT / "Makefile")
     for target in set(
@@ -100,7 +101,7 @@ def test_every_make_target_named_exists(paper: Path) -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
 def test_every_setting_named_exists(paper: Path) -> None:
     # Of the tests, not of the package.
     known = {setting.variable for setting in SETTINGS} | {"SEGMENT_PIPELINE_VENDOR_SPECS"}

@@ -204,6 +204,34 @@ def test_from_nothing_to_a_synced_audience_by_the_guide_s_very_commands(
     assert "4 passed" in tested.stdout
 
 
+@pytest.mark.slow
+def test_status_says_which_denials_wait_while_sending_is_off(company: Path, tmp_path: Path) -> None:
+    """Two were sent; one of them says no in a later file; off again, she is still in the tool, and somebody must act."""
+    shutil.copytree(company, tmp_path / "company")
+
+    def command(*words: str, code: int = 0, **variables: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "segment_pipeline.cli", *words], cwd=tmp_path / "company", env=clean(variables),
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+    command("refresh")
+    command("audiences", "sync", "regulars_by_email", SEGMENT_PIPELINE_SENDING="on")
+    assert json.loads(command("status", "--json"))["sending"] == {"on": False, "denials": []}
+    header, *rows = (company / "data/sales-1.csv").read_text().splitlines()
+    (last,) = [row for row in rows if row.startswith("1008,")]
+    denied = last.replace("1008,", "1010,").replace(",yes,", ",no,").replace(" 09:55", " 23:10")
+    (tmp_path / "company/data/sales-2.csv").write_text(f"{header}\n{denied}\n")
+    command("refresh")
+    found = json.loads(command("status", "--json", code=1))
+    (waiting,) = found["sending"]["denials"]
+    assert (waiting["audience"], waiting["keys"]) == ("regulars_by_email", 1)
+    (sentence,) = found["attention"]
+    assert sentence.startswith("1 denial waits for audience regulars_by_email, the oldest since ")
+
+
 @pytest.mark.dagster
 def test_dagster_dev_in_it_is_green_at_once(company: Path, tmp_path: Path) -> None:
     """The location loads, every daemon is healthy, and a refresh of its assets succeeds."""

@@ -89,7 +89,7 @@ def status(as_json: bool) -> None:
     attention, failures = list(found.attention), []
     denials = withheld(catalogue, settings)
     attention += [
-        f"{report.denials} denials wait for audience {report.audience}, the oldest since {report.denied_since or 'an unknown day'}:"
+        f"{report.denials} {'denial waits' if report.denials == 1 else 'denials wait'} for audience {report.audience}, the oldest since {report.denied_since or 'an unknown day'}:"
         " sending is off, set SEGMENT_PIPELINE_SENDING=on or take these people out of the tool by hand"
         for report in denials
     ]
