@@ -11,7 +11,10 @@
 A message is one sentence: what happened, to what, and what to do. It never holds a record's value or a secret.
 """
 
+import sysconfig
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 
 
 class SegmentPipelineError(Exception):
@@ -61,3 +64,29 @@ class ContractError(SegmentPipelineError):
 
 class ConflictError(SegmentPipelineError):
     """Another writer changed the same partitions, or another run holds the lease."""
+
+
+def place_of(error: BaseException, *, own: Path | None = None) -> str:
+    """File and line of the last place that is somebody's own code: a company's rather than ours, and both before a library's.
+
+    `own`: a folder whose code is the company's, wherever it is installed.
+    """
+    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
+    here = Path(__file__).parent
+    theirs = [
+        f
+        for f in frames
+        if own is not None and own != here and here not in own.parents and own in Path(f.filename).parents
+    ]
+    known = [f for f in frames if not _is_library(f.filename)]
+    outside = [f for f in known if here not in Path(f.filename).parents]
+    place = next(iter([*theirs, *outside, *known, *frames]))
+    return f"{Path(place.filename).name}:{place.lineno}"
+
+
+def _is_library(file: str) -> bool:
+    """Code of Python or an installed package, ours apart."""
+    if Path(__file__).parent in Path(file).parents:
+        return False
+    paths = sysconfig.get_paths()
+    return file.startswith(("<", paths["stdlib"], paths["purelib"], paths["platlib"]))

@@ -3,20 +3,17 @@
 import json
 import re
 import sys
-import sysconfig
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from importlib import metadata
-from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 import click
 
-from segment_pipeline.errors import GuardTripped, SegmentPipelineError
+from segment_pipeline.errors import GuardTripped, SegmentPipelineError, place_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,21 +61,10 @@ def _said(error: Exception) -> str:
         return f"this needs {module}, which is not installed: pip install 'segment-pipeline[{extra}]'"
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.filename} cannot be used: {error.strerror.lower()}"
-    frames = traceback.extract_tb(error.__traceback__)
-    # The last place that is somebody's own code: ours, or a company's.
-    place = next((f for f in reversed(frames) if not _is_library(f.filename)), frames[-1])
     return (
-        f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}, its message withheld since it may quote a"
-        " person's data: `segment-pipeline --traceback …` shows it"
+        f"{type(error).__name__} at {place_of(error)}, its message withheld since it may quote a person's data:"
+        " `segment-pipeline --traceback …` shows it"
     )
-
-
-def _is_library(file: str) -> bool:
-    """Code of Python or an installed package, ours apart."""
-    if Path(__file__).parent in Path(file).parents:
-        return False
-    paths = sysconfig.get_paths()
-    return file.startswith(("<", paths["stdlib"], paths["purelib"], paths["platlib"]))
 
 
 def _extra_of(module: str) -> str | None:

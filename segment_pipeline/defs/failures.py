@@ -1,14 +1,12 @@
 """What a failed asset may say: our own sentences, and of any other exception only where it was raised."""
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
-from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError
+from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError, place_of
 
 
 @contextmanager
@@ -25,11 +23,8 @@ def in_our_words() -> Iterator[None]:
         retry = isinstance(error, TransientError | ConflictError)
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=retry) from None
     except Exception as error:  # noqa: BLE001  every foreign exception is named the same way
-        frames = traceback.extract_tb(error.__traceback__)
-        ours = [f for f in frames if "segment_pipeline" in f.filename] or frames
-        where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
         raise dg.Failure(
-            f"{type(error).__name__} at {where}: its message is withheld, since it may quote a person's data",
+            f"{type(error).__name__} at {place_of(error)}: its message is withheld, since it may quote a person's data",
             allow_retries=False,
         ) from None
 

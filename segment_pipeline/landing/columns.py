@@ -3,7 +3,7 @@
 Knows no system; a batch whose columns are not those of the first stops the pull.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,19 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from segment_pipeline.errors import ContractError
+from segment_pipeline.landing.extracts import Extract, family
 
 TEXT = pa.string()
+# The type of a column without a value: whatever others give it.
+NOTHING = "NULL"
+PLAIN: Sequence[tuple[Callable[[pa.DataType], bool], str]] = (
+    (pa.types.is_null, NOTHING),
+    (pa.types.is_boolean, "BOOLEAN"),
+    (pa.types.is_uint64, "DECIMAL(20,0)"),
+    (pa.types.is_integer, "BIGINT"),
+    (pa.types.is_floating, "DOUBLE"),
+    (pa.types.is_date, "DATE"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +38,13 @@ def sql_type(kind: pa.DataType) -> str:
     """The SQL type a column of this Arrow type is read as; what has none is text."""
     if pa.types.is_dictionary(kind):
         return sql_type(kind.value_type)
-    if pa.types.is_boolean(kind):
-        return "BOOLEAN"
-    if kind == pa.uint64():
-        return "DECIMAL(20,0)"
-    if pa.types.is_integer(kind):
-        return "BIGINT"
-    if pa.types.is_floating(kind):
-        return "DOUBLE"
     if pa.types.is_decimal(kind):
         return f"DECIMAL({min(kind.precision, 38)},{kind.scale})"
-    if pa.types.is_date(kind):
-        return "DATE"
     if pa.types.is_timestamp(kind):
         return "TIMESTAMP" if kind.tz is None else "TIMESTAMPTZ"
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_text(kind.value_type):
         return "VARCHAR[]"
-    return "VARCHAR"
+    return next((said for holds, said in PLAIN if holds(kind)), "VARCHAR")
 
 
 def types_of(schema: pa.Schema) -> dict[str, str]:
@@ -51,6 +52,34 @@ def types_of(schema: pa.Schema) -> dict[str, str]:
     if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
         raise ContractError(f"the column {', '.join(twice)} is there twice: name each once")
     return {field.name: sql_type(field.type) for field in schema}
+
+
+def together(where: str, read: Sequence[Extract], *, grown: bool = False) -> Extract:
+    """Pieces of one answer as one: their rows, and each column's type, which all that have values in it share.
+
+    `grown`: columns were added over time, and older pieces lack them. Raises ContractError for pieces with other columns, or a column of several types.
+    """
+    found: dict[str, str] = {}
+    names = read[0].columns.keys()
+    for each in read:
+        if each.columns.keys() != names and not grown:
+            other = ", ".join(sorted(names ^ each.columns.keys()))
+            raise ContractError(
+                f"{where}: a later piece has other columns than the first ({other}): give each the same"
+            )
+        for name, kind in each.columns.items():
+            found[name] = _common(where, name, found.get(name, NOTHING), kind)
+    rows = sum(each.rows for each in read)
+    return Extract("", {name: "VARCHAR" if kind == NOTHING else kind for name, kind in found.items()}, rows)
+
+
+def _common(where: str, name: str, one: str, other: str) -> str:
+    if NOTHING in {one, other} or one == other:
+        return other if one == NOTHING else one
+    if family(one) == family(other) == "number":
+        exact = not ({one, other} & {"DOUBLE"})
+        return "DECIMAL(38,9)" if exact else "DOUBLE"
+    raise ContractError(f"{where}: the column {name} holds {family(one)}s and {family(other)}s: make it one type")
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Written:

@@ -20,6 +20,7 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.landing import extracts, lookups, writes
 from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.landing.foreign import of_theirs
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
 from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent
 from segment_pipeline.landing.report import IngestReport
@@ -49,7 +50,8 @@ def pull(
     declared = entity_of(source, entity)
     widened = Window(BEGINNING, window.last) if first and declared.dimension else window.widened(declared.look_back)
     pages = RawPages(settings.raw, source.name, entity, widened, clock.now(), held)
-    return source.pull(declared, widened, settings.timezone, pages)
+    with of_theirs(f"{source.name}/{entity}: pulling it", source):
+        return source.pull(declared, widened, settings.timezone, pages)
 
 
 def ingest(  # noqa: PLR0917 - what, when and where, in the order they are said

@@ -156,6 +156,11 @@ class RawPages:
             files.append(path)
         return path
 
+    def refer(self, part: str, path: Path) -> None:
+        """Make a file of somebody else's part of the pull: it is read where it is, and as long as it is there."""
+        with self._lock:
+            self._files.setdefault(part, []).append(path)
+
     def finish(
         self,
         *,
@@ -187,7 +192,10 @@ class RawPages:
                 "last": pulled.window.last.isoformat(),
                 "pulled_at": pulled.pulled_at.isoformat(),
                 "until": pulled.until.isoformat(),
-                "files": {part: [path.name for path in paths] for part, paths in pulled.files.items()},
+                "files": {
+                    part: [path.name if path.parent == self.folder else str(path) for path in paths]
+                    for part, paths in pulled.files.items()
+                },
                 "records": pulled.records,
                 "said": said,
                 "requests": requests,

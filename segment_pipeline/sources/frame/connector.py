@@ -1,0 +1,116 @@
+"""Functions that return pandas frames: whatever Python can reach, a window at a time.
+
+    def sales(window: Window) -> pandas.DataFrame: ...
+
+    Frames(name="erp", tables=(FrameTable("sales", function=sales, at="when", fills=(…)),))
+
+A function may yield several frames with the same columns. A frame's index is no column: `reset_index()` makes it one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from segment_pipeline.connector import About, ConnectorKind
+from segment_pipeline.days import Window
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.landing import columns, fitting
+from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.landing.foreign import of_theirs
+from segment_pipeline.landing.raw import Pulled, RawPages
+from segment_pipeline.landing.source import Entity
+from segment_pipeline.landing.tabular import Tabular
+from segment_pipeline.landing.tabular_rows import ROWS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Function = Callable[[Window], "pd.DataFrame | Iterable[pd.DataFrame]"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameTable(Tabular):
+    """`function`: the rows that changed, or happened, in the days of a window, look-back included; of a snapshot, all there are."""
+
+    function: Function
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Python functions as a source. NaN, NaT and None are no value; times without a zone are the declared zone's or the company's."""
+
+    about: ClassVar[About] = About(ConnectorKind.SOURCE, "Frames", "what Python functions return as pandas frames")
+
+    name: str = "frames"
+    tables: tuple[FrameTable, ...]
+
+    @cached_property
+    def entities(self) -> tuple[Entity, ...]:
+        return tuple(fitting.entity(table, self.name) for table in self.tables)
+
+    def secrets_present(self) -> None:
+        """What a function needs is its own business."""
+
+    def check(self) -> None:
+        for table in self.tables:
+            if not callable(table.function):
+                raise ConfigError(
+                    f"{self.name}/{table.name}: `function` cannot be called: hand in a function of a window"
+                )
+
+    def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:  # noqa: ARG002
+        table = next(each for each in self.tables if each.name == entity.name)
+        where, found = f"{self.name}/{table.name}", list[Extract]()
+        with of_theirs(f"{where}: its function", table.function):
+            for frame in _frames(where, table.function(window)):
+                if frame.empty and not len(frame.columns):
+                    continue
+                rows = _arrow(where, frame)
+                written = columns.write(into.path(ROWS, ".parquet"), rows.schema, rows.to_batches())
+                into.count(ROWS, written.rows)
+                found.append(Extract("", written.columns, written.rows))
+        return into.finish(requests=0, extracts=[columns.together(where, found)] if found else ())
+
+
+def _frames(where: str, given: Any) -> Iterator["pd.DataFrame"]:
+    import pandas as pd
+
+    if isinstance(given, pd.DataFrame):
+        yield given
+        return
+    if given is None or isinstance(given, str | dict) or not isinstance(given, Iterable):
+        raise ConfigError(
+            f"{where}: its function returned {type(given).__name__}: let it return a pandas frame, or yield several"
+        )
+    for each in given:
+        if not isinstance(each, pd.DataFrame):
+            raise ConfigError(f"{where}: its function yielded {type(each).__name__}: let it yield pandas frames")
+        yield each
+
+
+def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
+    names = [str(name) for name in frame.columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"{where}: its frame has the column {', '.join(twice)} twice: rename one")
+    arrays = []
+    for position, name in enumerate(names):
+        try:
+            arrays.append(pa.Array.from_pandas(frame.iloc[:, position]))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            raise ConfigError(
+                f"{where}: the column {name} of its frame holds values of several types: make them one, by `astype(str)` say"
+            ) from None
+    return pa.table([_plain(array) for array in arrays], names=names)
+
+
+def _plain(array: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    array = pa.chunked_array([array]) if isinstance(array, pa.Array) else array
+    if pa.types.is_dictionary(array.type):
+        return array.cast(array.type.value_type)
+    return array
+
+
+CONNECTOR = Frames
