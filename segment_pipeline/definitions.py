@@ -4,7 +4,18 @@ import dagster as dg
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.company import company, settings_here
-from segment_pipeline.defs import alerts, audiences, automation, checks, ingest, people, publishing, resources, segments
+from segment_pipeline.defs import (
+    alerts,
+    arrivals,
+    audiences,
+    automation,
+    checks,
+    ingest,
+    people,
+    publishing,
+    resources,
+    segments,
+)
 from segment_pipeline.defs.partitions import daily
 from segment_pipeline.settings import Settings
 
@@ -53,6 +64,7 @@ def build_definitions(
         schedules=[automation.nightly(settings, days, refresh)],
         sensors=[
             automation.new_day([segment.name for segment in catalogue.segments], days, after_a_day),
+            *arrivals.sensors(sources, settings, days),
             alerts.failures(settings),
             alerts.denials_waiting(settings),
         ],

@@ -67,6 +67,7 @@ def _source_assets(
                 description=entity.description,
                 table=table(entity.table_names[0]),
                 kinds=[kind_of(source), "deltalake"],
+                deps=[dg.AssetKey(entity.upstream.split("/"))] if entity.upstream else (),
                 partitions=days if partitioned else None,
             )
             for entity in entities.values()
@@ -109,6 +110,7 @@ def _source_assets(
                         "window_said": "unknown" if report.said is None else report.said,
                         "window_quarantined": sum(report.quarantined.values()),
                         "window_requests": report.requests,
+                        **({"notes": "; ".join(report.notes)} if report.notes else {}),
                         **(
                             {"unknown_events": {redact.text(name): n for name, n in report.unknown_events.items()}}
                             if report.unknown_events

@@ -78,6 +78,8 @@ def resource(connector: Any) -> Any:
     variables, hints = fields_of(connector), get_type_hints(type(connector))
     plain = [each.name for each in dataclasses.fields(connector) if each.init and _is_plain(hints[each.name])]
     shown = {name: _shown(connector, name, variables.get(name)) for name in plain if name != "name"}
+    if not shown:
+        return connector
     fields: dict[str, Any] = {name: (hints[name], _field(shown[name], variables.get(name))) for name in shown}
     with warnings.catch_warnings():
         # A database has a `schema`, and so has pydantic's base class; nothing here calls that one.
