@@ -21,6 +21,7 @@ from segment_pipeline.lake.tables import table
 from segment_pipeline_tests import tiers
 from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.engines.named import NamedOnSpark
+from segment_pipeline_tests.mariadb import server as mariadb_server
 from segment_pipeline_tests.postgres import server as postgres_server
 
 Rows = Sequence[dict[str, Any]]
@@ -109,6 +110,13 @@ def postgres() -> Iterator[str]:
     """The SQLAlchemy URL of a PostgreSQL server; tests write to a `new_database` of it."""
     # Not in pytest's folder, which is root's alone where root runs the tests: the server is a user of its own then.
     with TemporaryDirectory(prefix="postgres-") as folder, postgres_server(Path(folder)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[str]:
+    """The SQLAlchemy URL of a MariaDB server; tests write to a `new_database` of it."""
+    with TemporaryDirectory(prefix="mariadb-") as folder, mariadb_server(Path(folder)) as url:
         yield url
 
 

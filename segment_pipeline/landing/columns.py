@@ -11,11 +11,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.landing.extracts import Extract, family
+from segment_pipeline.landing.extracts import NOTHING, Extract, family
 
 TEXT = pa.string()
-# The type of a column without a value: whatever others give it.
-NOTHING = "NULL"
 PLAIN: Sequence[tuple[Callable[[pa.DataType], bool], str]] = (
     (pa.types.is_null, NOTHING),
     (pa.types.is_boolean, "BOOLEAN"),
@@ -70,7 +68,7 @@ def together(where: str, read: Sequence[Extract], *, grown: bool = False) -> Ext
         for name, kind in each.columns.items():
             found[name] = _common(where, name, found.get(name, NOTHING), kind)
     rows = sum(each.rows for each in read)
-    return Extract("", {name: "VARCHAR" if kind == NOTHING else kind for name, kind in found.items()}, rows)
+    return Extract("", found, rows)
 
 
 def _common(where: str, name: str, one: str, other: str) -> str:

@@ -17,6 +17,8 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 
 Days = tuple[tuple[date, date], ...]
+# The type of a column without a value: whatever others give it.
+NOTHING = "NULL"
 FAMILIES = {"BIGINT": "number", "DOUBLE": "number", "TIMESTAMP": "time", "TIMESTAMPTZ": "time", "DATE": "time"}
 
 
@@ -92,7 +94,8 @@ def check_columns(
             )
         for name, kind in each.columns.items():
             was = family(last.columns.get(name, kind))
-            if family(kind) != was and name not in may_go:
+            unknown = NOTHING in {kind, last.columns.get(name)}
+            if family(kind) != was and not unknown and name not in may_go:
                 raise ContractError(
                     f"{named}: the column {name} held {was}s at the last landing and holds {family(kind)}s now: nothing was"
                     " written; make it what it was, or name it as `optional`"
@@ -166,7 +169,11 @@ def current(read: Sequence[Extract], before: Mapping[str, Extract], pulled_at: d
         last = before.get(each.origin)
         if last is not None and last.pulled_at is not None and last.pulled_at > pulled_at:
             continue
-        kept.append(replace(each, days=last.days if last is not None else ()))
+        if last is not None:
+            # A column without a value this time is what it was.
+            kinds = {n: last.columns.get(n, k) if k == NOTHING else k for n, k in each.columns.items()}
+            each = replace(each, days=last.days, columns=kinds)  # noqa: PLW2901
+        kept.append(each)
     return kept
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.statements import generated
-from segment_pipeline.landing.extracts import Extract, family
+from segment_pipeline.landing.extracts import NOTHING, Extract, family
 from segment_pipeline.landing.mapping import Fill
 from segment_pipeline.landing.raw import Pulled
 from segment_pipeline.landing.source import Entity, Kind, Part
@@ -109,7 +109,9 @@ def _columns(where: str, read: Sequence[Extract]) -> dict[str, str]:
     for each in read:
         for name, kind in each.columns.items():
             known = found.setdefault(name, kind)
-            if known == kind:
+            if known == NOTHING:
+                found[name] = kind
+            if known == kind or NOTHING in {known, kind}:
                 continue
             if family(known) != family(kind) or family(kind) != "number":
                 raise ContractError(
@@ -117,4 +119,4 @@ def _columns(where: str, read: Sequence[Extract]) -> dict[str, str]:
                     " it one type, or two entities"
                 )
             found[name] = "DOUBLE"
-    return found
+    return {name: "VARCHAR" if kind == NOTHING else kind for name, kind in found.items()}

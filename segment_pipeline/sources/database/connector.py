@@ -1,0 +1,270 @@
+"""Databases SQLAlchemy speaks to: a table or a query, streamed, by a cursor column that says when a row was changed.
+
+Rows whose cursor is NULL are in no window: they are pulled every time, and go to quarantine, so that they are missed by nobody.
+Windows are whole days and half open, so that equal cursors are never torn apart.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from segment_pipeline.connector import About, ConnectorKind, secret, value
+from segment_pipeline.days import Window
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.landing import columns, fitting
+from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.landing.raw import Pulled, RawPages
+from segment_pipeline.landing.source import Entity, Kind
+from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular, Time
+from segment_pipeline.landing.tabular_rows import KEYS, ROWS
+
+# Of what a database says, only its class is repeated; these words in it tell a person's mistake from a passing trouble.
+REFUSED = re.compile(r"authentication|access denied|password|does not exist|unknown database", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseTable(Tabular):
+    """`table` (`shop.orders`), or `query`, one SELECT. The column named by `updated`, or else by `at`, is the cursor that windows
+    are cut by: index it. `chunk`: rows held at once.
+
+    `deletions`: each time all keys are read too, and what is not among them is closed: a customer or product gets `deleted_on`,
+    an order is cancelled. The table must then be filled by nothing else of this source.
+    """
+
+    table: str = ""
+    query: str = ""
+    chunk: int = 50_000
+    deletions: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.table) is bool(self.query):
+            raise ConfigError(f"entity {self.name}: name a `table` or write a `query`, one of both")
+        if self.deletions and self.kind is not Kind.MUTABLE:
+            raise ConfigError(
+                f"entity {self.name}: only what changes is compared for deletions: a snapshot closes by itself"
+            )
+        if self.deletions and not any({GONE, CANCELLED} & set(fill.declared.names) for fill in self.fills):
+            raise ConfigError(f"entity {self.name}: nothing it fills can be closed: leave `deletions` out")
+
+    @property
+    def cursor(self) -> str:
+        """What windows are cut by; empty: all there is, each time."""
+        return "" if self.kind is Kind.SNAPSHOT else self.updated or self.at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A database by its SQLAlchemy URL, the driver named: `postgresql+psycopg://…`, `mysql+pymysql://…`."""
+
+    about: ClassVar[About] = About(
+        ConnectorKind.SOURCE,
+        "Database",
+        "tables and queries of PostgreSQL, MariaDB and whatever else SQLAlchemy speaks to",
+        untested="Snowflake, BigQuery, Redshift and every other dialect but PostgreSQL, MariaDB and SQLite",
+    )
+
+    name: str = "database"
+    tables: tuple[DatabaseTable, ...]
+    url: str = secret("DATABASE_SOURCE_URL", "SQLAlchemy URL of the database, with a user who may only read")
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def entities(self) -> tuple[Entity, ...]:
+        return tuple(fitting.entity(table, self.name) for table in self.tables)
+
+    def secrets_present(self) -> None:
+        value(self, "url")
+
+    def check(self) -> None:
+        with self._connected(self.tables[0].chunk) as connection:
+            for table in self.tables:
+                with _told(f"{self.name}/{table.name}"):
+                    connection.execute(_selected(table).limit(1)).all()
+
+    def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
+        table = next(each for each in self.tables if each.name == entity.name)
+        where = f"{self.name}/{table.name}"
+        with self._connected(table.chunk) as connection, _told(where):
+            rows = _Streamed(where, connection, table.chunk, into)
+            wanted = _selected(table)
+            if table.cursor:
+                wanted = wanted.where(_within(connection, table, window, timezone, where))
+            found = rows.stream(wanted, ROWS)
+            if table.deletions:
+                keys = _keys(table)
+                if not rows.stream(_selected(table, keys), KEYS).rows and into.held:
+                    raise ContractError(
+                        f"{where}: it has no rows at all, and had some: nothing was written; an empty table is not taken for"
+                        " the deletion of everything"
+                    )
+            return into.finish(requests=1 + table.deletions, extracts=[found])
+
+    @contextmanager
+    def _connected(self, chunk: int) -> Iterator[sa.Connection]:
+        with _told(self.name):
+            engine = _engine(value(self, "url"), self.name, self.options)
+        try:
+            with _told(self.name), engine.connect() as connection:
+                yield connection.execution_options(stream_results=True, max_row_buffer=chunk, yield_per=chunk)
+        finally:
+            engine.dispose()
+
+
+class _Streamed:
+    """Result sets on their way into raw files, a chunk at a time."""
+
+    def __init__(self, where: str, connection: sa.Connection, chunk: int, into: RawPages) -> None:
+        self._where, self._connection, self._chunk, self._into = where, connection, chunk, into
+
+    def stream(self, query: sa.Select[Any], part: str) -> Extract:
+        with closing(self._connection.execute(query)) as result:
+            names = list(result.keys())
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ConfigError(f"{self._where}: its rows have the column {', '.join(twice)} twice: name one with AS")
+            chunks = result.partitions(self._chunk)
+            pieces = [self._write(part, _table(self._where, names, chunk)) for chunk in chunks]
+        if not pieces:
+            pieces.append(self._write(part, pa.table({name: pa.nulls(0) for name in names})))
+        return columns.together(self._where, pieces)
+
+    def _write(self, part: str, rows: pa.Table) -> Extract:
+        written = columns.write(self._into.path(part, ".parquet"), rows.schema, rows.to_batches())
+        self._into.count(part, written.rows)
+        return Extract("", written.columns, written.rows)
+
+
+def _engine(url: str, name: str, options: Mapping[str, Any]) -> sa.Engine:
+    try:
+        return sa.create_engine(url, **options)
+    except (ImportError, exc.NoSuchModuleError) as error:
+        module = getattr(error, "name", "") or "the dialect its URL names"
+        raise ConfigError(f"{name}: its driver is not installed: pip install {module}") from None
+    except exc.ArgumentError:
+        raise ConfigError(
+            f"{name}: its URL cannot be read: write it like postgresql+psycopg://user:password@host/database"
+        ) from None
+
+
+def _selected(table: DatabaseTable, only: Sequence[str] = ()) -> sa.Select[Any]:
+    """All columns, or only some, of a table or query."""
+    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in only]
+    if table.query:
+        # Colons are not parameters here, and a semicolon would end the subquery.
+        text = re.sub(r"(?<!:):(?=\w)", r"\:", table.query.strip().rstrip(";"))
+        source: sa.FromClause = sa.text(text).columns(*names).subquery("q")
+    else:
+        *schema, plain = table.table.split(".")
+        source = sa.table(plain, *names, schema=".".join(schema) or None)
+    return (sa.select(*names) if names else sa.select(sa.text("*"))).select_from(source)
+
+
+def _within(
+    connection: sa.Connection, table: DatabaseTable, window: Window, timezone: str, where: str
+) -> sa.ColumnElement[bool]:
+    """The rows of a window, and those whose cursor is NULL."""
+    cursor: sa.ColumnElement[Any] = sa.column(table.cursor)
+    newest = connection.execute(_selected(table).with_only_columns(sa.func.max(cursor))).scalar()
+    declared = table.types.get(table.cursor)
+    zone = ZoneInfo((declared.zone if isinstance(declared, Time) else "") or timezone)
+    start, end = window.instants(timezone)
+    first: Any
+    last: Any
+    match newest:
+        case None:
+            return cursor.is_(None)
+        case datetime():
+            first, last = (start, end) if newest.tzinfo else (_wall(start, zone), _wall(end, zone))
+        case date():
+            first, last = window.first, window.last + timedelta(days=1)
+        case str():
+            first, last = (_wall(each, zone).strftime("%Y-%m-%d %H:%M:%S") for each in (start, end))
+        case _:
+            raise ConfigError(
+                f"{where}: its cursor {table.cursor} holds {type(newest).__name__}, and days are cut by times: name a"
+                " column that says when a row was changed as `updated`"
+            )
+    return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None))
+
+
+def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None)
+
+
+def _keys(table: DatabaseTable) -> list[str]:
+    """The columns that are mapped to keys."""
+    givens = [fill.columns.get(name) for fill in table.fills for name in fill.identity]
+    return list(dict.fromkeys(given for given in givens if isinstance(given, str)))
+
+
+def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    arrays = []
+    for name, values in zip(names, zip(*rows, strict=True), strict=True):
+        try:
+            arrays.append(_array(values))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            raise ContractError(
+                f"{where}: the column {name} holds values of several types: cast it to one in a `query`"
+            ) from None
+    return pa.table(arrays, names=list(names))
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    first = next((each for each in values if each is not None), None)
+    if isinstance(first, datetime):
+        # Arrow takes the first value's offset for all, and offsets differ between summer and winter.
+        aware = first.tzinfo is not None
+        utc = [None if each is None else each.astimezone(UTC) for each in values] if aware else values
+        return pa.array(utc, pa.timestamp("us", tz="UTC" if aware else None))
+    if (
+        first is not None
+        and not isinstance(first, bool | int | float | str | bytes | date | list)
+        and not _decimal(first)
+    ):
+        # What a driver makes of its own types (UUID, INET, an interval) is text here; documents are JSON.
+        return pa.array([None if each is None else _text(each) for each in values], pa.string())
+    return pa.array(values)
+
+
+def _decimal(held: Any) -> bool:
+    return type(held).__name__ == "Decimal"
+
+
+def _text(held: Any) -> str:
+    return json.dumps(held, ensure_ascii=False, default=str) if isinstance(held, dict | tuple) else str(held)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """A driver quotes the statement, its parameters and rows: only what kind of trouble it was leaves this."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        kind = type(error.orig).__name__
+        passing = error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
+        if passing and not REFUSED.search(str(error.orig)):
+            raise TransientError(
+                f"{where}: the database broke off or did not answer ({kind}): try again later"
+            ) from None
+        if passing:
+            raise ConfigError(
+                f"{where}: the database let nobody in ({kind}): see user, password and database of its URL"
+            ) from None
+        raise ConfigError(
+            f"{where}: the database refused the query ({kind}): see that its table and columns are there, and that we may read them"
+        ) from None
+    except exc.SQLAlchemyError as error:
+        raise ContractError(f"{where}: the database's answer cannot be read ({type(error).__name__})") from None
+
+
+CONNECTOR = Database
