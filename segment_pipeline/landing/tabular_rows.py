@@ -14,6 +14,10 @@ from segment_pipeline.landing.tabular_values import IMPLIED, Read, Values, mappe
 
 ROWS, RAGGED, KEYS = "rows", "ragged", "keys"
 FILE = "'_file': _file"
+# What is worked out on the way, beside columns that may be called anything.
+AT, CHANGED, PAID_IN, VERSION, KEY, DIGEST, REASON = (
+    quote(f"landing:{name}") for name in ("at", "changed", "currency", "version", "key", "digest", "reason")
+)
 HOMES: Mapping[str, str] = {"customers": "attributes", "events": "properties"}
 SAID = {Number: "number", Time: "time", Flag: "yes or no"}
 SHAPES = {"email": ("e-mail", "^[^@ ]+@[^@ ]+$"), "phone": ("phone", "[0-9].*[0-9].*[0-9].*[0-9].*[0-9]")}
@@ -55,15 +59,17 @@ class Rows:
         steps = [f"typed AS (\n  {self._typed()}\n)", f"mapped AS (\n  {self._mapped()}\n)"]
         if self.has_key:
             steps.append(
-                f"versions AS (\n  SELECT *, {self._version()} AS updated_at, {self._key()} AS key\n  FROM mapped\n)"
+                f"versions AS (\n  SELECT *, {self._version()} AS {VERSION}, {self._key()} AS {KEY}\n  FROM mapped\n)"
             )
         else:
-            numbered = "concat_ws('-', digest, CAST(row_number() OVER (PARTITION BY _file, digest) AS VARCHAR)) AS key"
+            numbered = (
+                f"concat_ws('-', {DIGEST}, CAST(row_number() OVER (PARTITION BY _file, {DIGEST}) AS VARCHAR)) AS {KEY}"
+            )
             steps += [
-                f"digests AS (\n  SELECT *, {self._version()} AS updated_at, {self._digest()} AS digest\n  FROM mapped\n)",
+                f"digests AS (\n  SELECT *, {self._version()} AS {VERSION}, {self._digest()} AS {DIGEST}\n  FROM mapped\n)",
                 f"versions AS (\n  SELECT *, {numbered}\n  FROM digests\n)",
             ]
-        steps.append(f"judged AS (\n  SELECT *, {self._reason()} AS reason\n  FROM versions\n)")
+        steps.append(f"judged AS (\n  SELECT *, {self._reason()} AS {REASON}\n  FROM versions\n)")
         columns = self._columns()
         rows = f"SELECT {', '.join(f'{value} AS {quote(name)}' for name, value in columns.items())}\nFROM judged"
         return f"WITH {', '.join(steps)}\n{rows}" + (
@@ -73,7 +79,7 @@ class Rows:
     @property
     def streamed(self) -> bool:
         """Whether each row of `parsed` is made of one row as read, so that making it again costs less than keeping it."""
-        return self.has_key and self._version() == "changed_at"
+        return self.has_key and self._version() == CHANGED
 
     @property
     def has_key(self) -> bool:
@@ -99,28 +105,28 @@ class Rows:
 
     def _mapped(self) -> str:
         t = self.tabular
-        given = {mapped(fill, c.name): self.values.value(fill.columns[c.name], c) for fill, c in self._given()}
-        given |= {mapped(f, ""): f"coalesce(CAST({f.where} AS BOOLEAN), FALSE)" for f in t.fills if f.where}
+        given = {quote(mapped(fill, c.name)): self.values.value(fill.columns[c.name], c) for fill, c in self._given()}
+        given |= {quote(mapped(f, "")): f"coalesce(CAST({f.where} AS BOOLEAN), FALSE)" for f in t.fills if f.where}
         at, changed = t.at or t.updated, "_modified" if t.kind is Kind.SNAPSHOT else t.updated or t.at
-        given["business_at"] = self.values.moment(at) if at else "CAST($pulled_at AS TIMESTAMPTZ)"
-        given["changed_at"] = self.values.moment(changed)
-        given["currency"] = self._currency()
-        return f"SELECT *, {', '.join(f'{value} AS {quote(name)}' for name, value in given.items())}\n  FROM typed"
+        given[AT] = self.values.moment(at) if at else "CAST($pulled_at AS TIMESTAMPTZ)"
+        given[CHANGED] = self.values.moment(changed)
+        given[PAID_IN] = self._currency()
+        return f"SELECT *, {', '.join(f'{value} AS {name}' for name, value in given.items())}\n  FROM typed"
 
     def _columns(self) -> dict[str, str]:
         """The columns of `parsed`, over the rows as judged."""
         t, columns = self.tabular, list(self.read.columns)
         whole = f"to_json({self.values.json(columns, as_read=True, more=FILE)})"
         return {
-            "key": f"coalesce(key, md5({whole}))" if self.has_key else "key",
-            "updated_at": "updated_at",
-            "day": "CAST($snapshot_day AS DATE)" if t.kind is Kind.SNAPSHOT else day_of("updated_at"),
-            "reason": "reason",
-            "raw": f"CASE WHEN reason IS NOT NULL THEN {whole} END",
+            "key": f"coalesce({KEY}, md5({whole}))" if self.has_key else KEY,
+            "updated_at": VERSION,
+            "day": "CAST($snapshot_day AS DATE)" if t.kind is Kind.SNAPSHOT else day_of(VERSION),
+            "reason": REASON,
+            "raw": f"CASE WHEN {REASON} IS NOT NULL THEN {whole} END",
             "origin": "_file",
-            "business_at": "business_at",
-            "business_on": day_of("business_at"),
-            "currency": "currency",
+            "business_at": AT,
+            "business_on": day_of(AT),
+            "currency": PAID_IN,
             **self._contacts(),
             **{mapped(fill, c.name): quote(mapped(fill, c.name)) for fill, c in self._given()},
             **{mapped(fill, ""): quote(mapped(fill, "")) for fill in t.fills if fill.where},
@@ -184,8 +190,8 @@ class Rows:
         """Lines have their order's version, so that a reader of one finds the other."""
         orders = next((fill for fill in self.tabular.fills if fill.grouped and fill.table == "orders"), None)
         if orders is None or len(self.tabular.fills) == 1:
-            return "changed_at"
-        return f"max(changed_at) OVER (PARTITION BY _file, {quote(mapped(orders, 'order_key'))})"
+            return CHANGED
+        return f"max({CHANGED}) OVER (PARTITION BY _file, {quote(mapped(orders, 'order_key'))})"
 
     def _keyed(self) -> To | None:
         """The fill whose key tells rows apart: every column of it is mapped."""
@@ -235,11 +241,11 @@ class Rows:
         if t.kind is Kind.SNAPSHOT:
             return
         said = t.updated or t.at
-        yield f"{said} is empty", "updated_at IS NULL"
+        yield f"{said} is empty", f"{VERSION} IS NULL"
         if t.at and t.at != said:
-            yield f"{t.at} is empty", "business_at IS NULL"
+            yield f"{t.at} is empty", f"{AT} IS NULL"
         # A day's margin: the clock that wrote it may be in another zone than the one declared.
-        yield f"{said} is in the future", "updated_at > CAST($pulled_at AS TIMESTAMPTZ) + INTERVAL 1 DAY"
+        yield f"{said} is in the future", f"{VERSION} > CAST($pulled_at AS TIMESTAMPTZ) + INTERVAL 1 DAY"
 
     def _missing(self) -> Iterator[tuple[str, str]]:
         for name in self.tabular.key:

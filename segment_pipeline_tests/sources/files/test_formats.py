@@ -394,3 +394,15 @@ def test_mistakes_in_a_mapping_are_found_when_it_is_loaded() -> None:
     assert "no table that sources fill" in said(fills=(each("memberships"),))
     assert "cannot be read as an expression" in said(fills=(each("events", name=sql("(a")),))
     assert "use `per_key`" in said(fills=(each("orders", order_key="i", channel=Const("web"), net=total("x")),))
+
+
+def test_columns_may_have_the_names_landing_uses_itself(lake: Lake, settings: Settings, drop: Drop) -> None:
+    drop("a.csv", "key,updated_at,reason,day,currency,digest,raw,origin", "7,2017-06-05 09:30,why,x,eur,y,z,w")
+    fill = each(
+        "orders", order_key="key", channel=Const("web"), net=sql("CAST(1 AS DECIMAL(9,2))"), campaign_key="reason"
+    )
+    source = visits(drop.folder, Csv(), at="updated_at", currency="currency", fills=(fill,))
+    ingest(lake, source, "visits", JUNE, settings, "run")
+    assert rows(lake, "orders", "order_key, currency, campaign_key, ordered_at, origin") == [
+        ("7", "EUR", "why", datetime(2017, 6, 5, 13, 30, tzinfo=UTC), "a.csv")
+    ]
