@@ -1,12 +1,13 @@
 -- One row per line of a usable version of an order, gift cards included; lines that came in further answers too.
+-- Those have their fields in the order of the record's: not every engine unites structs by name.
 -- Allocations hold every discount of a line, codes for the whole order included; what is left of the total is net.
 WITH further AS (
   SELECT
     json_extract_string(record, '$.data.order.id') AS id,
     unnest(from_json(json_extract(record, '$.data.order.lineItems.nodes'), '[{
-      "id": "VARCHAR", "quantity": "BIGINT", "isGiftCard": "BOOLEAN", "product": {"legacyResourceId": "VARCHAR"},
-      "originalTotalSet": {"shopMoney": {"amount": "VARCHAR"}},
-      "discountAllocations": [{"allocatedAmountSet": {"shopMoney": {"amount": "VARCHAR"}}, "discountApplication": {"__typename": "VARCHAR"}}]
+      "id": "VARCHAR", "product": {"legacyResourceId": "VARCHAR"}, "originalTotalSet": {"shopMoney": {"amount": "VARCHAR"}},
+      "discountAllocations": [{"allocatedAmountSet": {"shopMoney": {"amount": "VARCHAR"}}, "discountApplication": {"__typename": "VARCHAR"}}],
+      "quantity": "BIGINT", "isGiftCard": "BOOLEAN"
     }]')) AS l
   FROM raw_more_lines
 ),
