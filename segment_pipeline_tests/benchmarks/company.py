@@ -195,7 +195,7 @@ class _Writer:
         """Append what the statement gives for the range that is set."""
         delta = storage.create(table(name), self.lake.uri(name), {})
         target = WriteTarget(table(name), self.lake.uri(name), delta, append=True)
-        columns = ", ".join(table(name).names)
+        columns = ", ".join(f"CAST(NULL AS {c.sql}) AS {c.name}" if c.implied else c.name for c in table(name).columns)
         written, _ = self._connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
         self.rows[name] = self.rows.get(name, 0) + written
 

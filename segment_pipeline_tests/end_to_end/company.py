@@ -70,12 +70,13 @@ class Company:
 
     @contextmanager
     def tools(self) -> Iterator[dict[str, Destination]]:
-        """The starter's destinations with their secrets resolved, as Dagster hands them to a run."""
+        """The starter's destinations, closed at the end as Dagster closes those of a run."""
+        tools = self.catalogue.enabled_destinations(self.settings)
         with ExitStack() as stack:
-            yield {
-                name: stack.enter_context(tool.process_config_and_initialize_cm())  # type: ignore[attr-defined]
-                for name, tool in self.catalogue.enabled_destinations(self.settings).items()
-            }
+            for tool in tools.values():
+                if close := getattr(tool, "close", None):
+                    stack.callback(close)
+            yield tools
 
     def rates(self, lake: Lake) -> None:
         land_rates(lake, self.catalogue.rates or {}, base=self.settings.base_currency)
