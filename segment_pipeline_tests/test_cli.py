@@ -149,6 +149,7 @@ def test_a_second_demo_on_a_running_home_is_refused(demo_copy: Path) -> None:
         assert "already running" in failure(demo_copy, "demo", "--home", str(demo_copy))
 
 
+@pytest.mark.demo
 def test_a_day_outside_the_real_receipts_is_refused(tmp_path: Path) -> None:
     line = failure(tmp_path, "demo", "--home", str(tmp_path / "demo"), "--as-of", "2015-01-01")
     assert "the demo's receipts are of 2017" in line

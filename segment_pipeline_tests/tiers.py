@@ -105,6 +105,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """The last test of a worker also ends the fixtures of all the others, which stop what they started."""
+    global _marks
+    _marks = None
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """With REQUIRE_ALL=1 a skipped test has failed, but for those that need vendors' schemas where there are none."""
     report = yield

@@ -36,6 +36,7 @@ def test_off_shows_what_would_be_sent_and_touches_neither_tool_nor_memory(world:
     assert (world.sync(audience(), tool).status, len(tool.held())) == ("synced", 2)
 
 
+@pytest.mark.also_on_spark("audiences/denials_waiting")
 def test_off_stops_denials_too_and_says_how_many_wait_and_since_when(world: World, tool: Tool) -> None:
     world.people([ANN, BOB])
     world.sync(audience(), tool)

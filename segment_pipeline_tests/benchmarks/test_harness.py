@@ -69,7 +69,9 @@ def test_the_readmes_command_works_as_it_stands(tmp_path: Path) -> None:
     """`make bench` in a folder of its own, with every default but the size and the stages: its data is then a relative path."""
     root = Path(__file__).parents[2]
     assert "$ make bench " in (root / "README.md").read_text()
-    said = subprocess.run(["make", "--dry-run", "bench"], cwd=root, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "bench"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
     _, module, name, *rest = shlex.split(said.splitlines()[-1])
     assert (module, name, rest) == ("-m", "segment_pipeline_tests.benchmarks", [])
     small = [sys.executable, module, name, "--sizes", "tiny", "--stages", "sum-*"]

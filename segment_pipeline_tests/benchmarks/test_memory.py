@@ -70,7 +70,7 @@ def test_people_and_traits_that_do_not_fit_into_memory_come_out_the_same(company
 def test_memory_below_any_use_is_an_error_that_names_the_setting_and_leaves_the_lake_as_it_was(
     company: Company, tmp_path: Path
 ) -> None:
-    with pytest.raises(ContractError, match=r"^profiles/\w+ .*raise SEGMENT_PIPELINE_MEMORY$"):
+    with pytest.raises(ContractError, match=r"^profiles/\w+/\w+ .*raise SEGMENT_PIPELINE_MEMORY$"):
         built(company, tmp_path / "home", "15MB")
     assert not (tmp_path / "home" / "lake" / "identities").exists()
     assert not any((tmp_path / "home" / "spill").iterdir())
