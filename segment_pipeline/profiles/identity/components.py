@@ -59,7 +59,7 @@ def components(nodes: int, edges: pa.RecordBatchReader, memory: int) -> np.ndarr
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A record and what may not differ within one person: by kind (`customer of square`, `birth date`), its value."""
+    """A record and what may not differ within one person: by kind (`customer of till`, `birth date`), its value."""
 
     record: int
     unique: Unique

@@ -8,6 +8,8 @@ import gzip
 import io
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -262,14 +264,10 @@ class Excel:
                     raise ContractError(f"it has no sheet {self.sheet}")
                 sheet = book[self.sheet] if self.sheet else book.worksheets[0]
                 return self._written(sheet.iter_rows(values_only=True), into)
-        except (OSError, KeyError, ValueError, EOFError, SyntaxError) as error:
-            if isinstance(error, ContractError):
-                raise
-            raise ContractError("it cannot be read as an .xlsx workbook: is it complete?") from None
-        except Exception as error:
-            if type(error).__name__ in {"BadZipFile", "InvalidFileException"}:
-                raise ContractError("it cannot be read as an .xlsx workbook: is it complete?") from None
+        except ContractError:
             raise
+        except (OSError, KeyError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error):
+            raise ContractError("it cannot be read as an .xlsx workbook: is it complete?") from None
 
     def _written(self, rows: Iterator[Sequence[Any]], into: Path) -> Written:
         for _ in range(self.skip):

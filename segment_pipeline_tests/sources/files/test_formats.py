@@ -217,6 +217,7 @@ def test_files_that_are_not_as_declared_say_so_and_nothing_is_written(
     )
     assert "cannot be read as Parquet: is it complete?" in said(b"PAR1" + b"x" * 50, format=Parquet())
     assert "cannot be read as an .xlsx workbook: is it complete?" in said(b"PK" + b"x" * 50, format=Excel())
+    assert "cannot be read as an .xlsx workbook: is it complete?" in said(_damaged_sheet(), format=Excel())
     monkeypatch.setattr(formats, "LINE_BYTES", 1 << 16)
     assert "a line is longer than" in said(head + b"x" * (1 << 17) + b"\n" + good)
     assert "a line is longer than" in said(b"x" * (1 << 17), format=JsonLines())
@@ -408,3 +409,17 @@ def test_columns_may_have_the_names_landing_uses_itself(lake: Lake, settings: Se
     assert rows(lake, "orders", "order_key, currency, campaign_key, ordered_at, origin") == [
         ("7", "EUR", "why", datetime(2017, 6, 5, 13, 30, tzinfo=UTC), "a.csv")
     ]
+
+
+def _damaged_sheet() -> bytes:
+    """A workbook whose table of contents is whole and whose sheet is not: half an upload over an older file."""
+    import io
+    import zipfile
+
+    import openpyxl
+
+    whole = io.BytesIO()
+    openpyxl.Workbook().save(whole)
+    sheet = zipfile.ZipFile(whole).getinfo("xl/worksheets/sheet1.xml")
+    begins = sheet.header_offset + 30 + len(sheet.filename)
+    return whole.getvalue()[:begins] + b"\xff" * sheet.compress_size + whole.getvalue()[begins + sheet.compress_size :]
