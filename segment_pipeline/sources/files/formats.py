@@ -29,6 +29,8 @@ BATCH = 50_000
 # A line is held in memory at once; one beyond this is no line but a file without line ends.
 LINE_BYTES = 16 * 1024 * 1024
 MOST_REFUSED = 100_000
+# What reading a packed file raises that is not whole.
+CUT_SHORT = (EOFError, gzip.BadGzipFile, zlib.error)
 OPEN_QUOTE = "a quote is not closed on its line: where values may hold line breaks, declare `multiline=True`"
 RAGGED = "another number of fields than the others"
 
@@ -96,6 +98,8 @@ class Csv:
                 written = columns.write(into, reader.schema, self._checked(reader, file))
         except UnicodeDecodeError:
             raise ContractError(f"it is not written in {self.encoding}: declare its `encoding`") from None
+        except CUT_SHORT:
+            raise ContractError("it cannot be unpacked: is it complete?") from None
         except pa.ArrowInvalid as error:
             raise ContractError(self._told(str(error))) from None
         if any(self._swallows(text) for text in refused.texts):
@@ -336,7 +340,7 @@ def _lines(file: Path, encoding: str, skip: int) -> Iterator[str]:
                 yield line.rstrip("\r\n")
     except UnicodeDecodeError:
         raise ContractError(f"it is not written in {encoding}: declare its `encoding`") from None
-    except (EOFError, gzip.BadGzipFile):
+    except CUT_SHORT:
         raise ContractError("it cannot be unpacked: is it complete?") from None
 
 
