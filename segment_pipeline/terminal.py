@@ -13,6 +13,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 import click
 
+from segment_pipeline import interrupts
 from segment_pipeline.errors import GuardTripped, SegmentPipelineError, place_of
 
 P = ParamSpec("P")
@@ -21,6 +22,7 @@ T = TypeVar("T")
 FAILED = 1
 HELD = 3
 INTERRUPTED = 130
+INTERRUPTION = "interrupted: what was finished is kept, the same command goes on from there"
 
 
 class CommandLine(click.Group):
@@ -31,22 +33,23 @@ class CommandLine(click.Group):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except GuardTripped as error:
-            _end(f"held: {error}", HELD)
-        except SegmentPipelineError as error:
-            _end(f"error: {error}", FAILED)
-        except KeyboardInterrupt:
-            _end("interrupted: what was finished is kept, the same command goes on from there", INTERRUPTED)
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            if ctx.params.get("traceback"):
+        with interrupts.listening():
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
-            _end(f"error: {_said(error)}", FAILED)
+            except KeyboardInterrupt:
+                _end(INTERRUPTION, INTERRUPTED)
+            except Exception as error:
+                if interrupts.interrupted():
+                    _end(INTERRUPTION, INTERRUPTED)
+                if isinstance(error, GuardTripped):
+                    _end(f"held: {error}", HELD)
+                if isinstance(error, SegmentPipelineError):
+                    _end(f"error: {error}", FAILED)
+                if ctx.params.get("traceback"):
+                    raise
+                _end(f"error: {_said(error)}", FAILED)
 
 
 def _end(line: str, code: int) -> NoReturn:

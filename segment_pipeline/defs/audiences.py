@@ -125,7 +125,6 @@ def _audience_asset(
         # All of them: who is claimed by another audience depends on what its destination can reach.
         required_resource_keys=resource_keys(sources, destinations),
         pool=audience.destination,
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=60),
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         if "dagster/backfill" in context.run.tags:
@@ -135,7 +134,7 @@ def _audience_asset(
         tools: dict[str, Destination] = in_run(context, ConnectorKind.DESTINATION, destinations)
         connectors: dict[str, Source] = in_run(context, ConnectorKind.SOURCE, sources)
         lake = Lake.open(settings)
-        with in_our_words(), closing(Ledger.open(settings.ledger)) as ledger:
+        with in_our_words(context, retries=1, wait=60), closing(Ledger.open(settings.ledger)) as ledger:
             (report,) = sync(
                 lake,
                 ledger,

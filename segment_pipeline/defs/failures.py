@@ -7,22 +7,34 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError, place_of
+from segment_pipeline.interrupts import interrupted
 
 
 @contextmanager
-def in_our_words() -> Iterator[None]:
+def in_our_words(
+    context: dg.AssetExecutionContext | None = None, *, retries: int = 0, wait: float = 0
+) -> Iterator[None]:
     """Dagster keeps a failure's text for ever, and foreign exceptions quote rows: their messages stop here.
 
-    Retries are allowed for what can pass by itself: a busy vendor, another writer.
+    What can pass by itself, a busy vendor or another writer, is tried `retries` times more, after `wait` seconds and twice as
+    long each time; `context` is needed for that alone. It is no RetryPolicy of the asset, for Dagster obeys one where a step was
+    interrupted, too: Ctrl-C and the termination of a run would have it wait and begin again.
     """
     try:
         yield
     except dg.Failure:
         raise
     except SegmentPipelineError as error:
-        retry = isinstance(error, TransientError | ConflictError)
-        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=retry) from None
+        if interrupted():
+            raise KeyboardInterrupt from None
+        failure = dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False)
+        if context is None or not isinstance(error, TransientError | ConflictError):
+            raise failure from None
+        waited = wait * 2**context.retry_number
+        raise dg.RetryRequested(max_retries=retries, seconds_to_wait=waited) from failure
     except Exception as error:  # noqa: BLE001  every foreign exception is named the same way
+        if interrupted():
+            raise KeyboardInterrupt from None
         raise dg.Failure(
             f"{type(error).__name__} at {place_of(error)}: its message is withheld, since it may quote a person's data",
             allow_retries=False,

@@ -76,14 +76,13 @@ def _source_assets(
         backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
         required_resource_keys={resource_key(ConnectorKind.SOURCE, source.name)},
         pool=source.name,
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL),
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
         # From the run's resources, where secrets are resolved, and not from the enclosing declaration.
         connector: Source = in_run(context, ConnectorKind.SOURCE, [source.name])[source.name]
 
-        with in_our_words():
+        with in_our_words(context, retries=2, wait=30):
             if catalogue.rates is not None:
                 # Orders take the rate of their day when they are landed.
                 land_rates(lake, catalogue.rates, base=settings.base_currency)
@@ -93,7 +92,7 @@ def _source_assets(
                 key = entity_key(source.name, name)
                 if key not in context.selected_asset_keys:
                     continue
-                with in_our_words():
+                with in_our_words(context, retries=2, wait=30):
                     window = (
                         window_of(context)
                         if partitioned

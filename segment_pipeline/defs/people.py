@@ -42,11 +42,10 @@ def assets(
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Aliases are one table: one build at a time.
         pool="identities",
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
     )
     def identities(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
-        with in_our_words():
+        with in_our_words(context, retries=2, wait=10):
             of_days = list(window_of(context).days())
             *_, report = build.identities_of(lake, of_days, settings, catalogue.identity)
         yield dg.MaterializeResult(
@@ -78,11 +77,10 @@ def assets(
             )
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
     )
     def traits(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake = Lake.open(settings)
-        with in_our_words():
+        with in_our_words(context, retries=2, wait=10):
             of_days = list(window_of(context).days())
             *_, report = build.traits_of(lake, of_days, settings, catalogue.traits, catalogue.identity)
         yield dg.MaterializeResult(
@@ -124,7 +122,7 @@ def _own_traits(
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def body(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        with in_our_words():
+        with in_our_words(context, retries=2, wait=10):
             *_, report = build.own_traits_of(
                 Lake.open(settings), list(window_of(context).days()), settings, own, catalogue.identity
             )

@@ -50,14 +50,13 @@ def _published_asset(name: str, catalogue: Catalogue, settings: Settings) -> dg.
         ],
         # One at a time: publishers wait for each other in the database anyway.
         pool=GROUP,
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=60),
     )
     def body(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         if "dagster/backfill" in context.run.tags:
             raise dg.Failure(
                 "a backfill never publishes: launch the job publish, or `segment-pipeline publish`", allow_retries=False
             )
-        with in_our_words(), closing(Target.open(settings)) as target:
+        with in_our_words(context, retries=1, wait=60), closing(Target.open(settings)) as target:
             (done,) = publish(Lake.open(settings), target, segments, tables=[name], personal=settings.publish_personal)
         numbers = asdict(done) | {"as_of": done.as_of.isoformat(), "why": done.why or "none"}
         return dg.MaterializeResult(

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 from dagster._core.instance.ref import InstanceRef
 
 from segment_pipeline.catalogue import Catalogue
@@ -68,12 +69,15 @@ def run(
         raise KeyboardInterrupt from None
     if result.success:
         return dict(_rows(result))
-    for event in result.all_events:
+    events = result.all_events
+    if any(
+        e.is_run_failure and e.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+        for e in events
+    ):
+        raise KeyboardInterrupt
+    for event in events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            if data.error and data.error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
-                raise KeyboardInterrupt
-            raise RunFailed(f"{event.step_key}: {quoted(data)}")
+            raise RunFailed(f"{event.step_key}: {quoted(event.step_failure_data)}")
     raise RunFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
 
 

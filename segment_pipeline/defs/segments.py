@@ -66,14 +66,13 @@ def _evaluated(
         ],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=10),
     )
     def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         lake, window = Lake.open(settings), window_of(context)
         selected = [name for name in names if segment_key(name) in context.selected_asset_keys]
 
         def results() -> Iterator[dg.MaterializeResult[Any]]:
-            with in_our_words():
+            with in_our_words(context, retries=2, wait=10):
                 failed: dict[str, str] = {}
                 of_days = list(window.days())
                 for report in build_memberships_of(

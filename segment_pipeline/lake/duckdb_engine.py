@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from segment_pipeline.errors import ContractError
+from segment_pipeline.interrupts import interrupted
 from segment_pipeline.lake import commits, reach, storage
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.engine import WriteTarget
@@ -98,6 +99,8 @@ def engine_errors(name: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        if interrupted():
+            raise KeyboardInterrupt from None
         _, ours, said = str(error).partition(OURS)
         if ours:
             raise ContractError(said) from None
@@ -108,6 +111,11 @@ def engine_errors(name: str) -> Iterator[None]:
         if isinstance(error, duckdb.OutOfMemoryException):
             detail = MEMORY_HINT
         raise ContractError(f"{name} failed on DuckDB: {detail}") from None
+    except RuntimeError:
+        # What DuckDB itself makes of the exception of a signal's handler.
+        if interrupted():
+            raise KeyboardInterrupt from None
+        raise
 
 
 class DuckDBConnection:
@@ -318,6 +326,8 @@ def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBa
     try:
         yield from reader
     except (pa.ArrowException, OSError) as error:
+        if interrupted():
+            raise KeyboardInterrupt from None
         # A failure while streaming arrives through Arrow, with DuckDB's text in it.
         detail = MEMORY_HINT if "Out of Memory Error" in str(error) else type(error).__name__
         raise ContractError(f"{name} failed on DuckDB while streaming: {detail}") from None
