@@ -7,7 +7,7 @@ import hashlib
 import keyword
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,7 +22,7 @@ from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import OWNER, validate
+from segment_pipeline.segments.validation import OWNER, meant, validate
 from segment_pipeline.segments.vocabulary import Vocabulary, event_problems
 from segment_pipeline.settings import Settings
 from segment_pipeline.traits import TraitSet
@@ -63,8 +63,8 @@ class Catalogue:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What rules of segments may name."""
-        return Vocabulary.of(self.trait_sets, self.events)
+        """What segments are judged against and compiled with."""
+        return Vocabulary.of(self.trait_sets, self.events, self.identity.key_spaces)
 
     def segment(self, name: str) -> Segment:
         """Raises ConfigError for a name that is not declared."""
@@ -101,6 +101,7 @@ class Catalogue:
     def problems(self) -> list[str]:
         """Every mistake in the declarations, one sentence each, a rule's with its file and line; empty when there is none."""
         found = [*_misnamed(self.sources, "source"), *_misnamed(self.destinations, "destination")]
+        found += _unknown_sources(self.identity, _by_name(self.sources))
         found += [*sets.problems(self.trait_sets), *event_problems(self.events)]
         known = self.vocabulary
         found += validate(self.segments, known.events, known.traits)
@@ -114,13 +115,17 @@ class Catalogue:
             if not OWNER.fullmatch(audience.owner):
                 found.append(f"audience {audience.name} has the owner {audience.owner}: write an e-mail or team:name")
             if audience.segment not in segments:
-                found.append(f"audience {audience.name} names segment {audience.segment}, which nobody declares")
+                found.append(
+                    f"audience {audience.name} names segment {audience.segment}, which nobody declares{meant(audience.segment, segments)}"
+                )
             for attribute in audience.attributes:
                 if attribute.trait not in known.traits:
-                    found.append(f"audience {audience.name} sends trait {attribute.trait}, which nobody declares")
+                    found.append(
+                        f"audience {audience.name} sends trait {attribute.trait}, which nobody declares{meant(attribute.trait, known.traits)}"
+                    )
             if audience.destination not in destinations:
                 found.append(
-                    f"audience {audience.name} names destination {audience.destination}, which nobody declares"
+                    f"audience {audience.name} names destination {audience.destination}, which nobody declares{meant(audience.destination, destinations)}"
                 )
         return found
 
@@ -161,6 +166,20 @@ def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
                 f"{kind} {name} has the name of a room of asset keys ({', '.join(sorted(ROOMS))}): choose another"
             )
     return found
+
+
+def _unknown_sources(rules: IdentityRules, declared: Collection[str]) -> Iterator[str]:
+    """A source misspelt here would link nobody, or be trusted last, without a word; one that is over stays declared, switched off."""
+    named = [("key_spaces", name) for pair in rules.key_spaces.items() for name in pair]
+    for where, name in dict.fromkeys([*named, *(("trust", name) for name in rules.trust)]):
+        if name not in declared:
+            yield f"identity names source {name} in {where}, which nobody declares{meant(name, declared)}"
+    for name, owner in rules.key_spaces.items():
+        if onwards := rules.key_spaces.get(owner):
+            yield (
+                f"identity says in key_spaces that {name} names the customers of {owner}, and {owner} those of {onwards}:"
+                " say of each whose they are in the end"
+            )
 
 
 def _enabled(declared: dict[str, T], names: Sequence[str] | None, variable: str) -> dict[str, T]:

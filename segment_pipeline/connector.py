@@ -3,14 +3,14 @@
 A connector is a plain frozen dataclass, made without Dagster, without secrets and without a network:
 
     @dataclass(frozen=True, kw_only=True)
-    class Square:
-        about: ClassVar[About] = About(ConnectorKind.SOURCE, "Square", "customers, orders with returns, catalog, loyalty, locations")
-        name: str = "square"
-        access_token: str = secret("SQUARE_ACCESS_TOKEN", "access token of the seller's application")
-        base_url: str = address("SQUARE_BASE_URL", "https://connect.squareup.com")
+    class Till:
+        about: ClassVar[About] = About(ConnectorKind.SOURCE, "Till", "customers, orders with returns, articles")
+        name: str = "till"
+        access_token: str = secret("TILL_ACCESS_TOKEN", "access token of the shop")
+        base_url: str = address("TILL_BASE_URL", "https://api.till.example")
 
 Fields left empty are read from the environment when they are used, so no secret is part of any configuration. A second one of
-a kind says where its own are: `Square(name="square_ca", access_token=Env("SQUARE_CA_ACCESS_TOKEN"))`. Everything that lists,
+a kind says where its own are: `Till(name="till_ca", access_token=Env("TILL_CA_ACCESS_TOKEN"))`. Everything that lists,
 checks or documents connectors reads `About` and `fields_of`; nothing outside a vendor's own files names a vendor.
 """
 

@@ -40,7 +40,7 @@ def walk(fetch: Callable[[str | None], PageT], next_cursor: Callable[[PageT], st
 
 
 def cursor_field(name: str = "cursor") -> Callable[[Mapping[str, Any]], str | None]:
-    """The next cursor is a field of the body; absent or empty means the last page (Square)."""
+    """The next cursor is a field of the body; absent or empty means the last page."""
     return lambda body: body.get(name) or None
 
 

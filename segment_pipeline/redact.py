@@ -13,7 +13,7 @@ _VALUE = re.compile(
     r"""(?ix)
       "[^"]*" | '[^']*' | “[^”]*”                    # vendors quote the offending value
     | \S+@\S+ | \S+%40\S+                            # e-mail addresses, also percent-encoded
-    | \b(?:bearer|basic|klaviyo-api-key)\s+\S+       # credentials
+    | \b(?:bearer|basic|[a-z0-9-]+-api-key)\s+\S+   # credentials
     | \b[a-z0-9_-]*(?:token|secret|key|proof)=\S+
     | \b(?=[a-z0-9_-]*[0-9])[a-z0-9_-]{20,}\b        # hashes, tokens, opaque keys
     | \+?\d[\d\s().-]{5,}\d                          # phone numbers and long ids

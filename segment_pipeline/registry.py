@@ -11,7 +11,7 @@ ENTRY_POINTS = "segment_pipeline.connectors"
 def known() -> dict[str, type[Any]]:
     """Every connector's class by its name: those of this package, and those other packages register by entry point.
 
-    A module `connector` in a package under `sources` or `destinations` says `CONNECTOR = Square`. Another package says
+    A module `connector` in a package under `sources` or `destinations` says `CONNECTOR = Till`. Another package says
     `[project.entry-points."segment_pipeline.connectors"]` with `name = "package.module:Class"`.
     """
     found = dict(_own())

@@ -125,7 +125,7 @@ def _attention(found: Status) -> list[str]:
 
 
 def _by_source(loads: Sequence[Load]) -> list[tuple[str, date | None]]:
-    """Loads that stand alike, of one source, in one line: `square/orders, customers`."""
+    """Loads that stand alike, of one source, in one line: `till/orders, customers`."""
     groups: dict[tuple[str, date | None], list[str]] = {}
     for load in loads:
         source, _, entity = load.asset.partition("/")

@@ -7,8 +7,10 @@ import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline.settings import Settings
+from segment_pipeline.sources.frame.connector import Frames
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import audience
 
@@ -69,6 +71,38 @@ def test_an_owner_is_one_dagster_can_show(tmp_path: Path, owner: str, fits: bool
     said = [f"audience shoppers has the owner {owner}: write an e-mail or team:name"]
     assert ours.problems() == ([] if fits else said)
     assert fits == loads(owner)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (IdentityRules(), None),
+        (IdentityRules(key_spaces={"clicks": "shop"}, trust=("till", "shop")), None),
+        (
+            IdentityRules(key_spaces={"clicks": "shopp"}),
+            "identity names source shopp in key_spaces, which nobody declares: did you mean shop?",
+        ),
+        (
+            IdentityRules(key_spaces={"website": "shop"}),
+            "identity names source website in key_spaces, which nobody declares",
+        ),
+        (
+            IdentityRules(trust=("tills",)),
+            "identity names source tills in trust, which nobody declares: did you mean till?",
+        ),
+        (
+            IdentityRules(key_spaces={"clicks": "shop", "shop": "till"}),
+            (
+                "identity says in key_spaces that clicks names the customers of shop, and shop those of till:"
+                " say of each whose they are in the end"
+            ),
+        ),
+    ],
+)
+def test_a_source_that_identity_names_is_declared(rules: IdentityRules, said: str | None) -> None:
+    sources = [Frames(name=name, tables=()) for name in ("till", "shop", "clicks")]
+    ours = Catalogue(sources=sources, destinations=(), segments=(), identity=rules)
+    assert ours.problems() == ([] if said is None else [said])
 
 
 def loads(owner: str) -> bool:

@@ -1,12 +1,21 @@
 """What a connector says of itself is said once, and nothing of it needs Dagster, a secret or a network."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+import segment_pipeline
 from segment_pipeline.connector import About, ConnectorKind, address, fields_of, require, secret, value
 from segment_pipeline.errors import ConfigError
+
+PACKAGE = Path(segment_pipeline.__file__).parent
+VENDORS = sorted(folder.name for folder in (PACKAGE / "sandbox/vendors").iterdir() if (folder / "vendor.py").exists())
+# A vendor's own files, the demo's company and its world, and the papers, whose reference lists them all.
+ROOMS = ("starter", "sandbox/world", "docs", *(f"{room}/{name}" for room in ("sources", "destinations", "sandbox/vendors") for name in VENDORS))  # fmt: skip
+NAMED = re.compile(rf"(?:(?<![A-Za-z])|(?=[A-Z]))(?i:({'|'.join(VENDORS)})(?!-?data|var))(?![a-z])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +52,22 @@ def test_an_address_is_moved_by_its_variable(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_read_from_the_environment_is_listed_in_order() -> None:
     assert [held.name for held in fields_of(Till).values()] == ["TILL_TOKEN", "TILL_PROOF", "TILL_BASE_URL"]
+
+
+def vendors_named(text: str) -> list[str]:
+    return [found.lower() for found in NAMED.findall(text)]
+
+
+def test_nothing_outside_a_vendors_own_files_names_a_vendor() -> None:
+    rooms = [PACKAGE / room for room in ROOMS]
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and not set(path.parents) & set(rooms)]
+    texts = {path: path.read_text() for path in files if path.suffix not in {".pyc", ".pyi"}}
+    assert len(texts) > 200
+    assert {str(path): named for path, text in texts.items() if (named := vendors_named(text))} == {}
+
+
+def test_a_vendor_is_found_in_any_word_it_is_part_of() -> None:
+    assert {"klaviyo", "meta", "square"} <= set(VENDORS)
+    assert vendors_named('destination == "meta" or KLAVIYO_API_KEY or source_square') == ["meta", "klaviyo", "square"]
+    assert vendors_named("KlaviyoLists, to_meta, OurShopify") == ["klaviyo", "meta", "shopify"]
+    assert vendors_named("metadata, /latest/meta-data, metavar, squared") == []

@@ -336,6 +336,7 @@ def test_no_query_body_or_token_appears_in_an_error_or_a_log(
         ("The phone number '+14155552671' is not valid", "The phone number *** is not valid"),
         ("Invalid address mary@example.com given", "Invalid address *** given"),
         ("token EAAGm0PX4ZCpsBAKZCZBqZ expired at 10", "token *** expired at 10"),
+        ("Some-API-Key pk_1 was refused", "*** was refused"),
         ("call 415 555 2671 please", "call *** please"),
     ],
 )

@@ -44,7 +44,7 @@ class ConnectorResource(dg.ConfigurableResource[Any]):
 
 
 def resource_key(kind: ConnectorKind, name: str) -> str:
-    """What a run's configuration calls a connector: `source_square`. A source and a destination may share a name."""
+    """What a run's configuration calls a connector: `source_till`. A source and a destination may share a name."""
     return f"{kind.value}_{name}"
 
 

@@ -24,8 +24,9 @@ class IdentityRules:
     `blocked_values`: canonical values that link nobody (the shop's number, the address on its tablet), by type.
     `limits`: the most people a value may be seen with before it links none of them, by type.
     `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on: beyond it, it is
-    the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers (the web shop's id as
-    the analytics' user id). `trust`: sources, most trusted first, for the golden record; others follow by name.
+    the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers, with that source (the
+    web shop's id as the analytics' user id); of any other source, customers are its own. `trust`: sources, most trusted
+    first, for the golden record; others follow by name.
     """
 
     blocked_patterns: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _BLOCKED_PATTERNS)
@@ -34,7 +35,7 @@ class IdentityRules:
         default_factory=lambda: {"email": 10, "phone": 8, "loyalty_id": 4, "customer_key": 1000, "anonymous_id": 8}
     )
     guest_limit: int = 25
-    key_spaces: Mapping[str, str] = field(default_factory=lambda: {"amplitude": "shopify"})
+    key_spaces: Mapping[str, str] = field(default_factory=dict)
     trust: tuple[str, ...] = ()
 
 

@@ -92,7 +92,7 @@ def _head(segment: Segment) -> Iterator[str]:
 
 def _links(segment: Segment, by_name: Mapping[str, Segment]) -> Iterator[str]:
     for name in sorted(references(segment.where) - by_name.keys()):
-        yield f"refers to segment {name}, which is not declared{_meant(name, by_name)}"
+        yield f"refers to segment {name}, which is not declared{meant(name, by_name)}"
     reached: set[str] = set()
     open_names = sorted(references(segment.where))
     while open_names:
@@ -105,7 +105,8 @@ def _links(segment: Segment, by_name: Mapping[str, Segment]) -> Iterator[str]:
             open_names += sorted(references(by_name[name].where))
 
 
-def _meant(name: str, known: Collection[str]) -> str:
+def meant(name: str, known: Collection[str]) -> str:
+    """The end of a sentence about a name nobody declares: the one that was meant; empty where none is like it."""
     close = get_close_matches(name, list(known), n=1)
     return f": did you mean {close[0]}?" if close else ""
 
@@ -160,7 +161,7 @@ class _Judge:
 
     def _top(self, rule: TopRule) -> Iterator[str]:
         if rule.trait not in self.traits:
-            yield f"names trait {rule.trait}, which does not exist{_meant(rule.trait, self.traits)}"
+            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
         elif self.traits[rule.trait] not in (*NUMBERS, "DATE"):
             yield f"ranks by trait {rule.trait}, which is {self.traits[rule.trait]} and has no highest value"
         if rule.n < 1:
@@ -169,7 +170,7 @@ class _Judge:
     def _trait(self, rule: TraitRule) -> Iterator[str]:
         kind = self.traits.get(rule.trait)
         if kind is None:
-            yield f"names trait {rule.trait}, which does not exist{_meant(rule.trait, self.traits)}"
+            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
             return
         if rule.operator == "unknown":
             return
@@ -209,7 +210,7 @@ class _Judge:
     def _activities(self, of: Activities) -> Iterator[str]:
         for name in (of.name, of.not_followed_by, of.never):
             if name is not None and name not in self.events:
-                yield f"names event {name}, which no source delivers{_meant(name, self.events)}"
+                yield f"names event {name}, which no source delivers{meant(name, self.events)}"
         if of.within is not None and of.within < 1:
             yield f"has a window of {of.within} days on {of.name}: at least 1, the as-of day itself"
         if of.local_hour is not None:
@@ -234,7 +235,7 @@ class _Judge:
         for name, values in of.properties:
             if name not in declared:
                 known = [*declared, *FILTERS_OF_RULES]
-                yield f"filters {of.name} by {name}, which is no filter and no property the catalogue declares of it{_meant(name, known)}"  # fmt: skip
+                yield f"filters {of.name} by {name}, which is no filter and no property the catalogue declares of it{meant(name, known)}"  # fmt: skip
             elif not values:
                 yield f"filters {of.name} by {name} with no value at all"
             elif wrong := [value for value in values if not _is_property(value, declared[name])]:

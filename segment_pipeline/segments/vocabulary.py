@@ -23,17 +23,21 @@ FILTERS_OF_RULES: Final = frozenset(
 class Vocabulary:
     """What segments are judged against and compiled with. `traits`: lake types by name; `events`: declarations by name, or names.
 
-    `sets`: the company's own sets of traits, whose names are among `traits`.
+    `sets`: the company's own sets of traits, whose names are among `traits`. `key_spaces`: those the identities were built with,
+    by which events, messages and answers find their person.
     """
 
     traits: Mapping[str, str] = field(default_factory=trait_types)
     events: Collection[str] | Mapping[str, Event] = ACTIVITY_NAMES
     sets: Sequence[TraitSet] = ()
+    key_spaces: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sets: Sequence[TraitSet], events: Sequence[Event]) -> "Vocabulary":
+    def of(
+        cls, sets: Sequence[TraitSet], events: Sequence[Event], key_spaces: Mapping[str, str] | None = None
+    ) -> "Vocabulary":
         """Ours, and what a company declares beside it."""
-        return cls(trait_types(sets), known_events(events), sets)
+        return cls(trait_types(sets), known_events(events), sets, key_spaces or {})
 
     @property
     def properties(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.destinations.meta.connector import MetaAudiences
+from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.sources.amplitude.connector import Amplitude
 from segment_pipeline.sources.shopify.connector import Shopify
 from segment_pipeline.sources.square.connector import Square
@@ -16,9 +17,13 @@ from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 # US dollars for one Canadian dollar, by the day a rate begins to hold.
 RATES = {date(2016, 1, 1): {"CAD": Decimal("0.7704")}}
 
+# The web shop's customers log in to the analytics under the shop's own ids.
+IDENTITY = IdentityRules(key_spaces={"amplitude": "shopify"})
+
 STARTER = Catalogue(
     sources=(Square(), Shopify(), Amplitude()),
     destinations=(MetaAudiences(), KlaviyoLists(), HashedFiles()),
+    identity=IDENTITY,
     rates=RATES,
     segments=STARTER_SEGMENTS,
     audiences=STARTER_AUDIENCES,

@@ -21,6 +21,8 @@ from segment_pipeline.lake.duckdb_engine import DuckDBConnection, DuckDBEngine
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.settings import Settings
 
 START: Final = date(2025, 1, 1)
@@ -39,6 +41,9 @@ SIZES: Final[Mapping[str, tuple[int, float, int]]] = {
     "3M": (3_000_000, 34, YEAR),
     "10M": (10_000_000, 0, YEAR),
 }
+# The analytics names the shop's customers.
+IDENTITY: Final = IdentityRules(key_spaces={"amplitude": "shopify"})
+VOCABULARY: Final = Vocabulary(key_spaces=IDENTITY.key_spaces)
 SQL: Final = Path(__file__).parent / "company_sql"
 
 # What is proposed for each row that is kept: a person picked may not be there yet, or no longer, or not use the channel.

@@ -7,7 +7,7 @@ import pytest
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
-from segment_pipeline_tests.benchmarks.company import Company, make_company, make_members, open_company
+from segment_pipeline_tests.benchmarks.company import IDENTITY, Company, make_company, make_members, open_company
 
 PROFILES, DAYS = 300, 21
 
@@ -51,11 +51,11 @@ def test_each_partition_is_one_file(company: Company) -> None:
 
 
 def test_identity_finds_about_as_many_people_as_were_asked_for(company: Company) -> None:
-    report = build.identities(company.lake, company.as_of, company.settings)
+    report = build.identities(company.lake, company.as_of, company.settings, IDENTITY)
     assert PROFILES * 0.9 < report.profiles < PROFILES * 1.3
     assert report.contradictory > 0
     assert report.blocked > 0
-    traits = build.traits(company.lake, company.as_of, company.settings)
+    traits = build.traits(company.lake, company.as_of, company.settings, identity_rules=IDENTITY)
     assert traits.unknown == ()
     assert PROFILES * 0.7 < traits.buyers_365d < report.profiles
 

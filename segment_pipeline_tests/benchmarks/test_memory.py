@@ -13,7 +13,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.benchmarks.company import Company, make_company
+from segment_pipeline_tests.benchmarks.company import IDENTITY, Company, make_company
 
 pytestmark = pytest.mark.slow
 WRITTEN = ("identities", "profiles", "profile_identifiers", "traits", "trait_shares")
@@ -41,8 +41,8 @@ def built(company: Company, home: Path, memory: str) -> tuple[Lake, Settings]:
     own = company.borrowed(home)
     settings = replace(own.settings, memory=memory, threads=1)
     lake = Lake.open(settings)
-    build.identities(lake, own.as_of, settings)
-    build.traits(lake, own.as_of, settings)
+    build.identities(lake, own.as_of, settings, IDENTITY)
+    build.traits(lake, own.as_of, settings, identity_rules=IDENTITY)
     return lake, settings
 
 

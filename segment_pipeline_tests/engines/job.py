@@ -51,11 +51,11 @@ def main(home: Path) -> None:
         print(json.dumps({"stage": stage, "executors": executors()}), flush=True)
 
     begin("identities")
-    build.identities(lake, day, settings)
+    build.identities(lake, day, settings, STARTER.identity)
     begin("traits")
-    build.traits(lake, day, settings)
+    build.traits(lake, day, settings, identity_rules=STARTER.identity)
     begin("segments")
-    report = build_memberships(lake, day, STARTER.segments, settings)
+    report = build_memberships(lake, day, STARTER.segments, settings, vocabulary=STARTER.vocabulary)
     assert not report.failed, report.failed
     begin("audiences")
     plan = planned(lake, settings)

@@ -79,9 +79,10 @@ def test_raw_pages_become_the_same_facts(company: Company) -> None:
 
 def test_records_become_the_same_people_with_the_same_traits(company: Company) -> None:
     # The day before is what the events of this one are found against: its own statements are those of `test_odd_rows`.
-    assert build.identities(company.on_duckdb, LAST - timedelta(days=1), company.settings).profiles > 0
-    assert build.identities(company.lake, LAST, company.settings).profiles > 0
-    assert build.traits(company.lake, LAST, company.settings).profiles > 0
+    rules = company.catalogue.identity
+    assert build.identities(company.on_duckdb, LAST - timedelta(days=1), company.settings, rules).profiles > 0
+    assert build.identities(company.lake, LAST, company.settings, rules).profiles > 0
+    assert build.traits(company.lake, LAST, company.settings, identity_rules=rules).profiles > 0
     quality = pair_quality(
         company.lake, company.settings.sandbox / "truth" / "records.parquet", timezone=company.settings.timezone
     )
@@ -89,13 +90,16 @@ def test_records_become_the_same_people_with_the_same_traits(company: Company) -
 
 
 def test_the_compiler_finds_the_same_members(company: Company) -> None:
-    segments = company.catalogue.segments
-    report = build_memberships(company.lake, LAST, segments, company.settings)
+    segments, known = company.catalogue.segments, company.catalogue.vocabulary
+    report = build_memberships(company.lake, LAST, segments, company.settings, vocabulary=known)
     assert not report.failed
     assert sum(report.sizes.values()) > 0
     assert findings(company.lake, segments, LAST) is not None
     chosen = next(segment for segment in segments if segment.name == "churned_runners")
-    assert preview(company.lake, LAST, chosen, segments, company.settings).population == report.population
+    assert (
+        preview(company.lake, LAST, chosen, segments, company.settings, vocabulary=known).population
+        == report.population
+    )
 
 
 def test_an_audience_is_planned_sent_and_accounted_for_alike(company: Company) -> None:
@@ -122,7 +126,9 @@ def test_one_person_is_shown_alike(company: Company) -> None:
     assert one["segment"] in {each["segment"] for each in profile_view(company.lake, found)["segments"]}
     segments = company.catalogue.segments
     chosen = next(segment for segment in segments if segment.name == one["segment"])
-    assert explain(company.lake, LAST, chosen, segments, company.settings, found).member
+    assert explain(
+        company.lake, LAST, chosen, segments, company.settings, found, vocabulary=company.catalogue.vocabulary
+    ).member
 
 
 def test_the_checks_see_the_same_loads(company: Company) -> None:

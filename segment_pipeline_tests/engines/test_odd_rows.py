@@ -11,7 +11,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles import build
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.settings import Settings
-from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
+from segment_pipeline.starter.company import STARTER
 from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.profiles.literal_rows import (
     Row,
@@ -112,11 +112,11 @@ def test_odd_rows_give_the_same_people_traits_and_members(
         put(name, rows)
     # Whoever is known by then is known in autumn too, when both engines are asked who it is.
     assert isinstance(lake.engine, BothEngines)
-    build.identities(Lake(lake.root, lake.engine.duckdb), LEAP_DAY, settings)
-    build.traits(lake, LEAP_DAY, settings)
-    build.identities(lake, AUTUMN, settings)
-    build.traits(lake, AUTUMN, settings)
-    assert not build_memberships(lake, AUTUMN, STARTER_SEGMENTS, settings).failed
+    build.identities(Lake(lake.root, lake.engine.duckdb), LEAP_DAY, settings, STARTER.identity)
+    build.traits(lake, LEAP_DAY, settings, identity_rules=STARTER.identity)
+    build.identities(lake, AUTUMN, settings, STARTER.identity)
+    build.traits(lake, AUTUMN, settings, identity_rules=STARTER.identity)
+    assert not build_memberships(lake, AUTUMN, STARTER.segments, settings, vocabulary=STARTER.vocabulary).failed
     with lake.session() as session:
         session.scan("traits", partitions={"as_of": [AUTUMN]})
         spent = session.rows("SELECT spend_total FROM traits WHERE spend_total < 0")
@@ -128,5 +128,5 @@ def test_a_lake_with_nothing_but_one_account_gives_the_same_nothing(
     lake: Lake, put: Callable[[str, list[Row]], None], settings: Settings
 ) -> None:
     put("customers", [customer("square", "only")])
-    build.identities(lake, SPRING, settings)
-    assert build.traits(lake, SPRING, settings).profiles == 1
+    build.identities(lake, SPRING, settings, STARTER.identity)
+    assert build.traits(lake, SPRING, settings, identity_rules=STARTER.identity).profiles == 1

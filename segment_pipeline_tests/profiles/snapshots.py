@@ -10,12 +10,14 @@ from segment_pipeline.profiles.identity.resolution import IdentityReport, build_
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline_tests.profiles.literal_rows import Row, jan
 
+# Whose customers the analytics of the literal rows name.
+KEY_SPACES = {"amplitude": "shopify"}
 Put = Callable[[str, list[Row]], None]
 DAY = jan(31)
 
 
 def build(lake: Lake, as_of: date = DAY, **rules: Any) -> IdentityReport:
-    return build_identities(lake, AsOf(as_of, "UTC"), IdentityRules(**rules))
+    return build_identities(lake, AsOf(as_of, "UTC"), IdentityRules(**{"key_spaces": KEY_SPACES} | rules))
 
 
 def rows(lake: Lake, table: str, sql: str = "SELECT * FROM t") -> list[dict[str, Any]]:

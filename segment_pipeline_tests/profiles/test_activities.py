@@ -21,7 +21,7 @@ from segment_pipeline_tests.profiles.literal_rows import (
     product,
     refund,
 )
-from segment_pipeline_tests.profiles.snapshots import Put, build
+from segment_pipeline_tests.profiles.snapshots import KEY_SPACES, Put, build
 
 DAY = jan(31)
 
@@ -29,7 +29,8 @@ DAY = jan(31)
 def activities(lake: Lake, as_of: date = DAY, **options: Any) -> list[Row]:
     build(lake, as_of)
     with lake.session() as session:
-        define_activities(session, AsOf(as_of, options.pop("timezone", "UTC")), **options)
+        day = AsOf(as_of, options.pop("timezone", "UTC"))
+        define_activities(session, day, **{"key_spaces": KEY_SPACES} | options)
         return session.rows("SELECT * FROM activities ORDER BY occurred_at, name, product_key, text")
 
 

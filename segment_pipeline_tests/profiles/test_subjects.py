@@ -19,7 +19,7 @@ from segment_pipeline_tests.profiles.literal_rows import (
     order,
     refund,
 )
-from segment_pipeline_tests.profiles.snapshots import Put, build, rows
+from segment_pipeline_tests.profiles.snapshots import KEY_SPACES, Put, build, rows
 
 NOON = datetime(2017, 1, 5, 12, tzinfo=UTC)
 ABOUT_PEOPLE = {
@@ -120,7 +120,7 @@ def test_a_persons_rows_are_counted_in_every_table_and_nobody_elses(two: Lake, p
     put("profile_aliases", [{"old_profile_id": "former", "new_profile_id": ann, "since": jan(9), "cause": "merge"}])
     put("memberships", [{"as_of": jan(9), "segment": "s", "definition_hash": "h", "profile_id": "former"}])
     put("audience_members", [member(owners=[ann, ids["B"]]), member(owners=[ids["B"]])])
-    found = profile_view(two, ann, {"amplitude": "shopify"})
+    found = profile_view(two, ann, KEY_SPACES)
     assert {each["table"]: each["rows"] for each in found["held"]} == {
         "customers": 2, "orders": 1, "order_lines": 1, "refunds": 1, "carts": 1, "events": 4, "messages": 2, "consents": 2,
         "suppressions": 1, "quarantine": 1, "identities": 4, "profiles": 1, "profile_identifiers": 5, "profile_aliases": 1,

@@ -9,9 +9,10 @@ from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.compute import build_traits
 from segment_pipeline_tests.profiles.literal_rows import consent, customer, event, jan, message, order
-from segment_pipeline_tests.profiles.snapshots import Put, build
+from segment_pipeline_tests.profiles.snapshots import KEY_SPACES, Put, build
 from segment_pipeline_tests.profiles.trait_rows import DAY, money, read, traits
 
 
@@ -206,7 +207,7 @@ def test_reachable_means_consent_of_the_day_on_a_usable_identifier(lake: Lake, p
     )
     # Once the day is not the newest, what identifiers people had on it is found out anew.
     build(lake, DAY + timedelta(days=1))
-    build_traits(lake, AsOf(DAY, "UTC"))
+    build_traits(lake, AsOf(DAY, "UTC"), identity_rules=IdentityRules(key_spaces=KEY_SPACES))
     assert read(lake, DAY) == found
 
 

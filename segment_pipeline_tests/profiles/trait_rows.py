@@ -6,10 +6,10 @@ from typing import Any
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits.compute import build_traits
 from segment_pipeline_tests.profiles.literal_rows import Row
-from segment_pipeline_tests.profiles.snapshots import build, rows
+from segment_pipeline_tests.profiles.snapshots import KEY_SPACES, build, rows
 
 DAY = date(2017, 12, 31)
 
@@ -17,7 +17,8 @@ DAY = date(2017, 12, 31)
 def traits(lake: Lake, as_of: date = DAY, **rules: Any) -> dict[str, Row]:
     """Traits by the customer key of the person."""
     build(lake, as_of)
-    build_traits(lake, AsOf(as_of, "UTC"), TraitRules(**rules))
+    identity = IdentityRules(key_spaces=KEY_SPACES)
+    build_traits(lake, AsOf(as_of, "UTC"), TraitRules(**rules), identity_rules=identity)
     return read(lake, as_of)
 
 

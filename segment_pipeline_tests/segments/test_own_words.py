@@ -272,6 +272,22 @@ def test_explain_shows_own_traits_and_properties(shop: Lake) -> None:
     assert preview(shop, D, one, [], SETTINGS, vocabulary=KNOWN).size == 1
 
 
+def test_rules_follow_the_key_spaces_of_the_company(lake: Lake, put: Put) -> None:
+    """The clicks' user ids are the shop's customers: a rule finds whose they are as identity did."""
+    visit = {
+        "source": "clicks", "event_key": "1", "name": "visit", "customer_key": "7", "day": D,
+        "occurred_at": datetime(2017, 12, 30, 12, tzinfo=UTC), "occurred_on": date(2017, 12, 30), "received_at": datetime(2017, 12, 30, 12, tzinfo=UTC),
+    }  # fmt: skip
+    put("traits", [{"as_of": D, "profile_id": "ann", "orders_total": 1}])
+    put("identities", [{"as_of": D, "source": "shop", "entity": "customer", "record_key": "7", "profile_id": "ann"}])
+    put("events", [visit])
+    one = segment("one", did("visit"))
+    for key_spaces, found in (({}, 0), ({"clicks": "shop"}, 1), ({"clicks": "till"}, 0)):
+        known = Vocabulary(key_spaces=key_spaces)
+        assert build_memberships(lake, D, [one], SETTINGS, vocabulary=known).sizes == {"one": found}
+        assert preview(lake, D, one, [], SETTINGS, vocabulary=known).size == found
+
+
 def test_a_person_is_shown_with_own_traits(shop: Lake) -> None:
     shown = profile_view(shop, "ann")["traits"]
     assert (shown["orders_total"], shown["store"], shown["ltv"]) == (0, "S1", 10.0)
@@ -300,7 +316,7 @@ def test_an_audience_may_send_own_traits() -> None:
         return [p for p in catalogue(segment("one", did("visit")), audiences=(audience,)).problems() if "trait" in p]
 
     assert sends("store") == []
-    assert sends("stoer") == ["audience a sends trait stoer, which nobody declares"]
+    assert sends("stoer") == ["audience a sends trait stoer, which nobody declares: did you mean store?"]
 
 
 def test_own_traits_are_published_as_a_table_of_their_own(tmp_path: Path) -> None:

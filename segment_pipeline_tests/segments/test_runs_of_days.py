@@ -10,6 +10,7 @@ from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles import build
+from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.segments.memberships import build_memberships, build_memberships_of
 from segment_pipeline.segments.rules import (
     activities,
@@ -22,6 +23,7 @@ from segment_pipeline.segments.rules import (
     sum_of,
     trait,
 )
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import Rows, arrow_rows
 from segment_pipeline_tests.profiles.literal_rows import (
@@ -37,10 +39,13 @@ from segment_pipeline_tests.profiles.literal_rows import (
     product,
     refund,
 )
+from segment_pipeline_tests.profiles.snapshots import KEY_SPACES
 from segment_pipeline_tests.segments.conftest import segment
 
 DAYS = [jan(n) for n in (3, 4, 6, 7)]
 SETTINGS = Settings.from_env({})
+RULES = IdentityRules(key_spaces=KEY_SPACES)
+KNOWN = Vocabulary(key_spaces=KEY_SPACES)
 SEGMENTS = [
     segment("buyer", trait("orders_total") >= 1),
     segment("spender", sum_of("amount", activities("order", within=days(3))) >= 15),
@@ -224,13 +229,13 @@ def test_a_run_of_several_days_leaves_what_its_days_leave_one_by_one(
     tmp_path: Path, engine: Engine, order_of_days: list[date]
 ) -> None:
     alone, together = _lake(tmp_path / "alone"), _lake(tmp_path / "together", engine)
-    reports: list[list[Any]] = [[build.identities(alone, day, SETTINGS) for day in order_of_days]]
-    reports += [[build.traits(alone, day, SETTINGS) for day in order_of_days]]
-    reports += [[build_memberships(alone, day, SEGMENTS, SETTINGS) for day in order_of_days]]
+    reports: list[list[Any]] = [[build.identities(alone, day, SETTINGS, RULES) for day in order_of_days]]
+    reports += [[build.traits(alone, day, SETTINGS, identity_rules=RULES) for day in order_of_days]]
+    reports += [[build_memberships(alone, day, SEGMENTS, SETTINGS, vocabulary=KNOWN) for day in order_of_days]]
     assert reports == [
-        list(build.identities_of(together, order_of_days, SETTINGS)),
-        list(build.traits_of(together, order_of_days, SETTINGS)),
-        list(build_memberships_of(together, order_of_days, SEGMENTS, SETTINGS)),
+        list(build.identities_of(together, order_of_days, SETTINGS, RULES)),
+        list(build.traits_of(together, order_of_days, SETTINGS, identity_rules=RULES)),
+        list(build_memberships_of(together, order_of_days, SEGMENTS, SETTINGS, vocabulary=KNOWN)),
     ]
     for name in MADE:
         assert _content(together, name) == _content(alone, name), name

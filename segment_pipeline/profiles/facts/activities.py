@@ -19,7 +19,6 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
 from segment_pipeline.profiles.facts.versions import define_campaigns, define_carts, define_orders, define_products
-from segment_pipeline.profiles.rules import IdentityRules
 
 ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
@@ -79,7 +78,7 @@ def define_activities(
     as_of: AsOf,
     *,
     since: date | None = None,
-    rules: IdentityRules | None = None,
+    key_spaces: Mapping[str, str] | None = None,
     names: Collection[str] | None = None,
     columns: Collection[str] | None = None,
     properties: Mapping[str, str] | None = None,
@@ -90,7 +89,7 @@ def define_activities(
     `names`: activities somebody asks for, others may be left out; `columns`: those of the view that are read, in any order.
     What neither needs is not read, nor joined. `people_defined`: the view people(profile_id, person_no) is there, and what
     others did is left out; else it is defined here. `properties`: types of events' properties by name: each is one more
-    column (`property_column`) that `columns` may name. `rules`: those the identities were built with (only `key_spaces` is read).
+    column (`property_column`) that `columns` may name. `key_spaces`: of the rules the identities were built with.
     Raises ContractError when `as_of` has no snapshot of identities.
     """
     wanted = set(ACTIVITY_COLUMNS if columns is None else columns)
@@ -101,7 +100,7 @@ def define_activities(
     define_campaigns(session, as_of)
     session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
     first = since or BEGINNING
-    define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], rules or IdentityRules())
+    define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
     if {"orders", "lines"} & set(parts):
         define_orders(session, as_of, numbered=False)
         session.define("activity_sales", statement("profiles/facts", "activity_sales"), since=first)
@@ -169,9 +168,9 @@ def _all_or_none(view: str, read: Collection[str]) -> str:
     return f"SELECT * FROM {view}" if read else f"SELECT * FROM {view} WHERE FALSE"
 
 
-def define_behaviour(session: Session, parts: Collection[str], rules: IdentityRules) -> None:
+def define_behaviour(session: Session, parts: Collection[str], key_spaces: Mapping[str, str]) -> None:
     """Define what tells whose events, messages and answers are: key_spaces, and activity_addresses over activity_persons."""
-    register_key_spaces(session, rules.key_spaces)
+    register_key_spaces(session, key_spaces)
     for part in parts:
         session.scan(_BEHAVIOUR[part])
     met = [f"SELECT source, email FROM {_BEHAVIOUR[part]} WHERE email IS NOT NULL" for part in parts]

@@ -131,7 +131,7 @@ def define_views(session: Session, as_of: AsOf, names: Collection[str], rules: I
         define_numbered_persons(session, as_of, named=True)
     if "activities" in facts:
         done = VIEWS["activities"].columns
-        define_activities(session, as_of, rules=rules, columns=done)
+        define_activities(session, as_of, key_spaces=rules.key_spaces, columns=done)
         session.define("trait_activities", f"SELECT {', '.join(map(quote, done))} FROM activities")
     if facts & {"orders", "order_lines"}:
         define_orders(session, as_of, numbered=False)
@@ -142,5 +142,5 @@ def define_views(session: Session, as_of: AsOf, names: Collection[str], rules: I
         session.define("trait_order_lines", statement("profiles/traits", "trait_order_lines"))
     if "events" in facts:
         if "activities" not in facts:
-            define_behaviour(session, ["events"], rules)
+            define_behaviour(session, ["events"], rules.key_spaces)
         session.define("trait_events", statement("profiles/traits", "trait_events"), as_of=day)

@@ -18,9 +18,8 @@ from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles import build
 from segment_pipeline.profiles.identity.components import components
 from segment_pipeline.profiles.identity.records import define_identifier_values, define_records
-from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.settings import memory_bytes
-from segment_pipeline_tests.benchmarks.company import Company
+from segment_pipeline_tests.benchmarks.company import IDENTITY, Company
 from segment_pipeline_tests.benchmarks.stage import Stage
 
 # What edges.sql reads, as files.
@@ -38,7 +37,7 @@ def cleared(company: Company) -> None:
 def resolved(company: Company) -> int:
     """In a home of its own: the first snapshot of a lake, with its profiles and their identifiers."""
     own = company.borrowed(company.root / "people")
-    report = build.identities(own.lake, own.as_of, own.settings)
+    report = build.identities(own.lake, own.as_of, own.settings, IDENTITY)
     assert report.records > report.profiles > 0, report
     return report.records
 
@@ -46,10 +45,10 @@ def resolved(company: Company) -> int:
 def with_identifiers(company: Company) -> None:
     if _file(company, "records").exists():
         return
-    rules, settings = IdentityRules(), company.settings
+    settings = company.settings
     with company.lake.session() as session:
-        define_records(session, AsOf(company.as_of, settings.timezone), rules)
-        define_identifier_values(session, rules)
+        define_records(session, AsOf(company.as_of, settings.timezone), IDENTITY)
+        define_identifier_values(session, IDENTITY)
         for name, query in READ.items():
             reader = session.reader(query)
             with pq.ParquetWriter(_file(company, name), reader.schema) as writer:

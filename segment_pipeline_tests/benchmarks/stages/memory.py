@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles import build
-from segment_pipeline_tests.benchmarks.company import Company
+from segment_pipeline_tests.benchmarks.company import IDENTITY, Company
 from segment_pipeline_tests.benchmarks.prepared import with_identities
 from segment_pipeline_tests.benchmarks.stage import Stage
 
@@ -13,7 +13,7 @@ LITTLE = "500MB"
 
 def traits_in_little_memory(company: Company) -> int:
     settings = replace(company.settings, memory=LITTLE)
-    build.traits(Lake.open(settings), company.as_of, settings)
+    build.traits(Lake.open(settings), company.as_of, settings, identity_rules=IDENTITY)
     return sum(company.rows.values())
 
 

@@ -9,7 +9,7 @@ from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.profiles import build
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
-from segment_pipeline_tests.benchmarks.company import Company
+from segment_pipeline_tests.benchmarks.company import IDENTITY, VOCABULARY, Company
 from segment_pipeline_tests.benchmarks.stage import Stage
 
 SEGMENTS = STARTER_SEGMENTS[:20]
@@ -24,9 +24,11 @@ def whole(company: Company) -> int:
     """In a home of its own, so that nothing made before is there."""
     own = company.borrowed(company.root / "whole")
     lake, settings = own.lake, own.settings
-    build.identities(lake, own.as_of, settings)
-    build.traits(lake, own.as_of, settings)
-    report = build_memberships(lake, own.as_of, STARTER_SEGMENTS, settings, selected=[s.name for s in SEGMENTS])
+    build.identities(lake, own.as_of, settings, IDENTITY)
+    build.traits(lake, own.as_of, settings, identity_rules=IDENTITY)
+    report = build_memberships(
+        lake, own.as_of, STARTER_SEGMENTS, settings, selected=[s.name for s in SEGMENTS], vocabulary=VOCABULARY
+    )
     assert not report.failed, report.failed
     destinations = {"files": HashedFiles(directory=str(own.root / "files"))}
     (planned,) = plan_only(lake, Ledger.open(settings.ledger), [AUDIENCE], destinations, settings)

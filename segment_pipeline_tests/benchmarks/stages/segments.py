@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from segment_pipeline.segments.memberships import build_memberships
-from segment_pipeline_tests.benchmarks.company import Company
+from segment_pipeline_tests.benchmarks.company import VOCABULARY, Company
 from segment_pipeline_tests.benchmarks.hand_segments import members_by_hand
 from segment_pipeline_tests.benchmarks.prepared import with_traits
 from segment_pipeline_tests.benchmarks.stage import Stage
@@ -28,7 +28,7 @@ ASSORTMENT = Assortment(
 def _built(number: int) -> Callable[[Company], int]:
     def run(company: Company) -> int:
         segments = varied_segments(number, ASSORTMENT)
-        report = build_memberships(company.lake, company.as_of, segments, company.settings)
+        report = build_memberships(company.lake, company.as_of, segments, company.settings, vocabulary=VOCABULARY)
         assert not report.failed, report.failed
         return sum(report.sizes.values())
 

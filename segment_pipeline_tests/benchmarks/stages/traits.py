@@ -10,7 +10,7 @@ from segment_pipeline.profiles.facts import persons
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.compute import define_purchases, trait_values
 from segment_pipeline_tests.benchmarks import by_hand
-from segment_pipeline_tests.benchmarks.company import START, Company
+from segment_pipeline_tests.benchmarks.company import IDENTITY, START, Company
 from segment_pipeline_tests.benchmarks.prepared import with_identities
 from segment_pipeline_tests.benchmarks.stage import Stage
 
@@ -159,7 +159,7 @@ FACTS = ("identities", "orders", "order_lines", "refunds", "products", "stores")
 
 
 def traits(company: Company) -> int:
-    report = build.traits(company.lake, company.as_of, company.settings)
+    report = build.traits(company.lake, company.as_of, company.settings, identity_rules=IDENTITY)
     return report.profiles + report.shares
 
 
