@@ -16,6 +16,7 @@ from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.events import Event
+from segment_pipeline.goals import Goal, goal_problems
 from segment_pipeline.landing.rates import Declared
 from segment_pipeline.landing.source import Source
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
@@ -41,7 +42,7 @@ class Catalogue:
 
     `sources` and `destinations` are connectors, each known by its `name`; two of a kind have two names. A missing secret of one
     that is not used stops nobody. `events`: names `did(...)` may use beside ours, with
-    their properties. `traits`: thresholds of ours; `trait_sets`: the company's own.
+    their properties. `goals`: those segments may name, with their measures; none declared: any name. `traits`: thresholds of ours; `trait_sets`: the company's own.
     `rates`: units of the base currency for one unit of others, literal or in a CSV file; None: one currency only.
     """
 
@@ -49,6 +50,7 @@ class Catalogue:
     destinations: Sequence[Destination]
     segments: Sequence[Segment]
     audiences: Sequence[Audience] = ()
+    goals: Sequence[Goal] = ()
     rates: Declared | Path | None = None
     events: Sequence[Event] = ()
     identity: IdentityRules = field(default_factory=IdentityRules)
@@ -105,6 +107,8 @@ class Catalogue:
         found += [*sets.problems(self.trait_sets), *event_problems(self.events)]
         known = self.vocabulary
         found += validate(self.segments, known.events, known.traits)
+        found += [*goal_problems(self.goals), *_unknown_goals(self.segments, {goal.name for goal in self.goals})]
+        found += _unequal_holdouts(self.audiences)
         destinations = _by_name(self.destinations)
         segments = {segment.name for segment in self.segments}
         seen: set[str] = set()
@@ -166,6 +170,27 @@ def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
                 f"{kind} {name} has the name of a room of asset keys ({', '.join(sorted(ROOMS))}): choose another"
             )
     return found
+
+
+def _unknown_goals(segments: Sequence[Segment], goals: Collection[str]) -> Iterator[str]:
+    for segment in segments:
+        if goals and segment.goal not in goals:
+            yield (
+                f"{segment.place}: segment {segment.name} has the goal {segment.goal}, which nobody declares"
+                f"{meant(segment.goal, goals)}"
+            )
+
+
+def _unequal_holdouts(audiences: Sequence[Audience]) -> Iterator[str]:
+    """Audiences of one experiment share its draw: with two shares it would be the first sync that decides."""
+    shares: dict[str, set[float]] = {}
+    for audience in audiences:
+        if audience.holdout:
+            shares.setdefault(audience.holdout.experiment, set()).add(audience.holdout.share)
+    for experiment, held in shares.items():
+        if len(held) > 1:
+            said = " and ".join(f"{share:g}" for share in sorted(held))
+            yield f"experiment {experiment} has a holdout of {said}: give its audiences one share"
 
 
 def _unknown_sources(rules: IdentityRules, declared: Collection[str]) -> Iterator[str]:

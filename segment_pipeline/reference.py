@@ -130,13 +130,15 @@ def _tables() -> str:
 def _segments(catalogue: Catalogue | None) -> str:
     if catalogue is None:
         return "No company is named here: run it in a company's folder.\n"
-    segments = [(f"`{s.name}`", s.description, s.owner) for s in catalogue.segments]
+    segments = [(f"`{s.name}`", s.description, s.goal, s.owner) for s in catalogue.segments]
+    goals = [(goal.name, goal.measure) for goal in catalogue.goals]
     audiences: list[tuple[Any, ...]] = [
         (f"`{a.name}`", f"`{a.segment}`", a.destination, f"{a.channel}, {a.purpose}", a.owner)
         for a in catalogue.audiences
     ]
     return (
-        _table(("segment", "who", "owner"), segments)
+        _table(("segment", "who", "goal", "owner"), segments)
+        + (f"\n{_table(('goal', 'measure'), goals)}" if goals else "")
         + "\n"
         + _table(("audience", "segment", "destination", "consent it needs", "owner"), audiences)
     )

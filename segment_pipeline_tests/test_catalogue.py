@@ -1,18 +1,23 @@
 """A catalogue's declarations: connectors as they are, each under a name of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from segment_pipeline.audiences.audience import Holdout
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.goals import Goal
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.frame.connector import Frames
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import audience
+
+SHOPPERS = Segment("shoppers", owner="team:crm", goal="orders", description="d", where=trait("orders_total") > 1)
 
 
 def settings(home: Path, **values: str) -> Settings:
@@ -64,9 +69,8 @@ def test_a_class_in_the_place_of_a_connector_is_named() -> None:
     ("owner", "fits"), [("team:crm", True), ("ann@shop.test", True), ("crm", False), ("team:", False)]
 )
 def test_an_owner_is_one_dagster_can_show(tmp_path: Path, owner: str, fits: bool) -> None:
-    segment = Segment("shoppers", owner="team:crm", goal="orders", description="d", where=trait("orders_total") > 1)
     ours = Catalogue(
-        sources=(), destinations=[Tool(tmp_path / "tools")], segments=(segment,), audiences=(audience(owner=owner),)
+        sources=(), destinations=[Tool(tmp_path / "tools")], segments=(SHOPPERS,), audiences=(audience(owner=owner),)
     )
     said = [f"audience shoppers has the owner {owner}: write an e-mail or team:name"]
     assert ours.problems() == ([] if fits else said)
@@ -105,9 +109,49 @@ def test_a_source_that_identity_names_is_declared(rules: IdentityRules, said: st
     assert ours.problems() == ([] if said is None else [said])
 
 
-def loads(owner: str) -> bool:
+@pytest.mark.parametrize(
+    ("goals", "said"),
+    [
+        ((), None),
+        ((Goal("orders", "orders per member within 30 days"),), None),
+        (
+            (Goal("order", "orders"),),
+            "segment shoppers has the goal orders, which nobody declares: did you mean order?",
+        ),
+        ((Goal("orders", "a"), Goal("orders", "b")), "goal orders is declared 2 times: declare it once"),
+        ((Goal("orders", " "),), "goal orders has no measure: say what is counted, of whom and over which days"),
+        ((Goal("orders", "a"), Goal("more orders", "b")), "goal 'more orders' has no usable name"),
+    ],
+)
+def test_a_goal_is_one_of_those_declared_where_any_are(goals: tuple[Goal, ...], said: str | None) -> None:
+    ours = Catalogue(sources=(), destinations=(), segments=(SHOPPERS,), goals=goals)
+    assert len(ours.problems()) == (said is not None)
+    assert all(said is not None and said in problem for problem in ours.problems())
+
+
+def test_an_experiment_has_one_share_for_all_its_audiences(tmp_path: Path) -> None:
+    def problems(*shares: float) -> list[str]:
+        audiences = [audience(name=f"a{n}", holdout=Holdout("welcome", share)) for n, share in enumerate(shares)]
+        tools = [Tool(tmp_path / "tools")]
+        return Catalogue(sources=(), destinations=tools, segments=(SHOPPERS,), audiences=audiences).problems()
+
+    assert problems(0.25, 0.25) == []
+    assert problems(0.25, 0.5) == ["experiment welcome has a holdout of 0.25 and 0.5: give its audiences one share"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "fits"),
+    [("orders_30d", True), ("more orders", False), ("orders/30d", False), ("Größe", False), ("a" * 64, False)],
+)
+def test_a_goal_is_one_dagster_takes_as_a_tag(goal: str, fits: bool) -> None:
+    ours = Catalogue(sources=(), destinations=(), segments=(replace(SHOPPERS, goal=goal),))
+    assert [f"has the goal {goal!r}: write a name of" in problem for problem in ours.problems()] == [True] * (not fits)
+    assert fits == loads(goal=goal)
+
+
+def loads(owner: str = "team:crm", goal: str = "orders") -> bool:
     try:
-        dg.AssetSpec("shoppers", owners=[owner])
+        dg.AssetSpec("shoppers", owners=[owner], tags={"goal": goal})
     except dg.DagsterInvalidDefinitionError:
         return False
     return True

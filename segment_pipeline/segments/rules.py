@@ -419,7 +419,7 @@ def _place() -> tuple[str, int]:
 class Segment:
     """A named group of people, who answers for it, and what it is to move.
 
-    `owner`: `team:x` or an e-mail address. `goal`: the measure it is judged by. `minimum_size`: below it the segment is
+    `owner`: `team:x` or an e-mail address. `goal`: the name of the measure it is judged by (`Catalogue.goals`). `minimum_size`: below it the segment is
     flagged. `message`: attributes tools receive for its members (message segments). `review_on`: when to look at it again.
     """
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from segment_pipeline.events import Event
+from segment_pipeline.goals import NAME as GOAL
 from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.definition import children, references
 from segment_pipeline.segments.nodes import (
@@ -84,6 +85,8 @@ def _head(segment: Segment) -> Iterator[str]:
         yield "has no owner of the form team:name or an e-mail address"
     if not segment.goal.strip():
         yield "has no goal: name the measure it is judged by"
+    elif not GOAL.fullmatch(segment.goal):
+        yield f"has the goal {segment.goal!r}: write a name of letters, digits, _, - and ., at most 63"
     if not segment.description.strip():
         yield "has no description"
     if segment.minimum_size < 0:

@@ -12,6 +12,7 @@ from segment_pipeline.sources.amplitude.connector import Amplitude
 from segment_pipeline.sources.shopify.connector import Shopify
 from segment_pipeline.sources.square.connector import Square
 from segment_pipeline.starter.audiences import STARTER_AUDIENCES
+from segment_pipeline.starter.goals import STARTER_GOALS
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 
 # US dollars for one Canadian dollar, by the day a rate begins to hold.
@@ -27,4 +28,5 @@ STARTER = Catalogue(
     rates=RATES,
     segments=STARTER_SEGMENTS,
     audiences=STARTER_AUDIENCES,
+    goals=STARTER_GOALS,
 )

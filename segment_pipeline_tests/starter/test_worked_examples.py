@@ -11,6 +11,7 @@ from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES
 from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.validation import validate
+from segment_pipeline.starter.company import STARTER
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, DAY, act, compiled_members, person, share
 
@@ -62,6 +63,8 @@ def found(lake: Lake, name: str, world: World) -> set[str]:
 def test_the_starter_has_no_mistakes_and_covers_every_family() -> None:
     assert validate(STARTER_SEGMENTS, ACTIVITY_NAMES) == []
     assert len(STARTER_SEGMENTS) >= 14
+    assert STARTER.problems() == []
+    assert {goal.name for goal in STARTER.goals} == {segment.goal for segment in STARTER_SEGMENTS}
 
 
 def test_1_bought_this_week_prefers_women_and_is_a_top_shopper(lake: Lake) -> None:
