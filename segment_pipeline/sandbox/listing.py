@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -185,9 +185,8 @@ def _digest(made_for: object) -> str:
     return hashlib.sha256(json.dumps(made_for, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def joined(records: Sequence[Record]) -> Iterator[bytes]:
-    """The bodies with commas between them."""
-    for position, record in enumerate(records):
-        if position:
-            yield b","
-        yield record.body
+def enveloped(name: str, bodies: Sequence[bytes], **fields: object) -> bytes:
+    """A JSON object with these bodies as they are under `name`, which an empty list leaves out, and the fields behind it."""
+    listed = [b'"%s":[%s]' % (name.encode(), b",".join(bodies))] if bodies else []
+    told = [f"{json.dumps(field)}:{json.dumps(value)}".encode() for field, value in fields.items()]
+    return b"{%s}" % b",".join([*listed, *told])

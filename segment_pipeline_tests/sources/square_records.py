@@ -49,6 +49,39 @@ def customer(key: str, updated: str = NOON, *, visible: Visible = None, **more: 
     return version("square", "customers", key, body, updated=updated, **(visible or {}))
 
 
+def loyalty(key: str, owner: str, phone: str, updated: str = NOON) -> Version:
+    body = {
+        "id": key, "customer_id": owner, "mapping": {"phone_number": phone}, "balance": 10,
+        "created_at": f"{updated}Z", "updated_at": f"{updated}Z",
+    }  # fmt: skip
+    return version("square", "loyalty", key, body, updated=updated)
+
+
+def group(key: str, name: str) -> Version:
+    return version("square", "groups", key, {"id": key, "name": name}, updated="2016-01-01T00:00:00")
+
+
+def catalog(key: str, kind: str, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
+    body = {"id": key, "type": kind, "updated_at": f"{updated}.000Z", "version": 1, "is_deleted": False, **more}
+    return version("square", "catalog", key, body, updated=updated, **(visible or {}))
+
+
+def category(key: str, name: str, **more: Any) -> Version:
+    return catalog(key, "CATEGORY", category_data={"name": name, **more})
+
+
+def item(key: str, category: str, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
+    variation = {
+        "type": "ITEM_VARIATION", "id": f"V{key}", "is_deleted": False,
+        "item_variation_data": {"item_id": key, "name": "Regular", "sku": f"SKU{key}", "price_money": money(199)},
+    }  # fmt: skip
+    data = {
+        "name": "Soda", "categories": [{"id": category}], "reporting_category": {"id": category}, "variations": [variation],
+    }  # fmt: skip
+    values = {"launched_on": {"string_value": "2017-03-04"}, "brand": {"string_value": "National"}}
+    return catalog(key, "ITEM", updated, visible=visible, item_data=data, custom_attribute_values=values, **more)
+
+
 SQUARE = Vendor(
     "square",
     lambda url: Square(base_url=url, access_token="sandbox-square-token", page_size=PAGE),

@@ -10,9 +10,8 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.rates import land_rates
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.sandbox.source_world import Version, version
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
-from segment_pipeline_tests.sources.square_records import customer, line, location, money, order
+from segment_pipeline_tests.sources.square_records import category, customer, group, item, line, location, money, order
 
 STORE = location("L1")
 ORDERS = "SELECT kind, parent_order_key, gross, discount, net, net_base, gift_card_sold FROM orders ORDER BY order_key"
@@ -133,10 +132,7 @@ def test_more_stores_than_one_call_takes(landed: Landed) -> None:
 
 
 def test_customers_birthdays_consents_and_what_groups_declare(landed: Landed) -> None:
-    groups = [
-        version("square", "groups", key, {"id": key, "name": name}, updated="2016-01-01T00:00:00")
-        for key, name in (("G1", "Age: 45-54"), ("G2", "Household: 2 Adults No Kids"), ("G3", "Newsletter"))
-    ]
+    groups = [group("G1", "Age: 45-54"), group("G2", "Household: 2 Adults No Kids"), group("G3", "Newsletter")]
     people = [
         customer("C1", birthday="0000-05-01", group_ids=["G1", "G2", "G3"], reference_id="HH1"),
         customer(
@@ -168,31 +164,13 @@ def test_a_customer_last_changed_before_all_history_comes_with_the_first_pull(la
 
 
 def test_products_know_department_category_and_whether_they_are_gone(landed: Landed) -> None:
-    def catalog(key: str, body: dict[str, object]) -> Version:
-        held = {"id": key, "updated_at": "2017-06-05T12:00:00.000Z", "version": 1, "is_deleted": False, **body}
-        return version("square", "catalog", key, held, updated="2017-06-05T12:00:00")
-
-    def item(key: str, category: str, **more: object) -> Version:
-        variation = {
-            "type": "ITEM_VARIATION", "id": f"V{key}", "is_deleted": False,
-            "item_variation_data": {"item_id": key, "name": "Regular", "sku": f"SKU{key}", "price_money": money(199)},
-        }  # fmt: skip
-        data = {
-            "name": "Soda",
-            "categories": [{"id": category}],
-            "reporting_category": {"id": category},
-            "variations": [variation],
-        }
-        values = {"launched_on": {"string_value": "2017-03-04"}, "brand": {"string_value": "National"}}
-        return catalog(key, {"type": "ITEM", "item_data": data, "custom_attribute_values": values, **more})
-
     world_of = [
-        catalog("K1", {"type": "CATEGORY", "category_data": {"name": "GROCERY", "is_top_level": True}}),
-        catalog("K2", {"type": "CATEGORY", "category_data": {"name": "SOFT DRINKS", "parent_category": {"id": "K1"}, "root_category": "K1"}}),
+        category("K1", "GROCERY", is_top_level=True),
+        category("K2", "SOFT DRINKS", parent_category={"id": "K1"}, root_category="K1"),
         item("I1", "K2"),
         item("I2", "K1"),
         item("I3", "K2", is_deleted=True),
-    ]  # fmt: skip
+    ]
     rows = landed(
         "catalog",
         world_of,

@@ -21,8 +21,8 @@ from segment_pipeline.sandbox.listing import (
     Place,
     Record,
     Records,
+    enveloped,
     instant_of,
-    joined,
     one_of,
     opened,
     sealed,
@@ -49,10 +49,9 @@ PUBLIC = Condition(
         for field in ("given_name", "family_name", "company_name", "email_address", "phone_number")
     ).join("()")
 )
-AUTHENTICATION, API = "AUTHENTICATION_ERROR", "API_ERROR"
 
 Asked = Mapping[str, Any]
-Endpoint = Callable[[Request], Response]
+Endpoint = Callable[[Asked], bytes]
 
 
 def refused(
@@ -63,24 +62,31 @@ def refused(
     return Refused(status, {"errors": [error]})
 
 
+def unauthorized(code: str, detail: str) -> Refused:
+    return refused(code, detail, status=401, category="AUTHENTICATION_ERROR")
+
+
+def failed(code: str, detail: str, field: str | None = None, *, status: int) -> Refused:
+    return refused(code, detail, field, status=status, category="API_ERROR")
+
+
 def unsupported(what: str, field: str) -> Refused:
-    return refused("NOT_IMPLEMENTED", f"The sandbox does not {what}.", field, status=501, category=API)
+    return failed("NOT_IMPLEMENTED", f"The sandbox does not {what}.", field, status=501)
 
 
 class Square:
-    """The endpoints, each a function of the request and of the sandbox's clock."""
+    """The endpoints, each a function of what is asked for and of the sandbox's clock, to the answer's JSON."""
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
         self.records = Records(state.directory / "world.sqlite")
 
-    def endpoint(self, call: Endpoint) -> Endpoint:
+    def endpoint(self, call: Endpoint) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
             try:
                 if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-                    detail = "This request could not be authorized."
-                    raise refused("UNAUTHORIZED", detail, status=401, category=AUTHENTICATION)
-                response = call(request)
+                    raise unauthorized("UNAUTHORIZED", "This request could not be authorized.")
+                response = Response(call(_asked(request)), media_type="application/json")
             except Refused as error:
                 response = error.response()
             if version := request.headers.get("Square-Version"):
@@ -89,44 +95,36 @@ class Square:
 
         return answer
 
-    def locations(self, _: Request) -> Response:
-        bodies = self.records.bodies(Listing("square", "locations", order="key"), self.state.now())
-        return _answer(b'{"locations":[', b",".join(bodies), b"]}")
+    def locations(self, _: Asked) -> bytes:
+        return enveloped(
+            "locations", self.records.bodies(Listing("square", "locations", order="key"), self.state.now())
+        )
 
-    def list_customers(self, request: Request) -> Response:
-        asked = request.query_params
+    def list_customers(self, asked: Asked) -> bytes:
         sort = {"field": asked.get("sort_field"), "order": asked.get("sort_order")}
-        return self._customers(_queried(request, limit=100), (), sort, count=asked.get("count") == "true")
+        return self._customers(asked, (), sort, count=asked.get("count") == "true")
 
-    def search_customers(self, request: Request) -> Response:
-        asked = _posted(request)
+    def search_customers(self, asked: Asked) -> bytes:
         query = asked.get("query") or {}
         filters = {field: wanted for field, wanted in (query.get("filter") or {}).items() if wanted is not None}
         conditions = (PUBLIC, *(each for name, wanted in filters.items() for each in _customer_filter(name, wanted)))
         return self._customers(asked, conditions, query.get("sort") or {}, count=bool(asked.get("count")))
 
-    def list_groups(self, request: Request) -> Response:
-        asked = _queried(request, limit=50)
+    def list_groups(self, asked: Asked) -> bytes:
         return self._listed("groups", Listing("square", "groups", order="key"), asked, ["groups"], default=50, most=50)
 
-    def search_orders(self, request: Request) -> Response:
-        asked = _posted(request)
+    def search_orders(self, asked: Asked) -> bytes:
         locations, query, entries = asked.get("location_ids"), asked.get("query") or {}, asked.get("return_entries")
         if not locations:
             raise refused("MISSING_REQUIRED_PARAMETER", "At least one location_id is required.", "location_ids")
-        _few(locations, 10, "location_ids")
-        limit, made_for = _page_size(asked, default=500, most=1000), ["orders", locations, query, entries]
-        after, kept = _opened(asked, made_for)
+        made_for = ["orders", _few(locations, 10, "location_ids"), query, entries]
         # "If the end time is absent, it defaults to the time of the first request for the cursor."
-        asked_first = str(kept[0]) if kept else stamp(self.state.now())
-        found, more = self.records.page(_orders(locations, query, asked_first), self.state.now(), limit, after)
-        tail = b',"cursor":"' + sealed(found[-1], made_for, asked_first).encode() + b'"}' if more else b"}"
-        if entries:
-            return _answer(b'{"order_entries":', json.dumps([_entry(record) for record in found]).encode(), tail)
-        return _answer(b'{"orders":[', *joined(found), b"]", tail)
+        kept = _opened(asked, made_for).kept or [stamp(self.state.now())]
+        listing, name = _orders(locations, query, str(kept[0])), "order_entries" if entries else "orders"
+        shown = _entry if entries else _whole
+        return self._listed(name, listing, asked, made_for, default=500, most=1000, kept=kept, shown=shown)
 
-    def search_loyalty(self, request: Request) -> Response:
-        asked = _posted(request)
+    def search_loyalty(self, asked: Asked) -> bytes:
         query = asked.get("query") or {}
         phones = [each.get("phone_number") for each in query.get("mappings") or ()]
         wanted = {
@@ -143,15 +141,13 @@ class Square:
         listing = Listing("square", "loyalty", conditions, order="created_at")
         return self._listed("loyalty_accounts", listing, asked, ["loyalty", query], default=30, most=200)
 
-    def list_catalog(self, request: Request) -> Response:
-        wanted = request.query_params.get("types")
+    def list_catalog(self, asked: Asked) -> bytes:
+        wanted = asked.get("types")
         types = [each.strip().upper() for each in wanted.split(",")] if wanted else list(TOP_LEVEL_TYPES)
         listing = Listing("square", "catalog", (one_of("json_extract(body, '$.type')", types),), order="key")
-        asked = {"cursor": request.query_params.get("cursor")}
-        return self._listed("objects", listing, asked, ["catalog", types])
+        return self._listed("objects", listing, {"cursor": asked.get("cursor")}, ["catalog", types])
 
-    def search_catalog(self, request: Request) -> Response:
-        asked = _posted(request)
+    def search_catalog(self, asked: Asked) -> bytes:
         if asked.get("query"):
             raise unsupported("search the catalog but by type and begin_time", "query")
         begin, deleted = asked.get("begin_time"), bool(asked.get("include_deleted_objects"))
@@ -162,21 +158,17 @@ class Square:
         if begin:
             conditions.append(Condition("updated_at > ?", (_instant(begin, "begin_time"),)))
         listing = Listing("square", "catalog", tuple(conditions), order="key", deleted=deleted)
-        extra = b',"latest_time":' + json.dumps(stamp(self.state.now())).encode()
-        return self._listed(
-            "objects", listing, asked, ["catalog/search", types, begin, deleted], most=1000, extra=extra
-        )
+        made_for = ["catalog/search", types, begin, deleted]
+        return self._listed("objects", listing, asked, made_for, most=1000, latest_time=stamp(self.state.now()))
 
-    def _customers(self, asked: Asked, conditions: tuple[Condition, ...], sort: Asked, *, count: bool) -> Response:
+    def _customers(self, asked: Asked, conditions: tuple[Condition, ...], sort: Asked, *, count: bool) -> bytes:
         field = sort.get("field")
         if field not in CUSTOMER_ORDERS:
             raise refused("INVALID_ENUM_VALUE", "`field` is not a valid sort field.", "query.sort.field")
         descending = _descending(sort.get("order") or "ASC")
         listing = Listing("square", "customers", conditions, order=CUSTOMER_ORDERS[field], descending=descending)
-        total = f',"count":{self.records.count(listing, self.state.now())}' if count else ""
-        return self._listed(
-            "customers", listing, asked, ["customers", conditions, field, descending], extra=total.encode()
-        )
+        counted: dict[str, Any] = {"count": self.records.count(listing, self.state.now())} if count else {}
+        return self._listed("customers", listing, asked, ["customers", conditions, field, descending], **counted)
 
     def _listed(
         self,
@@ -187,23 +179,24 @@ class Square:
         *,
         default: int = 100,
         most: int = 100,
-        extra: bytes = b"",
-    ) -> Response:
-        limit, (after, _) = _page_size(asked, default=default, most=most), _opened(asked, made_for)
+        kept: Sequence[object] = (),
+        shown: Callable[[Record], bytes] | None = None,
+        **told: object,
+    ) -> bytes:
+        """A page; `kept` is what its cursor keeps, `told` the answer's other fields."""
+        limit, after = _page_size(asked, default=default, most=most), _opened(asked, made_for).after
         found, more = self.records.page(listing, self.state.now(), limit, after)
-        cursor = b',"cursor":"' + sealed(found[-1], made_for).encode() + b'"' if more else b""
-        # Square leaves an empty list out: a search that finds nothing answers {}.
-        shown = [b',"', name.encode(), b'":[', *joined([_shown(record) for record in found]), b"]"] if found else []
-        return _answer(b"{", b"".join([*shown, extra, cursor]).removeprefix(b","), b"}")
+        cursor = {"cursor": sealed(found[-1], made_for, *kept)} if more else {}
+        return enveloped(name, [(shown or _whole)(record) for record in found], **told, **cursor)
 
     def one(self, name: str) -> Endpoint:
         """Reads one record of that name by its key."""
 
-        def read(request: Request) -> Response:
-            body = self.records.get("square", f"{name}s", request.path_params["key"], self.state.now())
+        def read(asked: Asked) -> bytes:
+            body = self.records.get("square", f"{name}s", asked["key"], self.state.now())
             if body is None:
                 raise refused("NOT_FOUND", f"The {name} was not found.", status=404)
-            return _answer(b'{"', name.encode(), b'":', body, b"}")
+            return b'{"%s":%s}' % (name.encode(), body)
 
         return read
 
@@ -225,17 +218,18 @@ def serve(state: SandboxState) -> Served:
     return Served([Route(path, square.endpoint(call), methods=[method]) for (method, path), call in endpoints.items()])
 
 
-def fault_response(kind: str, request: Request) -> Response | None:
-    """Square's own form of a rate limit and of an expired token."""
-    if kind == "429":
-        limited = refused("RATE_LIMITED", "Rate limited.", status=429, category="RATE_LIMIT_ERROR")
-        wait = wait_of(request, 0)
-        return limited.response({"Retry-After": f"{wait:g}"} if wait else None)
-    if kind == "expired_token":
-        detail = "The access token has expired."
-        return refused("ACCESS_TOKEN_EXPIRED", detail, status=401, category=AUTHENTICATION).response()
-    code = {"500": "INTERNAL_SERVER_ERROR", "503": "SERVICE_UNAVAILABLE"}[kind]
-    return refused(code, "An internal error occurred.", status=int(kind), category=API).response()
+FAULTS: Mapping[str, Refused] = {
+    "429": refused("RATE_LIMITED", "Rate limited.", status=429, category="RATE_LIMIT_ERROR"),
+    "500": failed("INTERNAL_SERVER_ERROR", "An internal error occurred.", status=500),
+    "503": failed("SERVICE_UNAVAILABLE", "An internal error occurred.", status=503),
+    "expired_token": unauthorized("ACCESS_TOKEN_EXPIRED", "The access token has expired."),
+}
+
+
+def fault_response(kind: str, request: Request) -> Response:
+    """Square's own form; a rate limit names a wait only where the rule does."""
+    wait = wait_of(request, 0)
+    return FAULTS[kind].response({"Retry-After": f"{wait:g}"} if kind == "429" and wait else None)
 
 
 VENDOR = Vendor(serve=serve, fault_response=fault_response, secrets={"SQUARE_ACCESS_TOKEN": TOKEN})
@@ -254,17 +248,15 @@ def _orders(locations: Sequence[str], query: Asked, asked_first: str) -> Listing
         if not ORDER_STATES.issuperset(states):
             raise refused("INVALID_ENUM_VALUE", "states is not valid.", "query.filter.state_filter.states")
         conditions.append(one_of("json_extract(body, '$.state')", states))
-    ranges = [
-        (name.upper(), value) for name, value in (wanted.get("date_time_filter") or {}).items() if value is not None
-    ]
+    ranges = {name: value for name, value in (wanted.get("date_time_filter") or {}).items() if value is not None}
     if len(ranges) > 1:
         raise refused("BAD_REQUEST", "Only one date time filter can be provided.", where)
-    for name, value in ranges:
-        if name != field:
+    for name, value in ranges.items():
+        if name.upper() != field:
             detail = f"Sort field {field} must match the date time filter {name}."
             raise refused("BAD_REQUEST", detail, "query.sort.sort_field")
         bounds = {**value, "end_at": value.get("end_at") or asked_first}
-        conditions += _time_range(ORDER_TIMES[name], bounds, f"{where}.{name.lower()}")
+        conditions += _time_range(ORDER_TIMES[field], bounds, f"{where}.{name}")
     descending = _descending(sort.get("sort_order") or "DESC")
     return Listing("square", "orders", tuple(conditions), order=ORDER_TIMES[field], descending=descending)
 
@@ -323,22 +315,19 @@ def _page_size(asked: Asked, *, default: int, most: int) -> int:
     return size
 
 
-def _queried(request: Request, *, limit: int) -> dict[str, Any]:
-    """The page that a URL asks for, `limit` unless it says how large."""
-    size = request.query_params.get("limit", str(limit))
-    if not size.lstrip("-").isdigit():
-        raise refused("EXPECTED_INTEGER", "Expected an integer value.", "limit")
-    return {"limit": int(size), "cursor": request.query_params.get("cursor")}
-
-
-def _posted(request: Request) -> dict[str, Any]:
+def _asked(request: Request) -> Asked:
+    """What a request asks for: its JSON, or its query, in which a number is a text; and the key in its path."""
+    if request.method == "GET":
+        query = dict(request.query_params)
+        size = query.get("limit", "").removeprefix("-")
+        return {**query, **request.path_params, **({"limit": int(query["limit"])} if size.isdigit() else {})}
     try:
-        asked = json_body(request)
+        asked = json_body(request) or {}
     except ValueError:
         raise refused("EXPECTED_JSON_BODY", "The request body is not JSON.") from None
-    if not isinstance(asked, dict | None):
+    if not isinstance(asked, dict):
         raise refused("EXPECTED_OBJECT", "Expected an object.")
-    return {name: value for name, value in (asked or {}).items() if value is not None}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _opened(asked: Asked, made_for: object) -> Place:
@@ -349,18 +338,12 @@ def _opened(asked: Asked, made_for: object) -> Place:
         raise refused("INVALID_CURSOR", detail, "cursor") from None
 
 
-def _entry(record: Record) -> dict[str, Any]:
+def _entry(record: Record) -> bytes:
     order = json.loads(record.body)
     shown = {"order_id": order["id"], "version": order.get("version"), "location_id": order["location_id"]}
-    return {name: value for name, value in shown.items() if value is not None}
+    return json.dumps({name: value for name, value in shown.items() if value is not None}).encode()
 
 
-def _shown(record: Record) -> Record:
+def _whole(record: Record) -> bytes:
     """A record without a body is a deleted object of the catalogue."""
-    if record.body:
-        return record
-    return record._replace(body=json.dumps({"id": record.key, "type": "ITEM", "is_deleted": True}).encode())
-
-
-def _answer(*parts: bytes) -> Response:
-    return Response(b"".join(parts), media_type="application/json")
+    return record.body or json.dumps({"id": record.key, "type": "ITEM", "is_deleted": True}).encode()
