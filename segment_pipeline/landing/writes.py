@@ -232,10 +232,15 @@ def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source:
 
 
 def record_loads(session: Session, report: IngestReport, run_id: str, refused: Mapping[date, int]) -> None:
-    """One row per table and day: the window's days, and any other day the pull put rows under. Appended, never replaced."""
+    """One row per table and day: the window's days, and any other day the pull put rows under. Appended, never replaced.
+
+    Records refused under another day, or under none, count with the window's last: nothing was landed of theirs.
+    """
     finished = clock.now()
     rows: list[dict[str, Any]] = []
     for name, landed in report.by_day.items():
+        days = {*report.window.days(), *landed}
+        elsewhere = sum(count for day, count in refused.items() if day not in days)
         totals = {e["day"]: e["rows"] for e in session.lake.partitions(name) if e["source"] == report.source}
         rows.extend(
             {
@@ -246,13 +251,13 @@ def record_loads(session: Session, report: IngestReport, run_id: str, refused: M
                 "rows_landed": landed.get(day, 0),
                 "rows_total": totals.get(day, 0),
                 "rows_said": report.said,
-                "rows_quarantined": refused.get(day, 0),
+                "rows_quarantined": refused.get(day, 0) + (elsewhere if day == report.window.last else 0),
                 "rows_back_projected": 0,
                 "requests": report.requests,
                 "finished_at": finished,
                 "day": day,
             }
-            for day in sorted({*report.window.days(), *landed})
+            for day in sorted(days)
         )
     session.register("_loads", pa.Table.from_pylist(rows, schema=table("loads").arrow))
     session.append("loads", "SELECT * FROM _loads")

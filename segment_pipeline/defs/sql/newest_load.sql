@@ -1,4 +1,5 @@
--- One row: the newest finished load of an asset: its days, and the rows it put into one of its tables.
+-- One row: the newest finished load of an asset: its days, and the rows it put into one of its tables. A run may hold several
+-- loads (the tail of consent is pulled more than once), whose rows were each finished at one instant.
 -- `rows_said` is the source's own count of records in the window, written alike on each row: NULL when it does not say.
 SELECT
     min(day) AS first_day,
@@ -9,4 +10,5 @@ SELECT
 FROM loads
 WHERE asset = $asset
   AND table_name = $table
+  AND finished_at = (SELECT max(finished_at) FROM loads WHERE asset = $asset)
   AND run_id = (SELECT max_by(run_id, finished_at) FROM loads WHERE asset = $asset)
