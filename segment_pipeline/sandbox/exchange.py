@@ -1,17 +1,21 @@
-"""What a vendor module reads from one request (its body, whether some of its rows are to be refused), and how it refuses one.
+"""What a vendor module reads from one request (its body, whether some of its rows are to be refused), how it answers and
+how it refuses one.
 
 The app reads every body before routing, so that an endpoint may be a plain function run in a thread.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+Asked = TypeVar("Asked")
+Answer = tuple[int, Any]
+Calls = Mapping[str, Mapping[str, Callable[[Asked], Answer]]]
 BODY = "sandbox.body"
 ROW_ERRORS = "sandbox.row_errors"
 
@@ -56,6 +60,29 @@ def row_errors(request: Request) -> RowErrors | None:
     return fault
 
 
-def either_slash(path: str, endpoint: Callable[[Request], Response], methods: Iterable[str]) -> list[BaseRoute]:
-    """The endpoint with and without a slash at the end, for a vendor that takes both."""
-    return [Route(each, endpoint, methods=sorted(methods)) for each in (path, f"{path}/")]
+def endpoints(
+    calls: Calls[Asked],
+    admit: Callable[[Request, str], tuple[Asked, Mapping[str, str]]],
+    media_type: str = "application/json",
+) -> list[BaseRoute]:
+    """The routes of one API: `calls` by path and HTTP method, each path with and without a slash at its end.
+
+    `admit` gets the request and the name of its call (`POST /lists/{id}`), and gives what the call is handed and the headers
+    of its answer. Both may raise Refused; a call returns status and document, None for an empty answer.
+    """
+
+    def route(path: str, methods: Mapping[str, Callable[[Asked], Answer]]) -> list[BaseRoute]:
+        def answer(request: Request) -> Response:
+            headers: Mapping[str, str] = {}
+            try:
+                asked, headers = admit(request, f"{request.method} {path}")
+                status, content = methods[request.method](asked)
+            except Refused as error:
+                return error.response(headers, media_type)
+            if content is None:
+                return Response(status_code=status, headers=headers)
+            return JSONResponse(content, status, headers, media_type)
+
+        return [Route(each, answer, methods=sorted(methods)) for each in (path, f"{path}/")]
+
+    return [each for path, methods in calls.items() for each in route(path, methods)]

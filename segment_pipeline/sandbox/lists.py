@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from segment_pipeline.sandbox.exchange import json_body
+from segment_pipeline.sandbox.listing import unseal
 from segment_pipeline.sandbox.store import VendorStore, listed
 
 SCHEMA = """
@@ -60,6 +61,11 @@ class Person:
 def digest(text: str) -> int:
     """63 bits of a digest: short keys keep the trees of a large list small."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+
+
+def behind(cursor: str | None) -> int:
+    """The number a page begins behind: the one its cursor was sealed with, 0 without one. Raises ValueError for no cursor."""
+    return int(str(unseal(cursor)[0])) if cursor else 0
 
 
 def new_id() -> str:
@@ -163,11 +169,10 @@ class Lists:
         rows = ((identifier, number) for identifier in lists for number in numbers)
         self.store.database.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
 
-    def remove(self, lists: Iterable[str], people: Iterable[int]) -> None:
-        gone = listed(people)
-        for identifier in lists:
-            query = "DELETE FROM members WHERE list = ? AND person IN (SELECT value FROM json_each(?))"
-            self.store.database.execute(query, (identifier, gone))
+    def remove(self, identifier: str, people: Iterable[int]) -> int:
+        """How many of them were on the list."""
+        query = "DELETE FROM members WHERE list = ? AND person IN (SELECT value FROM json_each(?))"
+        return self.store.database.execute(query, (identifier, listed(people))).rowcount
 
     def replace(self, identifier: str, staged: str) -> None:
         """Whoever was added to `staged`, a list of no other standing, is who is on the list from now on."""

@@ -81,10 +81,11 @@ def test_it_finds_lists_by_name_and_profiles_by_address_with_subscriptions(sdk: 
 def test_its_cursor_reaches_the_last_page(sdk: KlaviyoAPI) -> None:
     for number in range(23):
         sdk.Profiles.create_profile({"data": profile(external_id=str(number))})
-    first = sdk.Profiles.get_profiles(page_size=20)
+    first = sdk.Profiles.get_profiles()
     # The SDK takes the cursor out of a link of https only, and keeps the equals sign before it.
     link = first.links.next.replace("http://", "https://")
-    second = sdk.Profiles.get_profiles(page_size=20, page_cursor=link)
+    second = sdk.Profiles.get_profiles(page_cursor=link)
+    assert len(first.data) == 20
     assert [one.attributes.external_id for one in [*first.data, *second.data]] == [str(number) for number in range(23)]
     assert second.links.next is None
 

@@ -84,7 +84,8 @@ def test_members_come_in_pages_and_leave_by_number_replacement_or_oblivion(held:
     with held.store.writing():
         first, other = held.create("first")["id"], held.create("other")["id"]
         held.add([first, other], people)
-        held.remove([first], people[:1])
+        assert held.remove(first, people[:2]) == 2
+        held.add([first], people[1:2])
         held.add(["staged"], people[3:])
         held.replace(other, "staged")
     assert [person.number for person in held.members(first, after=people[1], limit=2)] == people[2:4]

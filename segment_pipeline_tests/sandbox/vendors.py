@@ -91,10 +91,7 @@ class Klaviyo:
         return identifier
 
     def open_import(self, profiles: Any, *lists: str) -> requests.Response:
-        data: dict[str, Any] = {"type": "profile-bulk-import-job", "attributes": {"profiles": {"data": profiles}}}
-        if lists:
-            data["relationships"] = {"lists": {"data": [{"type": "list", "id": one} for one in lists]}}
-        return self.call("POST", "/profile-bulk-import-jobs", data)
+        return self.call("POST", "/profile-bulk-import-jobs", import_of(profiles, *lists))
 
     def imported(self, profiles: Any, *lists: str) -> dict[str, Any]:
         """The finished job."""
@@ -130,6 +127,12 @@ class Klaviyo:
 
 def profile(**attributes: Any) -> dict[str, Any]:
     return {"type": "profile", "attributes": attributes}
+
+
+def import_of(profiles: Any, *lists: str) -> dict[str, Any]:
+    """The `data` of an import."""
+    data = {"type": "profile-bulk-import-job", "attributes": {"profiles": {"data": profiles}}}
+    return data | {"relationships": {"lists": {"data": [{"type": "list", "id": one} for one in lists]}}}
 
 
 numbers = itertools.count(1)

@@ -6,73 +6,88 @@ Knows nothing of profiles and lists.
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from starlette.requests import Request
 
-from segment_pipeline.sandbox.exchange import Refused, json_body
+from segment_pipeline.sandbox.exchange import Answer, Refused, json_body
 from segment_pipeline.sandbox.limits import LimitReached, Windows
-from segment_pipeline.sandbox.listing import seal, unseal
+from segment_pipeline.sandbox.listing import seal
+from segment_pipeline.sandbox.lists import behind
 
+T = TypeVar("T")
 KEY = "pk_sandbox"
 NEWEST_REVISION, OLDEST_REVISION = "2026-10-15", "2024-10-15"
 MEDIA_TYPE = "application/vnd.api+json"
-TIERS = {"XS": (1, 15), "S": (3, 60), "M": (10, 150), "L": (75, 750), "XL": (350, 3500)}
+REVISION = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 CALL = re.compile(r"^\s*(equals|any)\(\s*(\w+)\s*,\s*(.+)\)\s*$", re.DOTALL)
+# By the call's name, each limit per second and per minute; the first that fits.
+TIERS = (
+    (re.compile("deletion-jobs"), (3, 60)),
+    (re.compile("import-jobs|(POST|PATCH|DELETE) /api/lists"), (10, 150)),
+    (re.compile(""), (75, 750)),
+)
 
 Document = dict[str, Any]
 
 
 class Problem(NamedTuple):
-    """One entry of `errors`."""
+    """One entry of `errors`; what it points at is a place of the body, or the name of a parameter."""
 
-    code: str
-    title: str
     detail: str
     pointer: str = "/data"
-    parameter: str | None = None
+    code: str = "invalid"
+    title: str = "Invalid input."
+    status: int = 400
     meta: Mapping[str, Any] = {}
 
+    def under(self, place: str) -> "Problem":
+        return self._replace(pointer=f"{place}{self.pointer}")
 
-def refused(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> Refused:
+
+def refused(*problems: Problem, headers: Mapping[str, str] | None = None) -> Refused:
     errors = [
         {
             "id": str(uuid.uuid4()),
-            "status": status,
+            "status": each.status,
             "code": each.code,
             "title": each.title,
             "detail": each.detail,
-            "source": {"parameter": each.parameter} if each.parameter else {"pointer": each.pointer},
+            "source": {"pointer" if each.pointer.startswith("/") else "parameter": each.pointer},
             "links": {},
             "meta": dict(each.meta),
         }
         for each in problems
     ]
-    return Refused(status, {"errors": errors}, headers)
+    return Refused(problems[0].status, {"errors": errors}, headers)
 
 
-def invalid(detail: str, pointer: str = "/data", *, parameter: str | None = None) -> Refused:
-    return refused(400, Problem("invalid", "Invalid input.", detail, pointer, parameter))
+def invalid(detail: str, pointer: str = "/data") -> Refused:
+    return refused(Problem(detail, pointer))
+
+
+def error(status: int, code: str, title: str, detail: str | None = None) -> Refused:
+    return refused(Problem(detail or title, code=code, title=title, status=status))
 
 
 def not_found(what: str) -> Refused:
-    return refused(404, Problem("not_found", "Not found.", f"A {what} with this id does not exist."))
+    return error(404, "not_found", "Not found.", f"A {what} with this id does not exist.")
 
 
-def throttled(seconds: int) -> Refused:
+def throttled(seconds: float) -> Refused:
     """Has Retry-After in whole seconds, and none of the RateLimit-* headers."""
-    problem = Problem("throttled", "Request was throttled.", f"Expected available in {seconds} second(s).")
-    return refused(429, problem, headers={"Retry-After": str(seconds)})
+    wait = round(seconds)
+    problem = Problem(f"Expected available in {wait} second(s).", "/data", "throttled", "Request was throttled.", 429)
+    return refused(problem, headers={"Retry-After": str(wait)})
 
 
 def unauthorized(detail: str) -> Refused:
-    return refused(401, Problem("not_authenticated", "Authentication credentials were not provided.", detail))
+    return error(401, "not_authenticated", "Authentication credentials were not provided.", detail)
 
 
 def retired() -> Refused:
-    return refused(410, Problem("gone", "API Retired", "This revision of the API has been retired."))
+    return error(410, "gone", "API Retired", "This revision of the API has been retired.")
 
 
 def authorize(request: Request) -> None:
@@ -81,26 +96,21 @@ def authorize(request: Request) -> None:
     if scheme != "Klaviyo-API-Key":
         raise unauthorized("Missing or invalid authorization scheme or token.")
     if key != KEY:
-        title = "Incorrect authentication credentials."
-        raise refused(401, Problem("authentication_failed", title, "Invalid API key."))
+        raise error(401, "authentication_failed", "Incorrect authentication credentials.", "Invalid API key.")
     revision = request.headers.get("revision", "")
-    try:
-        date.fromisoformat(revision)
-    except ValueError:
-        raise invalid("The revision header is required, and a valid revision.", "/headers/revision") from None
+    if not REVISION.fullmatch(revision) or revision > NEWEST_REVISION:
+        raise invalid("The revision header is required, and a valid revision.", "/headers/revision")
     if revision < OLDEST_REVISION:
         raise retired()
-    if revision > NEWEST_REVISION:
-        raise invalid("The revision header must be a valid revision.", "/headers/revision")
 
 
-def spend(windows: Windows, endpoint: str, tier: str, factor: int) -> dict[str, str]:
+def spend(windows: Windows, call: str, factor: int) -> dict[str, str]:
     """The RateLimit-* headers of the answer. `factor` multiplies both of the tier's numbers."""
-    burst, steady = (limit * factor for limit in TIERS[tier])
+    burst, steady = next((limits[0] * factor, limits[1] * factor) for names, limits in TIERS if names.search(call))
     try:
-        left = windows.spend(endpoint, (burst, 1), (steady, 60))
+        left = windows.spend(call, (burst, 1), (steady, 60))
     except LimitReached as full:
-        raise throttled(max(1, round(full.seconds))) from None
+        raise throttled(max(1, full.seconds)) from None
     limits = {"RateLimit-Limit": f"{burst}, {burst};w=1, {steady};w=60"}
     return limits | {"RateLimit-Remaining": str(min(left)), "RateLimit-Reset": "1"}
 
@@ -132,49 +142,53 @@ def related(data: Mapping[str, Any], name: str) -> Any:
     return ((data.get("relationships") or {}).get(name) or {}).get("data")
 
 
+def resource(kind: str, identifier: str, shown: Document) -> Document:
+    links = {"self": f"https://a.klaviyo.com/api/{kind}s/{identifier}/"}
+    return {"type": kind, "id": identifier, "attributes": shown, "links": links}
+
+
+def batch(sent: Any, most: int, pointer: str) -> list[Any]:
+    """The rows of a request, from one to so many."""
+    if not isinstance(sent, list) or not 1 <= len(sent) <= most:
+        raise invalid(f"From 1 to {most} profiles are taken.", pointer)
+    return sent
+
+
 def wanted(request: Request, fields: Sequence[str]) -> tuple[str, list[str]] | None:
     """The filter, one `equals(field,"value")` or `any(field,["value",…])`, as (field, values); None when there is none."""
     text = request.query_params.get("filter")
     if not text:
         return None
     call = CALL.match(text)
-    if call is None or call[2] not in fields:
-        raise invalid("The filter is not one this endpoint takes.", parameter="filter")
     try:
-        value = json.loads(call[3])
+        value = json.loads(call[3]) if call and call[2] in fields else None
     except ValueError:
-        raise invalid("The filter's value is not a JSON literal.", parameter="filter") from None
+        value = None
     values = value if isinstance(value, list) else [value]
-    if (call[1] == "any") != isinstance(value, list) or len(values) > 100:
-        raise invalid("The filter's value does not suit its operator.", parameter="filter")
+    if call is None or value is None or (call[1] == "any") != isinstance(value, list) or len(values) > 100:
+        raise invalid("The filter is not one this endpoint takes.", "filter")
     return call[2], [str(item) for item in values]
 
 
-class Page(NamedTuple):
-    """What a request asks for: so many items behind the one with this number."""
-
-    request: Request
-    after: int
-    size: int
-
-    @classmethod
-    def asked(cls, request: Request, *, default: int = 20, largest: int = 100) -> "Page":
-        size = request.query_params.get("page[size]", str(default))
-        if not size.isdigit() or not 1 <= int(size) <= largest:
-            raise invalid(f"page[size] must be from 1 to {largest}.", parameter="page[size]")
+def collection(
+    request: Request,
+    fetch: Callable[[int, int], Iterable[T]],
+    show: Callable[[T], tuple[int, Document]],
+    *,
+    largest: int = 100,
+) -> Answer:
+    """A page of what `fetch` gives behind a number, so many at most; `show`: the number of one, and what is seen of it."""
+    size = request.query_params.get("page[size]", str(min(20, largest)))
+    if not size.isdigit() or not 1 <= int(size) <= largest:
+        raise invalid(f"page[size] must be from 1 to {largest}.", "page[size]")
+    try:
         # Klaviyo's own SDK leaves the equals sign of its link in front of the cursor.
-        cursor = request.query_params.get("page[cursor]", "").strip("=")
-        try:
-            after = int(str(unseal(cursor)[0])) if cursor else 0
-        except ValueError:
-            raise invalid("Invalid cursor.", parameter="page[cursor]") from None
-        return cls(request, after, int(size))
-
-    def collection(self, found: Sequence[tuple[int, Document]]) -> Document:
-        """`found`: numbers with what is shown of them, one more than the page holds when there is a next one."""
-        following = None
-        if len(found) > self.size:
-            cursor = {"page[cursor]": seal(found[self.size - 1][0])}
-            following = str(self.request.url.include_query_params(**cursor))
-        links = {"self": str(self.request.url), "next": following, "prev": None}
-        return {"data": [shown for _, shown in found[: self.size]], "links": links}
+        after = behind(request.query_params.get("page[cursor]", "").strip("="))
+    except ValueError:
+        raise invalid("Invalid cursor.", "page[cursor]") from None
+    found, following = [show(each) for each in fetch(after, int(size) + 1)], None
+    if len(found) > int(size):
+        cursor = {"page[cursor]": seal(found[int(size) - 1][0])}
+        following = str(request.url.include_query_params(**cursor))
+    links = {"self": str(request.url), "next": following, "prev": None}
+    return 200, {"data": [shown for _, shown in found[: int(size)]], "links": links}

@@ -35,39 +35,47 @@ class Uploads:
     def of(self, audience: str) -> list[sqlite3.Row]:
         return self.store.rows("SELECT * FROM uploads WHERE audience = ? ORDER BY started_at, session", audience)
 
-    def running_replace(self, audience: str) -> sqlite3.Row | None:
-        """A replace that is still to end; one whose time is over ends first, with what came."""
+    def running_replace(self, audience: str) -> bool:
+        """Whether a replace is still to end; one whose time is over ends first, with what came."""
         query = "SELECT * FROM uploads WHERE audience = ? AND kind = 'replace' AND ended_at IS NULL"
         running = self.store.row(query, audience)
         if running is None or self.store.state.now() <= (ends := parse_instant(running["started_at"]) + REPLACE_LIFE):
-            return running
+            return running is not None
         with self.store.writing():
             self._finish(running, "timeout", ends.isoformat())
-        return None
+        return False
 
-    def count(self, audience: str, session: Parameters, people: People, kind: str = "users") -> sqlite3.Row:
-        """The session with this batch counted into it, and ended by its last one."""
-        upload = self.store.rows(
-            "INSERT INTO uploads VALUES (?, ?, ?, 'uploading', ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET"
-            " received = received + excluded.received, invalid = invalid + excluded.invalid RETURNING *",
-            *(session["id"], audience, kind, people.received, people.invalid, self.store.now),
-        )[0]
-        if session["last"]:
-            self._finish(upload, "done", self.store.now)
-        return upload
+    def admit(self, audience: str, session: Parameters | None, *, replaces: bool) -> str:
+        """The list that a batch changes: the audience, or what a replace stages for it.
 
-    def replace(self, audience: str, session: Parameters, people: People) -> sqlite3.Row:
-        """One batch of a replace. Batch 1 opens the session; a second batch 1, of this session or another, is in its way."""
+        Batch 1 opens a replace; a second batch 1, of this session or another, is in its way, as is any other change.
+        """
+        if not replaces:
+            if self.running_replace(audience):
+                raise replace_error(1870145)
+            return audience
+        if session is None:
+            raise refused(100, "The parameter session is required to replace users")
         known = self.store.row("SELECT * FROM uploads WHERE session = ?", session["id"])
         if known is not None and known["ended_at"] is not None:
             raise replace_error(1870158 if known["stage"] == "timeout" else 1870159)
-        if session["sequence"] == 1 and self.running_replace(audience) is not None:
+        if session["sequence"] == 1 and self.running_replace(audience):
             raise replace_error(1870145)
         if session["sequence"] != 1 and known is None:
             raise replace_error(1870147)
-        self.lists.keep(people.rows, new=True)
-        self.lists.add([_staged(session["id"])], [person.number for person in people.rows])
-        return self.count(audience, session, people, "replace")
+        return _staged(session["id"])
+
+    def count(self, audience: str, session: Parameters, people: People, *, replaces: bool) -> tuple[int, int]:
+        """Rows received and invalid in the session, this batch included; its last batch ends it."""
+        upload = self.store.rows(
+            "INSERT INTO uploads VALUES (?, ?, ?, 'uploading', ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET"
+            " received = received + excluded.received, invalid = invalid + excluded.invalid RETURNING *",
+            *(session["id"], audience, "replace" if replaces else "users"),
+            *(people.received, people.invalid, self.store.now),
+        )[0]
+        if session["last"]:
+            self._finish(upload, "done", self.store.now)
+        return upload["received"], upload["invalid"]
 
     def drop(self, audience: str) -> None:
         self.store.database.execute("DELETE FROM uploads WHERE audience = ?", (audience,))
