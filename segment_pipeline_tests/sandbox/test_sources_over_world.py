@@ -18,7 +18,7 @@ from graphql import (
 
 from segment_pipeline.sandbox.vendors.shopify.shop import schema
 from segment_pipeline.sandbox.world.build import build_world
-from segment_pipeline_tests.sandbox.literal_shop import data, token
+from segment_pipeline_tests.sandbox.shopify_asked import data, token
 from segment_pipeline_tests.sandbox.source_world import Client, client, vendor_schema
 
 ANSWERS = {

@@ -1,6 +1,6 @@
 """Literal records of Shopify, as its API gives them, for the tests of the source and of the sandbox alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segment_pipeline.sources.shopify.connector import Shopify
@@ -15,6 +15,21 @@ def bag(amount: str, currency: str = "USD") -> dict[str, Any]:
     return {
         "shopMoney": {"amount": amount, "currencyCode": currency},
         "presentmentMoney": {"amount": amount, "currencyCode": "CAD"},
+    }
+
+
+def gid(kind: str, number: int | str) -> dict[str, str]:
+    """How one record names another."""
+    return {"id": f"gid://shopify/{kind}/{number}", "legacyResourceId": str(number)}
+
+
+def metafield(number: int, key: str, value: str, namespace: str = "custom") -> dict[str, str]:
+    return {
+        "id": f"gid://shopify/Metafield/{number}",
+        "namespace": namespace,
+        "key": key,
+        "type": "text",
+        "value": value,
     }
 
 
@@ -37,7 +52,7 @@ def line(
         "id": f"gid://shopify/LineItem/{number}", "sku": f"W-{number}", "title": "Shoe", "name": "Shoe", "quantity": 1,
         "currentQuantity": 1, "isGiftCard": False, "originalUnitPriceSet": bag(total), "originalTotalSet": bag(total),
         "discountedTotalSet": bag(total), "totalDiscountSet": bag("0.00"),
-        "product": {"id": f"gid://shopify/Product/7{number}", "legacyResourceId": f"7{number}"}, "variant": None,
+        "product": gid("Product", f"7{number}"), "variant": None,
         "discountAllocations": [{"allocatedAmountSet": bag(discount), "discountApplication": applied}] if discount else [],
         "customAttributes": [], **more,
     }  # fmt: skip
@@ -45,9 +60,9 @@ def line(
 
 def order(number: int, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
     body = {
-        "id": f"gid://shopify/Order/{number}", "legacyResourceId": str(number), "name": f"#{number}",
+        **gid("Order", number), "name": f"#{number}",
         "createdAt": f"{updated}Z", "processedAt": f"{updated}Z", "updatedAt": f"{updated}Z", "cancelledAt": None,
-        "test": False, "sourceName": "web", "attribution": None, "retailLocation": None, "currencyCode": "USD",
+        "closedAt": None, "test": False, "sourceName": "web", "attribution": None, "retailLocation": None, "currencyCode": "USD",
         "presentmentCurrencyCode": "USD", "email": None, "phone": None, "customer": None, "customerAcceptsMarketing": False,
         "displayFinancialStatus": "PAID", "displayFulfillmentStatus": "FULFILLED", "discountCodes": [], "tags": [],
         "shippingAddress": None, "billingAddress": None, "customerJourneySummary": None, "lineItems": [line(1, "20.00")],
@@ -58,7 +73,7 @@ def order(number: int, updated: str = NOON, *, visible: Visible = None, **more: 
 
 def customer(number: int, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
     body = {
-        "id": f"gid://shopify/Customer/{number}", "legacyResourceId": str(number), "firstName": "Ada", "lastName": "Quiet",
+        **gid("Customer", number), "firstName": "Ada", "lastName": "Quiet",
         "displayName": "Ada Quiet", "createdAt": "2016-05-01T10:00:00Z", "updatedAt": f"{updated}Z", "state": "ENABLED",
         "locale": "en", "tags": [], "verifiedEmail": True, "dataSaleOptOut": False, "numberOfOrders": "1",
         "amountSpent": {"amount": "1.00", "currencyCode": "USD"}, "note": None, "defaultEmailAddress": None,
@@ -66,6 +81,43 @@ def customer(number: int, updated: str = NOON, *, visible: Visible = None, **mor
         "metafields": [], **more,
     }  # fmt: skip
     return version("shopify", "customers", str(number), body, updated=updated, **(visible or {}))
+
+
+def refund(number: int, total: str, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`lines`: lines of the order, each given back as a whole."""
+    back = [{"quantity": 1, "lineItem": each, "subtotalSet": each["originalTotalSet"]} for each in lines]
+    return {
+        **gid("Refund", number), "createdAt": "2017-06-07T10:00:00Z", "processedAt": "2017-06-08T02:00:00Z",
+        "updatedAt": "2017-06-08T02:00:00Z", "note": None, "totalRefundedSet": bag(total), "refundLineItems": back,
+    }  # fmt: skip
+
+
+def product(number: int, updated: str = NOON, **more: Any) -> Version:
+    category = {"id": "gid://shopify/TaxonomyCategory/aa-8", "name": "Shoes", "fullName": "Apparel > Shoes"}
+    variant = {"id": f"gid://shopify/ProductVariant/{number}", "sku": f"W-{number}", "price": "129.00"}
+    body = {
+        **gid("Product", number),
+        "productType": "Running Shoes",
+        "category": category,
+        "variants": [variant],
+        **more,
+    }
+    return version("shopify", "products", str(number), body, updated=updated)
+
+
+def checkout(number: int, updated: str = NOON, **more: Any) -> Version:
+    line = {
+        "id": "gid://shopify/AbandonedCheckoutLineItem/1", "sku": "W-1", "title": "Shoe", "quantity": 2,
+        "product": gid("Product", 71), "variant": None, "originalUnitPriceSet": bag("10.00"), "discountedTotalPriceSet": bag("20.00"),
+    }  # fmt: skip
+    body = {
+        "id": f"gid://shopify/AbandonedCheckout/{number}", "name": f"#{number}", "createdAt": f"{updated}Z",
+        "updatedAt": f"{updated}Z", "completedAt": None, "abandonedCheckoutUrl": f"https://web.example/{number}", "note": "",
+        "discountCodes": [], "customer": None, "shippingAddress": None, "billingAddress": None, "subtotalPriceSet": bag("20.00"),
+        "totalPriceSet": bag("24.99"), "totalLineItemsPriceSet": bag("20.00"), "totalDiscountSet": bag("0.00"), "lineItems": [line],
+        **more,
+    }  # fmt: skip
+    return version("shopify", "abandonedCheckouts", str(number), body, updated=updated)
 
 
 SHOPIFY = Vendor(

@@ -14,9 +14,9 @@ from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.shopify import queries as shopify_queries
 from segment_pipeline_tests.contracts.source import JUNE
-from segment_pipeline_tests.sandbox.source_world import vendor_schema, version
+from segment_pipeline_tests.sandbox.source_world import vendor_schema
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
-from segment_pipeline_tests.sources.shopify_records import bag, customer, line, order, shop
+from segment_pipeline_tests.sources.shopify_records import checkout, customer, gid, line, metafield, order, refund, shop
 
 QUERIES = {
     "scopes": shopify_queries.SCOPES,
@@ -92,7 +92,7 @@ def test_guests_keep_what_the_order_knows_of_them(landed: Landed) -> None:
     address = {"phone": "(513) 555-0123", "countryCodeV2": "US"}
     orders = [
         order(1, email="Guest@Quiet.shop", shippingAddress=address),
-        order(2, customer={"id": "gid://shopify/Customer/9", "legacyResourceId": "9"}),
+        order(2, customer=gid("Customer", 9)),
     ]
     rows = landed("orders", orders, "SELECT customer_key, email, phone FROM orders ORDER BY order_key")
     assert [tuple(row.values()) for row in rows] == [(None, "guest@quiet.shop", "+15135550123"), ("9", None, None)]
@@ -120,19 +120,13 @@ def test_local_time_is_the_shops(landed: Landed) -> None:
 
 
 def test_refunds_by_line_and_as_a_whole_without_gift_cards(landed: Landed) -> None:
-    def refund(number: int, total: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": f"gid://shopify/Refund/{number}", "legacyResourceId": str(number), "createdAt": "2017-06-07T10:00:00Z",
-            "processedAt": "2017-06-08T02:00:00Z", "updatedAt": "2017-06-08T02:00:00Z", "note": None,
-            "totalRefundedSet": bag(total), "refundLineItems": lines,
-        }  # fmt: skip
-
     lines = [line(1, "20.00"), line(2, "10.00"), line(3, "50.00", isGiftCard=True)]
-    back = [
-        {"quantity": 1, "lineItem": lines[0], "subtotalSet": bag("20.00")},
-        {"quantity": 1, "lineItem": lines[2], "subtotalSet": bag("50.00")},
-    ]
-    made = order(1, "2017-06-09T12:00:00", lineItems=lines, refunds=[refund(5, "78.00", back), refund(6, "3.50", [])])
+    made = order(
+        1,
+        "2017-06-09T12:00:00",
+        lineItems=lines,
+        refunds=[refund(5, "78.00", [lines[0], lines[2]]), refund(6, "3.50", [])],
+    )
     rows = landed(
         "orders",
         [made],
@@ -182,31 +176,14 @@ def test_consents_are_what_was_said_and_when(landed: Landed) -> None:
 
 
 def test_gender_and_birth_date_come_from_metafields(landed: Landed) -> None:
-    fields = [
-        {"id": "gid://shopify/Metafield/1", "namespace": "custom", "key": "gender", "type": "single_line_text_field", "value": "Female"},
-        {"id": "gid://shopify/Metafield/2", "namespace": "custom", "key": "birth_date", "type": "date", "value": "1980-02-03"},
-    ]  # fmt: skip
+    fields = [metafield(1, "gender", "Female"), metafield(2, "birth_date", "1980-02-03")]
     person = customer(1, metafields=fields)
     rows = landed("customers", [person], "SELECT gender, birth_date, birth_day FROM customers")
     assert rows == [{"gender": "female", "birth_date": date(1980, 2, 3), "birth_day": "02-03"}]
 
 
 def test_checkouts_hold_their_products_and_whether_they_were_completed(landed: Landed) -> None:
-    body = {
-        "id": "gid://shopify/AbandonedCheckout/81", "name": "#81", "createdAt": "2017-06-05T11:00:00Z",
-        "updatedAt": "2017-06-05T12:00:00Z", "completedAt": None, "abandonedCheckoutUrl": "https://web.example/81", "note": "",
-        "discountCodes": [], "customer": None, "shippingAddress": {"phone": "(513) 555-0123", "countryCodeV2": "US"},
-        "billingAddress": None, "subtotalPriceSet": bag("20.00"), "totalPriceSet": bag("24.99"),
-        "totalLineItemsPriceSet": bag("20.00"), "totalDiscountSet": bag("0.00"),
-        "lineItems": [
-            {
-                "id": "gid://shopify/AbandonedCheckoutLineItem/1", "sku": "W-1", "title": "Shoe", "quantity": 2,
-                "product": {"id": "gid://shopify/Product/71", "legacyResourceId": "71"}, "variant": None,
-                "originalUnitPriceSet": bag("10.00"), "discountedTotalPriceSet": bag("20.00"),
-            }
-        ],
-    }  # fmt: skip
-    cart = version("shopify", "abandonedCheckouts", "81", body, updated="2017-06-05T12:00:00")
+    cart = checkout(81, shippingAddress={"phone": "(513) 555-0123", "countryCodeV2": "US"})
     rows = landed("checkouts", [cart], "SELECT cart_key, phone, completed_at, value, product_keys, lines FROM carts")
     assert rows == [
         {

@@ -80,15 +80,17 @@ def number(expression: str) -> Term:
     return term
 
 
-def text(path: str) -> Term:
-    """Equal to a text, in any case; `*`: present."""
-    expression = f"json_extract(body, '{path}')"
+def texts(**paths: str) -> dict[str, Term]:
+    """Each equal to the text at its path, in any case; `*`: present."""
 
-    def term(_comparator: str, value: str, _: Clock) -> Condition:
+    def term(expression: str, value: str) -> Condition:
         present = Condition(f"{expression} IS NOT NULL")
         return present if value == "*" else Condition(f"lower({expression}) = lower(?)", (value,))
 
-    return term
+    def at(path: str) -> Term:
+        return lambda _comparator, value, _: term(f"json_extract(body, '$.{path}')", value)
+
+    return {name: at(path) for name, path in paths.items()}
 
 
 def choice(conditions: Mapping[str, str]) -> Term:
@@ -100,17 +102,13 @@ _CANCELLED = "json_extract(body, '$.cancelledAt') IS NOT NULL"
 _CLOSED = "json_extract(body, '$.closedAt') IS NOT NULL"
 _RECOVERED = "json_extract(body, '$.completedAt') IS NOT NULL"
 
+_DATED: Mapping[str, Term] = {"updated_at": time("updated_at"), "created_at": time("created_at"), "id": number("key")}
 FIELDS: Mapping[str, Mapping[str, Term]] = {
     "orders": {
-        "updated_at": time("updated_at"),
-        "created_at": time("created_at"),
+        **_DATED,
+        **texts(name="name", email="email", financial_status="displayFinancialStatus", source_name="sourceName"),
         "processed_at": time(PROCESSED_AT),
-        "id": number("key"),
         "customer_id": number("replace(json_extract(body, '$.customer.id'), 'gid://shopify/Customer/', '')"),
-        "name": text("$.name"),
-        "email": text("$.email"),
-        "financial_status": text("$.displayFinancialStatus"),
-        "source_name": text("$.sourceName"),
         "test": choice({"true": "json_extract(body, '$.test')", "false": "NOT json_extract(body, '$.test')"}),
         "status": choice(
             {
@@ -123,28 +121,15 @@ FIELDS: Mapping[str, Mapping[str, Term]] = {
         ),
     },
     "customers": {
+        **texts(email="defaultEmailAddress.emailAddress", phone="defaultPhoneNumber.phoneNumber"),
+        **texts(first_name="firstName", last_name="lastName", state="state"),
         "updated_at": time("updated_at", whole_days=True),
         "customer_date": time("created_at"),
         "id": number("key"),
-        "email": text("$.defaultEmailAddress.emailAddress"),
-        "phone": text("$.defaultPhoneNumber.phoneNumber"),
-        "first_name": text("$.firstName"),
-        "last_name": text("$.lastName"),
-        "state": text("$.state"),
     },
-    "products": {
-        "updated_at": time("updated_at"),
-        "created_at": time("created_at"),
-        "id": number("key"),
-        "product_type": text("$.productType"),
-        "vendor": text("$.vendor"),
-        "status": text("$.status"),
-        "title": text("$.title"),
-    },
+    "products": {**_DATED, **texts(product_type="productType", vendor="vendor", status="status", title="title")},
     "abandonedCheckouts": {
-        "updated_at": time("updated_at"),
-        "created_at": time("created_at"),
-        "id": number("key"),
+        **_DATED,
         "recovery_state": choice({"recovered": _RECOVERED, "not_recovered": f"NOT ({_RECOVERED})"}),
         "status": choice({"closed": _RECOVERED, "open": f"NOT ({_RECOVERED})"}),
     },

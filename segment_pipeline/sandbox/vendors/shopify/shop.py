@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -16,7 +16,7 @@ from segment_pipeline.sandbox.graphql import Get, Json, Page, Resolver, Rules, b
 from segment_pipeline.sandbox.listing import Condition, Listing, Records, opened, sealed
 from segment_pipeline.sandbox.vendors.shopify import search
 
-LARGEST_PAGE, MOST_PAGED = 250, 25_000
+LARGEST_PAGE = 250
 SORTS = {"CREATED_AT": "created_at", "UPDATED_AT": "updated_at", "PROCESSED_AT": search.PROCESSED_AT, "ID": "key"}
 ENTITIES = {"Customer": "customers", "Product": "products", "Order": "orders"}
 
@@ -28,12 +28,12 @@ def schema() -> GraphQLSchema:
 
 
 class ShopAt:
-    """The shop's objects at one instant, for one query. `warnings` are search fields that were ignored."""
+    """The shop's objects at one instant, for one query. `setting`: the vendor's. `warnings` are search fields that were ignored."""
 
-    def __init__(self, records: Records, at: datetime, scope: str) -> None:
+    def __init__(self, records: Records, at: datetime, setting: Callable[[str], Any]) -> None:
         self.records = records
         self.at = at
-        self.scope = scope
+        self.setting = setting
         self.warnings: list[Json] = []
         self._nodes: dict[tuple[str, str], Json | None] = {}
         self._variants: dict[str, Json] | None = None
@@ -46,7 +46,7 @@ class ShopAt:
         if name == "shop":
             return lambda _: self._shop()
         if name == "currentAppInstallation":
-            scopes = [{"handle": scope} for scope in self.scope.split(",")]
+            scopes = [{"handle": scope} for scope in self.setting("scope").split(",")]
             return lambda _: {"id": "gid://shopify/AppInstallation/1", "accessScopes": scopes}
         if name.endswith("Count"):
             return lambda _: self._count(name.removesuffix("Count"), arguments)
@@ -74,8 +74,8 @@ class ShopAt:
             raise bad_cursor() from None
         seen = int(str(kept[0])) if kept else 0
         size = arguments["first"]
-        if seen + size > MOST_PAGED:
-            raise refused(f"Pagination is limited to {MOST_PAGED} objects: filter the query", "PAGINATION_LIMIT")
+        if seen + size > (most := self.setting("most_paged")):
+            raise refused(f"Pagination is limited to {most} objects: filter the query", "PAGINATION_LIMIT")
         listing = Listing("shopify", name, self._conditions(name, arguments), SORTS[sort], descending)
         found, more = self.records.page(listing, self.at, size, after)
 
@@ -85,10 +85,10 @@ class ShopAt:
         return Page([_opened(record.body) for record in found], cursor, more, after is not None)
 
     def _count(self, name: str, arguments: Json) -> Json:
-        """Exact up to `limit`; beyond it, at least that many. Without a limit Shopify still stops at 25,001."""
+        """Exact up to `limit`; beyond it, at least that many. Without a limit Shopify still stops one behind what it pages."""
         listing = Listing("shopify", name, self._conditions(name, arguments))
-        asked = arguments.get("limit")
-        limit = MOST_PAGED + 1 if asked is None else min(asked, MOST_PAGED + 1)
+        asked, most = arguments.get("limit"), self.setting("most_paged") + 1
+        limit = most if asked is None else min(asked, most)
         found = self.records.count(listing, self.at, limit + 1)
         return {"count": min(found, limit), "precision": "AT_LEAST" if found > limit else "EXACT"}
 

@@ -2,8 +2,9 @@
 
 Queries are validated against the part of the vendor's schema in `schema.graphql`. Limits answer HTTP 200 with
 `errors[].extensions.code`, as the vendor does. Settings at `/_control/shopify/settings`: the bucket's `maximum_available` and
-`restore_rate`, far larger than any plan's so that a demo is not slowed (a change fills it), `largest_query` (1000 points), and
-`token_uses` (null), the requests a token issued from now on is good for. `scope`: what the app says it may read; nothing is refused for the lack of it.
+`restore_rate`, far larger than any plan's so that a demo is not slowed (a change fills it), `largest_query` (1000 points),
+`most_paged` (25,000), the objects a listing ends at, and `token_uses` (null), the requests a token issued from now on is good for.
+`scope`: what the app says it may read; nothing is refused for the lack of it.
 """
 
 import json
@@ -11,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "maximum_available": 1_000_000,
     "restore_rate": 100_000,
     "largest_query": 1000,
+    "most_paged": 25_000,
     "token_uses": None,
     "scope": "read_all_orders,read_customers,read_orders,read_products",
 }
@@ -91,7 +93,7 @@ class Shopify:
         return Response(content, media_type="application/json", headers={"X-Shopify-API-Version": VERSION})
 
     def answer(self, text: str, variables: Json, operation: str | None) -> Json:
-        shop = ShopAt(self.records, self.state.now(), self.store.setting("scope"))
+        shop = ShopAt(self.records, self.state.now(), self.store.setting)
         query = Query(shop.rules(), text, variables, operation)
         requested, most = query.requested_cost, self.store.setting("largest_query")
         if requested > most:
@@ -159,11 +161,9 @@ def _unauthorized() -> Response:
 
 
 def _form(request: Request) -> Mapping[str, Any]:
-    content = exchange.body(request)
-    if request.headers.get("Content-Type", "").startswith("application/json"):
-        try:
-            asked = json.loads(content)
-        except ValueError:
-            return {}
-        return asked if isinstance(asked, dict) else {}
-    return {name: values[-1] for name, values in parse_qs(content.decode("utf-8", "replace")).items()}
+    """JSON or a form."""
+    try:
+        asked = exchange.json_body(request)
+    except ValueError:
+        asked = dict(parse_qsl(exchange.body(request).decode("utf-8", "replace")))
+    return asked if isinstance(asked, dict) else {}
