@@ -4,33 +4,25 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from segment_pipeline_tests.sandbox.source_world import Client, Version, client, move_clock, version, world
+from segment_pipeline_tests.sandbox.source_world import Client, move_clock
+from segment_pipeline_tests.sources.amplitude_records import event
 
-PATH = "/amplitude/api/2/export"
-
-
-def event(key: str, uploaded: str, hour: str, name: str = "visit") -> Version:
-    body = {"uuid": key, "event_type": name, "server_upload_time": uploaded.replace("T", " ") + ".000000"}
-    return version("amplitude", "events", key, body, updated=uploaded, route=hour)
+VENDOR, PATH = "amplitude", "/amplitude/api/2/export"
+RECORDS = [
+    event(1, "2017-05-01T10:00:00", uuid="E1", event_type="søk 👟"),
+    event(2, "2017-05-01T10:59:59", uuid="E2"),
+    event(3, "2017-05-01T11:00:00", uuid="E3"),
+    event(4, "2017-05-01T13:00:00", uuid="E4"),
+]
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Iterator[Client]:
-    events = [
-        event("E1", "2017-05-01T10:00:00", "20170501T10", "søk 👟"),
-        event("E2", "2017-05-01T10:59:59", "20170501T10"),
-        event("E3", "2017-05-01T11:00:00", "20170501T11"),
-        event("E4", "2017-05-01T13:00:00", "20170501T13"),
-    ]
-    world(tmp_path, events)
-    with client(tmp_path, "amplitude") as served:
-        served.auth = ("sandbox-amplitude-key", "sandbox-amplitude-secret")
-        yield served
+def export(served: Client) -> Client:
+    served.auth = ("sandbox-amplitude-key", "sandbox-amplitude-secret")
+    return served
 
 
 def files(client: Client, start: str, end: str) -> dict[str, list[str]]:
@@ -94,7 +86,7 @@ def test_a_range_without_events_is_not_found_and_one_that_is_no_range_is_refused
 
 
 def test_more_than_the_size_limit_is_refused(export: Client) -> None:
-    export.put("/_control/amplitude/settings", json={"max_export_bytes": 150}).raise_for_status()
+    export.put("/_control/amplitude/settings", json={"max_export_bytes": 500}).raise_for_status()
     assert [status(export, f"20170501T{hour}", "20170501T13") for hour in (10, 13)] == [400, 200]
 
 

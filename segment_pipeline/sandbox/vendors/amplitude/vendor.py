@@ -32,23 +32,16 @@ EXPORTABLE_AFTER = timedelta(hours=3)
 DEFAULTS: Mapping[str, Any] = {"max_export_bytes": 4 * 1024**3, "file_lines": 50_000}
 
 
-class _Sink(io.RawIOBase):
-    """A file that can be written and not sought, whose content is taken away piece by piece."""
+class _Sink(io.BytesIO):
+    """What an archive is written to without being sought in, so that it can be taken away piece by piece."""
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, content: object) -> int:
-        piece = bytes(content)  # type: ignore[call-overload]
-        self._parts.append(piece)
-        return len(piece)
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
 
     def take(self) -> bytes:
-        content = b"".join(self._parts)
-        self._parts.clear()
+        content = self.getvalue()
+        self.seek(0)
+        self.truncate()
         return content
 
 
