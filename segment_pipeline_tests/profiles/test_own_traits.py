@@ -12,6 +12,7 @@ from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.schema import ARROW_TYPES
+from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.own import build_own_traits
 from segment_pipeline.profiles.traits.queries import query_of
@@ -70,7 +71,10 @@ def made(lake: Lake, *traits: Trait) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.also_on_spark(
-    "profiles/traits/trait_orders", "profiles/traits/trait_order_lines", "profiles/traits/trait_events"
+    "profiles/traits/trait_orders",
+    "profiles/traits/trait_order_lines",
+    "profiles/traits/trait_events",
+    "profiles/facts/told_events",
 )
 def test_the_documented_views_have_the_columns_they_are_documented_with(shop: Lake) -> None:
     with shop.session() as session:
@@ -82,6 +86,38 @@ def test_the_documented_views_have_the_columns_they_are_documented_with(shop: La
             assert found.column("profile_id").null_count == 0
             held = {field.name: field.type for field in found.schema}
             assert held == {name: ARROW_TYPES[kind] for name, (kind, _) in view.columns.items()}, view.name
+
+
+KEYS = {"customer_key", "email", "phone", "anonymous_id"}
+KEPT_BY_LANDING = {"updated_at", "created_at", "received_at", "rate_day", "day", "origin", "event_key"}
+# In the order's own currency; `net_base` is called net.
+NOT_COMPARABLE = {"currency", "gross", "discount", "net_base"}
+ONE_VALUE = {"status"}
+
+
+@pytest.mark.parametrize("name", ["orders", "order_lines", "events"])
+def test_a_documented_view_leaves_out_whose_a_fact_is_and_what_landing_keeps_and_nothing_else(name: str) -> None:
+    left_out = set(table(name).names) - VIEWS[name].columns.keys()
+    assert left_out <= KEYS | KEPT_BY_LANDING | NOT_COMPARABLE | ONE_VALUE
+    assert not (KEYS | KEPT_BY_LANDING) & VIEWS[name].columns.keys()
+
+
+@pytest.mark.parametrize(
+    ("said", "subject", "text"),
+    [
+        ({"name": "content_viewed", "subject": "trails", "text": None}, "trails", None),
+        ({"name": "content_viewed", "properties": '{"topic": "trails"}'}, "trails", None),
+        ({"name": "search", "properties": '{"query": "boots"}'}, None, "boots"),
+        ({"name": "search", "text": "boots", "properties": '{"query": "shoes"}'}, None, "boots"),
+    ],
+)
+def test_subject_and_text_of_an_event_are_seen_whenever_it_was_landed(
+    shop: Lake, put: Put, said: dict[str, Any], subject: str | None, text: str | None
+) -> None:
+    put("events", [event("2", "", jan(6), source="shop", customer_key="B") | said])
+    about = sql("about", "VARCHAR", f"SELECT profile_id, subject FROM events WHERE name = '{said['name']}'")
+    words = sql("words", "VARCHAR", f"SELECT profile_id, text FROM events WHERE name = '{said['name']}'")
+    assert made(shop, about, words)["B"] == {"about": subject, "words": text}
 
 
 def test_a_query_and_an_expression_say_one_value_for_a_person(shop: Lake) -> None:

@@ -1,5 +1,4 @@
--- One row per event of a person: the customer named first, then the address, then the device. Events landed before `subject` and
--- `text` were columns hold them among their properties.
+-- One row per event of a person: the customer named first, then the address, then the device.
 SELECT
     coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
     coalesce(c.person_no, m.person_no, d.person_no) AS person_no, e.name, 'events' AS told_by, e.occurred_at, e.occurred_on, e.local_at,
@@ -9,17 +8,8 @@ SELECT
     coalesce(p.collection, e.collection) AS collection, p.launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity,
     CAST(NULL AS DECIMAL(18,4)) AS amount, CAST(NULL AS BOOLEAN) AS is_markdown, e.utm_campaign AS campaign,
     CAST(NULL AS VARCHAR) AS channel,
-    coalesce(e.subject, CASE e.name
-        WHEN 'social_engaged' THEN json_extract_string(e.properties, '$.network')
-        WHEN 'content_viewed' THEN json_extract_string(e.properties, '$.topic')
-    END) AS subject,
-    coalesce(e.text, CASE e.name
-        WHEN 'search' THEN json_extract_string(e.properties, '$.query')
-        WHEN 'social_engaged' THEN json_extract_string(e.properties, '$.action')
-        WHEN 'visit' THEN json_extract_string(e.properties, '$.landing_page')
-    END) AS text,
-    CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key, e.properties
-FROM events AS e
+    e.told_subject AS subject, e.told_text AS text, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key, e.properties
+FROM told_events AS e
 LEFT JOIN key_spaces AS k ON k.source = e.source
 LEFT JOIN activity_persons AS c
     ON c.entity = 'customer' AND c.source = coalesce(k.owner, e.source) AND c.record_key = e.customer_key

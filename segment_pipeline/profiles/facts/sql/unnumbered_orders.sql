@@ -2,5 +2,5 @@
 SELECT
     source, order_key, updated_at, kind, parent_order_key, customer_key, email, phone, anonymous_id,
     channel, store_key, ordered_at, ordered_on, local_at, status, gross, net_base, gift_card_sold,
-    campaign_key, created_at, day
+    coupon_codes, campaign_key, created_at, day
 FROM orders
