@@ -68,7 +68,7 @@ def endpoints(
     """The routes of one API: `calls` by path and HTTP method, each path with and without a slash at its end.
 
     `admit` gets the request and the name of its call (`POST /lists/{id}`), and gives what the call is handed and the headers
-    of its answer. Both may raise Refused; a call returns status and document, None for an empty answer.
+    of its answer. Both may raise Refused; a call returns status and document, bytes as they are, None for an empty answer.
     """
 
     def route(path: str, methods: Mapping[str, Callable[[Asked], Answer]]) -> list[BaseRoute]:
@@ -81,6 +81,8 @@ def endpoints(
                 return error.response(headers, media_type)
             if content is None:
                 return Response(status_code=status, headers=headers)
+            if isinstance(content, bytes):
+                return Response(content, status, headers, media_type)
             return JSONResponse(content, status, headers, media_type)
 
         return [Route(each, answer, methods=sorted(methods)) for each in (path, f"{path}/")]

@@ -65,19 +65,16 @@ def test_a_token_is_issued_for_the_right_secret_only_as_json_or_as_a_form(shopif
     assert shopify.post(TOKEN, json={**CREDENTIALS, "grant_type": "password"}).status_code == 400
 
 
-def test_a_token_outlives_a_restart_and_ends_a_day_later_or_after_the_uses_it_was_given(tmp_path: Path) -> None:
+def test_a_token_outlives_a_restart_and_ends_a_day_later(tmp_path: Path) -> None:
     world(tmp_path, RECORDS)
     with client(tmp_path, VENDOR) as shopify:
-        issued = token(shopify)
+        issued = {"X-Shopify-Access-Token": token(shopify)}
     with client(tmp_path, VENDOR) as shopify:
-        shopify.headers["X-Shopify-Access-Token"] = issued
-        for now, expected in (("07:59:58", 200), ("07:59:59", 401)):
-            move_clock(shopify, f"2018-01-02T{now}+00:00")
+        shopify.headers.update(issued)
+        assert (status(shopify), status(shopify, GRAPHQL.replace("2026-10", "2019-04"))) == (200, 404)
+        for second, expected in ((58, 200), (59, 401)):
+            move_clock(shopify, f"2018-01-02T07:59:{second}+00:00")
             assert status(shopify) == expected
-        change(shopify, token_uses=2)
-        shopify.headers["X-Shopify-Access-Token"] = token(shopify)
-        assert [status(shopify) for _ in range(3)] == [200, 200, 401]
-        assert status(shopify, GRAPHQL.replace("2026-10", "2019-04")) == 404
 
 
 @pytest.mark.parametrize(
@@ -94,7 +91,7 @@ def test_a_token_outlives_a_restart_and_ends_a_day_later_or_after_the_uses_it_wa
         *((f"{{ orders({page}) {{ nodes {{ id }} }} }}", "BAD_REQUEST")
           for page in ("first: 251", "first: -1", "last: 5", "sortKey: ID")),
         *((f'{{ orders(first: 9, query: "{text}") {{ nodes {{ id }} }} }}', "SANDBOX_NOT_SUPPORTED")
-          for text in ("status:open OR status:closed", "-status:open", "NOT status:open", "(status:open)", "Norman")),
+          for text in ("updated_at:now OR created_at:now", "-updated_at:now", "(updated_at:now)", "Norman", "update_at:now")),
     ],
 )  # fmt: skip
 def test_a_query_outside_the_schema_or_the_rules_is_refused(shopify: Client, query: str, expected: str) -> None:
@@ -158,7 +155,7 @@ def test_cost_is_named_in_every_answer_and_what_was_not_used_is_given_back(shopi
 
 def test_an_empty_bucket_throttles_with_http_200_until_it_has_refilled(shopify: Client) -> None:
     change(shopify, maximum_available=20, restore_rate=0)
-    query = '{ orders(first: 10, query: "id:<0") { nodes { id } } ordersCount { count } }'
+    query = '{ orders(first: 10, query: "updated_at:<2016") { nodes { id } } ordersCount { count } }'
     refused = [ask(shopify, query) for _ in range(21)][-1]
     cost = refused["extensions"]["cost"]
     assert (refused["errors"][0]["extensions"]["code"], cost["requestedQueryCost"]) == ("THROTTLED", 6)
@@ -184,8 +181,8 @@ def test_pages_say_where_they_stand_and_end_at_a_number_of_objects_that_counts_s
     assert first["pageInfo"] == {"hasNextPage": True, "hasPreviousPage": False}
     assert (first["edges"][-1]["cursor"], code(shopify, query, after=after)) == (after, "PAGINATION_LIMIT")
     assert code(shopify, query, reverse=True, after=after) == "INVALID_CURSOR"
-    counts = '{ few: ordersCount(limit: 2) { count } all: ordersCount(limit: null) { count precision } real: ordersCount(query: "test:false") { precision } }'
-    told = {"few": {"count": 2}, "all": {"count": 4, "precision": "EXACT"}, "real": {"precision": "EXACT"}}
+    counts = "{ few: ordersCount(limit: 2) { count } all: ordersCount(limit: null) { count precision } }"
+    told = {"few": {"count": 2}, "all": {"count": 4, "precision": "EXACT"}}
     assert data(shopify, counts) == told
     change(shopify, most_paged=2)
     assert data(shopify, counts)["all"] == {"count": 3, "precision": "AT_LEAST"}
@@ -202,29 +199,15 @@ def test_pages_say_where_they_stand_and_end_at_a_number_of_objects_that_counts_s
         ("updated_at:>2017-05-01", "5004", "orders"),
         ("created_at:<=2017-04", "5004", "orders"),
         ("processed_at:>'2017-05-01T11:00:00Z'", "5003 5004", "orders"),
-        ("updated_at:<now status:cancelled", "5003", "orders"),
-        ("status:open test:false", "5001 5004", "orders"),
-        ("id:>=5003", "5003 5004", "orders"),
-        ("customer_id:6001", "5001", "orders"),
-        ("name:#5002", "5002", "orders"),
-        ("status:nonsense", "", "orders"),
         ("", "5001 5002 5003 5004", "orders"),
         # A customer's updated_at stands for its whole day in the shop's zone.
         ("updated_at:'2017-05-01T20:00:00Z'", "6002 6003", "customers"),
         ("updated_at:>='2017-05-01T20:00:00Z'", "6002 6003 6004", "customers"),
         ("updated_at:<'2017-05-02T20:00:00Z'", "6001 6002 6003", "customers"),
-        ("recovery_state:not_recovered", "8001", "abandonedCheckouts"),
-        ("status:closed updated_at:>='2017-05-02T00:00:00Z'", "8002", "abandonedCheckouts"),
+        ("updated_at:<now updated_at:>='2017-05-02T00:00:00Z'", "8002", "abandonedCheckouts"),
     ],
 )
 def test_a_search_text_filters(shopify: Client, text: str, expected: str, entity: str) -> None:
     query = f"query Q($q: String) {{ {entity}(first: 50, query: $q, sortKey: ID) {{ nodes {{ id }} }} }}"
     found = data(shopify, query, q=text)[entity]["nodes"]
     assert [node["id"].rsplit("/", 1)[-1] for node in found] == expected.split()
-
-
-def test_an_unknown_search_field_is_ignored_with_a_warning(shopify: Client) -> None:
-    answer = ask(shopify, '{ orders(first: 9, query: "update_at:>2017-05-01") { nodes { id } } }')
-    assert len(answer["data"]["orders"]["nodes"]) == 4
-    warning = {"field": "update_at", "message": "Invalid search field for this query.", "code": "invalid_field"}
-    assert answer["extensions"]["search"][0]["warnings"] == [warning]

@@ -1,7 +1,7 @@
-"""Shopify's search syntax, the part of it that filters by field: `updated_at:>='2026-11-20T00:00:00Z' status:open`.
+"""Shopify's search syntax, the part of it that filters by time: `updated_at:>='2026-11-20T00:00:00Z' created_at:2026-11`.
 
-Terms are joined by AND. A field the resource does not have is ignored and named in a warning, as the vendor does: such a
-query returns more than was meant, not less. OR, NOT, brackets and words without a field are refused: the sandbox lacks them.
+Terms are joined by AND. Fields that are no times, OR, NOT, brackets and words without a field are refused: the sandbox lacks them.
+The vendor ignores a field the resource does not have: such a query returns more than was meant, not less.
 """
 
 import re
@@ -31,22 +31,17 @@ class Clock(NamedTuple):
 Term = Callable[[str, str, Clock], Condition]
 
 
-def parse(text: str, fields: Mapping[str, Term], clock: Clock) -> tuple[list[Condition], list[str]]:
-    """The conditions of a search text and the fields that were ignored. Raises SearchError."""
+def parse(text: str, fields: Mapping[str, Term], clock: Clock) -> list[Condition]:
+    """The conditions of a search text. Raises SearchError."""
     conditions: list[Condition] = []
-    ignored: list[str] = []
     position = 0
     while text[position:].strip():
         found = TERM.match(text, position)
-        if found is None or found["name"].upper() in ("OR", "NOT"):
-            raise SearchError("the sandbox reads search terms of the form field:value joined by AND")
+        if found is None or found["name"] not in fields:
+            raise SearchError("the sandbox reads search terms of the form field:value, by time, joined by AND")
         position = found.end()
-        term = fields.get(found["name"])
-        if term is None:
-            ignored.append(found["name"])
-        else:
-            conditions.append(term(found["comparator"] or "", found["value"].strip("'\""), clock))
-    return conditions, ignored
+        conditions.append(fields[found["name"]](found["comparator"] or "", found["value"].strip("'\""), clock))
+    return conditions
 
 
 def time(expression: str, *, whole_days: bool = False) -> Term:
@@ -68,71 +63,12 @@ def time(expression: str, *, whole_days: bool = False) -> Term:
     return term
 
 
-def number(expression: str) -> Term:
-    """Compares a whole number; the tail of a `gid://` counts as one."""
-
-    def term(comparator: str, value: str, _: Clock) -> Condition:
-        tail = value.rsplit("/", 1)[-1]
-        if not tail.isdigit():
-            raise SearchError("a search by id needs a number")
-        return Condition(f"CAST({expression} AS INTEGER) {comparator or '='} ?", (int(tail),))
-
-    return term
-
-
-def texts(**paths: str) -> dict[str, Term]:
-    """Each equal to the text at its path, in any case; `*`: present."""
-
-    def term(expression: str, value: str) -> Condition:
-        present = Condition(f"{expression} IS NOT NULL")
-        return present if value == "*" else Condition(f"lower({expression}) = lower(?)", (value,))
-
-    def at(path: str) -> Term:
-        return lambda _comparator, value, _: term(f"json_extract(body, '$.{path}')", value)
-
-    return {name: at(path) for name, path in paths.items()}
-
-
-def choice(conditions: Mapping[str, str]) -> Term:
-    """One of named conditions. A name that is not there matches nothing."""
-    return lambda _comparator, value, _: Condition(f"({conditions.get(value.lower(), '0')})")
-
-
-_CANCELLED = "json_extract(body, '$.cancelledAt') IS NOT NULL"
-_CLOSED = "json_extract(body, '$.closedAt') IS NOT NULL"
-_RECOVERED = "json_extract(body, '$.completedAt') IS NOT NULL"
-
-_DATED: Mapping[str, Term] = {"updated_at": time("updated_at"), "created_at": time("created_at"), "id": number("key")}
+_DATED: Mapping[str, Term] = {"updated_at": time("updated_at"), "created_at": time("created_at")}
 FIELDS: Mapping[str, Mapping[str, Term]] = {
-    "orders": {
-        **_DATED,
-        **texts(name="name", email="email", financial_status="displayFinancialStatus", source_name="sourceName"),
-        "processed_at": time(PROCESSED_AT),
-        "customer_id": number("replace(json_extract(body, '$.customer.id'), 'gid://shopify/Customer/', '')"),
-        "test": choice({"true": "json_extract(body, '$.test')", "false": "NOT json_extract(body, '$.test')"}),
-        "status": choice(
-            {
-                "open": f"NOT ({_CLOSED}) AND NOT ({_CANCELLED})",
-                "closed": _CLOSED,
-                "cancelled": _CANCELLED,
-                "not_closed": f"NOT ({_CLOSED})",
-                "any": "1",
-            }
-        ),
-    },
-    "customers": {
-        **texts(email="defaultEmailAddress.emailAddress", phone="defaultPhoneNumber.phoneNumber"),
-        **texts(first_name="firstName", last_name="lastName", state="state"),
-        "updated_at": time("updated_at", whole_days=True),
-        "customer_date": time("created_at"),
-        "id": number("key"),
-    },
-    "products": {**_DATED, **texts(product_type="productType", vendor="vendor", status="status", title="title")},
-    "abandonedCheckouts": {
-        **_DATED,
-        "recovery_state": choice({"recovered": _RECOVERED, "not_recovered": f"NOT ({_RECOVERED})"}),
-        "status": choice({"closed": _RECOVERED, "open": f"NOT ({_RECOVERED})"}),
-    },
+    "orders": {**_DATED, "processed_at": time(PROCESSED_AT)},
+    "customers": {"updated_at": time("updated_at", whole_days=True), "customer_date": time("created_at")},
+    "products": _DATED,
+    "abandonedCheckouts": _DATED,
 }
 
 

@@ -28,13 +28,12 @@ def schema() -> GraphQLSchema:
 
 
 class ShopAt:
-    """The shop's objects at one instant, for one query. `setting`: the vendor's. `warnings` are search fields that were ignored."""
+    """The shop's objects at one instant, for one query. `setting`: the vendor's."""
 
     def __init__(self, records: Records, at: datetime, setting: Callable[[str], Any]) -> None:
         self.records = records
         self.at = at
         self.setting = setting
-        self.warnings: list[Json] = []
         self._nodes: dict[tuple[str, str], Json | None] = {}
         self._variants: dict[str, Json] | None = None
 
@@ -109,14 +108,9 @@ class ShopAt:
             return ()
         written = search.Clock(ZoneInfo(self._shop()["ianaTimezone"]), self.at)
         try:
-            conditions, ignored = search.parse(text, search.FIELDS[name], written)
+            return tuple(search.parse(text, search.FIELDS[name], written))
         except search.SearchError as error:
             raise refused(str(error), "SANDBOX_NOT_SUPPORTED") from None
-        if ignored:
-            message = "Invalid search field for this query."
-            warnings = [{"field": field, "message": message, "code": "invalid_field"} for field in ignored]
-            self.warnings.append({"path": [name], "query": text, "warnings": warnings})
-        return tuple(conditions)
 
 
 def scale(size: int) -> int:

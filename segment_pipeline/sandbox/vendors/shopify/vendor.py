@@ -3,8 +3,7 @@
 Queries are validated against the part of the vendor's schema in `schema.graphql`. Limits answer HTTP 200 with
 `errors[].extensions.code`, as the vendor does. Settings at `/_control/shopify/settings`: the bucket's `maximum_available` and
 `restore_rate`, far larger than any plan's so that a demo is not slowed (a change fills it), `largest_query` (1000 points),
-`most_paged` (25,000), the objects a listing ends at, and `token_uses` (null), the requests a token issued from now on is good for.
-`scope`: what the app says it may read; nothing is refused for the lack of it.
+`most_paged` (25,000), the objects a listing ends at, and `scope`, what the app says it may read: nothing is refused for the lack of it.
 """
 
 import json
@@ -32,13 +31,12 @@ from segment_pipeline.sandbox.vendors.shopify.shop import ShopAt
 CLIENT_ID, CLIENT_SECRET = "sandbox-shopify-id", "sandbox-shopify-secret"
 VERSION = "2026-10"
 TOKEN_SECONDS = 86_399
-TOKENS = "CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, expires_at TEXT NOT NULL, uses_left INTEGER);"
+TOKENS = "CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, expires_at TEXT NOT NULL);"
 DEFAULTS: Mapping[str, Any] = {
     "maximum_available": 1_000_000,
     "restore_rate": 100_000,
     "largest_query": 1000,
     "most_paged": 25_000,
-    "token_uses": None,
     "scope": "read_all_orders,read_customers,read_orders,read_products",
 }
 
@@ -61,17 +59,12 @@ class Shopify:
         token = f"shpat_{secrets.token_hex(16)}"
         expires_at = stamp(self.state.now() + timedelta(seconds=TOKEN_SECONDS))
         with self.store.writing():
-            row = (token, expires_at, self.store.setting("token_uses"))
-            self.store.database.execute("INSERT INTO tokens VALUES (?, ?, ?)", row)
+            self.store.database.execute("INSERT INTO tokens VALUES (?, ?)", (token, expires_at))
         return JSONResponse({"access_token": token, "scope": self.store.setting("scope"), "expires_in": TOKEN_SECONDS})
 
     def is_good(self, token: str) -> bool:
-        """Whether the token is good for this request; counts the use."""
-        query = (
-            "UPDATE tokens SET uses_left = uses_left - 1 WHERE token = ? AND expires_at > ? "
-            "AND (uses_left IS NULL OR uses_left > 0)"
-        )
-        return self.store.database.execute(query, (token, stamp(self.state.now()))).rowcount == 1
+        query = "SELECT 1 FROM tokens WHERE token = ? AND expires_at > ?"
+        return self.store.row(query, token, stamp(self.state.now())) is not None
 
     def graphql(self, request: Request) -> Response:
         if request.path_params["version"] != VERSION:
@@ -108,7 +101,7 @@ class Shopify:
         actual = min(requested, max(1, query.actual_cost))
         self.bucket.take(actual - requested)
         cost = {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": self.status()}
-        return {"data": data, "extensions": {"cost": cost, **({"search": shop.warnings} if shop.warnings else {})}}
+        return {"data": data, "extensions": {"cost": cost}}
 
     def status(self) -> Json:
         return {
