@@ -23,8 +23,8 @@ from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import OWNER, meant, validate
-from segment_pipeline.segments.vocabulary import Vocabulary, event_problems
+from segment_pipeline.segments.validation import OWNER, validate
+from segment_pipeline.segments.vocabulary import Vocabulary, event_problems, meant
 from segment_pipeline.settings import Settings
 from segment_pipeline.traits import TraitSet
 

@@ -10,7 +10,8 @@ PROPERTY_TYPES: Final = ("VARCHAR", "BOOLEAN", "BIGINT", "DOUBLE", "DATE")
 
 @dataclass(frozen=True)
 class Event:
-    """An event by the name it lands under. `properties`: types by name, as keys of the event's JSON properties.
+    """An event by the name it lands under. `properties`: types by the name rules say, which is the key of the event's JSON properties unless
+    `keys` says another one: `{"plan_type": "plan type"}`.
 
     A property that an event does not have, or has as something else than its type, meets no rule.
     """
@@ -18,3 +19,4 @@ class Event:
     name: str
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
     description: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -161,7 +161,7 @@ def _compiled(
         # Numbers stay; what others did is left out with those who have none.
         session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)
         session.define("people", "SELECT profile_id, person_no FROM one_person")
-    define_asked_activities(session, compilation, settings, known.key_spaces)
+    define_asked_activities(session, compilation, settings, known)
     compilation.define(session)
     return compilation
 

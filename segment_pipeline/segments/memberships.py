@@ -73,7 +73,7 @@ def build_memberships(
         open_people(session, as_of, sets)
         population = int(session.value("SELECT count(*) FROM traits"))
         compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name, properties=known.properties)
-        define_asked_activities(session, compilation, settings, known.key_spaces)
+        define_asked_activities(session, compilation, settings, known)
         try:
             _run(session, compilation)
             written = [segment.name for segment in good]
@@ -134,18 +134,17 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
     session.scan("trait_shares", partitions={"as_of": [as_of]})
 
 
-def define_asked_activities(
-    session: Session, compilation: Compilation, settings: Settings, key_spaces: Mapping[str, str]
-) -> None:
+def define_asked_activities(session: Session, compilation: Compilation, settings: Settings, known: Vocabulary) -> None:
     """Define the view activities as far as the segments compiled ask for it, of the people that are there."""
     define_activities(
         session,
         AsOf(compilation.as_of, settings.timezone),
         since=compilation.since,
-        key_spaces=key_spaces,
+        key_spaces=known.key_spaces,
         names=compilation.names,
         columns=compilation.columns,
         properties=compilation.extracts.properties,
+        keys=known.keys,
         people_defined=True,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 
 from segment_pipeline.events import Event
 from segment_pipeline.goals import NAME as GOAL
@@ -31,7 +30,7 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
 )
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, by_name
+from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, by_name, meant
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+")
@@ -106,12 +105,6 @@ def _links(segment: Segment, by_name: Mapping[str, Segment]) -> Iterator[str]:
         if name in by_name and name not in reached:
             reached.add(name)
             open_names += sorted(references(by_name[name].where))
-
-
-def meant(name: str, known: Collection[str]) -> str:
-    """The end of a sentence about a name nobody declares: the one that was meant; empty where none is like it."""
-    close = get_close_matches(name, list(known), n=1)
-    return f": did you mean {close[0]}?" if close else ""
 
 
 class _Judge:

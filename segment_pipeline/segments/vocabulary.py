@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Final
 
 from segment_pipeline.events import PROPERTY_TYPES, Event
@@ -13,6 +14,8 @@ from segment_pipeline.segments.nodes import Activities
 from segment_pipeline.traits import TraitSet
 
 _PROPERTY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# What both engines' JSON paths take between quotes.
+_KEY: Final = re.compile(r"""[^"'\\?*\[\]\x00-\x1f]{1,200}""")
 # Words of `did(...)` that a property cannot have for its name.
 FILTERS_OF_RULES: Final = frozenset(
     {"product", "at_least", "at_most", "same_product", *(each.name for each in fields(Activities))} - {"properties"}
@@ -45,9 +48,20 @@ class Vocabulary:
         return {name: kind for event in by_name(self.events).values() for name, kind in event.properties.items()}
 
     @property
+    def keys(self) -> dict[str, str]:
+        """Keys of the events' properties in their records, by the property's name, where they differ from it."""
+        return {name: key for event in by_name(self.events).values() for name, key in event.keys.items()}
+
+    @property
     def digests(self) -> dict[str, str]:
         """What the company's own traits are made of, as a digest by name."""
         return {trait.name: trait.digest for one in self.sets for trait in one.traits}
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """The end of a sentence about a name nobody declares: the one that was meant; empty where none is like it."""
+    close = get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def known_events(own: Sequence[Event]) -> dict[str, Event]:
@@ -63,14 +77,21 @@ def event_problems(events: Sequence[Event]) -> list[str]:
     """What is wrong with a company's events, one sentence each; empty: nothing."""
     found = [f"event {name} is declared {n} times: declare it once" for name, n in Counter(e.name for e in events).items() if n > 1]  # fmt: skip
     types: dict[str, set[str]] = {}
+    keys: dict[str, set[str]] = {}
     for event in events:
         found += [f"event {event.name} {text}" for text in _problems(event)]
         for name, kind in event.properties.items():
             types.setdefault(name, set()).add(kind)
+            keys.setdefault(name, set()).add(event.keys.get(name, name))
     found += [
         f"property {name} is {' in one event and '.join(sorted(kinds))} in another: give a name one type"
         for name, kinds in sorted(types.items())
         if len(kinds) > 1
+    ]
+    found += [
+        f"property {name} has the key {' in one event and '.join(map(repr, sorted(held)))} in another: give each a name of its own"
+        for name, held in sorted(keys.items())
+        if len(held) > 1
     ]
     return found
 
@@ -82,8 +103,17 @@ def _problems(event: Event) -> Iterator[str]:
         yield "has a name under which orders, messages, answers or carts are told: choose another"
     for name, kind in event.properties.items():
         if not _PROPERTY.fullmatch(name):
-            yield f"has a property {name!r}: letters, digits and underscores, a letter first"
+            ours = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "its_name"
+            yield (
+                f"has a property {name!r}: rules need letters, digits and underscores, a letter first; name it {ours} and write"
+                f" keys={{{ours!r}: {name!r}}}"
+            )
         elif name in FILTERS_OF_RULES:
             yield f"has a property {name}, which is a filter of every activity: it cannot be asked for"
         if kind not in PROPERTY_TYPES:
             yield f"has a property {name} of the type {kind}: choose among {', '.join(PROPERTY_TYPES)}"
+    for name, key in event.keys.items():
+        if name not in event.properties:
+            yield f"has a key for {name}, which is none of its properties{meant(name, event.properties)}"
+        if not _KEY.fullmatch(key):
+            yield f"has the key {key!r} for {name}: quotes, brackets, \\, ?, * and control characters cannot be asked for"

@@ -1,5 +1,6 @@
 """Rules over what a company declares itself: its own traits, its own events and their properties."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -237,7 +238,15 @@ def test_a_wrong_set_is_a_sentence_of_validate(sets: tuple[TraitSet, ...], said:
         ((Event("message_sent"),), "event message_sent has a name under which"),
         ((Event(" "),), "has no name"),
         ((Event("a"), Event("a")), "event a is declared 2 times"),
-        ((Event("a", {"x-y": "VARCHAR"}),), "event a has a property 'x-y': letters, digits"),
+        ((Event("a", {"x-y": "VARCHAR"}),), "event a has a property 'x-y': rules need letters, digits and underscores, a letter first; name it x_y and write keys={'x_y': 'x-y'}"),
+        ((Event("a", {"x": "VARCHAR"}, keys={"y": "a y"}),), "event a has a key for y, which is none of its properties"),
+        ((Event("a", {"plan": "VARCHAR"}, keys={"plam": "a b"}),), "none of its properties: did you mean plan?"),
+        ((Event("a", {"x": "VARCHAR"}, keys={"x": 'a "b"'}),), """event a has the key 'a "b"' for x: quotes, brackets"""),
+        ((Event("a", {"x": "VARCHAR"}, keys={"x": "*"}),), "event a has the key '*' for x: quotes, brackets"),
+        (
+            (Event("a", {"x": "VARCHAR"}, keys={"x": "an x"}), Event("b", {"x": "VARCHAR"})),
+            "property x has the key 'an x' in one event and 'x' in another: give each a name of its own",
+        ),
         ((Event("a", {"category": "VARCHAR"}),), "event a has a property category, which is a filter"),
         ((Event("a", {"x": "TEXT"}),), "event a has a property x of the type TEXT"),
         ((Event("a", {"x": "DATE"}), Event("b", {"x": "VARCHAR"})), "property x is DATE in one event and VARCHAR in another"),
@@ -286,6 +295,24 @@ def test_rules_follow_the_key_spaces_of_the_company(lake: Lake, put: Put) -> Non
         known = Vocabulary(key_spaces=key_spaces)
         assert build_memberships(lake, D, [one], SETTINGS, vocabulary=known).sizes == {"one": found}
         assert preview(lake, D, one, [], SETTINGS, vocabulary=known).size == found
+
+
+@pytest.mark.parametrize("key", ["plan type", "utm.source", "$plan", "plan", "Größe", "a:b/c-d", "7"])
+def test_a_property_may_have_any_key_in_the_record(lake: Lake, put: Put, key: str) -> None:
+    """A tool that writes `plan type` or `utm.source`: not a path into the record, but one key of it."""
+    at = datetime(2017, 12, 30, 12, tzinfo=UTC)
+    put("traits", [{"as_of": D, "profile_id": who, "orders_total": 1} for who in ("ann", "bob")])
+    put("identities", [{"as_of": D, "source": "till", "entity": "customer", "record_key": who, "profile_id": who} for who in ("ann", "bob")])  # fmt: skip
+    put("events", [
+        {"source": "till", "event_key": who, "name": "chosen", "customer_key": who, "day": D, "occurred_at": at,
+         "occurred_on": at.date(), "received_at": at, "properties": json.dumps(held)}
+        for who, held in (("ann", {key: "gold"}), ("bob", {key: "silver", "utm": {"source": "gold"}}))
+    ])  # fmt: skip
+    chosen = Event("chosen", {"plan": "VARCHAR"}, keys={"plan": key})
+    assert catalogue(events=(chosen,)).problems() == []
+    one, known = segment("one", did("chosen", plan="gold")), Vocabulary.of([], [chosen])
+    assert build_memberships(lake, D, [one], SETTINGS, vocabulary=known).sizes == {"one": 1}
+    assert explain(lake, D, one, [], SETTINGS, "ann", vocabulary=known).member
 
 
 def test_a_person_is_shown_with_own_traits(shop: Lake) -> None:

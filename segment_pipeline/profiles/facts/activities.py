@@ -82,6 +82,7 @@ def define_activities(
     names: Collection[str] | None = None,
     columns: Collection[str] | None = None,
     properties: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
     people_defined: bool = False,
 ) -> None:
     """Define the views `activities` and `products_as_of` as of a day; facts before `since` are left out (None: none are).
@@ -89,7 +90,7 @@ def define_activities(
     `names`: activities somebody asks for, others may be left out; `columns`: those of the view that are read, in any order.
     What neither needs is not read, nor joined. `people_defined`: the view people(profile_id, person_no) is there, and what
     others did is left out; else it is defined here. `properties`: types of events' properties by name: each is one more
-    column (`property_column`) that `columns` may name. `key_spaces`: of the rules the identities were built with.
+    column (`property_column`) that `columns` may name; `keys`: what the records call those that have another name there. `key_spaces`: of the rules the identities were built with.
     Raises ContractError when `as_of` has no snapshot of identities.
     """
     wanted = set(ACTIVITY_COLUMNS if columns is None else columns)
@@ -118,7 +119,9 @@ def define_activities(
     asked = {name: kind for name, kind in (properties or {}).items() if property_column(name) in wanted}
     selects = []
     for part in parts:
-        said = [_property(name, kind, told=part == "events") for name, kind in asked.items()]
+        said = [
+            _property(name, kind, key=(keys or {}).get(name), told=part == "events") for name, kind in asked.items()
+        ]
         selects.append(f"SELECT {', '.join(held + said)} FROM activities_{part}")
     session.define("activities", " UNION ALL ".join(selects))
 
@@ -133,9 +136,10 @@ def property_type(kind: str) -> str:
     return "DOUBLE" if kind == "BIGINT" else kind
 
 
-def _property(name: str, kind: str, *, told: bool) -> str:
+def _property(name: str, kind: str, *, key: str | None, told: bool) -> str:
     """A property as a column; NULL where it is missing or something else than its type."""
-    wanted, text = property_type(kind), f"json_extract_string(properties, {literal(f'$.{name}')})"
+    path = f"$.{name}" if key is None else f'$."{key}"'
+    wanted, text = property_type(kind), f"json_extract_string(properties, {literal(path)})"
     match wanted if told else "":
         case "VARCHAR":
             said = text
