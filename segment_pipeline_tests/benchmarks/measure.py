@@ -49,7 +49,7 @@ def measured(stage: Stage, action: str, home: Path, environ: Mapping[str, str], 
     """Call a stage's `prepare`, `run` or `by_hand` on the company at `home`. Raises StageFailedError."""
     result, said = home / "result.json", home / "said.txt"
     result.unlink(missing_ok=True)
-    command = [sys.executable, "-m", __name__, stage.run.__module__, stage.name, action, str(home), str(result)]
+    command = [sys.executable, "-m", __name__, stage.module, stage.name, action, str(home), str(result)]
     with said.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(command, env=dict(environ), stdout=output, stderr=output)
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,14 @@ class Stage:
     run: Work
     by_hand: Work | None = None
     members_only: bool = False
+
+    @property
+    def module(self) -> str:
+        """Where its work is written, which is where `of_module` finds it."""
+        run = self.run
+        while isinstance(run, partial):
+            run = run.func
+        return run.__module__
 
 
 def all_stages() -> tuple[Stage, ...]:

@@ -18,7 +18,7 @@ from segment_pipeline_tests.benchmarks.company import Company, company_of
 from segment_pipeline_tests.benchmarks.measure import Measured, StageFailedError, end, family, measured, stat
 from segment_pipeline_tests.benchmarks.odd_stages import DIFFERS, FAILS
 from segment_pipeline_tests.benchmarks.report import Result, growth
-from segment_pipeline_tests.benchmarks.stage import Stage, all_stages
+from segment_pipeline_tests.benchmarks.stage import Stage, all_stages, of_module
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +123,8 @@ def test_growth_is_the_exponent() -> None:
     assert growth([result(100, 1.0), result(1000, 10.0), result(10_000, 100.0)]) == {"s": 1.0}
     assert growth([result(100, 1.0), result(10_000, 100.0**1.5)]) == {"s": 1.5}
     assert growth([result(100, 1.0)]) == {}
+
+
+@pytest.mark.parametrize("stage", all_stages(), ids=lambda stage: stage.name)
+def test_the_process_that_is_measured_finds_its_stage(stage: Stage) -> None:
+    assert of_module(stage.module, stage.name) == stage
