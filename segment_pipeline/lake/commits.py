@@ -18,12 +18,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from segment_pipeline import clock
 from segment_pipeline.errors import ConflictError, ContractError
-from segment_pipeline.lake import storage
+from segment_pipeline.lake import partitions, storage
 from segment_pipeline.lake.engine import WriteTarget
 
 COMMITS = 20
 ATTEMPTS = 12
-NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ def files_at(root: str, paths: Iterable[str]) -> list[File]:
         partition: dict[str, str | None] = {}
         for part in path.split("/")[:-1]:
             column, _, value = part.partition("=")
-            partition[column] = None if value == NULL_PARTITION else unquote(value)
+            partition[column] = None if value == partitions.NULL_PARTITION else unquote(value)
         found.append(File(path, partition, fs.size(f"{base}/{path}"), footer))
     return found
 

@@ -9,14 +9,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from urllib.parse import quote as quoted
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ContractError, SegmentPipelineError
 from segment_pipeline.interrupts import interrupted
-from segment_pipeline.lake import commits, reach, storage
+from segment_pipeline.lake import commits, partitions, reach, storage
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.schema import Table
@@ -116,6 +116,21 @@ def engine_errors(name: str) -> Iterator[None]:
         if interrupted():
             raise KeyboardInterrupt from None
         raise
+
+
+@contextmanager
+def _store_errors(name: str) -> Iterator[None]:
+    """What the store of the table says while its files are written, as one of ours."""
+    try:
+        yield
+    except SegmentPipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever they raise, its text may quote an address
+        if interrupted():
+            raise KeyboardInterrupt from None
+        raise reach.reason(error) or ContractError(
+            f"{name} failed: writing its files ({type(error).__name__})"
+        ) from None
 
 
 class DuckDBConnection:
@@ -229,32 +244,32 @@ class DuckDBConnection:
 
     def _copied(self, sql: str, target: WriteTarget, name: str) -> list[str]:
         """Write a query's rows as Parquet into the table's folder; returns the files' paths in it."""
-        table, options = target.table, ["FORMAT parquet", "RETURN_FILES"]
+        table = target.table
         only = {} if target.append else {c: v[0] for c, v in (target.partitions or {}).items() if len(v) == 1}
-        fs, home = commits.filesystem(target.uri)
+        only = {c: only[c] for c in table.partition_by if c in only}
+        place = commits.filesystem(target.uri)
         self._reach(target.uri)
-        place = target.uri
-        if one_file := set(only) == set(table.partition_by):
-            folder = "".join(f"/{c}={quoted(str(only[c]), safe='')}" for c in table.partition_by)
-            fs.makedirs(home + folder, exist_ok=True)
-            place += f"{folder}/{uuid.uuid4()}.parquet"
-        else:
-            columns = ", ".join(map(quote, table.partition_by))
-            options += [f"PARTITION_BY ({columns})", "APPEND", "FILENAME_PATTERN '{uuid}'"]
         # A column all rows have one value of is left out: sorting by it would still move every row.
         order = ", ".join(quote(c) for c in (*table.partition_by, *table.sort_by) if c not in only)
-        rows = f"SELECT {_columns(table, only if one_file else ())} FROM ({sql}) WHERE {_inside(table, only)}"
+        rows = f"SELECT {_columns(table, only)} FROM ({sql}) WHERE {_inside(table, only)}"
         if order:
             rows += f" ORDER BY {order}"
+        if len(only) < len(table.partition_by):
+            with _store_errors(name):
+                return partitions.write(self.reader(rows, name=name), table.partition_by, place, fixed=only)
+        return self._copied_as_one(rows, f"{partitions.folder(only)}/" if only else "", target.uri, place, name)
+
+    def _copied_as_one(self, rows: str, folder: str, uri: str, place: tuple[Any, str], name: str) -> list[str]:
+        fs, home = place
+        path = f"{folder}{uuid.uuid4()}.parquet"
+        fs.makedirs(f"{home}/{folder}".rstrip("/"), exist_ok=True)
         self._release()
         with engine_errors(name):
-            [(count, files)] = self.raw.execute(f"COPY ({rows}) TO {literal(place)} ({', '.join(options)})").fetchall()
-        paths = [file.removeprefix(target.uri).lstrip("/") for file in files]
+            [(count,)] = self.raw.execute(f"COPY ({rows}) TO {literal(f'{uri}/{path}')} (FORMAT parquet)").fetchall()
         if not count:
-            for path in paths:
-                fs.rm(f"{home}/{path}")
+            fs.rm(f"{home}/{path}")
             return []
-        return paths
+        return [path]
 
     def close(self) -> None:
         try:
@@ -329,6 +344,9 @@ def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBa
         if interrupted():
             raise KeyboardInterrupt from None
         # A failure while streaming arrives through Arrow, with DuckDB's text in it.
+        _, ours, said = str(error).partition(OURS)
+        if ours:
+            raise ContractError(said) from None
         detail = MEMORY_HINT if "Out of Memory Error" in str(error) else type(error).__name__
         raise ContractError(f"{name} failed on DuckDB while streaming: {detail}") from None
     finally:
