@@ -92,7 +92,7 @@ def profile_view(lake: Lake, profile_id: str, key_spaces: Mapping[str, str] | No
 
 def define_person(session: Session, profile_id: str, key_spaces: Mapping[str, str]) -> None:
     """Define what the rows of one person are found by: person (the id), person_ids (and those it took the place of),
-    person_records and person_identifiers of the newest day."""
+    person_records and person_identifiers of the newest day, and person_<table> of each table through which others are theirs."""
     session.define("person", "SELECT $profile_id AS profile_id", profile_id=profile_id)
     session.scan("profile_aliases")
     session.define(
@@ -116,6 +116,11 @@ def define_person(session: Session, profile_id: str, key_spaces: Mapping[str, st
         "SELECT i.identifier_type, i.identifier FROM profile_identifiers AS i JOIN person AS p ON p.profile_id = i.profile_id",
         materialize=True,
     )
+    # Read once, not again for every table that hangs on it: a year is a file for each day and source.
+    for name in sorted({each.subject.through for each in all_tables() if each.subject and each.subject.through}):
+        session.scan(name)
+        of = f"SELECT DISTINCT t.source, t.order_key FROM {quote(name)} AS t WHERE {theirs(table(name))}"
+        session.define(f"person_{name}", of, materialize=True)
 
 
 def theirs(declared_table: Table) -> str:
@@ -149,8 +154,7 @@ def theirs(declared_table: Table) -> str:
             f" AND strpos(lower(t.{quote(subject.mentions)}), lower(i.identifier)) > 0)"
         )
     if subject.through:
-        of = f"SELECT t.source, t.order_key FROM {quote(subject.through)} AS t WHERE {theirs(table(subject.through))}"
-        tests.append(f"(t.source, t.order_key) IN ({of})")
+        tests.append(f"(t.source, t.order_key) IN (SELECT source, order_key FROM {quote(f'person_{subject.through}')})")
     return " OR ".join(tests) or "FALSE"
 
 
