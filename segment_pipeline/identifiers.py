@@ -43,37 +43,25 @@ BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
+@lru_cache(maxsize=1 << 16)
 def email(raw: str | None) -> str | None:
     """Canonical e-mail: NFKC, trimmed, lower-case, domain in its ASCII form; None when unusable.
 
     Dots and `+tags` stay: they are part of the address, and only single destinations want them gone.
     """
-    return _email(raw)[0]
-
-
-def email_reason(raw: str | None) -> str | None:
-    """Why `email` gives None: `empty`, `syntax`, `domain`, `too_long`; None when it does not."""
-    return _email(raw)[1]
-
-
-@lru_cache(maxsize=1 << 16)
-def _email(raw: str | None) -> tuple[str | None, str | None]:
     if raw is None or not (value := unicodedata.normalize("NFKC", raw).strip(_SPACE)):
-        return None, "empty"
+        return None
     value = "".join(c for c in value if c.isascii() or unicodedata.category(c) != "Cf").lower()
     local, at, domain = value.rpartition("@")
     if not at or not _LOCAL_ANY.fullmatch(local):
-        return None, "syntax"
+        return None
     if not domain.isascii():
         try:
             domain = idna.encode(domain, uts46=True).decode("ascii")
         except (idna.IDNAError, UnicodeError):
-            return None, "domain"
-    if not _DOMAIN_ONLY.fullmatch(domain):
-        return None, "domain"
-    if len(local) > _LOCAL_LONGEST or len(local) + 1 + len(domain) > _EMAIL_LONGEST:
-        return None, "too_long"
-    return f"{local}@{domain}", None
+            return None
+    too_long = len(local) > _LOCAL_LONGEST or len(local) + 1 + len(domain) > _EMAIL_LONGEST
+    return None if too_long or not _DOMAIN_ONLY.fullmatch(domain) else f"{local}@{domain}"
 
 
 def email_sql(column: str) -> str:
@@ -98,39 +86,9 @@ def _sql_text(value: str) -> str:
 
 
 def emails(values: pa.Table) -> pa.Table:
-    """`email` over a table of distinct values: `raw` in, (`raw`, `email`, `reason`) out, one row per row."""
+    """`email` over a table of distinct values: `raw` in, (`raw`, `email`) out, one row per row."""
     raws = values.column("raw").to_pylist()
-    results = [_email(raw) for raw in raws]
-    return pa.table(
-        {
-            "raw": pa.array(raws, pa.string()),
-            "email": pa.array([value for value, _ in results], pa.string()),
-            "reason": pa.array([reason for _, reason in results], pa.string()),
-        }
-    )
-
-
-def phone(raw: str | None, country: str | None = None) -> str | None:
-    """E.164 with `+`; `country` (ISO 3166 alpha-2) is where a national number was dialled. None when unusable.
-
-    Numbers of a possible length pass, whether or not their range is known to be in use: numbering plans grow faster than
-    any copy of them, and a number that is refused can never match. Extensions are dropped.
-    """
-    return _phone(raw, country)[0]
-
-
-def phone_reason(raw: str | None, country: str | None = None) -> str | None:
-    """Why `phone` gives None: `empty`, `no_country`, `syntax`, `too_short`, `too_long`, `local_only`; None when it does not."""
-    return _phone(raw, country)[1]
-
-
-_PHONE_REASONS: Final = {
-    phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "no_country",
-    phonenumbers.ValidationResult.TOO_SHORT: "too_short",
-    phonenumbers.ValidationResult.TOO_LONG: "too_long",
-    phonenumbers.ValidationResult.INVALID_LENGTH: "syntax",
-    phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "local_only",
-}
+    return pa.table({"raw": pa.array(raws, pa.string()), "email": pa.array(map(email, raws), pa.string())})
 
 
 # Plain North American numbers, most of those there are: the same answer as the library's, twenty times sooner.
@@ -138,40 +96,43 @@ _NANP: Final = re.compile(r"(\+?1[ .-]?)?\(?([2-9][0-9]{2})\)?[ .-]?([2-9][0-9]{
 
 
 @lru_cache(maxsize=1 << 17)
-def _phone(raw: str | None, country: str | None) -> tuple[str | None, str | None]:
+def phone(raw: str | None, country: str | None = None) -> str | None:
+    """E.164 with `+`; `country` (ISO 3166 alpha-2) is where a national number was dialled. None when unusable.
+
+    Numbers of a possible length pass, whether or not their range is known to be in use: numbering plans grow faster than
+    any copy of them, and a number that is refused can never match. Extensions are dropped.
+    """
     if raw is None or not (value := unicodedata.normalize("NFKC", raw).strip()):
-        return None, "empty"
+        return None
     region = (country or "").strip().upper()
     if (region in {"US", "CA"} or value.startswith("+1")) and (parts := _NANP.fullmatch(value)):
-        return f"+1{parts[2]}{parts[3]}{parts[4]}", None
+        return f"+1{parts[2]}{parts[3]}{parts[4]}"
     return _parsed_phone(value, "GB" if region == "UK" else region)
 
 
-def _parsed_phone(value: str, region: str) -> tuple[str | None, str | None]:
+def _parsed_phone(value: str, region: str) -> str | None:
     if region not in phonenumbers.SUPPORTED_REGIONS:
         region = ""
         value = "+" + value[2:] if value.startswith("00") else value
     try:
         number = phonenumbers.parse(value, region or None)
-    except phonenumbers.NumberParseException as error:
-        missing = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
-        return None, "no_country" if missing and any(c.isdigit() for c in value) else "syntax"
-    verdict = phonenumbers.is_possible_number_with_reason(number)
-    if verdict != phonenumbers.ValidationResult.IS_POSSIBLE:
-        return None, _PHONE_REASONS.get(verdict, "syntax")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None
+    except phonenumbers.NumberParseException:
+        return None
+    # Not `is_possible_number`, which takes numbers that are whole within their own town alone.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def phones(values: pa.Table) -> pa.Table:
-    """`phone` over distinct (`raw`, `country`) pairs; out: (`raw`, `country`, `phone`, `reason`), one row per row."""
+    """`phone` over distinct (`raw`, `country`) pairs; out: (`raw`, `country`, `phone`), one row per row."""
     raws, countries = values.column("raw").to_pylist(), values.column("country").to_pylist()
-    results = [_phone(raw, country) for raw, country in zip(raws, countries, strict=True)]
+    found = [phone(raw, country) for raw, country in zip(raws, countries, strict=True)]
     return pa.table(
         {
             "raw": pa.array(raws, pa.string()),
             "country": pa.array(countries, pa.string()),
-            "phone": pa.array([value for value, _ in results], pa.string()),
-            "reason": pa.array([reason for _, reason in results], pa.string()),
+            "phone": pa.array(found, pa.string()),
         }
     )
 
@@ -182,11 +143,6 @@ def name(raw: str | None) -> str | None:
     return value if any(c.isalpha() for c in value) else None
 
 
-def name_reason(raw: str | None) -> str | None:
-    """`empty` or `no_letter` where `name` gives None."""
-    return None if name(raw) else "no_letter" if (raw or "").strip() else "empty"
-
-
 def postcode(raw: str | None, country: str | None = None) -> str | None:
     """Upper-case letters and digits only; US codes as their first five digits. None when nothing usable is left."""
     value = "".join(c for c in unicodedata.normalize("NFKC", raw or "").upper() if c.isascii() and c.isalnum())
@@ -195,20 +151,10 @@ def postcode(raw: str | None, country: str | None = None) -> str | None:
     return value if any(c.isdigit() for c in value) and len(value) <= 10 else None
 
 
-def postcode_reason(raw: str | None, country: str | None = None) -> str | None:
-    """`empty` or `syntax` where `postcode` gives None."""
-    return None if postcode(raw, country) else "syntax" if (raw or "").strip() else "empty"
-
-
 def device_id(raw: str | None) -> str | None:
     """Lower-case, trimmed advertising or device id; None when empty or zeroed, which is how devices say `do not track`."""
     value = (raw or "").strip().lower()
     return value if value.strip("0-") else None
-
-
-def device_id_reason(raw: str | None) -> str | None:
-    """`empty` or `zeroed` where `device_id` gives None."""
-    return None if device_id(raw) else "zeroed" if (raw or "").strip() else "empty"
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,20 +160,6 @@ class Settings:
         return made
 
 
-def secret(given: str, variable: str, connector: str, kind: str) -> str:
-    """A secret handed in, or from its environment variable; read when used, so that it is part of no configuration.
-
-    `kind`: `source` or `destination`. Raises ConfigError naming the variable, the connector, and how to do without it.
-    """
-    value = given or os.environ.get(variable, "")
-    if not value:
-        raise ConfigError(
-            f"{variable} is not set and the {kind} {connector} needs it: set it, or switch the {kind} off by leaving"
-            f" {connector} out of {PREFIX}{kind.upper()}S"
-        )
-    return value
-
-
 def _names(text: str) -> tuple[str, ...] | None:
     if not text.strip():
         return None

@@ -23,17 +23,15 @@ CORE_NAME = "core"
 class Trait:
     """One fact about a person as of a day. `null`: what it means that it is not known; empty: it always is.
 
-    `formula`: where its definition comes from; empty: our own. A company's own trait has an `owner` (`team:name` or an e-mail
-    address) and either `query`, an expression over the view `profiles` or a SELECT of profile_id and the value over the
-    documented views, in which `$as_of` is the day; or `function`, which takes the day's profiles with their core traits as a
-    DataFrame indexed by profile_id and gives one Series indexed alike.
+    A company's own trait has an `owner` (`team:name` or an e-mail address) and either `query`, an expression over the view
+    `profiles` or a SELECT of profile_id and the value over the documented views, in which `$as_of` is the day; or `function`,
+    which takes the day's profiles with their core traits as a DataFrame indexed by profile_id and gives one Series indexed alike.
     """
 
     name: str
     type: str
     definition: str
     null: str = ""
-    formula: str = ""
     owner: str = ""
     query: str | None = None
     function: Function | None = None

@@ -9,7 +9,6 @@ from typing import Final
 
 from segment_pipeline.traits import Trait, TraitSet
 
-_RFM: Final = "Hughes, Strategic Database Marketing (quintiles), with equal values in one bin"
 _NO_ORDERS: Final = "the orders of the day have not landed"
 _NO_EVENTS: Final = "the events of the day have not landed"
 _NO_MESSAGES: Final = "the messages of the day have not landed"
@@ -42,12 +41,12 @@ CORE: Final = TraitSet(
         Trait("first_order_on", "DATE", "company day of the first completed sale", null=f"no order, or {_NO_ORDERS}"),
         Trait("last_order_on", "DATE", "company day of the last completed sale", null=f"no order, or {_NO_ORDERS}"),
         Trait("days_since_last_order", "INTEGER", "as_of - last_order_on", null=f"no order, or {_NO_ORDERS}"),
+        # SQL:2003 CUME_DIST.
         Trait(
             "spend_percentile",
             "DOUBLE",
             "cume_dist of spend_365d among people with an order in 365 days",
             null=f"no order in 365 days, or {_NO_ORDERS}",
-            formula="SQL:2003 CUME_DIST",
         ),
         Trait(
             "value_tier",
@@ -61,26 +60,24 @@ CORE: Final = TraitSet(
             "the same over spend_total among people with any order; none without an order",
             null=_NO_ORDERS,
         ),
+        # Hughes, Strategic Database Marketing (quintiles), with equal values in one bin; so are rfm_f and rfm_m.
         Trait(
             "rfm_r",
             "INTEGER",
             "ceil(5 x cume_dist of last_order_on) among people with an order in 365 days; 5 is the most recent",
             null=f"no order in 365 days, or {_NO_ORDERS}",
-            formula=_RFM,
         ),
         Trait(
             "rfm_f",
             "INTEGER",
             "ceil(5 x cume_dist of orders_365d) among the same",
             null=f"no order in 365 days, or {_NO_ORDERS}",
-            formula=_RFM,
         ),
         Trait(
             "rfm_m",
             "INTEGER",
             "ceil(5 x cume_dist of spend_365d) among the same",
             null=f"no order in 365 days, or {_NO_ORDERS}",
-            formula=_RFM,
         ),
         Trait(
             "lifecycle_stage",

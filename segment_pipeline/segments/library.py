@@ -6,7 +6,6 @@ from segment_pipeline.segments.rules import (
     Rule,
     all_of,
     any_of,
-    days,
     did,
     did_not,
     trait,
@@ -77,8 +76,3 @@ def unreceptive(sent: int, within: Days) -> Rule:
         did_not("message_opened", within=within),
         did_not("message_clicked", within=within),
     )
-
-
-def bought_recently(number: int) -> Rule:
-    """Ordered in so many days: kept out of acquisition."""
-    return did("order", within=days(number))

@@ -4,7 +4,6 @@ from datetime import date
 from typing import Any
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.identity.aliases import define_current_profile
 from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, order
 from segment_pipeline_tests.profiles.snapshots import Put, build, rows
 
@@ -103,10 +102,8 @@ def test_chains_are_flat_and_one_join_finds_the_person(lake: Lake, put: Put) -> 
     build(lake, jan(10))
     first = ids(lake, jan(10))["C"]
     assert len({first, second, third}) == 3
-    with lake.session() as session:
-        define_current_profile(session)
-        found = session.rows("SELECT old_profile_id, profile_id FROM current_profile")
-    assert {(row["old_profile_id"], row["profile_id"]) for row in found} == {(third, first), (second, first)}
+    found = aliases(lake)
+    assert {(row["old_profile_id"], row["new_profile_id"]) for row in found} == {(third, first), (second, first)}
 
 
 def test_an_id_that_lives_again_is_no_alias(lake: Lake, put: Put) -> None:

@@ -1,23 +1,8 @@
-"""Ids that gave way to others: who stands for the same person now. Every durable reader joins through `current_profile`."""
+"""Ids that gave way to others: who stands for the same person now. Flat: one join with `profile_aliases` finds the person."""
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import Statement, statement
-
-CURRENT_PROFILE = Statement(
-    "profiles/identity/current_profile",
-    "SELECT old_profile_id, new_profile_id AS profile_id, since, cause FROM profile_aliases",
-)
-
-
-def define_current_profile(session: Session) -> None:
-    """Define the view current_profile(old_profile_id, profile_id, since, cause), one row per id that gave way.
-
-    Use: LEFT JOIN current_profile AS c ON c.old_profile_id = t.profile_id, and coalesce(c.profile_id, t.profile_id).
-    The table is flat: one join suffices. An id without a row is alive, or its person was erased with all records.
-    """
-    session.scan("profile_aliases")
-    session.define("current_profile", CURRENT_PROFILE)
+from segment_pipeline.lake.statements import statement
 
 
 def rebuild(session: Session, as_of: AsOf) -> int:
