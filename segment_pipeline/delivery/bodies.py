@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_pipeline.delivery.destination import Batch
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ContractError, RejectedRecords
 
 HEX: Final = "[0-9a-f]{64}"
 _lock = threading.Lock()
@@ -92,6 +92,14 @@ def refuse_unhashed(batch: Batch, *columns: str) -> tuple[pa.Table, dict[str, st
     nothing = " AND ".join(f"{column} IS NULL" for column in columns)
     odd = " OR ".join(f"NOT coalesce(regexp_full_match({column}, '{HEX}'), true)" for column in columns)
     return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' WHEN {odd} THEN 'not_a_hash' END")
+
+
+def as_given(refused: RejectedRecords, batch: Batch, sent: pa.Table) -> RejectedRecords:
+    """A refusal of rows by their positions in what was sent, with their positions in the batch as it was given."""
+    keys = sent.column("key").to_pylist()
+    position = {key: i for i, key in enumerate(batch.rows.column("key").to_pylist())}
+    rows = {position[keys[i]]: why for i, why in refused.rows.items() if i < len(keys)}
+    return RejectedRecords(str(refused), rows=rows)
 
 
 def refuse_oversize(batch: Batch, most: int, name: str) -> None:

@@ -1,15 +1,19 @@
-"""What a destination across a network is made of: a pool of connections, a count of requests, and creation without doubles.
+"""What a destination across a network is made of: a pool of connections, a count of requests, listings and answers read with
+care, rows that failed, and creation without doubles.
 
 Parts to be composed; nothing here is inherited from, and nothing knows a vendor.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
+import requests
+
+from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
-from segment_pipeline.errors import ContractError, TransientError
-from segment_pipeline.http import Auth, Classify, HttpClient, RetryPolicy
+from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
+from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy
 
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
@@ -81,10 +85,21 @@ class Vendor:
             self._clients.clear()
 
 
-def found_or_made(find: Callable[[], str | None], make: Callable[[], str]) -> str:
-    """The id `find` gives, or else what `make` gives; a creation whose answer was lost is found and not made again."""
+def signed(connector: Described, field: str, scheme: str) -> Auth:
+    """Signs a request in its header `Authorization`, with what the field holds when it is sent."""
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"{scheme} {value(connector, field)}"
+        return request
+
+    return sign
+
+
+def found_or_made(find: Callable[[], Iterable[str]], make: Callable[[], str]) -> str:
+    """The oldest of the ids `find` gives, or else what `make` gives; a creation whose answer was lost is found, not made again."""
     for last in (False, True):
-        if (found := find()) is not None:
+        # Of two made at once under one name, every run takes the same; ids that are numbers grow.
+        if found := min(find(), key=lambda identifier: (len(identifier), identifier), default=None):
             return found
         try:
             return make()
@@ -97,6 +112,34 @@ def found_or_made(find: Callable[[], str | None], make: Callable[[], str]) -> st
 def variable(connector: Described, field: str) -> str:
     """The environment variable a person sets a field by, for messages."""
     return source_of(connector, field) or fields_of(connector)[field].name
+
+
+def records(
+    fetch: Callable[[str | None], Any], next_page: Callable[[Mapping[str, Any]], str | None], *, of: str
+) -> Iterator[Mapping[str, Any]]:
+    """Every record of a listing, to its last page, as `paging.pages` walks it; a page holds them under `data`."""
+    for page in paging.pages(fetch, next_page, what=f"a listing of {of}"):
+        yield from at(page, "data", of=of, kind=list)
+
+
+def failures(named: Mapping[str, str], count: int, keys: Collection[str], *, reason: str, of: str) -> dict[str, str]:
+    """Key → reason of the rows a vendor failed: those it named, or all where it counts as many (`reason`, if it names none).
+
+    Raises RejectedRecords, for the batch to be split, where it named fewer than it counts.
+    """
+    if count >= len(keys):
+        return {**dict.fromkeys(keys, reason), **named}
+    if len(named) < count:
+        raise RejectedRecords(f"{of} failed {count} rows of a batch and named {len(named)}: split the batch")
+    return dict(named)
+
+
+def told(response: Response, name: str, kind: type[Any]) -> Any:
+    """What an error says under a name; None when it is not of that kind, or the answer is no JSON."""
+    try:
+        return at(response.json(), name, of="", kind=kind)
+    except ContractError:
+        return None
 
 
 def at(body: Any, *path: str | int, of: str, kind: type[Any] = str) -> Any:

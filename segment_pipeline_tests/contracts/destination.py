@@ -1,6 +1,7 @@
 """The suite of destinations whose vendor has a module in the sandbox: the general one, and what a network adds to it."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -11,7 +12,16 @@ from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.errors import ConfigError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.testing import DestinationContract
-from segment_pipeline.testing.destination import batch, counts, crowd, digest, keys_of, settle, settle_again
+from segment_pipeline.testing.destination import (
+    Person,
+    batch,
+    counts,
+    crowd,
+    digest,
+    keys_of,
+    settle,
+    settle_again,
+)
 
 
 class SandboxDestinationContract(DestinationContract):
@@ -27,6 +37,8 @@ class SandboxDestinationContract(DestinationContract):
     """Regular expressions of the paths that make an audience, and that carry rows."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """The sandbox vendor's own settings."""
+    alike: ClassVar[Collection[str]] = ()
+    """Methods of the requests in which the vendor's SDK and the connector are to agree to the letter."""
     server: SandboxServer
 
     @pytest.fixture(scope="class")
@@ -73,6 +85,33 @@ class SandboxDestinationContract(DestinationContract):
     def misbehave(self, *rules: Mapping[str, object]) -> None:
         """Faults of the other side, in force until the test ends."""
         self.server.faults([{"vendor": self.vendor, **rule} for rule in rules])
+
+    def by_sdk(self, people: Sequence[Person], gone: Sequence[Person]) -> str:
+        """The audience that the vendor's own SDK makes, puts people into and takes some of them out of."""
+        raise NotImplementedError
+
+    def test_the_vendors_own_sdk_leaves_the_same_state(self, destination: Destination, audience: str) -> None:
+        """The same people through the vendor's SDK and through us: the same members, by the same requests where they can be."""
+        people = [Person(f"shopper{i}@quiet.shop", f"+1415555{i:04d}") for i in range(40)]
+        self.server.record()
+        theirs = self.by_sdk(people, people[:5])
+        by_sdk = self._sent(theirs)
+        self.server.record()
+        ids = settle(destination, batch(destination, audience, people)).vendor_ids
+        settle(destination, batch(destination, audience, people[:5], Operation.REMOVE, number=2, vendor_ids=ids))
+        assert self.held(destination, audience) == self.held(destination, theirs) == keys_of(destination, people[5:])
+        assert self.members(audience) == self.members(theirs)
+        assert self._sent(audience) == by_sdk
+
+    def _sent(self, audience: str) -> list[Any]:
+        """Requests recorded about an audience, by the methods that are alike."""
+        sent = []
+        for each in self.server.recorded(self.vendor):
+            if each["method"] in self.alike and audience in each["path"] + each["body"]:
+                headers = {name: held for name, held in each["headers"].items() if name not in ("user-agent", "accept")}
+                body = json.loads(each["body"].replace(audience, "A"))
+                sent.append((each["method"], each["path"].replace(audience, "A"), each["query"], headers, body))
+        return sent
 
     @pytest.mark.parametrize("given", ["wrong", ""])
     def test_wrong_credentials_name_their_variable(self, destination: Destination, given: str) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from segment_pipeline import clock
 from segment_pipeline.connector import About, ConnectorKind, Env, address, secret
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, variable
-from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told, variable
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
+from segment_pipeline.http import Response
 from segment_pipeline_tests.scripted_server import ScriptedServer, answer
 
 
@@ -101,8 +102,13 @@ def test_a_creation_whose_answer_was_lost_is_found() -> None:
         lists.append(f"list {len(lists)}")
         raise TransientError("no answer", sent=True)
 
-    assert found_or_made(lambda: lists[0] if lists else None, make) == "list 0"
+    assert found_or_made(lambda: lists, make) == "list 0"
     assert lists == ["list 0"]
+
+
+def test_of_several_of_one_name_every_run_takes_the_oldest() -> None:
+    """Ids that are numbers grow, however many digits they have."""
+    assert found_or_made(lambda: ["100", "9", "10"], lambda: "made") == "9"
 
 
 @pytest.mark.parametrize(("sent", "tries"), [(False, 1), (True, 2)])
@@ -115,7 +121,7 @@ def test_a_creation_that_does_not_happen_is_given_up(sent: bool, tries: int) -> 
         raise TransientError("no answer", sent=sent)
 
     with pytest.raises(TransientError):
-        found_or_made(lambda: None, make)
+        found_or_made(lambda: (), make)
     assert len(tried) == tries
 
 
@@ -126,6 +132,31 @@ def test_an_answer_without_what_is_asked_for_names_the_place_and_no_value() -> N
         with pytest.raises(ContractError) as caught:
             at(body, *path, of="Postbox")
         assert str(caught.value) == f"an answer of Postbox has no {'.'.join(map(str, path))}"
+
+
+def test_a_listing_is_read_to_its_last_page_and_a_page_without_records_is_none() -> None:
+    pages = {None: {"data": [{"id": 1}], "next": "b"}, "b": {"data": [{"id": 2}]}, "c": {"next": "d"}}
+    assert [one["id"] for one in records(pages.get, lambda page: page.get("next"), of="Postbox")] == [1, 2]
+    with pytest.raises(ContractError, match="an answer of Postbox has no data"):
+        list(records(lambda _: {"data": None}, lambda _: None, of="Postbox"))
+
+
+def test_rows_that_failed_are_all_named_or_all_of_them_or_the_batch_is_split() -> None:
+    def failed(named: dict[str, str], count: int) -> dict[str, str]:
+        return failures(named, count, ["a", "b", "c"], reason="failed", of="Postbox")
+
+    assert failed({"a": "bounced"}, 1) == {"a": "bounced"}
+    assert failed({"a": "bounced"}, 3) == {"a": "bounced", "b": "failed", "c": "failed"}
+    with pytest.raises(RejectedRecords, match="failed 2 rows of a batch and named 1: split the batch") as caught:
+        failed({"a": "bounced"}, 2)
+    assert caught.value.rows == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b'{"errors": [1]}', [1]), (b'{"errors": {}}', None), (b"[]", None), (b"<html>", None)]
+)
+def test_what_an_error_says_is_read_where_it_is_there(content: bytes, expected: list[int] | None) -> None:
+    assert told(Response(400, {}, content), "errors", list) == expected
 
 
 def test_a_message_names_the_variable_a_field_is_really_read_from() -> None:

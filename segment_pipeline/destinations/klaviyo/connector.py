@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
 import pyarrow as pa
-import requests
 
 from segment_pipeline import paging, redact
-from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
+from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, variable
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, signed, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -37,8 +36,6 @@ _RATES: Final = {
 }
 _JOBS: Final = "/api/profile-bulk-import-jobs"
 _POINTER: Final = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/|$)")
-_FIELDS: Final = {"email": "email", "sms": "phone_number"}
-_COLUMNS: Final = {"email": "email", "sms": "phone"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +64,8 @@ class KlaviyoLists:
 
     def __post_init__(self) -> None:
         headers = {"revision": self.revision, "Accept": _JSON_API}
-        vendor = Vendor(self, auth=self._authorise, refusal=self._refused, headers=headers, rates=_RATES)
+        auth = signed(self, "api_key", "Klaviyo-API-Key")
+        vendor = Vendor(self, auth=auth, refusal=self._refused, headers=headers, rates=_RATES)
         object.__setattr__(self, "_vendor", vendor)
 
     @property
@@ -92,10 +90,8 @@ class KlaviyoLists:
         """The list of that name, made if there is none. Klaviyo allows 150 new lists a day."""
         wanted = f"{self.list_prefix}{name}"
 
-        def find() -> str | None:
-            listed = (one for page in self._listing("/api/lists") for one in page["data"])
-            # Of two lists made at once under one name, every run takes the same.
-            return min((str(one["id"]) for one in listed if one["attributes"]["name"] == wanted), default=None)
+        def find() -> Iterator[str]:
+            return (str(one["id"]) for one in self._listing("/api/lists") if one["attributes"]["name"] == wanted)
 
         def make() -> str:
             body = {"data": {"type": "list", "attributes": {"name": wanted}}}
@@ -135,16 +131,13 @@ class KlaviyoLists:
         if states != {"complete"}:
             raise ContractError(f"{self.name}: an import job ended in a state this connector does not know")
         rows, rejected = bodies.refuse_locally(batch, self._unfit())
-        total, failed = (
-            sum(at(job, count, of="Klaviyo", kind=int) for job in jobs.values())
-            for count in ("total_count", "failed_count")
-        )
+        total = sum(at(job, "total_count", of="Klaviyo", kind=int) for job in jobs.values())
         if total != rows.num_rows:
             raise ContractError(
                 f"{self.name}: its import jobs hold {total} profiles, the batch {rows.num_rows}: send it again"
             )
         keys = dict(zip(rows.column(self._column).to_pylist(), rows.column("key").to_pylist(), strict=True))
-        if failed:
+        if failed := sum(at(job, "failed_count", of="Klaviyo", kind=int) for job in jobs.values()):
             rejected |= self._failures(jobs, keys, failed)
         wanted = [identifier for identifier, key in keys.items() if key not in rejected] if self.learn_ids else []
         return Receipt(
@@ -177,28 +170,21 @@ class KlaviyoLists:
 
     @property
     def _column(self) -> str:
-        return _COLUMNS[self.channel]
+        return "phone" if self.channel == "sms" else "email"
 
     @property
     def _field(self) -> str:
-        return _FIELDS[self.channel]
-
-    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Klaviyo-API-Key {value(self, 'api_key')}"
-        return request
+        return "phone_number" if self.channel == "sms" else "email"
 
     def _write(self, method: str, path: str, body: str, purpose: str = "bulk", **options: Any) -> Response:
         headers = {"Content-Type": _JSON_API}
         return self._vendor.client(purpose).request(method, path, data=body.encode(), headers=headers, **options)
 
     def _listing(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:
-        def fetch(url: str | None) -> Mapping[str, Any]:
-            page = self._vendor.client("reads").json("GET", url or path, params=None if url else params)
-            if not isinstance(page, Mapping) or not isinstance(page.get("data"), list):
-                raise ContractError(f"{self.name}: a page of {redact.location(path)} has no data")
-            return page
+        def fetch(url: str | None) -> Any:
+            return self._vendor.client("reads").json("GET", url or path, params=None if url else params)
 
-        return paging.pages(fetch, paging.link_next, what=f"{self.name}: {redact.location(path)}")
+        return records(fetch, paging.link_next, of=f"{self.name}: {redact.location(path)}")
 
     def _unfit(self) -> str:
         return f"""CASE WHEN {self._column} IS NULL THEN 'no_identifier'
@@ -206,10 +192,8 @@ class KlaviyoLists:
 
     def _profile(self) -> str:
         known = f"'{self._field}', {self._column}"
-        return f"""CAST(CASE WHEN attributes IS NULL
-            THEN json_object('type', 'profile', 'attributes', json_object({known}))
-            ELSE json_object('type', 'profile', 'attributes', json_object(
-                {known}, 'properties', json_strip_nulls(CAST(attributes AS JSON)))) END AS VARCHAR)"""
+        return f"""json_object('type', 'profile', 'attributes', CASE WHEN attributes IS NULL THEN json_object({known})
+            ELSE json_object({known}, 'properties', json_strip_nulls(CAST(attributes AS JSON))) END)"""
 
     def _start_import(self, batch: Batch, rows: pa.Table, part: tuple[int, int, str]) -> str:
         first, count, profiles = part
@@ -222,10 +206,8 @@ class KlaviyoLists:
             # Importing the same profiles twice leaves what once leaves, so a lost answer is sent again.
             return _id(self._write("POST", _JOBS, body, idempotent=True).json())
         except RejectedRecords as error:
-            text, refused = str(error), error.rows
-        sent_keys = rows.column("key").slice(first, count).to_pylist()
-        position = {key: i for i, key in enumerate(batch.rows.column("key").to_pylist())}
-        raise RejectedRecords(text, rows={position[sent_keys[i]]: why for i, why in refused.items() if i < count})
+            refused = error
+        raise bodies.as_given(refused, batch, rows.slice(first, count))
 
     def _job(self, job_id: str) -> Mapping[str, Any]:
         answer = self._vendor.client("bulk").request("GET", f"{_JOBS}/{job_id}", expect=(404,))
@@ -239,18 +221,11 @@ class KlaviyoLists:
         """Key → reason of the rows that failed, by the profile each error quotes."""
         named: dict[str, str] = {}
         for job in jobs:
-            for page in self._listing(f"{_JOBS}/{job}/import-errors", {"page[size]": _PAGE}):
-                for item in page["data"]:
-                    identifier = _identifier_in(item["attributes"].get("original_payload"), self._field)
-                    if identifier is not None and identifier in keys:
-                        named[keys[identifier]] = redact.code(item["attributes"].get("code"))
-        if failed == len(keys):
-            return {**dict.fromkeys(keys.values(), "import_error"), **named}
-        if len(named) < failed:
-            raise RejectedRecords(
-                f"{self.name}: an import job failed {failed} profiles and named {len(named)}: split the batch"
-            )
-        return named
+            for item in self._listing(f"{_JOBS}/{job}/import-errors", {"page[size]": _PAGE}):
+                identifier = _identifier_in(item["attributes"].get("original_payload"), self._field)
+                if identifier is not None and identifier in keys:
+                    named[keys[identifier]] = redact.code(item["attributes"].get("code"))
+        return failures(named, failed, keys.values(), reason="import_error", of=self.name)
 
     def _look_up(self, identifiers: Sequence[str]) -> dict[str, str]:
         """Klaviyo's id by identifier, for those it knows; 100 per request, every page read."""
@@ -258,8 +233,8 @@ class KlaviyoLists:
         for start in range(0, len(identifiers), _PAGE):
             some = ",".join(json.dumps(one, ensure_ascii=False) for one in identifiers[start : start + _PAGE])
             params = {"filter": f"any({self._field},[{some}])", "fields[profile]": self._field, "page[size]": _PAGE}
-            for page in self._listing("/api/profiles", params):
-                found |= {profile["attributes"][self._field]: str(profile["id"]) for profile in page["data"]}
+            for profile in self._listing("/api/profiles", params):
+                found[profile["attributes"][self._field]] = str(profile["id"])
         asked = set(identifiers)
         return {identifier: vendor_id for identifier, vendor_id in found.items() if identifier in asked}
 
@@ -294,12 +269,9 @@ class KlaviyoLists:
             return ConfigError(f"{self.name} refused the API key (HTTP {status}): check {key} and its scopes")
         if status == 410:
             return ConfigError(f"{self.name} has retired revision {self.revision}: set a newer `revision`")
-        if status not in {400, 409, 422}:
+        if status not in {400, 409, 422} or (said := told(response, "errors", list)) is None:
             return None
-        try:
-            errors = [error for error in response.json().get("errors", ()) if isinstance(error, Mapping)]
-        except (ContractError, AttributeError):
-            return None
+        errors = [error for error in said if isinstance(error, Mapping)]
         rows = {
             int(match[1]): redact.code(error.get("code"))
             for error in errors
@@ -310,8 +282,8 @@ class KlaviyoLists:
                 f"{self.name} refused {len(rows)} rows of a batch and with them the batch", rows=rows
             )
         codes = ", ".join(sorted({redact.code(error.get("code")) for error in errors})) or "unknown"
-        said = redact.text(str(errors[0].get("detail", ""))) if errors else ""
-        return ContractError(f"{self.name} refused a request (HTTP {status}, code {codes}): {said}")
+        detail = redact.text(str(errors[0].get("detail", ""))) if errors else ""
+        return ContractError(f"{self.name} refused a request (HTTP {status}, code {codes}): {detail}")
 
 
 CONNECTOR = KlaviyoLists

@@ -7,18 +7,17 @@ names hint at health or money.
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
-import requests
 
-from segment_pipeline import paging, redact
+from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, variable
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, signed, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -30,11 +29,7 @@ _BROKEN: Final = frozenset({1, 2})
 _CREDENTIALS: Final = frozenset({10, 102, 104, 190, 194, 200, 294})
 _UPDATE_RUNNING: Final = (2650, 1870145)
 _TOO_FEW_LEFT: Final = 1870047
-_TERMS: Final = frozenset({1870034, 1870090})
-_NOT_LINKED: Final = 1870050
 _NO_SUCH_OBJECT: Final = (100, 33)
-_FLAGGED: Final = 1713230
-_VERSION_DEAD: Final = 2635
 _FLAGGED_STATUS: Final = 471
 
 
@@ -70,8 +65,8 @@ class MetaAudiences:
     _vendor: Vendor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        vendor = Vendor(self, auth=self._authorise, refusal=self._refused, timeout=(5.0, 120.0))
-        object.__setattr__(self, "_vendor", vendor)
+        auth = signed(self, "access_token", "Bearer")
+        object.__setattr__(self, "_vendor", Vendor(self, auth=auth, refusal=self._refused, timeout=(5.0, 120.0)))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -96,7 +91,7 @@ class MetaAudiences:
         self.secrets_present()
         account = self._call("GET", f"act_{self._account}", fields="id,tos_accepted")
         if not (account.get("tos_accepted") or {}).get(self.terms_key):
-            raise ConfigError(self._terms_text())
+            raise ConfigError(f"{self.name}: {self._terms_text()}")
 
     def ensure_audience(self, name: str) -> str:
         """The audience whose description carries our marker for `name`; made under a neutral name if there is none."""
@@ -109,10 +104,22 @@ class MetaAudiences:
             "customer_file_source": "USER_PROVIDED_ONLY",
         }
 
+        status: dict[str, Any] = {}
+
+        def find() -> Iterator[str]:
+            for one in records(self._page, _after, of=self.name):
+                if one.get("description") == mark:
+                    identifier = str(at(one, "id", of="Meta"))
+                    status[identifier] = (one.get("operation_status") or {}).get("code")
+                    yield identifier
+
         def make() -> str:
             return str(at(self._call("POST", f"act_{self._account}/customaudiences", body=form), "id", of="Meta"))
 
-        return found_or_made(lambda: self._find(mark), make)
+        audience = found_or_made(find, make)
+        if status.get(audience) == _FLAGGED_STATUS:
+            raise ConfigError(f"{self.name} flagged audience {audience}: review its name in Ads Manager")
+        return audience
 
     def apply(self, batch: Batch) -> Receipt:
         """Add or remove the rows. Safe to repeat: Meta keeps sets of people."""
@@ -146,10 +153,6 @@ class MetaAudiences:
     def _account(self) -> str:
         return value(self, "ad_account").removeprefix("act_")
 
-    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {value(self, 'access_token')}"
-        return request
-
     def _call(self, method: str, path: str, *, body: Any = None, **params: str) -> dict[str, Any]:
         if key := value(self, "app_secret"):
             proof = hmac.new(key.encode(), value(self, "access_token").encode(), hashlib.sha256)
@@ -164,26 +167,13 @@ class MetaAudiences:
             idempotent=True if rows else None,
         )
         if not isinstance(answer, dict):
-            raise ContractError(
-                f"{self.name} answered with something that is not an object: check the base URL and version"
-            )
+            raise ContractError(f"{self.name} answered with no object: check the base URL and version")
         return answer
 
-    def _find(self, mark: str) -> str | None:
-        def fetch(after: str | None) -> dict[str, Any]:
-            page = {"after": after} if after else {}
-            asked = "id,name,description,operation_status"
-            return self._call("GET", f"act_{self._account}/customaudiences", fields=asked, limit="100", **page)
-
-        listed = paging.pages(fetch, _after, what=f"{self.name}'s list of audiences")
-        ours = [one for page in listed for one in page.get("data", ()) if one.get("description") == mark]
-        if not ours:
-            return None
-        # Of two made at once, every run takes the same.
-        oldest = min(ours, key=lambda one: int(at(one, "id", of="Meta")))
-        if (oldest.get("operation_status") or {}).get("code") == _FLAGGED_STATUS:
-            raise ConfigError(f"{self.name} flagged audience {oldest['id']}: review its name in Ads Manager")
-        return str(oldest["id"])
+    def _page(self, after: str | None) -> dict[str, Any]:
+        page = {"after": after} if after else {}
+        asked = "id,name,description,operation_status"
+        return self._call("GET", f"act_{self._account}/customaudiences", fields=asked, limit="100", **page)
 
     def _invalid(self, answer: Mapping[str, Any], rows: pa.Table) -> dict[str, str]:
         """Key → reason of the rows that Meta called invalid; a 200 with counts only when it did not say which.
@@ -191,9 +181,7 @@ class MetaAudiences:
         Its number is not exact, and its samples stop at 100: unless the samples name all of them, the caller must split.
         """
         if not str(answer.get("num_received", "")).isdigit():
-            raise ContractError(
-                f"{self.name} did not say how many rows it received: the batch cannot be counted as applied"
-            )
+            raise ContractError(f"{self.name} did not say how many rows it received: the batch may not be applied")
         if int(answer["num_received"]) < rows.num_rows:
             raise TransientError(f"{self.name} received fewer rows than the batch holds: it is sent again", sent=True)
         invalid = int(answer.get("num_invalid_entries") or 0)
@@ -203,30 +191,21 @@ class MetaAudiences:
         named = {
             row["key"]: "invalid_entry"
             for row in rows.select(["key", "email", "phone"]).to_pylist()
-            if invalid >= rows.num_rows or any(v and v in samples for v in (row["email"], row["phone"]))
+            if any(hashed and hashed in samples for hashed in (row["email"], row["phone"]))
         }
-        if len(named) < min(invalid, rows.num_rows):
-            raise RejectedRecords(
-                f"{self.name} called {invalid} rows of a batch invalid without naming them: split the batch"
-            )
-        return named
+        return failures(named, invalid, rows.column("key").to_pylist(), reason="invalid_entry", of=self.name)
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         if response.status_code < 400 and b'"error"' not in response.content[:512]:
             return None
-        try:
-            error = response.json().get("error")
-        except (ContractError, AttributeError):
+        if (error := told(response, "error", dict)) is None:
             return None
-        return self._refusal(error, response) if isinstance(error, Mapping) else None
-
-    def _refusal(self, error: Mapping[str, Any], response: Response) -> SegmentPipelineError:
         code, sub = error.get("code"), error.get("error_subcode")
         said = f"{self.name} refused a request (code {_number(code)}, subcode {_number(sub)})"
         if sub == _TOO_FEW_LEFT:
             return _TooFewLeft(f"{said}: the removal would leave too few people in the audience")
         if (act := self._to_do(code, sub, str(error.get("message")))) is not None:
-            return ConfigError(act if sub in _TERMS else f"{said}: {act}")
+            return ConfigError(f"{said}: {act}")
         busy = code in _BUSY or (code, sub) == _UPDATE_RUNNING or response.status_code == 429
         if busy or code in _BROKEN or error.get("is_transient") is True or response.status_code >= 500:
             return TransientError(
@@ -237,27 +216,26 @@ class MetaAudiences:
 
     def _to_do(self, code: Any, sub: Any, message: str) -> str | None:
         """What a person has to do about it; None: nothing."""
-        token = variable(self, "access_token")
-        if sub in _TERMS:
-            return self._terms_text()
-        if sub == _NOT_LINKED:
-            return f"link ad account {self._account} to a business"
-        if sub == _FLAGGED:
-            return "the audience is flagged, review its name in Ads Manager"
+        token, terms = variable(self, "access_token"), self._terms_text()
+        acts = {
+            1870034: terms,
+            1870090: terms,
+            1870050: f"link ad account {self._account} to a business",
+            1713230: "the audience is flagged, review its name in Ads Manager",
+            2635: f"API version {self.version} has ended, set a newer `version`",
+        }
+        if known := acts.get(sub) or acts.get(code):
+            return known
         if (code, sub) == _NO_SUCH_OBJECT:
             return f"the audience or account is gone, or {token} may not use it"
-        if code == _VERSION_DEAD:
-            return f"API version {self.version} has ended, set a newer `version`"
         # A wrong proof is 104 by the reference, and in practice an invalid parameter (100) that names itself.
         if code in _CREDENTIALS or "appsecret_proof" in message:
             return f"renew {token} and check {variable(self, 'app_secret')} and the permission ads_management"
         return None
 
     def _terms_text(self) -> str:
-        return (
-            f"{self.name}: the custom-audience terms of ad account {self._account} are not accepted:"
-            f" accept them at facebook.com/ads/manage/customaudiences/tos"
-        )
+        terms = f"the custom-audience terms of ad account {self._account} are not accepted"
+        return f"{terms}: accept them at facebook.com/ads/manage/customaudiences/tos"
 
 
 CONNECTOR = MetaAudiences
