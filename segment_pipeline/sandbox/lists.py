@@ -26,36 +26,30 @@ CREATE TABLE IF NOT EXISTS lists (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, name TEXT NOT NULL, held TEXT NOT NULL,
     created_at TEXT NOT NULL, updated_at TEXT NOT NULL, content_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS people (
-    number INTEGER PRIMARY KEY, id TEXT, held TEXT NOT NULL, consent TEXT NOT NULL,
-    created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+    number INTEGER PRIMARY KEY, id TEXT, held TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS people_id ON people (id) WHERE id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (key INTEGER, person INTEGER, PRIMARY KEY (key, person)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS members (list TEXT, person INTEGER, PRIMARY KEY (list, person)) WITHOUT ROWID;
 """
-PERSON = "p.number, p.id, p.held, p.consent, p.created_at, p.updated_at"
+PERSON = "p.number, p.id, p.held, p.created_at, p.updated_at"
 
 
 @dataclass(slots=True)
 class Person:
-    """Somebody the vendor knows, by an `id` of its own where it has one (else empty).
-
-    `held`: identifiers and attributes; `consent`: what only calls about consent change.
-    """
+    """Somebody the vendor knows, by an `id` of its own where it has one (else empty); `held`: identifiers and attributes."""
 
     number: int
     id: str
     held: dict[str, Any]
-    consent: dict[str, Any]
     created_at: str
     updated_at: str
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> "Person":
-        return cls(row[0], row[1] or "", json.loads(row[2]), json.loads(row[3]), row[4], row[5])
+        return cls(row[0], row[1] or "", json.loads(row[2]), row[3], row[4])
 
     def row(self) -> tuple[object, ...]:
-        held, consent = json.dumps(self.held), json.dumps(self.consent) if self.consent else "{}"
-        return self.number, self.id or None, held, consent, self.created_at, self.updated_at
+        return self.number, self.id or None, json.dumps(self.held), self.created_at, self.updated_at
 
 
 def digest(text: str) -> int:
@@ -160,7 +154,7 @@ class Lists:
         people = sorted(people, key=lambda person: person.number)
         verb = "INSERT OR IGNORE" if new else "INSERT OR REPLACE"
         database = self.store.database
-        database.executemany(f"{verb} INTO people VALUES (?, ?, ?, ?, ?, ?)", (person.row() for person in people))
+        database.executemany(f"{verb} INTO people VALUES (?, ?, ?, ?, ?)", (person.row() for person in people))
         keys = sorted((key, person.number) for person in people for key in self.keys_of(person.held))
         database.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
 
@@ -251,7 +245,7 @@ class Book:
         """A row without conflict, merged into its person or into a new one."""
         person = found
         if person is None:
-            person = Person(self._next, new_id(), {}, {}, self._now, self._now)
+            person = Person(self._next, new_id(), {}, self._now, self._now)
             self._next += 1
         before = self._lists.keys_of(person.held)
         merge(person.held, {name: value for name, value in sent.items() if name != "id"})

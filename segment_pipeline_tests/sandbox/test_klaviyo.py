@@ -1,4 +1,4 @@
-"""Klaviyo's lists, profiles and consent as its documents describe them, as far as the connector's tests and the SDK do not."""
+"""Klaviyo's lists and profiles as its documents describe them, as far as the connector's tests and the SDK do not."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ ERASE = "data-privacy-deletion-job"
 RELATION = "/lists/{l}/relationships/profiles"
 JOBS = "/profile-bulk-import-jobs"
 NOBODY = {"type": "profile", "id": "nobody"}
+PATCHED = {**profile(external_id="1"), "meta": {"patch_properties": {"unset": "x"}}}
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def erasure(**named: str) -> dict[str, Any]:
         ("POST", "/profile-import", profile(first_name="Ann"), 400, ("invalid", "/data/attributes")),
         ("POST", "/profile-import", profile(external_id="1", size=4), 400, ("invalid", "/data/attributes/size")),
         ("POST", "/profile-import", profile(external_id="1", title="x" * 103_000), 400, ("invalid", "/data")),
+        ("POST", "/profile-import", PATCHED, 400, ("invalid", "/data/meta")),
         ("POST", JOBS, import_of([]), 400, ("invalid", ROWS)),
         ("POST", JOBS, import_of([profile(external_id=f"{n}") for n in range(10_001)]), 400, ("invalid", ROWS)),
         ("POST", JOBS, import_of([profile(external_id="1")], "NOLIST"), 404, ("not_found", "/data")),
@@ -108,46 +110,3 @@ def test_klaviyos_own_limits_can_be_turned_on(klaviyo: Klaviyo) -> None:
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert not [name for name in refused[0].headers if name.lower().startswith("ratelimit")]
     assert klaviyo.upsert(email=email()).status_code == 201, "another endpoint has a limit of its own"
-
-
-def said(klaviyo: Klaviyo, verb: str, *addresses: str, into: str | None = None) -> None:
-    kind = f"profile-subscription-bulk-{verb}-job"
-    people = [profile(email=address) for address in addresses]
-    data: dict[str, Any] = {"type": kind, "attributes": {"profiles": {"data": people}}}
-    if into is not None:
-        data["relationships"] = {"list": {"data": {"type": "list", "id": into}}}
-    answer = klaviyo.call("POST", f"/{kind}s", data)
-    assert (answer.status_code, answer.content) == (202, b"")
-
-
-def marketing(klaviyo: Klaviyo, address: str) -> dict[str, Any]:
-    query = {"filter": f'equals(email,"{address}")', "additional-fields[profile]": "subscriptions"}
-    [found] = klaviyo.call("GET", "/profiles", **query).json()["data"]
-    held: dict[str, Any] = found["attributes"]["subscriptions"]["email"]["marketing"]
-    return held
-
-
-def test_consent_is_withdrawn_given_again_and_untouched_by_lists_and_imports(klaviyo: Klaviyo) -> None:
-    identifier, address = klaviyo.new_list(), email()
-    said(klaviyo, "delete", address)
-    before = klaviyo.server.control("GET", "/klaviyo/consents")
-    klaviyo.imported([profile(email=address)], identifier)
-    assert klaviyo.server.control("GET", "/klaviyo/consents") == before
-    held = marketing(klaviyo, address)
-    assert (held["consent"], held["can_receive_email_marketing"]) == ("UNSUBSCRIBED", False)
-    said(klaviyo, "create", address)
-    held = marketing(klaviyo, address)
-    assert (held["consent"], held["can_receive_email_marketing"], held["suppression"]) == ("SUBSCRIBED", True, [])
-
-
-def test_unsubscribing_a_member_is_for_the_list_and_a_stranger_for_everything(klaviyo: Klaviyo) -> None:
-    """Who subscribes to a list that asks a second time is no member yet."""
-    single, double, address = klaviyo.new_list(), klaviyo.new_list(opt_in="double_opt_in"), email()
-    for wanted in (single, double):
-        said(klaviyo, "create", address, into=wanted)
-    assert (len(klaviyo.members(single)), len(klaviyo.members(double))) == (1, 0)
-    said(klaviyo, "delete", address, into=single)
-    held = marketing(klaviyo, address)
-    assert (held["consent"], held["list_suppressions"][0]["list_id"], held["suppression"]) == ("SUBSCRIBED", single, [])
-    said(klaviyo, "delete", address, into=double)
-    assert (klaviyo.members(single), marketing(klaviyo, address)["consent"]) == ([], "UNSUBSCRIBED")

@@ -1,7 +1,5 @@
 """Meta's own SDK as the client: what it sends is understood, what it gets back it understands, and the state is right."""
 
-from collections.abc import Iterator
-
 import pytest
 from facebook_business.adobjects.adaccount import AdAccount
 from facebook_business.adobjects.customaudience import CustomAudience
@@ -12,17 +10,16 @@ from facebook_business.session import FacebookSession
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline_tests.sandbox.vendors import Meta
 
+VENDOR = "meta"
 MARY = "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79"
 NEW = {"name": "sdk", "subtype": "CUSTOM", "customer_file_source": "USER_PROVIDED_ONLY"}
 
 
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    with SandboxServer(tmp_path_factory.mktemp("meta"), vendors=["meta"]) as server:
-        monkeypatch.setattr(FacebookSession, "GRAPH", f"{server.base_url}/meta")
-        monkeypatch.setattr(FacebookAdsApi, "_default_api", None)
-        connect()
-        yield server
+@pytest.fixture(autouse=True)
+def _there(server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FacebookSession, "GRAPH", f"{server.base_url}/meta")
+    monkeypatch.setattr(FacebookAdsApi, "_default_api", None)
+    connect()
 
 
 def connect(token: str = "sandbox-meta-token") -> None:
@@ -33,14 +30,6 @@ def connect(token: str = "sandbox-meta-token") -> None:
 
 def audience() -> CustomAudience:
     return CustomAudience(AdAccount("act_1001").create_custom_audience(params=NEW)["id"])
-
-
-def test_it_hashes_adds_and_removes(server: SandboxServer) -> None:
-    made = audience()
-    answer = made.add_users(CustomAudience.Schema.email_hash, ["Mary@Example.com", "bob@example.com"]).json()
-    assert (answer["audience_id"], answer["num_received"], answer["num_invalid_entries"]) == (made["id"], 2, 0)
-    made.remove_users(CustomAudience.Schema.email_hash, ["bob@example.com"])
-    assert Meta(server).rows(made["id"]) == [{"EMAIL": MARY}]
 
 
 def test_a_removal_of_ten_thousand_rows_in_the_url_is_read(server: SandboxServer) -> None:
@@ -63,10 +52,10 @@ def test_it_replaces_in_a_session(server: SandboxServer) -> None:
     assert (shown["num_received"], shown["progress"]) == ("1", "100")
 
 
-def test_it_lists_and_reads_audiences_over_pages(server: SandboxServer) -> None:
+def test_it_lists_and_reads_audiences_over_pages() -> None:
     made = [audience()["id"] for _ in range(5)]
     found = AdAccount("act_1001").get_custom_audiences(fields=["id", "name"], params={"limit": 2})
-    assert [one["id"] for one in found] == made
+    assert [one["id"] for one in found][-5:] == made
     shown = CustomAudience(made[0]).api_get(fields=["name", "operation_status", "delivery_status"])
     assert (shown["name"], shown["operation_status"]["code"], shown["delivery_status"]["code"]) == ("sdk", 200, 300)
 
@@ -84,5 +73,6 @@ def test_it_reads_our_errors(server: SandboxServer) -> None:
 
 
 def test_it_deletes_an_audience(server: SandboxServer) -> None:
-    audience().api_delete()
-    assert server.control("GET", "/meta/lists") == []
+    made = audience()
+    made.api_delete()
+    assert made["id"] not in {one["id"] for one in server.control("GET", "/meta/lists")}

@@ -1,4 +1,4 @@
-"""Klaviyo's API as far as lists, profiles and their import go: `/klaviyo/api/...`.
+"""Klaviyo's API as far as lists, profiles and their import go: `/klaviyo/api/...`. Consent is not played: nobody may touch it.
 
 What Klaviyo's documents leave open is a setting, read and changed at `/_control/klaviyo/settings`; beside those of every job:
 
@@ -14,8 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from segment_pipeline.sandbox import jobs, lists
 from segment_pipeline.sandbox.exchange import Answer, Calls, RowErrors, body, endpoints, row_errors
@@ -26,7 +25,6 @@ from segment_pipeline.sandbox.state import SandboxState, parse_instant
 from segment_pipeline.sandbox.store import VendorStore, listed
 from segment_pipeline.sandbox.vendor import Served, Vendor
 from segment_pipeline.sandbox.vendors.klaviyo import jsonapi, profiles
-from segment_pipeline.sandbox.vendors.klaviyo.consent import Consent, subscriptions
 from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import (
     Document,
     Problem,
@@ -131,17 +129,7 @@ class Klaviyo:
         )
 
     def profiles(self, request: Request, find: Callable[[int, int], Sequence[Person]]) -> Answer:
-        return collection(request, find, lambda each: (each.number, self.shown(each, request)))
-
-    def shown(self, profile: Person, request: Request) -> Document:
-        shown = profiles.shown(profile)
-        if "subscriptions" in request.query_params.get("additional-fields[profile]", ""):
-            shown["attributes"]["subscriptions"] = subscriptions(profile)
-        return shown
-
-    def members(self, request: Request) -> Answer:
-        identifier = self.the_list(request)["id"]
-        return self.profiles(request, lambda *part: self.lists.members(identifier, *part))
+        return collection(request, find, lambda each: (each.number, profiles.shown(each)))
 
     def get_profiles(self, request: Request) -> Answer:
         wanted = jsonapi.wanted(request, ("id", *IDENTIFIERS))
@@ -164,7 +152,7 @@ class Klaviyo:
             if isinstance(profile, Problem):
                 raise refused(profile.under("/data"))
             book.save()
-        return 200 if known else 201, {"data": self.shown(profile, request)}
+        return 200 if known else 201, {"data": profiles.shown(profile)}
 
     def open_import(self, request: Request) -> Answer:
         if len(body(request)) > LARGEST_BODY:
@@ -255,19 +243,14 @@ class Klaviyo:
         old = request.path_params["rest"].startswith(("api/v1/", "api/v2/"))
         raise jsonapi.retired() if old else jsonapi.not_found("resource")
 
-    def consents(self, _: Request) -> Response:
-        return JSONResponse({profile.id: subscriptions(profile) for profile in self.lists.people()})
-
 
 def serve(state: SandboxState) -> Served:
     klaviyo = Klaviyo(state)
-    consent, job = Consent(klaviyo.lists), "/api/profile-bulk-import-jobs"
-    change = klaviyo.change_members
+    job, change = "/api/profile-bulk-import-jobs", klaviyo.change_members
     calls: Calls[Request] = {
         "/api/lists": {"GET": klaviyo.get_lists, "POST": klaviyo.create_list},
         "/api/lists/{id}": {"GET": klaviyo.get_list, "PATCH": klaviyo.rename_list, "DELETE": klaviyo.drop_list},
         "/api/lists/{id}/relationships/profiles": {"GET": klaviyo.member_ids, "POST": change, "DELETE": change},
-        "/api/lists/{id}/profiles": {"GET": klaviyo.members},
         "/api/profiles": {"GET": klaviyo.get_profiles, "POST": partial(klaviyo.upsert, create=True)},
         "/api/profile-import": {"POST": klaviyo.upsert},
         job: {"POST": klaviyo.open_import},
@@ -275,12 +258,9 @@ def serve(state: SandboxState) -> Served:
         f"{job}/{{id}}/import-errors": {"GET": klaviyo.import_errors},
         f"{job}/{{id}}/profiles": {"GET": klaviyo.import_profiles},
         "/api/data-privacy-deletion-jobs": {"POST": klaviyo.erase},
-        "/api/profile-subscription-bulk-create-jobs": {"POST": consent.subscribe},
-        "/api/profile-subscription-bulk-delete-jobs": {"POST": consent.unsubscribe},
         "/{rest:path}": dict.fromkeys(("GET", "POST", "PATCH", "PUT", "DELETE"), klaviyo.unknown),
     }
-    routes = endpoints(calls, klaviyo.admit, jsonapi.MEDIA_TYPE)
-    return Served(routes, [*klaviyo.lists.control(), Route("/consents", klaviyo.consents, methods=["GET"])])
+    return Served(endpoints(calls, klaviyo.admit, jsonapi.MEDIA_TYPE), klaviyo.lists.control())
 
 
 def fault_response(kind: str, request: Request) -> Response:

@@ -59,7 +59,7 @@ def read_people(payload: Any, fault: RowErrors | None, poison: frozenset[str]) -
         if held:
             # A row is known by all its values together, so that a test can read back exactly what was sent.
             number = digest(json.dumps(held, sort_keys=True))
-            people.rows.append(Person(number, "", held, {}, "", ""))
+            people.rows.append(Person(number, "", held, "", ""))
         else:
             people.invalid += 1
             people.samples += [sent] if len(people.samples) < MAXIMUM_SAMPLES else []
