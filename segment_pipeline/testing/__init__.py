@@ -1,6 +1,6 @@
 """What a company's own tests stand on: the suites of connectors, and a whole run of a catalogue in a folder of its own.
 
-The one import path of `SourceContract`, `DestinationContract` and `trial`. Imports pytest, which nothing else of the package does.
+The one import path of `SourceContract`, `source_contract`, `DestinationContract` and `trial`. Imports pytest, which nothing else of the package does.
 """
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 pytest.register_assert_rewrite("segment_pipeline.testing.destination", "segment_pipeline.testing.source")
 
 from segment_pipeline.testing.destination import DestinationContract  # noqa: E402
-from segment_pipeline.testing.source import SourceContract  # noqa: E402
+from segment_pipeline.testing.source import Records, SourceContract, Vendor, source_contract  # noqa: E402
 from segment_pipeline.testing.trial import Trial, trial  # noqa: E402
 
-__all__ = ["DestinationContract", "SourceContract", "Trial", "trial"]
+__all__ = ["DestinationContract", "Records", "SourceContract", "Trial", "Vendor", "source_contract", "trial"]

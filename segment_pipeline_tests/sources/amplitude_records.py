@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segment_pipeline.sources.amplitude.connector import Amplitude
-from segment_pipeline_tests.contracts.source import NOON, Records, Vendor
+from segment_pipeline.testing.source import NOON, Records, Vendor
 from segment_pipeline_tests.sandbox.source_world import Version, version
 from segment_pipeline_tests.sources.sandboxed import serve
 
@@ -37,7 +37,6 @@ AMPLITUDE = Vendor(
     "amplitude",
     lambda url: Amplitude(base_url=url, api_key="sandbox-amplitude-key", secret_key="sandbox-amplitude-secret"),
     serve("amplitude"),
-    (Amplitude(secret_key="known"), "AMPLITUDE_API_KEY"),
 )
 EVENTS = Records(
     good=lambda n, at, text="plain", **more: event(n, at, event_properties={"category": text}, **more),

@@ -12,7 +12,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.contracts.source import JUNE, Server, Vendor
+from segment_pipeline.testing.source import JUNE, Server, Vendor
 from segment_pipeline_tests.sandbox.source_world import Version
 from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE
 from segment_pipeline_tests.sources.shopify_records import SHOPIFY

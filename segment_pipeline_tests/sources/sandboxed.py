@@ -24,6 +24,9 @@ class Sandboxed:
     def fault(self, kind: str, **rule: Any) -> None:
         assert self.http.post("/_control/faults", json=[{"vendor": self.vendor, "kind": kind, **rule}]).ok
 
+    def mend(self) -> None:
+        assert self.http.delete("/_control/faults").ok
+
 
 def serve(vendor: str) -> Callable[[Path, Sequence[Version]], AbstractContextManager[Sandboxed]]:
     """Literal records, served over HTTP as one vendor's."""

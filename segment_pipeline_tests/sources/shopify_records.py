@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segment_pipeline.sources.shopify.connector import Shopify
-from segment_pipeline_tests.contracts.source import NOON, PAGE, Records, Vendor
+from segment_pipeline.testing.source import NOON, PAGE, Records, Vendor
 from segment_pipeline_tests.sandbox.source_world import Version, version
 from segment_pipeline_tests.sources.sandboxed import serve
 
@@ -126,7 +126,6 @@ SHOPIFY = Vendor(
         base_url=url, client_id="sandbox-shopify-id", client_secret="sandbox-shopify-secret", page_size=PAGE
     ),
     serve("shopify"),
-    (Shopify(base_url="https://example.test", client_id="known"), "SHOPIFY_CLIENT_SECRET"),
     setting=[shop()],
 )
 ORDERS = Records(

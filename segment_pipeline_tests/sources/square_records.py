@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segment_pipeline.sources.square.connector import Square
-from segment_pipeline_tests.contracts.source import NOON, PAGE, Records, Vendor
+from segment_pipeline.testing.source import NOON, PAGE, Records, Vendor
 from segment_pipeline_tests.sandbox.source_world import Version, version
 from segment_pipeline_tests.sources.sandboxed import serve
 
@@ -86,7 +86,6 @@ SQUARE = Vendor(
     "square",
     lambda url: Square(base_url=url, access_token="sandbox-square-token", page_size=PAGE),
     serve("square"),
-    (Square(), "SQUARE_ACCESS_TOKEN"),
     setting=[location("L1")],
 )
 ORDERS = Records(

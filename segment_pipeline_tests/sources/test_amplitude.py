@@ -8,7 +8,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
-from segment_pipeline_tests.contracts.source import JUNE
+from segment_pipeline.testing.source import JUNE
 from segment_pipeline_tests.sources.amplitude_records import event
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 

@@ -1,6 +1,6 @@
 """The shipped sources under the suite every source inherits."""
 
-from segment_pipeline_tests.contracts.source import source_contract
+from segment_pipeline.testing import source_contract
 from segment_pipeline_tests.sources import shopify_records, square_records
 from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE, EVENTS
 from segment_pipeline_tests.sources.shopify_records import SHOPIFY

@@ -13,7 +13,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.shopify import queries as shopify_queries
-from segment_pipeline_tests.contracts.source import JUNE
+from segment_pipeline.testing.source import JUNE
 from segment_pipeline_tests.sandbox.source_world import vendor_schema
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 from segment_pipeline_tests.sources.shopify_records import checkout, customer, gid, line, metafield, order, refund, shop
