@@ -166,6 +166,14 @@ class Session:
             )
         return result.column(0)[0].as_py()
 
+    def repeats(self, query: str, key: Sequence[str]) -> bool:
+        """Whether rows of a query share these columns' values; hardly ever, True where none do.
+
+        Their hashes are told apart: the values of ten million rows would not fit into memory beside all else.
+        """
+        hashed = f"hash({', '.join(map(quote, key))})"
+        return bool(self.value(f"SELECT count(*) > count(DISTINCT {hashed}) FROM ({query})"))
+
     def replace(
         self,
         name: str,
@@ -247,9 +255,8 @@ class Session:
         if changed != days:
             self.scan(name, partitions=partitions, alias="_landed")
         merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM _news"
-        key = ", ".join(quote(column) for column in declared.key)
-        repeated = f"SELECT count(*) FROM (SELECT {key} FROM ({merged}) GROUP BY {key} HAVING count(*) > 1)"
-        if self.value(repeated):
+        if self.repeats(merged, declared.key):
+            key = ", ".join(quote(column) for column in declared.key)
             rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
             order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
             ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({merged})"

@@ -224,6 +224,7 @@ FUNCTIONS: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
         a=node.expressions[0],
     ),
     "json_valid": lambda node: exp.Anonymous(this=JSON_VALID, expressions=[node.expressions[0].copy()]),
+    "hash": lambda node: exp.Anonymous(this="xxhash64", expressions=[each.copy() for each in node.expressions]),
     "list_aggregate": _aggregated,
     "isfinite": lambda node: spark("NOT (isnan(:a) OR abs(:a) = DOUBLE('Infinity'))", a=node.expressions[0]),
 }

@@ -59,6 +59,7 @@ def _made(tabular: Tabular, read: Read, source: str, extracts: Sequence[Extract]
                 each.fill.table,
                 generated(f"{where}/{each.fill.table}", each.sql()),
                 key=each.fill.identity[0] if log and not each.fill.grouped else None,
+                row_for_row=each.row_for_row,
             )
             for each in filled
         ),

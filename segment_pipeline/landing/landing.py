@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from segment_pipeline import clock
@@ -221,13 +222,14 @@ class _Landing:
     def check(self, received: int) -> None:
         """Before anything is replaced: enough records arrived, and few enough are malformed."""
         where = f"{self._source}/{self._entity.name}"
-        # Telling keys apart costs as much as the rest, and is asked for only where the source says how many there are.
-        keys = "count(DISTINCT key)" if self._pulled.said is not None else "NULL"
-        good, bad, undated, distinct = self._session.rows(
-            "SELECT count(*) FILTER (reason IS NULL) AS good, count(*) FILTER (reason IS NOT NULL) AS bad,"
-            f" count(*) FILTER (reason IS NULL AND day IS NULL) AS undated, {keys} AS keys FROM parsed"
-        )[0].values()
-        self._refused = bad
+        by = "day, origin" if self._entity.by_origin else "day"
+        counted = self._session.rows(
+            "SELECT count(*) FILTER (reason IS NULL) AS n, count(*) FILTER (reason IS NOT NULL) AS bad,"
+            f" {by} FROM parsed GROUP BY {by} ORDER BY {by}"
+        )
+        good, bad = sum(row["n"] for row in counted), sum(row["bad"] for row in counted)
+        undated = sum(row["n"] for row in counted if row["day"] is None)
+        self._refused, self._usable = bad, [row for row in counted if row["n"]]
         if undated:
             raise ContractError(
                 f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
@@ -237,11 +239,14 @@ class _Landing:
                 f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%}: nothing was written;"
                 " see whether the source changed its format"
             )
-        if self._pulled.said is not None and distinct < self._pulled.said:
-            raise ContractError(
-                f"{where}: {distinct} records arrived and the source says it has {self._pulled.said}: nothing was written;"
-                " pull the window again"
-            )
+        # Telling keys apart costs as much as the rest, and is asked for only where the source says how many there are.
+        if self._pulled.said is not None:
+            distinct = self._session.value("SELECT count(DISTINCT key) FROM parsed")
+            if distinct < self._pulled.said:
+                raise ContractError(
+                    f"{where}: {distinct} records arrived and the source says it has {self._pulled.said}: nothing was written;"
+                    " pull the window again"
+                )
         if received and not good + bad:
             raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
 
@@ -264,10 +269,7 @@ class _Landing:
         # `Session.land` keeps the rows it lands in memory; a second copy of a year of order lines would not fit beside it.
         twice_read = self._entity.kind is not Kind.MUTABLE and not self._entity.by_origin
         self._session.define(rows, f"SELECT * FROM {rows}_all WHERE {kept}", materialize=twice_read, **bounds)
-        by_origin = ", origin" if self._entity.by_origin else ""
-        counted = self._session.rows(
-            f"SELECT day, count(*) AS n{by_origin} FROM {rows} GROUP BY day{by_origin} ORDER BY day"
-        )
+        counted = self._counted(fill, rows)
         if fill.one_per_record:
             wanted = self._session.value(f"SELECT count(*) FROM parsed WHERE reason IS NULL AND {kept}", **bounds)
             made = sum(row["n"] for row in counted)
@@ -279,9 +281,16 @@ class _Landing:
         by_day = Counter[date]()
         for row in counted:
             by_day[row["day"]] += row["n"]
-            if by_origin:
+            if self._entity.by_origin:
                 self._origins[row["origin"]].add(row["day"])
         return dict(by_day)
+
+    def _counted(self, fill: Fill, rows: str) -> list[dict[str, Any]]:
+        """How many rows of a table there are by day, and by origin where they have one."""
+        if fill.row_for_row:
+            return [row for row in self._usable if self._days and row["day"] in self._days]
+        by = "day, origin" if self._entity.by_origin else "day"
+        return self._session.rows(f"SELECT {by}, count(*) AS n FROM {rows} GROUP BY {by} ORDER BY {by}")
 
     def unknown_events(self) -> dict[str, int]:
         """How many of the mapped events have which name that is not ours: kept, and said aloud."""

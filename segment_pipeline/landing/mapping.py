@@ -175,6 +175,7 @@ class Fill:
     `source`. `SELECT c.* … FROM usable AS c` gives those that landing knows of each usable record: `updated_at`, `created_at`,
     `day`, `email`, `phone`, `local_at`, `rate_day` and the record's columns, where the table has them.
     `one_per_record`: each usable version of a record gives exactly one row, which landing checks.
+    `row_for_row`: it gives exactly one row for each, by its very form, so that nobody need count them.
     `key`: for logs, the column that a repeated record shares with its first delivery.
     A date or time beyond the years 1 to 9999 is NULL where the table's may be.
     """
@@ -183,6 +184,7 @@ class Fill:
     statement: Statement
     absent: str = ""
     one_per_record: bool = False
+    row_for_row: bool = False
     key: str | None = None
 
     def framed(self, known: tuple[str, ...] | None) -> Statement:

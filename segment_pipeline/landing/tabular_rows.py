@@ -82,6 +82,12 @@ class Rows:
         return self.has_key and self._version() == CHANGED
 
     @property
+    def _at_once(self) -> bool:
+        """Whether a row's version is when it happened."""
+        t = self.tabular
+        return t.kind is not Kind.SNAPSHOT and t.updated in {"", t.at} and self._version() == CHANGED
+
+    @property
     def has_key(self) -> bool:
         """Whether columns tell rows apart."""
         return bool(self.tabular.key) or self._keyed() is not None
@@ -125,7 +131,8 @@ class Rows:
             "raw": f"CASE WHEN {REASON} IS NOT NULL THEN {whole} END",
             "origin": "_file",
             "business_at": AT,
-            "business_on": day_of(AT),
+            # One conversion of one column where both are the same: it costs as much as reading the row.
+            "business_on": day_of(VERSION if self._at_once else AT),
             "currency": PAID_IN,
             **self._contacts(),
             **{mapped(fill, c.name): quote(mapped(fill, c.name)) for fill, c in self._given()},

@@ -30,7 +30,17 @@ class Filled:
         sql = f"SELECT {listed} FROM ({self._rows()}) AS u{self._joins()}"
         if identifies_by(self.fill) in SHAPES:
             sql += f" WHERE {CANONICAL[identifies_by(self.fill)]} IS NOT NULL"
-        return f"{sql} UNION ALL {self._gone()}" if self.read.keys and self.closes else sql
+        return f"{sql} UNION ALL {self._gone()}" if self._marks_gone else sql
+
+    @property
+    def row_for_row(self) -> bool:
+        """Whether each usable row of `parsed` gives one row, and nothing else does."""
+        chosen = self.fill.where or identifies_by(self.fill) in SHAPES
+        return not (self.fill.grouped or chosen or self._marks_gone)
+
+    @property
+    def _marks_gone(self) -> bool:
+        return bool(self.read.keys) and self.closes
 
     @property
     def closes(self) -> bool:

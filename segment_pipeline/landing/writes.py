@@ -149,9 +149,9 @@ def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they 
             )
         session.define("_merged", merged)
         overruled = 0
-        repeated = f"SELECT {key} FROM _merged GROUP BY {key} HAVING count(*) > 1"
-        session.define("_repeated", repeated, materialize=True)
-        if session.value("SELECT count(*) FROM _repeated"):
+        if session.repeats("SELECT * FROM _merged", declared.key):
+            repeated = f"SELECT {key} FROM _merged GROUP BY {key} HAVING count(*) > 1"
+            session.define("_repeated", repeated, materialize=True)
             same = " AND ".join(f"r.{quote(column)} IS NOT DISTINCT FROM m.{quote(column)}" for column in declared.key)
             order = ", ".join(["_at DESC NULLS LAST", *(f"{column} DESC NULLS LAST" for column in rest), "origin DESC"])
             session.scan("extracts", partitions={"source": [source]}, alias="_known")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -222,10 +222,8 @@ def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> p
 def _array(values: Sequence[Any]) -> pa.Array:
     first = next((each for each in values if each is not None), None)
     if isinstance(first, datetime):
-        # Arrow takes the first value's offset for all, and offsets differ between summer and winter.
-        aware = first.tzinfo is not None
-        utc = [None if each is None else each.astimezone(UTC) for each in values] if aware else values
-        return pa.array(utc, pa.timestamp("us", tz="UTC" if aware else None))
+        # Left to itself, Arrow takes the first value's zone for all, and offsets differ between summer and winter.
+        return pa.array(values, pa.timestamp("us", tz="UTC" if first.tzinfo is not None else None))
     if (
         first is not None
         and not isinstance(first, bool | int | float | str | bytes | date | list)
