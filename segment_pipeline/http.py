@@ -380,3 +380,13 @@ class HttpClient:
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request  # an auth of any kind also keeps requests from reading ~/.netrc
+
+
+def header(name: str, text: str) -> Auth:
+    """An auth that is one header, the same with every request."""
+
+    def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[name] = text
+        return request
+
+    return auth

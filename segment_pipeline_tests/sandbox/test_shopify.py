@@ -103,20 +103,6 @@ def test_a_body_that_is_no_graphql_request_is_a_bad_request(shopify: Client, con
     assert shopify.post(GRAPHQL, data=content).status_code == 400
 
 
-def test_aliases_fragments_variables_and_directives_shape_the_answer(shopify: Client) -> None:
-    query = """
-      query Q($n: Int = 1, $skip: Boolean!) {
-        newest: orders(first: $n, sortKey: UPDATED_AT, reverse: true) { edges { node { ...Names left: id @skip(if: $skip) } } }
-        shop { __typename ... on Shop { zone: ianaTimezone } }
-      }
-      fragment Names on Order { number: name }
-    """
-    assert data(shopify, query, skip=True) == {
-        "newest": {"edges": [{"node": {"number": "#5004"}}]},
-        "shop": {"__typename": "Shop", "zone": "America/Chicago"},
-    }
-
-
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [

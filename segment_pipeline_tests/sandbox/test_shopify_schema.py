@@ -1,4 +1,4 @@
-"""The sandbox's schema against the vendor's: nothing in it that is not in the vendor's, and nothing that differs."""
+"""The sandbox's schema and the source's queries against the vendor's: nothing in them that is not in the vendor's, or differs."""
 
 import gzip
 import json
@@ -18,7 +18,12 @@ from graphql import (
 from graphql.utilities import ast_from_value
 
 from segment_pipeline.sandbox.vendors.shopify.shop import schema
+from segment_pipeline.sources.shopify import queries
 from segment_pipeline_tests.sandbox.source_world import vendor_schema
+
+QUERIES = {name: text for name, text in vars(queries).items() if str(text).startswith("query ")} | {
+    name: queries.count(f"{name}Count") for name in ("orders", "customers", "products", "abandonedCheckouts")
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +64,13 @@ def test_the_schema_is_a_true_part_of_the_vendors(vendor: GraphQLSchema) -> None
 
 
 def test_queries_valid_against_the_vendors_schema_are_valid_here(vendor: GraphQLSchema) -> None:
-    queries = json.loads(vendor_schema("shopify_queries_validated_2026-10.json").read_text())
+    validated = json.loads(vendor_schema("shopify_queries_validated_2026-10.json").read_text())
     for name in ("orders", "customers", "abandoned", "bulk_inner"):
-        document = parse(queries[name])
+        document = parse(validated[name])
         assert validate(vendor, document) == [], name
         assert validate(schema(), document) == [], name
+
+
+def test_the_vendors_schema_takes_every_query_of_the_source(vendor: GraphQLSchema) -> None:
+    assert {name: validate(vendor, parse(text)) for name, text in QUERIES.items()} == dict.fromkeys(QUERIES, [])
+    assert len(QUERIES) == 11

@@ -1,44 +1,17 @@
-"""What Shopify's records become, and how its limits and its schema are met."""
+"""What Shopify's records become, and how its limits are met; that its schema takes the queries, test_shopify_schema asks."""
 
-import gzip
-import json
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from graphql import build_client_schema, parse, validate
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.shopify import queries as shopify_queries
 from segment_pipeline.testing.source import JUNE
-from segment_pipeline_tests.sandbox.source_world import vendor_schema
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 from segment_pipeline_tests.sources.shopify_records import checkout, customer, gid, line, metafield, order, refund, shop
-
-QUERIES = {
-    "scopes": shopify_queries.SCOPES,
-    "shop": shopify_queries.SHOP,
-    "orders": shopify_queries.ORDERS,
-    "more_lines": shopify_queries.MORE_LINES,
-    "customers": shopify_queries.CUSTOMERS,
-    "products": shopify_queries.PRODUCTS,
-    "checkouts": shopify_queries.CHECKOUTS,
-    **{name: shopify_queries.count(name) for name in ("ordersCount", "customersCount", "productsCount", "abandonedCheckoutsCount")},
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def schema() -> Any:
-    path = vendor_schema("shopify_admin_2026-10_introspection.json.gz")
-    return build_client_schema(json.loads(gzip.decompress(path.read_bytes()))["data"], assume_valid=True)
-
-
-@pytest.mark.parametrize("name", QUERIES)
-def test_the_vendors_schema_takes_every_query(schema: Any, name: str) -> None:
-    assert validate(schema, parse(QUERIES[name])) == []
 
 
 def test_no_query_costs_more_than_a_query_may(served: Served, lake: Lake, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,25 +15,41 @@ from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 from segment_pipeline_tests.sources.square_records import category, customer, group, item, line, location, money, order
 
 STORE = location("L1")
-ORDERS = "SELECT kind, parent_order_key, gross, discount, net, net_base, gift_card_sold FROM orders ORDER BY order_key"
+GIVEN_BACK = {"uid": "r", "return_line_items": [line("7", 350, discount=50)]}
+GIFT_CARD = line("2", 5000, item_type="GIFT_CARD", catalog_object_id=None)
+TENDERS = [{"id": "T1"}, {"id": "T2", "customer_id": "C7"}]
 
 
-def test_a_linked_return_is_a_negative_order_with_its_parent(landed: Landed) -> None:
-    back = {"uid": "r", "source_order_id": "O1", "return_line_items": [line("7", 350, discount=50)]}
-    rows = landed("orders", [order("O2", line_items=None, returns=[back], total_money=money(0))], ORDERS)
-    assert rows == [
-        {
-            "kind": "return", "parent_order_key": "O1", "gross": Decimal("-4.0000"), "discount": Decimal("-0.5000"),
-            "net": Decimal("-3.5000"), "net_base": Decimal("-3.5000"), "gift_card_sold": Decimal("0.0000"),
-        }
-    ]  # fmt: skip
-
-
-def test_an_unlinked_return_has_no_parent(landed: Landed) -> None:
-    back = {"uid": "r", "return_line_items": [line("1", 100, item_type="CUSTOM_AMOUNT", catalog_object_id=None)]}
-    made = order("O2", line_items=None, returns=[back])
-    (row,) = landed("orders", [made], ORDERS)
-    assert (row["kind"], row["parent_order_key"], row["net"]) == ("return", None, Decimal("-1.0000"))
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        # A return is an order of its own, negative, and named after the sale where it is linked to one.
+        ({"line_items": None, "returns": [GIVEN_BACK | {"source_order_id": "O1"}], "total_money": money(0)},
+         {"kind": "return", "parent_order_key": "O1", "gross": "-4.0000", "discount": "-0.5000", "net": "-3.5000", "net_base": "-3.5000"}),
+        ({"line_items": None, "returns": [GIVEN_BACK]}, {"kind": "return", "parent_order_key": None, "net": "-3.5000"}),
+        # Gift cards are balance and not revenue.
+        ({"line_items": [line("1", 250), GIFT_CARD]}, {"net": "2.5000", "gift_card_sold": "50.0000", "lines": 1}),
+        # Taxes and service charges are no revenue, whether prices include them or not: the line's total holds both in either case.
+        ({"line_items": [line("1", 1190, total_tax_money=money(190), total_service_charge_money=money(100))]},
+         {"gross": "9.0000", "net": "9.0000"}),
+        # Minor units follow the currency; the newest rate before the order converts it.
+        ({"total_money": money(250, "JPY")}, {"currency": "JPY", "net": "250.0000", "net_base": None, "rate_day": None}),
+        ({"total_money": money(250, "KWD")}, {"currency": "KWD", "net": "0.2500", "net_base": None, "rate_day": None}),
+        ({"total_money": money(250, "CAD")}, {"net": "2.5000", "net_base": "2.0000", "rate_day": date(2017, 6, 4)}),
+        # The customer of a tender stands in for an order without one.
+        ({"tenders": TENDERS}, {"customer_key": "C7"}),
+        ({"tenders": TENDERS, "customer_id": "C1"}, {"customer_key": "C1"}),
+        ({}, {"customer_key": None, "kind": "sale", "gift_card_sold": "0.0000"}),
+    ],
+)  # fmt: skip
+def test_an_order_becomes(landed: Landed, lake: Lake, told: dict[str, Any], expected: dict[str, Any]) -> None:
+    held = {date(2017, 6, 1): {"CAD": "0.75"}, date(2017, 6, 4): {"CAD": "0.8"}, date(2017, 6, 6): {"CAD": "0.9"}}
+    assert land_rates(lake, held, base="USD") == 3
+    (row,) = landed(
+        "orders", [order("O2", **told)], "SELECT *, (SELECT count(*) FROM order_lines) AS lines FROM orders"
+    )
+    found = {name: str(row[name]) if isinstance(row[name], Decimal) else row[name] for name in expected}
+    assert found == expected
 
 
 def test_an_exchange_keeps_both_sides_although_their_lines_share_a_uid(landed: Landed) -> None:
@@ -47,53 +64,6 @@ def test_an_exchange_keeps_both_sides_although_their_lines_share_a_uid(landed: L
         ("exchange", Decimal("2.0000"), "1", Decimal("5.0000")),
         ("exchange", Decimal("2.0000"), "return:1", Decimal("-3.0000")),
     ]
-
-
-def test_gift_cards_are_balance_and_not_revenue(landed: Landed) -> None:
-    lines = [line("1", 250), line("2", 5000, item_type="GIFT_CARD", catalog_object_id=None)]
-    rows = landed(
-        "orders",
-        [order("O1", line_items=lines)],
-        "SELECT net, gift_card_sold, (SELECT count(*) FROM order_lines) AS lines FROM orders",
-    )
-    assert rows == [{"net": Decimal("2.5000"), "gift_card_sold": Decimal("50.0000"), "lines": 1}]
-
-
-def test_taxes_and_service_charges_are_not_revenue_whether_prices_include_them_or_not(landed: Landed) -> None:
-    """Square's line total holds both in either case."""
-    taxed = line("1", 1190, total_tax_money=money(190), total_service_charge_money=money(100))
-    (row,) = landed("orders", [order("O1", line_items=[taxed])], ORDERS)
-    assert (row["gross"], row["net"]) == (Decimal("9.0000"), Decimal("9.0000"))
-
-
-@pytest.mark.parametrize(("currency", "net"), [("JPY", "250.0000"), ("KWD", "0.2500"), ("CAD", "2.5000")])
-def test_minor_units_follow_the_currency(landed: Landed, currency: str, net: str) -> None:
-    made = order("O1", total_money=money(250, currency))
-    (row,) = landed("orders", [made], "SELECT currency, net, net_base, rate_day FROM orders")
-    assert row == {"currency": currency, "net": Decimal(net), "net_base": None, "rate_day": None}
-
-
-def test_the_newest_rate_before_the_order_converts_it(landed: Landed, lake: Lake) -> None:
-    held = {
-        date(2017, 6, 1): {"CAD": "0.75"},
-        date(2017, 6, 4): {"CAD": "0.8"},
-        date(2017, 6, 6): {"CAD": "0.9"},
-    }
-    assert land_rates(lake, held, base="USD") == 3
-    made = order("O1", total_money=money(250, "CAD"))
-    (row,) = landed("orders", [made], "SELECT net, net_base, rate_day FROM orders")
-    assert row == {"net": Decimal("2.5000"), "net_base": Decimal("2.0000"), "rate_day": date(2017, 6, 4)}
-
-
-def test_the_customer_of_a_tender_stands_in_for_an_order_without_one(landed: Landed) -> None:
-    tenders = [{"id": "T1"}, {"id": "T2", "customer_id": "C7"}]
-    orders = [
-        order("O1", tenders=tenders),
-        order("O2", tenders=tenders, customer_id="C1"),
-        order("O3"),
-    ]
-    rows = landed("orders", orders, "SELECT customer_key AS c FROM orders ORDER BY order_key")
-    assert [row["c"] for row in rows] == ["C7", "C1", None]
 
 
 def test_local_time_is_the_stores_and_the_day_the_companys(landed: Landed) -> None:

@@ -15,6 +15,7 @@ from segment_pipeline.landing.raw import RawPages
 from segment_pipeline.paging import graphql_next, walk
 from segment_pipeline.sources.shopify import queries
 
+HEADER = "X-Shopify-Access-Token"
 SCOPES = ("read_orders", "read_all_orders", "read_customers", "read_products")
 # A listing ends at 25,000 objects whatever there is; windows are halved well before that.
 LISTING_LIMIT = 20_000
@@ -39,17 +40,6 @@ LISTINGS = {
 }
 
 
-class Token:
-    """An access token that does not expire."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["X-Shopify-Access-Token"] = self._token
-        return request
-
-
 class ClientCredentials:
     """A token from the client-credentials grant, got when first needed and again when the shop refuses it."""
 
@@ -63,12 +53,12 @@ class ClientCredentials:
         with self._lock:
             if not self._token:
                 self._get()
-            request.headers["X-Shopify-Access-Token"] = self._token
+            request.headers[HEADER] = self._token
         return request
 
     def refresh(self, rejected: requests.PreparedRequest) -> None:
         with self._lock:
-            if rejected.headers.get("X-Shopify-Access-Token") == self._token:
+            if rejected.headers.get(HEADER) == self._token:
                 self._get()
 
     def _get(self) -> None:
@@ -194,15 +184,8 @@ def classify(response: Response) -> SegmentPipelineError | None:
     errors = body.get("errors") if isinstance(body, Mapping) else None
     if not errors:
         return None
-    codes = (
-        {
-            str((error.get("extensions") or {}).get("code") or "unknown")
-            for error in errors
-            if isinstance(error, Mapping)
-        }
-        if isinstance(errors, list)
-        else {"unknown"}
-    )
+    said = [each for each in errors if isinstance(each, Mapping)] if isinstance(errors, list) else [{}]
+    codes = {str((each.get("extensions") or {}).get("code") or "unknown") for each in said}
     if "THROTTLED" in codes:
         return TransientError(
             "shopify: the query was throttled: it is tried again when points are back", retry_after=_wait(body)
@@ -213,9 +196,9 @@ def classify(response: Response) -> SegmentPipelineError | None:
         return _TooCostlyError("shopify: one record costs more than a query may: set a smaller `nested`")
     if "ACCESS_DENIED" in codes:
         return ConfigError(f"shopify: a field was not allowed: give the app {', '.join(SCOPES)}")
-    said = ", ".join(sorted(redact.code(code) for code in codes))
+    named = ", ".join(sorted(redact.code(code) for code in codes))
     return ContractError(
-        f"shopify: the query was answered with errors ({said}): see whether the API version still has its fields"
+        f"shopify: the query was answered with errors ({named}): see whether the API version still has its fields"
     )
 
 

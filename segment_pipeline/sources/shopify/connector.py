@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.http import HttpClient, RetryPolicy
+from segment_pipeline.http import Auth, HttpClient, RetryPolicy, header
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.shopify import queries
-from segment_pipeline.sources.shopify.api import LISTINGS, SCOPES, ClientCredentials, Pull, Token, classify
+from segment_pipeline.sources.shopify.api import HEADER, LISTINGS, SCOPES, ClientCredentials, Pull, classify
 from segment_pipeline.sources.shopify.mapping import entities
 
 
@@ -90,12 +90,13 @@ class Shopify:
     def _client(self) -> HttpClient:
         self.secrets_present()
         token, base_url = value(self, "access_token"), value(self, "base_url")
+        auth: Auth = header(HEADER, token)
+        if not token:
+            auth = ClientCredentials(base_url, value(self, "client_id"), value(self, "client_secret"))
         return HttpClient(
             base_url,
             name=self.name,
-            auth=Token(token)
-            if token
-            else ClientCredentials(base_url, value(self, "client_id"), value(self, "client_secret")),
+            auth=auth,
             headers={"Content-Type": "application/json"},
             retry=RetryPolicy(attempts=12),
             classify=classify,

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import requests
-
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.http import HttpClient, RetryPolicy
+from segment_pipeline.http import HttpClient, RetryPolicy, header
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.square.api import Api
@@ -102,16 +100,10 @@ class Square:
             return into.finish(requests=client.requests, said=said)
 
     def _client(self) -> HttpClient:
-        token = value(self, "access_token")
-
-        def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-            request.headers["Authorization"] = f"Bearer {token}"
-            return request
-
         return HttpClient(
             value(self, "base_url"),
             name=self.name,
-            auth=auth,
+            auth=header("Authorization", f"Bearer {value(self, 'access_token')}"),
             headers={"Square-Version": self.version, "Content-Type": "application/json"},
             retry=RetryPolicy(statuses=frozenset({408, 409, 500, 502, 503, 504})),
         )
