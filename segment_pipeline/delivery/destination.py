@@ -92,6 +92,19 @@ class Receipt:
     handle: str | None = None
     requests: int = 1
 
+    @classmethod
+    def final(
+        cls,
+        batch: Batch,
+        rejected: Mapping[str, str] | None = None,
+        vendor_ids: Mapping[str, str] | None = None,
+        *,
+        requests: int,
+    ) -> "Receipt":
+        """The vendor accepted every row of the batch that is not rejected."""
+        rejected = rejected or {}
+        return cls(batch.rows.num_rows - len(rejected), rejected, vendor_ids or {}, requests=requests)
+
 
 class AudienceGone(ConfigError):
     """The vendor no longer has the audience: to be resent, which makes it anew."""

@@ -12,8 +12,8 @@ import requests
 
 from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
-from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
-from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
+from segment_pipeline.http import Classify, HttpClient, Response, RetryPolicy
 
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
@@ -33,21 +33,24 @@ class Vendor:
     """One connector's connections: one pool, made when it is first used and closed once; safe to share between threads.
 
     `rates`: the vendor's limits by purpose, each (requests, seconds) pairs that all hold at once; purposes are paced apart.
-    `auth` and `refusal` are `HttpClient`'s: how a request is signed, and what error an answer is.
+    `key`: the field whose value, when a request is sent, signs it in the header `Authorization` behind `scheme`; where the
+    vendor does not take it (401, 403), a person is told which variable to check. `refusal`: what other error an answer is.
     """
 
     def __init__(
         self,
         connector: Remote,
         *,
-        auth: Auth,
+        key: str,
+        scheme: str = "Bearer",
         refusal: Classify,
         headers: Mapping[str, str] | None = None,
         rates: Mapping[str, Rates] | None = None,
         timeout: tuple[float, float] = (5.0, 60.0),
     ) -> None:
         self._connector = connector
-        self._auth, self._refusal, self._headers, self._timeout = auth, refusal, headers, timeout
+        self._key, self._scheme, self._refusal = key, scheme, refusal
+        self._headers, self._timeout = headers, timeout
         self._rates = rates or {}
         self._lock = threading.Lock()
         self._pool: HttpClient | None = None
@@ -60,11 +63,11 @@ class Vendor:
                 self._pool = HttpClient(
                     value(self._connector, "base_url"),
                     name=self._connector.name,
-                    auth=self._auth,
+                    auth=self._sign,
                     headers=self._headers,
                     timeout=self._timeout,
                     retry=RetryPolicy(attempts=self._connector.attempts),
-                    classify=self._refusal,
+                    classify=self._error,
                 )
             if purpose not in self._clients:
                 self._clients[purpose] = self._pool.at_rates(*self._rates.get(purpose, UNLIMITED))
@@ -84,15 +87,18 @@ class Vendor:
             self._pool = None
             self._clients.clear()
 
-
-def signed(connector: Described, field: str, scheme: str) -> Auth:
-    """Signs a request in its header `Authorization`, with what the field holds when it is sent."""
-
-    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"{scheme} {value(connector, field)}"
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"{self._scheme} {value(self._connector, self._key)}"
         return request
 
-    return sign
+    def _error(self, response: Response) -> SegmentPipelineError | None:
+        error, status = self._refusal(response), response.status_code
+        if error is not None or status not in {401, 403}:
+            return error
+        check = variable(self._connector, self._key)
+        return ConfigError(
+            f"{self._connector.name} refused its credentials (HTTP {status}): check {check} and its scopes"
+        )
 
 
 def found_or_made(find: Callable[[], Iterable[str]], make: Callable[[], str]) -> str:

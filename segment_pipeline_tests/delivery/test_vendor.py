@@ -26,7 +26,7 @@ class Postbox:
 
     def __post_init__(self) -> None:
         rates = {"writes": ((1, 60.0),), "reads": ((100, 1.0),)}
-        vendor = Vendor(self, auth=lambda request: request, refusal=lambda response: None, rates=rates)
+        vendor = Vendor(self, key="key", scheme="Postbox", refusal=lambda response: None, rates=rates)
         object.__setattr__(self, "vendor", vendor)
 
     def secrets_present(self) -> None: ...
@@ -44,7 +44,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def vendor(server: ScriptedServer) -> Iterator[Vendor]:
-    made = Postbox(base_url=server.url).vendor
+    made = Postbox(base_url=server.url, key="k3y").vendor
     yield made
     made.close()
 
@@ -73,6 +73,17 @@ def test_all_purposes_share_one_connection(vendor: Vendor, server: ScriptedServe
     assert len(ports) == 1
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_signs_each_request_and_is_named_where_it_is_refused(
+    vendor: Vendor, server: ScriptedServer, status: int
+) -> None:
+    server.play(answer(status, b'{"said": "k3y"}'))
+    with pytest.raises(ConfigError) as caught:
+        vendor.client().request("GET", "/things")
+    assert server.seen[-1][2]["authorization"] == "Postbox k3y"
+    assert str(caught.value) == f"postbox refused its credentials (HTTP {status}): check POSTBOX_KEY and its scopes"
+
+
 def test_a_count_is_of_one_thread_and_of_all_purposes(vendor: Vendor) -> None:
     vendor.client("reads").request("GET", "/things")
     sent = vendor.counted()
@@ -89,7 +100,7 @@ def test_nothing_is_made_before_it_is_used_and_closing_begins_anew(server: Scrip
     Postbox(base_url="nowhere").vendor.close()
     with pytest.raises(ConfigError, match="the base URL of postbox is not an http"):
         Postbox(base_url="nowhere").vendor.client()
-    again = Postbox(base_url=server.url).vendor
+    again = Postbox(base_url=server.url, key="k3y").vendor
     for _ in range(2):
         assert again.client().request("GET", "/things").status_code == 200
         again.close()

@@ -100,7 +100,7 @@ class HashedFiles:
                 raise TransientError(
                     f"{self.name}: audience {batch.remote_id} could not be written ({_errno(error)})"
                 ) from None
-        return Receipt(accepted=changes.num_rows, rejected=rejected, requests=0)
+        return Receipt.final(batch, rejected, requests=0)
 
     def forget(self, batch: Batch) -> Receipt:
         """Rewrite every file of every audience, past changes included, without the rows whose strongest identifier is given."""
@@ -114,7 +114,7 @@ class HashedFiles:
                         theirs = pc.is_in(pc.coalesce(held.column("email"), held.column("phone")), given)
                         if pc.any(theirs).as_py():
                             _write(path, _sorted(held.filter(pc.invert(theirs))))
-        return Receipt(accepted=rows.num_rows, rejected=rejected, requests=0)
+        return Receipt.final(batch, rejected, requests=0)
 
     def count(self, remote_id: str) -> int:
         """Rows of `members.csv`."""

@@ -16,7 +16,7 @@ from segment_pipeline import paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, signed, told, variable
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -64,8 +64,8 @@ class KlaviyoLists:
 
     def __post_init__(self) -> None:
         headers = {"revision": self.revision, "Accept": _JSON_API}
-        auth = signed(self, "api_key", "Klaviyo-API-Key")
-        vendor = Vendor(self, auth=auth, refusal=self._refused, headers=headers, rates=_RATES)
+        scheme = "Klaviyo-API-Key"
+        vendor = Vendor(self, key="api_key", scheme=scheme, refusal=self._refused, headers=headers, rates=_RATES)
         object.__setattr__(self, "_vendor", vendor)
 
     @property
@@ -108,7 +108,7 @@ class KlaviyoLists:
         sent = self._vendor.counted()
         if batch.operation is Operation.REMOVE:
             self._remove(batch)
-            return Receipt(accepted=batch.rows.num_rows, requests=sent())
+            return Receipt.final(batch, requests=sent())
         rows, rejected = bodies.refuse_locally(batch, self._unfit())
         jobs = [self._start_import(batch, rows, part) for part in bodies.json_parts(rows, self._profile(), _PART_BYTES)]
         return Receipt(accepted=0, rejected=rejected, handle=",".join(jobs) or None, requests=sent())
@@ -140,12 +140,8 @@ class KlaviyoLists:
         if failed := sum(at(job, "failed_count", of="Klaviyo", kind=int) for job in jobs.values()):
             rejected |= self._failures(jobs, keys, failed)
         wanted = [identifier for identifier, key in keys.items() if key not in rejected] if self.learn_ids else []
-        return Receipt(
-            accepted=batch.rows.num_rows - len(rejected),
-            rejected=rejected,
-            vendor_ids={keys[identifier]: found for identifier, found in self._look_up(wanted).items()},
-            requests=sent(),
-        )
+        ids = {keys[identifier]: found for identifier, found in self._look_up(wanted).items()}
+        return Receipt.final(batch, rejected, ids, requests=sent())
 
     def forget(self, batch: Batch) -> Receipt:
         """Have Klaviyo delete the profiles altogether, consents and history included; one request per row."""
@@ -155,7 +151,7 @@ class KlaviyoLists:
             named = {"data": {"type": "profile", "attributes": {self._field: identifier}}}
             body = {"data": {"type": "data-privacy-deletion-job", "attributes": {"profile": named}}}
             self._write("POST", "/api/data-privacy-deletion-jobs", json.dumps(body), "erasures", idempotent=True)
-        return Receipt(accepted=rows.num_rows, rejected=rejected, requests=sent())
+        return Receipt.final(batch, rejected, requests=sent())
 
     def count(self, remote_id: str) -> int:
         """Profiles on the list: Klaviyo's ids are the destination's keys."""
@@ -264,9 +260,6 @@ class KlaviyoLists:
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         status = response.status_code
-        if status in {401, 403}:
-            key = variable(self, "api_key")
-            return ConfigError(f"{self.name} refused the API key (HTTP {status}): check {key} and its scopes")
         if status == 410:
             return ConfigError(f"{self.name} has retired revision {self.revision}: set a newer `revision`")
         if status not in {400, 409, 422} or (said := told(response, "errors", list)) is None:

@@ -17,7 +17,7 @@ from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, signed, told, variable
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -65,8 +65,8 @@ class MetaAudiences:
     _vendor: Vendor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        auth = signed(self, "access_token", "Bearer")
-        object.__setattr__(self, "_vendor", Vendor(self, auth=auth, refusal=self._refused, timeout=(5.0, 120.0)))
+        vendor = Vendor(self, key="access_token", refusal=self._refused, timeout=(5.0, 120.0))
+        object.__setattr__(self, "_vendor", vendor)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -134,7 +134,7 @@ class MetaAudiences:
         bodies.refuse_oversize(batch, _ROWS, self.name)
         rows, rejected = bodies.refuse_unhashed(batch, "email", "phone")
         if rows.num_rows == 0:
-            return Receipt(accepted=0, rejected=rejected, requests=0)
+            return Receipt.final(batch, rejected, requests=0)
         keys, sent = rows.column("key").to_pylist(), self._vendor.counted()
         try:
             rejected |= self._invalid(self._call(method, path, body=_users_body(rows, session)), rows)
@@ -144,7 +144,7 @@ class MetaAudiences:
             if rows.num_rows > 1:
                 raise RejectedRecords(str(error)) from None
             rejected |= dict.fromkeys(keys, "invalid_parameter")
-        return Receipt(accepted=batch.rows.num_rows - len(rejected), rejected=rejected, requests=sent())
+        return Receipt.final(batch, rejected, requests=sent())
 
     def close(self) -> None:
         self._vendor.close()
