@@ -64,10 +64,6 @@ class TestMetaAudiences(SandboxDestinationContract):
         with pytest.raises(ConfigError, match="accept them at"):
             destination.apply(batch(destination, audience, crowd(3)))
 
-    def test_a_missing_account_is_seen_offline(self) -> None:
-        with pytest.raises(ConfigError, match="META_AD_ACCOUNT is not set"):
-            self.remade(ad_account="").secrets_present()
-
     def test_a_removal_that_would_leave_too_few_is_final_and_tried_once(
         self, destination: MetaAudiences, audience: str
     ) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -32,43 +32,35 @@ TIERS = (
 Document = dict[str, Any]
 
 
-class Problem(NamedTuple):
+def problem(
+    detail: str,
+    pointer: str = "/data",
+    code: str = "invalid",
+    title: str = "Invalid input.",
+    status: int = 400,
+    **meta: str,
+) -> Document:
     """One entry of `errors`; what it points at is a place of the body, or the name of a parameter."""
-
-    detail: str
-    pointer: str = "/data"
-    code: str = "invalid"
-    title: str = "Invalid input."
-    status: int = 400
-    meta: Mapping[str, Any] = {}
-
-    def under(self, place: str) -> "Problem":
-        return self._replace(pointer=f"{place}{self.pointer}")
+    source = {"pointer" if pointer[:1] in ("", "/") else "parameter": pointer}
+    told = {"id": str(uuid.uuid4()), "status": status, "code": code, "title": title, "detail": detail}
+    return {**told, "source": source, "links": {}, "meta": meta}
 
 
-def refused(*problems: Problem, headers: Mapping[str, str] | None = None) -> Refused:
-    errors = [
-        {
-            "id": str(uuid.uuid4()),
-            "status": each.status,
-            "code": each.code,
-            "title": each.title,
-            "detail": each.detail,
-            "source": {"pointer" if each.pointer.startswith("/") else "parameter": each.pointer},
-            "links": {},
-            "meta": dict(each.meta),
-        }
-        for each in problems
-    ]
-    return Refused(problems[0].status, {"errors": errors}, headers)
+def under(place: str, wrong: Document) -> Document:
+    """A problem of a part of the body that stands at this place."""
+    return {**wrong, "source": {"pointer": f"{place}{wrong['source']['pointer']}"}}
+
+
+def refused(*problems: Document, headers: Mapping[str, str] | None = None) -> Refused:
+    return Refused(problems[0]["status"], {"errors": list(problems)}, headers)
 
 
 def invalid(detail: str, pointer: str = "/data") -> Refused:
-    return refused(Problem(detail, pointer))
+    return refused(problem(detail, pointer))
 
 
 def error(status: int, code: str, title: str, detail: str | None = None) -> Refused:
-    return refused(Problem(detail or title, code=code, title=title, status=status))
+    return refused(problem(detail or title, code=code, title=title, status=status))
 
 
 def not_found(what: str) -> Refused:
@@ -78,8 +70,8 @@ def not_found(what: str) -> Refused:
 def throttled(seconds: float) -> Refused:
     """Has Retry-After in whole seconds, and none of the RateLimit-* headers."""
     wait = round(seconds)
-    problem = Problem(f"Expected available in {wait} second(s).", "/data", "throttled", "Request was throttled.", 429)
-    return refused(problem, headers={"Retry-After": str(wait)})
+    told = problem(f"Expected available in {wait} second(s).", "/data", "throttled", "Request was throttled.", 429)
+    return refused(told, headers={"Retry-After": str(wait)})
 
 
 def unauthorized(detail: str) -> Refused:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segment_pipeline.sandbox.lists import Book, Person
-from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import Document, Problem, resource
+from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import Document, problem, resource
 
 IDENTIFIERS = ("email", "phone_number", "external_id")
 FIELDS = ("first_name", "last_name", "organization", "locale", "title", "image")
@@ -26,26 +26,26 @@ def unreadable(sent: Any) -> bool:
     return not isinstance(sent, dict) or sent.get("type") != "profile" or not isinstance(sent.get("attributes"), dict)
 
 
-def problem_of(sent: Any) -> Problem | None:
+def problem_of(sent: Any) -> Document | None:
     """What is wrong with one profile as sent; the pointer is relative to the profile."""
     if unreadable(sent):
-        return Problem("A profile needs type and attributes.", "")
+        return problem("A profile needs type and attributes.", "")
     given = sent["attributes"]
     if len(json.dumps(sent)) > LARGEST_PROFILE:
-        return Problem("A profile must not exceed 100 KB.", "")
+        return problem("A profile must not exceed 100 KB.", "")
     for name in given:
         if name not in (*IDENTIFIERS, *FIELDS, *GROUPS, *UNKEPT):
-            return Problem(f"'{name}' is not a valid field.", f"/attributes/{name}")
+            return problem(f"'{name}' is not a valid field.", f"/attributes/{name}")
     if sent.get("meta"):
-        return Problem("The sandbox patches no properties.", "/meta")
+        return problem("The sandbox patches no properties.", "/meta")
     if not sent.get("id") and not any(given.get(name) for name in IDENTIFIERS):
-        return Problem("One of email, phone_number, external_id or id is required.", "/attributes")
+        return problem("One of email, phone_number, external_id or id is required.", "/attributes")
     email, phone = given.get("email"), given.get("phone_number")
     if email is not None and (not isinstance(email, str) or not EMAIL.fullmatch(email.strip())):
-        return Problem("Invalid email address.", "/attributes/email")
+        return problem("Invalid email address.", "/attributes/email")
     if phone is not None and (not isinstance(phone, str) or not PHONE.fullmatch(phone)):
         detail = "Invalid phone number format (Example of a valid format: +12345678901)"
-        return Problem(detail, "/attributes/phone_number")
+        return problem(detail, "/attributes/phone_number")
     return None
 
 
@@ -59,15 +59,15 @@ def fields_of(sent: Mapping[str, Any]) -> Document:
     return held | ({"id": sent["id"]} if sent.get("id") else {})
 
 
-def upsert(book: Book, sent: Mapping[str, Any], *, create: bool = False) -> Person | Problem:
+def upsert(book: Book, sent: Mapping[str, Any], *, create: bool = False) -> Person | Document:
     """One valid profile; `create`: one that is there is in the way. The pointer is relative to the profile."""
     fields = fields_of(sent)
     found = None if create else book.find(fields)
     if "id" in fields and found is None:
-        return Problem("A profile with this id does not exist.", "/id", "not_found", "Not found.", 404)
+        return problem("A profile with this id does not exist.", "/id", "not_found", "Not found.", 404)
     if taken := book.conflict(fields, found):
-        detail, meta = "A profile already exists with one of these identifiers.", {"duplicate_profile_id": taken[1].id}
-        return Problem(detail, "/attributes", "duplicate_profile", "Conflict.", 409, meta=meta)
+        detail, holder = "A profile already exists with one of these identifiers.", taken[1].id
+        return problem(detail, "/attributes", "duplicate_profile", "Conflict.", 409, duplicate_profile_id=holder)
     return book.upsert(fields, found)
 
 

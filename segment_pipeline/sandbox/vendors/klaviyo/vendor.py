@@ -27,11 +27,11 @@ from segment_pipeline.sandbox.vendor import Served, Vendor
 from segment_pipeline.sandbox.vendors.klaviyo import jsonapi, profiles
 from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import (
     Document,
-    Problem,
     batch,
     collection,
     data_of,
     invalid,
+    problem,
     refused,
 )
 from segment_pipeline.sandbox.vendors.klaviyo.profiles import IDENTIFIERS, fields_of, problem_of
@@ -143,14 +143,14 @@ class Klaviyo:
     def upsert(self, request: Request, *, create: bool = False) -> Answer:
         """One profile; `create`: one that is there is in the way."""
         sent = data_of(request)
-        if problem := problem_of(sent):
-            raise refused(problem.under("/data"))
+        if wrong := problem_of(sent):
+            raise refused(jsonapi.under("/data", wrong))
         with self.store.writing():
             book = Book(self.lists, [fields := fields_of(sent)])
             known = book.find(fields)
             profile = profiles.upsert(book, sent, create=create)
-            if isinstance(profile, Problem):
-                raise refused(profile.under("/data"))
+            if not isinstance(profile, Person):
+                raise refused(jsonapi.under("/data", profile))
             book.save()
         return 200 if known else 201, {"data": profiles.shown(profile)}
 
@@ -165,14 +165,14 @@ class Klaviyo:
         into = [str(self.the_list(request, str(each["id"]))["id"]) for each in jsonapi.related(data, "lists") or []]
         return 202, {"data": self.shown_job(self.jobs.open(rows, into, row_errors(request)))}
 
-    def refusals(self, rows: Sequence[Any]) -> list[Problem]:
+    def refusals(self, rows: Sequence[Any]) -> list[Document]:
         """What makes Klaviyo refuse a whole import, each with a pointer to its row."""
         poison = {str(value).lower() for value in self.store.setting("poison")}
         found = []
         for position, sent in enumerate(rows):
             if profiles.unreadable(sent) or str(sent["attributes"].get("email")).lower() in poison:
-                problem = Problem("Invalid email address.", "/attributes/email")
-                found.append((problem_of(sent) or problem).under(f"{ROWS}/{position}"))
+                wrong = problem_of(sent) or problem("Invalid email address.", "/attributes/email")
+                found.append(jsonapi.under(f"{ROWS}/{position}", wrong))
         return found
 
     def carry_out(self, rows: Sequence[Any], into: Sequence[str], fault: RowErrors | None) -> jobs.Outcome:
@@ -180,13 +180,13 @@ class Klaviyo:
         people, errors = [], []
         for position, sent in enumerate(rows):
             picked = fault is not None and fault.picks(position)
-            problem = Problem("The profile could not be imported.", "") if picked else problem_of(sent)
-            outcome = problem or profiles.upsert(book, sent)
+            wrong = problem("The profile could not be imported.", "") if picked else problem_of(sent)
+            outcome = wrong or profiles.upsert(book, sent)
             if isinstance(outcome, Person):
                 people.append(outcome.number)
-                continue
-            told = {"code": outcome.code, "title": outcome.title, "detail": outcome.detail}
-            errors.append({**told, "source": {"pointer": "/data"}, "original_payload": sent})
+            else:
+                told = {name: outcome[name] for name in ("code", "title", "detail")}
+                errors.append({**told, "source": {"pointer": "/data"}, "original_payload": sent})
         book.save()
         self.lists.add(into, people)
         return jobs.Outcome(people, errors)
