@@ -17,6 +17,11 @@ from segment_pipeline_tests.sources.square_records import category, customer, gr
 STORE = location("L1")
 GIVEN_BACK = {"uid": "r", "return_line_items": [line("7", 350, discount=50)]}
 GIFT_CARD = line("2", 5000, item_type="GIFT_CARD", catalog_object_id=None)
+COUPONS = [
+    {"uid": "a", "name": "Loyalty price"},
+    {"uid": "b", "name": "COUPON 1000"},
+    {"uid": "c", "name": "COUPON 1000"},
+]
 TENDERS = [{"id": "T1"}, {"id": "T2", "customer_id": "C7"}]
 
 
@@ -40,6 +45,14 @@ TENDERS = [{"id": "T1"}, {"id": "T2", "customer_id": "C7"}]
         ({"tenders": TENDERS}, {"customer_key": "C7"}),
         ({"tenders": TENDERS, "customer_id": "C1"}, {"customer_key": "C1"}),
         ({}, {"customer_key": None, "kind": "sale", "gift_card_sold": "0.0000"}),
+        # 04:30 UTC is 00:30 in New York, where the company's day has begun, and 23:30 at the store in Chicago.
+        ({"updated": "2017-06-05T04:30:00"},
+         {"local_at": datetime(2017, 6, 4, 23, 30), "ordered_on": date(2017, 6, 5), "day": date(2017, 6, 5)}),
+        ({"discounts": COUPONS, "metadata": {"campaign_id": "18"}},
+         {"status": "completed", "channel": "store", "store_key": "L1", "coupon_codes": ["1000"], "campaign_key": "18"}),
+        ({"state": "CANCELED", "source": {"name": "Square Online"}},
+         {"status": "cancelled", "channel": "web", "store_key": None, "coupon_codes": [], "campaign_key": None, "net": "2.5000"}),
+        ({"state": "OPEN", "line_items": None}, {"status": "open", "channel": "store", "net": "0.0000"}),
     ],
 )  # fmt: skip
 def test_an_order_becomes(landed: Landed, lake: Lake, told: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -63,35 +76,6 @@ def test_an_exchange_keeps_both_sides_although_their_lines_share_a_uid(landed: L
     assert [(row["kind"], row["net"], row["line_number"], row["line"]) for row in rows] == [
         ("exchange", Decimal("2.0000"), "1", Decimal("5.0000")),
         ("exchange", Decimal("2.0000"), "return:1", Decimal("-3.0000")),
-    ]
-
-
-def test_local_time_is_the_stores_and_the_day_the_companys(landed: Landed) -> None:
-    """04:30 UTC is 00:30 in New York, where the company's day has begun, and 23:30 at the store in Chicago."""
-    rows = landed("orders", [order("O1", "2017-06-05T04:30:00")], "SELECT local_at, ordered_on, day FROM orders")
-    assert rows == [{"local_at": datetime(2017, 6, 4, 23, 30), "ordered_on": date(2017, 6, 5), "day": date(2017, 6, 5)}]
-
-
-def test_states_coupons_and_online_orders(landed: Landed) -> None:
-    discounts = [
-        {"uid": "a", "name": "Loyalty price"},
-        {"uid": "b", "name": "COUPON 1000"},
-        {"uid": "c", "name": "COUPON 1000"},
-    ]
-    orders = [
-        order("O1", discounts=discounts, metadata={"campaign_id": "18"}),
-        order("O2", state="CANCELED", source={"name": "Square Online"}),
-        order("O3", state="OPEN", line_items=None),
-    ]
-    rows = landed(
-        "orders",
-        orders,
-        "SELECT status, channel, store_key, coupon_codes, campaign_key, net FROM orders ORDER BY order_key",
-    )
-    assert [tuple(row.values()) for row in rows] == [
-        ("completed", "store", "L1", ["1000"], "18", Decimal("2.5000")),
-        ("cancelled", "web", None, [], None, Decimal("2.5000")),
-        ("open", "store", "L1", [], None, Decimal("0.0000")),
     ]
 
 

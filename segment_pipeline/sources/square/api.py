@@ -78,10 +78,8 @@ class Api:
         def fetch(cursor: str | None) -> Mapping[str, Any]:
             # The query must be the same on each page; only the cursor is added.
             query = {**asked, "limit": min(self._page_size, largest), **({"cursor": cursor} if cursor else {})}
-            if method == "GET":
-                answer = self._client.request(method, path, params=query)
-            else:
-                answer = self._client.request(method, path, json=query, idempotent=True)
+            asks: Any = {"params": query} if method == "GET" else {"json": query, "idempotent": True}
+            answer = self._client.request(method, path, **asks)
             envelope = self._keep(part, answer.content, records, at)
             if isinstance(envelope["count"], int):
                 counts.append(envelope["count"])

@@ -6,7 +6,6 @@ Queries are validated against the part of the vendor's schema in `schema.graphql
 `most_paged` (25,000), the objects a listing ends at, and `scope`, what the app says it may read: nothing is refused for the lack of it.
 """
 
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,11 +13,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from segment_pipeline.sandbox import exchange
-from segment_pipeline.sandbox.exchange import Refused
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, json_body
 from segment_pipeline.sandbox.faults import wait_of
 from segment_pipeline.sandbox.graphql import Json, Query, refused
 from segment_pipeline.sandbox.limits import Bucket
@@ -39,6 +36,7 @@ DEFAULTS: Mapping[str, Any] = {
     "most_paged": 25_000,
     "scope": "read_all_orders,read_customers,read_orders,read_products",
 }
+UNAUTHORIZED = Refused(401, {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"})
 
 
 class Shopify:
@@ -50,40 +48,35 @@ class Shopify:
         self.bucket = Bucket(0, 0)
         self.records = Records(state.directory / "world.sqlite")
 
-    def access_token(self, request: Request) -> Response:
+    def access_token(self, request: Request) -> Answer:
         asked = _form(request)
         if asked.get("grant_type") != "client_credentials":
-            return JSONResponse({"error": "unsupported_grant_type"}, 400)
+            return 400, {"error": "unsupported_grant_type"}
         if (asked.get("client_id"), asked.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
-            return JSONResponse({"error": "invalid_client"}, 401)
+            return 401, {"error": "invalid_client"}
         token = f"shpat_{secrets.token_hex(16)}"
         expires_at = stamp(self.state.now() + timedelta(seconds=TOKEN_SECONDS))
         with self.store.writing():
             self.store.database.execute("INSERT INTO tokens VALUES (?, ?)", (token, expires_at))
-        return JSONResponse({"access_token": token, "scope": self.store.setting("scope"), "expires_in": TOKEN_SECONDS})
+        return 200, {"access_token": token, "scope": self.store.setting("scope"), "expires_in": TOKEN_SECONDS}
 
     def is_good(self, token: str) -> bool:
         query = "SELECT 1 FROM tokens WHERE token = ? AND expires_at > ?"
         return self.store.row(query, token, stamp(self.state.now())) is not None
 
-    def graphql(self, request: Request) -> Response:
+    def graphql(self, request: Request) -> Answer:
         if request.path_params["version"] != VERSION:
-            return JSONResponse({"errors": "Not Found"}, 404)
+            return 404, {"errors": "Not Found"}
         if not self.is_good(request.headers.get("X-Shopify-Access-Token", "")):
-            return _unauthorized()
+            raise UNAUTHORIZED
         try:
-            asked = exchange.json_body(request)
+            asked = json_body(request)
             text, variables = asked["query"], asked.get("variables") or {}
         except (ValueError, TypeError, KeyError):
             text, variables = None, {}
         if not isinstance(text, str) or not isinstance(variables, dict):
-            return JSONResponse({"errors": "Bad Request"}, 400)
-        try:
-            answer = self.answer(text, variables, asked.get("operationName"))
-        except Refused as error:
-            return error.response()
-        content = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
-        return Response(content, media_type="application/json", headers={"X-Shopify-API-Version": VERSION})
+            return 400, {"errors": "Bad Request"}
+        return 200, self.answer(text, variables, asked.get("operationName"))
 
     def answer(self, text: str, variables: Json, operation: str | None) -> Json:
         shop = ShopAt(self.records, self.state.now(), self.store.setting)
@@ -113,10 +106,11 @@ class Shopify:
 
 def serve(state: SandboxState) -> Served:
     shopify = Shopify(state)
-    routes = [
-        Route("/admin/oauth/access_token", shopify.access_token, methods=["POST"]),
-        Route("/admin/api/{version}/graphql.json", shopify.graphql, methods=["POST"]),
-    ]
+    calls: Calls[Request] = {
+        "/admin/oauth/access_token": {"POST": shopify.access_token},
+        "/admin/api/{version}/graphql.json": {"POST": shopify.graphql},
+    }
+    routes = endpoints(calls, lambda request, _: (request, {"X-Shopify-API-Version": VERSION}))
     return Served(routes, shopify.store.control())
 
 
@@ -128,7 +122,7 @@ def fault_response(kind: str, request: Request) -> Response | None:
         status = {"maximumAvailable": 2000.0, "currentlyAvailable": 0, "restoreRate": 100.0}
         return _throttled(int(100 * wait_of(request, 1)), status).response()
     if kind == "expired_token":
-        return _unauthorized()
+        return UNAUTHORIZED.response()
     if kind == "500":
         message = "Internal error. Looks like something went wrong on our end."
         return refused(message, "INTERNAL_SERVER_ERROR").response()
@@ -148,15 +142,10 @@ def _throttled(requested: int, status: Json) -> Refused:
     return Refused(200, {"errors": [{"message": "Throttled", "extensions": error}], "extensions": {"cost": cost}})
 
 
-def _unauthorized() -> Response:
-    message = "[API] Invalid API key or access token (unrecognized login or wrong password)"
-    return JSONResponse({"errors": message}, 401)
-
-
 def _form(request: Request) -> Mapping[str, Any]:
     """JSON or a form."""
     try:
-        asked = exchange.json_body(request)
+        asked = json_body(request)
     except ValueError:
-        asked = dict(parse_qsl(exchange.body(request).decode("utf-8", "replace")))
+        asked = dict(parse_qsl(body(request).decode("utf-8", "replace")))
     return asked if isinstance(asked, dict) else {}
