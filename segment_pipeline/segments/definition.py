@@ -12,24 +12,21 @@ from decimal import Decimal
 from typing import Any
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.segments.nodes import Activities, AllOf, AnyOf, MemberRule, NoneOf, Rule, TopRule, TraitRule
+from segment_pipeline.segments.nodes import (
+    NAMED,
+    Activities,
+    AllOf,
+    AnyOf,
+    MemberRule,
+    NoneOf,
+    Rule,
+    TopRule,
+    TraitRule,
+)
 from segment_pipeline.segments.rules import Segment
 
 # Part of every definition_hash: raise it when the same rule begins to mean other people.
 COMPILER_VERSION = 1
-
-_UNORDERED = {
-    "item",
-    "brand",
-    "department",
-    "category",
-    "collection",
-    "campaign",
-    "channel",
-    "subject",
-    "text",
-    "source",
-}
 
 
 def children(rule: Rule) -> tuple[Rule, ...]:
@@ -76,7 +73,7 @@ def canonical(node: object) -> Any:
             for field in fields(node):  # type: ignore[arg-type]
                 value = getattr(node, field.name)
                 if value != () and value is not None and value is not False:
-                    held[field.name] = sorted(value) if field.name in _UNORDERED else canonical(value)
+                    held[field.name] = sorted(value) if field.name in NAMED else canonical(value)
             return {type(node).__name__: held}
         case tuple():
             return [canonical(item) for item in node]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from segment_pipeline.errors import ConfigError
 
@@ -31,6 +31,21 @@ class TraitRule(Rule):
     trait: str
     operator: Operator
     values: tuple[Scalar, ...] = ()
+
+
+# Fields of a choice that hold names, any of which is meant, in whatever order.
+NAMED: Final = (
+    "item",
+    "brand",
+    "department",
+    "category",
+    "collection",
+    "campaign",
+    "channel",
+    "subject",
+    "text",
+    "source",
+)
 
 
 @dataclass(frozen=True, slots=True)

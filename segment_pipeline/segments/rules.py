@@ -8,11 +8,12 @@ Declares only: `segments.validation` judges a rule, `segments.compiler` turns it
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NewType, TypedDict
+from inspect import signature
+from typing import Literal, NewType, ParamSpec, TypedDict
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.segments.nodes import (
@@ -66,6 +67,7 @@ __all__ = [
 
 Names = str | tuple[str, ...]
 Days = NewType("Days", int)
+Choice = ParamSpec("Choice")
 
 DEFAULT_MINIMUM_SIZE = 20
 
@@ -302,50 +304,16 @@ def did(
     )
 
 
-def did_not(
-    name: str,
-    *,
-    product: Names | None = None,
-    brand: Names | None = None,
-    department: Names | None = None,
-    category: Names | None = None,
-    collection: Names | None = None,
-    campaign: Names | None = None,
-    channel: Names | None = None,
-    subject: Names | None = None,
-    text: Names | None = None,
-    source: Names | None = None,
-    within: Days | None = None,
-    local_hour: tuple[int, int] | None = None,
-    score: tuple[float, float] | None = None,
-    not_followed_by: str | None = None,
-    never: str | None = None,
-    **properties: Scalar | tuple[Scalar, ...],
-) -> Rule:
-    """Did it not once; true for a person of whom no such activity is known. Filters as of `activities`."""
-    return CountRule(
-        activities(
-            name,
-            product=product,
-            brand=brand,
-            department=department,
-            category=category,
-            collection=collection,
-            campaign=campaign,
-            channel=channel,
-            subject=subject,
-            text=text,
-            source=source,
-            within=within,
-            local_hour=local_hour,
-            score=score,
-            not_followed_by=not_followed_by,
-            never=never,
-            **properties,
-        ),
-        at_least=0,
-        at_most=0,
-    )
+def _never(choice: Callable[Choice, Activities]) -> Callable[Choice, Rule]:
+    def did_not(*args: Choice.args, **kwargs: Choice.kwargs) -> Rule:
+        """Did it not once; true for a person of whom no such activity is known. Filters as of `activities`."""
+        return CountRule(choice(*args, **kwargs), at_least=0, at_most=0)
+
+    did_not.__signature__ = signature(choice)  # type: ignore[attr-defined]  # what editors and errors show
+    return did_not
+
+
+did_not = _never(activities)
 
 
 def sum_of(measure: Literal["amount", "quantity"], of: Activities) -> Quantity:

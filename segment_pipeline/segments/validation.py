@@ -13,6 +13,7 @@ from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.definition import children, references
 from segment_pipeline.segments.nodes import (
     LATEST,
+    NAMED,
     Activities,
     AllOf,
     AnyOf,
@@ -219,7 +220,7 @@ class _Judge:
             yield f"has a range of scores on {of.name} that ends before it begins"
         for field in fields(of):
             value = getattr(of, field.name)
-            if isinstance(value, tuple) and field.name not in ("local_hour", "score", "properties"):
+            if field.name in NAMED:
                 yield from _texts(field.name, value)
                 if LATEST in value and field.name != "collection":
                     yield f'filters {field.name} by "latest", which only collection knows'

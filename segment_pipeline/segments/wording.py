@@ -1,8 +1,7 @@
 """Rules in words, for people who ask why someone belongs. Reads like the literal; says nothing about any person."""
 
-from dataclasses import fields
-
 from segment_pipeline.segments.nodes import (
+    NAMED,
     Activities,
     AllOf,
     AnyOf,
@@ -75,10 +74,7 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
 
 def _chosen(of: Activities) -> str:
     parts = [of.name]
-    for field in fields(of):
-        held = getattr(of, field.name)
-        if isinstance(held, tuple) and held and field.name not in ("local_hour", "score", "properties"):
-            parts.append(f"{field.name} {' or '.join(held)}")
+    parts += [f"{field} {' or '.join(held)}" for field in NAMED if (held := getattr(of, field))]
     parts += [f"{name} {' or '.join(_text(value) for value in values)}" for name, values in of.properties]
     if of.local_hour is not None:
         parts.append(f"from {of.local_hour[0]}:00 to {of.local_hour[1]}:00")

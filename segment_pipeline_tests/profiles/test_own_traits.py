@@ -74,7 +74,7 @@ def made(lake: Lake, *traits: Trait) -> dict[str, dict[str, Any]]:
     "profiles/traits/trait_orders",
     "profiles/traits/trait_order_lines",
     "profiles/traits/trait_events",
-    "profiles/facts/told_events",
+    "profiles/facts/person_events",
 )
 def test_the_documented_views_have_the_columns_they_are_documented_with(shop: Lake) -> None:
     with shop.session() as session:

@@ -175,15 +175,15 @@ def _all_or_none(view: str, read: Collection[str]) -> str:
 def define_behaviour(session: Session, parts: Collection[str], key_spaces: Mapping[str, str]) -> None:
     """Define what tells whose events, messages and answers are: key_spaces, and activity_addresses over activity_persons.
 
-    Of events also told_events, whose subject and text are found whenever they were landed.
+    Of events also person_events, those that are a person's.
     """
     register_key_spaces(session, key_spaces)
     for part in parts:
         session.scan(_BEHAVIOUR[part])
-    if "events" in parts:
-        session.define("told_events", statement("profiles/facts", "told_events"))
     met = [f"SELECT source, email FROM {_BEHAVIOUR[part]} WHERE email IS NOT NULL" for part in parts]
     session.define(
         "addresses_met", " UNION ".join(met) if met else "SELECT source, record_key AS email FROM persons WHERE FALSE"
     )
     session.define("activity_addresses", statement("profiles/facts", "activity_addresses"), materialize=True)
+    if "events" in parts:
+        session.define("person_events", statement("profiles/facts", "person_events"))

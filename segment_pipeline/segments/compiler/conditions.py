@@ -11,6 +11,7 @@ from typing import Literal
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.segments.nodes import (
+    NAMED,
     Activities,
     BirthdayRule,
     Comparison,
@@ -150,21 +151,7 @@ def literals(leaf: Rule) -> Literals | None:  # noqa: C901 - one case per kind o
 
 def _normal(of: Activities) -> Activities:
     # The same choice in another order of names is measured once.
-    names = {
-        field: tuple(sorted(set(getattr(of, field))))
-        for field in (
-            "item",
-            "brand",
-            "department",
-            "category",
-            "collection",
-            "campaign",
-            "channel",
-            "subject",
-            "text",
-            "source",
-        )
-    }
+    names = {field: tuple(sorted(set(getattr(of, field)))) for field in NAMED}
     return replace(of, **names)  # type: ignore[arg-type]
 
 

@@ -1,7 +1,6 @@
--- One row per event of a person: the customer named first, then the address, then the device.
+-- One row per event of a person that no other fact tells of.
 SELECT
-    coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
-    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, e.name, 'events' AS told_by, e.occurred_at, e.occurred_on, e.local_at,
+    e.profile_id, e.person_no, e.name, 'events' AS told_by, e.occurred_at, e.occurred_on, e.local_at,
     e.source, e.product_key,
     CASE WHEN e.product_key IS NOT NULL THEN coalesce(p.item_key, concat_ws(':', e.source, e.product_key)) END AS item_key,
     p.brand, p.department, coalesce(p.category, e.category) AS category,
@@ -9,15 +8,9 @@ SELECT
     CAST(NULL AS DECIMAL(18,4)) AS amount, CAST(NULL AS BOOLEAN) AS is_markdown, e.utm_campaign AS campaign,
     CAST(NULL AS VARCHAR) AS channel,
     e.told_subject AS subject, e.told_text AS text, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key, e.properties
-FROM told_events AS e
-LEFT JOIN key_spaces AS k ON k.source = e.source
-LEFT JOIN activity_persons AS c
-    ON c.entity = 'customer' AND c.source = coalesce(k.owner, e.source) AND c.record_key = e.customer_key
-LEFT JOIN activity_addresses AS m ON m.source = e.source AND m.email = e.email
-LEFT JOIN activity_persons AS d ON d.entity = 'device' AND d.source = e.source AND d.record_key = e.anonymous_id
-LEFT JOIN activity_products AS p ON p.source = coalesce(k.owner, e.source) AND p.product_key = e.product_key
-WHERE coalesce(c.person_no, m.person_no, d.person_no) IS NOT NULL
-    AND e.occurred_on BETWEEN $since AND $as_of
+FROM person_events AS e
+LEFT JOIN activity_products AS p ON p.source = e.customer_source AND p.product_key = e.product_key
+WHERE e.occurred_on BETWEEN $since AND $as_of
     AND e.name NOT IN (
         'survey_answered', 'message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_responded',
         'order', 'product_bought', 'cart_abandoned'

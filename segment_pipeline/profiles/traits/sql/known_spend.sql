@@ -1,25 +1,19 @@
--- One row per person who bought goods by the end of as_of: of each dimension of `trait_shares` the spend of known value.
+-- One row per person who bought goods by the end of as_of: of each dimension of `trait_shares` the spend of known value; NULL: none.
 SELECT
     p.person_no,
-    CAST(d.spend_365d AS DECIMAL(18,4)) AS department_365d, CAST(d.spend_total AS DECIMAL(18,4)) AS department_total,
-    CAST(c.spend_365d AS DECIMAL(18,4)) AS category_365d, CAST(c.spend_total AS DECIMAL(18,4)) AS category_total,
-    CAST(n.spend_365d AS DECIMAL(18,4)) AS collection_365d, CAST(n.spend_total AS DECIMAL(18,4)) AS collection_total
+    CAST(s.department_365d AS DECIMAL(18,4)) AS department_365d, CAST(s.department_total AS DECIMAL(18,4)) AS department_total,
+    CAST(s.category_365d AS DECIMAL(18,4)) AS category_365d, CAST(s.category_total AS DECIMAL(18,4)) AS category_total,
+    CAST(s.collection_365d AS DECIMAL(18,4)) AS collection_365d, CAST(s.collection_total AS DECIMAL(18,4)) AS collection_total
 FROM person_lines AS p
 LEFT JOIN (
-    SELECT person_no, sum(spend_365d) AS spend_365d, sum(spend_total) AS spend_total
+    SELECT
+        person_no,
+        sum(spend_365d) FILTER (WHERE dimension = 'department') AS department_365d,
+        sum(spend_total) FILTER (WHERE dimension = 'department') AS department_total,
+        sum(spend_365d) FILTER (WHERE dimension = 'category') AS category_365d,
+        sum(spend_total) FILTER (WHERE dimension = 'category') AS category_total,
+        sum(spend_365d) FILTER (WHERE dimension = 'collection') AS collection_365d,
+        sum(spend_total) FILTER (WHERE dimension = 'collection') AS collection_total
     FROM shares
-    WHERE dimension = 'department'
     GROUP BY person_no
-) AS d ON d.person_no = p.person_no
-LEFT JOIN (
-    SELECT person_no, sum(spend_365d) AS spend_365d, sum(spend_total) AS spend_total
-    FROM shares
-    WHERE dimension = 'category'
-    GROUP BY person_no
-) AS c ON c.person_no = p.person_no
-LEFT JOIN (
-    SELECT person_no, sum(spend_365d) AS spend_365d, sum(spend_total) AS spend_total
-    FROM shares
-    WHERE dimension = 'collection'
-    GROUP BY person_no
-) AS n ON n.person_no = p.person_no
+) AS s ON s.person_no = p.person_no
