@@ -16,12 +16,12 @@ from inspect import signature
 from typing import Literal, NewType, ParamSpec, TypedDict
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.segments.comparing import Quantity, Trait
 from segment_pipeline.segments.nodes import (
     Activities,
     AllOf,
     AnyOf,
     BirthdayRule,
-    Comparison,
     CountRule,
     Dimension,
     InsideRule,
@@ -34,7 +34,6 @@ from segment_pipeline.segments.nodes import (
     ShareRule,
     SumRule,
     TopRule,
-    TraitRule,
 )
 
 __all__ = [
@@ -75,102 +74,6 @@ DEFAULT_MINIMUM_SIZE = 20
 def days(number: int) -> Days:
     """That many company days, the as-of day included."""
     return Days(number)
-
-
-class Trait:
-    """A trait to compare; each comparison gives a Rule."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
-        return TraitRule(self.name, "==", (_scalar(other),))
-
-    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
-        return TraitRule(self.name, "!=", (_scalar(other),))
-
-    def __lt__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, "<", (other,))
-
-    def __le__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, "<=", (other,))
-
-    def __gt__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, ">", (other,))
-
-    def __ge__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, ">=", (other,))
-
-    def isin(self, *values: Scalar) -> Rule:
-        return TraitRule(self.name, "in", values)
-
-    def contains(self, value: str) -> Rule:
-        """The list holds the value."""
-        return TraitRule(self.name, "contains", (value,))
-
-    def between(self, low: Scalar, high: Scalar) -> Rule:
-        """From `low` to `high`, both included."""
-        return TraitRule(self.name, "between", (low, high))
-
-    def is_unknown(self) -> Rule:
-        return TraitRule(self.name, "unknown")
-
-    def is_true(self) -> Rule:
-        return TraitRule(self.name, "==", (True,))
-
-    def is_false(self) -> Rule:
-        """Known to be false; not the same as not known to be true."""
-        return TraitRule(self.name, "==", (False,))
-
-
-class Quantity:
-    """A number about a person to compare; each comparison gives a Rule."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, rule: "SumRule | ShareRule") -> None:
-        self._rule = rule
-
-    def _compared(self, operator: Comparison, value: float | Decimal) -> Rule:
-        match self._rule:
-            case SumRule(of, measure):
-                return SumRule(of, measure, operator, _decimal(value))
-            case ShareRule(dimension, name, lifetime):
-                return ShareRule(dimension, name, lifetime, operator, float(value))
-
-    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
-        if not isinstance(other, int | float | Decimal):
-            raise ConfigError("a sum or share compares with a number")
-        return self._compared("==", other)
-
-    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
-        raise ConfigError("a sum or share has no !=: use none_of(… == …)")
-
-    def __lt__(self, other: float | Decimal) -> Rule:
-        return self._compared("<", other)
-
-    def __le__(self, other: float | Decimal) -> Rule:
-        return self._compared("<=", other)
-
-    def __gt__(self, other: float | Decimal) -> Rule:
-        return self._compared(">", other)
-
-    def __ge__(self, other: float | Decimal) -> Rule:
-        return self._compared(">=", other)
-
-
-def _scalar(value: object) -> Scalar:
-    if not isinstance(value, bool | int | float | Decimal | str | date):
-        raise ConfigError(
-            f"a trait cannot be compared with a {type(value).__name__}: use is_unknown() for None, isin() for several"
-        )
-    return value
-
-
-def _decimal(value: float | Decimal) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(str(value))
 
 
 def _names(value: Names | None) -> tuple[str, ...]:
@@ -309,7 +212,7 @@ def _never(choice: Callable[Choice, Activities]) -> Callable[Choice, Rule]:
         """Did it not once; true for a person of whom no such activity is known. Filters as of `activities`."""
         return CountRule(choice(*args, **kwargs), at_least=0, at_most=0)
 
-    did_not.__signature__ = signature(choice)  # type: ignore[attr-defined]  # what editors and errors show
+    did_not.__signature__ = signature(choice).replace(return_annotation=Rule)  # type: ignore[attr-defined]  # what editors and errors show
     return did_not
 
 
@@ -387,8 +290,9 @@ def _place() -> tuple[str, int]:
 class Segment:
     """A named group of people, who answers for it, and what it is to move.
 
-    `owner`: `team:x` or an e-mail address. `goal`: the name of the measure it is judged by (`Catalogue.goals`). `minimum_size`: below it the segment is
-    flagged. `message`: attributes tools receive for its members (message segments). `review_on`: when to look at it again.
+    `owner`: `team:x` or an e-mail address. `goal`: the name of the measure it is judged by (`Catalogue.goals`).
+    `minimum_size`: below it the segment is flagged. `message`: attributes tools receive for its members (message
+    segments). `review_on`: when to look at it again.
     """
 
     name: str
