@@ -45,10 +45,25 @@ def sql_type(kind: pa.DataType) -> str:
     return next((said for holds, said in PLAIN if holds(kind)), "VARCHAR")
 
 
+def same_name(names: Sequence[str]) -> tuple[int, int] | None:
+    """The places of the first two columns that SQL cannot tell apart: of one name, whatever its case."""
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if (before := seen.setdefault(name.lower(), place)) != place:
+            return before, place
+    return None
+
+
 def types_of(schema: pa.Schema) -> dict[str, str]:
     """Columns by name and SQL type. Raises ContractError where two have one name."""
-    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
-        raise ContractError(f"the column {', '.join(twice)} is there twice: name each once")
+    if pair := same_name(schema.names):
+        one, other = (schema.names[place] for place in pair)
+        said = (
+            f"the column {one} is there twice"
+            if one == other
+            else f"the columns {one} and {other} differ in case alone"
+        )
+        raise ContractError(f"{said}: give each a name of its own")
     return {field.name: sql_type(field.type) for field in schema}
 
 

@@ -13,6 +13,7 @@ from segment_pipeline.landing.tabular import Const, Flag, Given, Number, Sql, Ta
 DECIMAL = "DECIMAL(18,6)"
 # What can be written, in the day of any time zone.
 FIRST, LAST = "TIMESTAMPTZ '0001-01-02'", "TIMESTAMPTZ '9999-12-30'"
+FOUR_DIGITS = "TIMESTAMPTZ '1000-01-02'"
 OFFSET = r":.*(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
 ISO_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # What a column of text is read as where it is mapped to one of these.
@@ -167,10 +168,11 @@ class Values:
             return f"CASE WHEN NOT isnan({column}) THEN {column} END" if held == "DOUBLE" else column
         text, mark = as_text(column, held), kind.decimal or self.read.decimal
         plain = f"replace({text}, {literal(kind.thousands)}, '')" if kind.thousands else text
+        # DuckDB skips a `_` between digits; nobody who writes numbers does.
         if mark == ".":
-            return plain
+            return f"CASE WHEN strpos({text}, '_') = 0 THEN {plain} END"
         # A point where the mark is another is a mistake, not a point.
-        return f"CASE WHEN strpos({plain}, '.') = 0 THEN replace({plain}, {literal(mark)}, '.') END"
+        return f"CASE WHEN strpos({text}, '_') = 0 AND strpos({plain}, '.') = 0 THEN replace({plain}, {literal(mark)}, '.') END"
 
     @staticmethod
     def _instant(held: str, column: str, text: str, kind: Time) -> str:
@@ -191,5 +193,9 @@ class Values:
         if tried:
             # With formats of its own, only a text that begins as ISO times do is taken for one.
             iso = f"CASE WHEN regexp_matches({text}, {literal(ISO_DAY)}) THEN {iso} END"
+        if tried:
+            # DuckDB takes `26` for a `%Y`, and the year 26.
+            by_format = f"coalesce({', '.join(tried)})"
+            tried = [f"CASE WHEN {by_format} >= {FOUR_DIGITS} THEN {by_format} END"]
         found = f"coalesce({', '.join([*tried, iso])})" if tried else iso
         return f"CASE WHEN {found} BETWEEN {FIRST} AND {LAST} THEN {found} END"

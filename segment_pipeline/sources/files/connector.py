@@ -20,7 +20,8 @@ from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind
 from segment_pipeline.landing.tabular import Tabular
 from segment_pipeline.landing.tabular_rows import RAGGED, ROWS
-from segment_pipeline.sources.files.formats import Csv, Format, Refused
+from segment_pipeline.sources.files.formats import Csv, Format
+from segment_pipeline.sources.files.lines import Refused
 from segment_pipeline.sources.files.places import Found, Place, opened
 
 SETTLED = timedelta(seconds=60)

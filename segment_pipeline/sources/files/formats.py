@@ -4,13 +4,10 @@ A line that is no row becomes text with its reason, which landing quarantines. A
 ContractError naming the file and what to declare; what stands in it is never repeated.
 """
 
-import gzip
-import io
 import json
 import shutil
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
@@ -24,29 +21,21 @@ from pyarrow import csv, parquet
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns
 from segment_pipeline.landing.columns import TEXT, Written
+from segment_pipeline.sources.files.lines import (
+    CUT_SHORT,
+    LINE_BYTES,
+    RAGGED,
+    Refused,
+    known,
+    lines,
+    named,
+    opened,
+    some,
+    texts,
+)
 
-BATCH = 50_000
-# A line is held in memory at once; one beyond this is no line but a file without line ends.
-LINE_BYTES = 16 * 1024 * 1024
-MOST_REFUSED = 100_000
-# What reading a packed file raises that is not whole.
-CUT_SHORT = (EOFError, gzip.BadGzipFile, zlib.error)
+NO_OBJECT = "no JSON object"
 OPEN_QUOTE = "a quote is not closed on its line: where values may hold line breaks, declare `multiline=True`"
-RAGGED = "another number of fields than the others"
-
-
-@dataclass
-class Refused:
-    """Lines that are no rows: their texts and why."""
-
-    texts: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-
-    def add(self, text: str, reason: str) -> None:
-        if len(self.texts) >= MOST_REFUSED:
-            raise ContractError(f"more than {MOST_REFUSED:,} lines are no rows ({reason}): see how the file is written")
-        self.texts.append(text[:10_000])
-        self.reasons.append(reason)
 
 
 class Format(Protocol):
@@ -81,21 +70,18 @@ class Csv:
     typed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        _known(self.encoding)
+        known(self.encoding)
         if self.header is False:
             raise ConfigError('a CSV file without header needs the names of its columns: `header=("id", "when", …)`')
 
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:
         try:
-            names = self._names(file)
-            if len(set(names)) != len(names):
-                first = next(n for n, name in enumerate(names) if names.index(name) < n)
-                raise ContractError(
-                    f"columns {names.index(names[first]) + 1} and {first + 1} have the same name: rename one; or the"
-                    " first line is no header, and `header=(…)` is to name them"
-                )
-            with _opened(file) as stream, self._reader(stream, names, refused) as reader:
-                written = columns.write(into, reader.schema, self._checked(reader, file))
+            read = self._header(file)
+            names = named([name.removeprefix("\ufeff") for name in read])
+            schema = pa.schema([(name, TEXT) for name in names])
+            with opened(file) as stream, self._reader(stream, read, refused) as reader:
+                batches = (each.rename_columns(names) for each in self._checked(reader, file))
+                written = columns.write(into, schema, batches)
         except UnicodeDecodeError:
             raise ContractError(f"it is not written in {self.encoding}: declare its `encoding`") from None
         except CUT_SHORT:
@@ -104,18 +90,18 @@ class Csv:
             raise ContractError(self._told(str(error))) from None
         if any(self._swallows(text) for text in refused.texts):
             raise ContractError(OPEN_QUOTE)
-        if not written.rows and refused.texts:
-            raise ContractError(f"no line has {len(names)} fields: declare its `delimiter` and `header`")
-        return written
+        return some(written, refused, f"no line has {len(names)} fields: declare its `delimiter` and `header`")
 
-    def _names(self, file: Path) -> list[str]:
+    def _header(self, file: Path) -> list[str]:
+        """The names as they are written, in the file or in the declaration."""
         if not isinstance(self.header, bool):
             return list(self.header)
-        with _opened(file) as stream, self._reader(stream, None, Refused()) as reader:
-            found = [name.strip().removeprefix("\ufeff") for name in reader.schema.names]
-        return [name or f"column_{number}" for number, name in enumerate(found, start=1)]
+        with opened(file) as stream, self._reader(stream, (), Refused()) as reader:
+            return list(reader.schema.names)
 
-    def _reader(self, stream: IO[bytes], names: Sequence[str] | None, refused: Refused) -> csv.CSVStreamingReader:
+    def _reader(self, stream: IO[bytes], names: Sequence[str], refused: Refused) -> csv.CSVStreamingReader:
+        """The file's rows, all of text; where the file names its columns, Arrow finds the header itself, behind blank lines too."""
+
         def ragged(row: csv.InvalidRow) -> str:
             refused.add(row.text, RAGGED)
             return "skip"
@@ -125,8 +111,8 @@ class Csv:
             read_options=csv.ReadOptions(
                 encoding=self.encoding,
                 block_size=LINE_BYTES // 2,
-                column_names=names,
-                skip_rows=self.skip + (names is not None and self.header is True),
+                column_names=None if self.header is True else names,
+                skip_rows=self.skip,
             ),
             parse_options=csv.ParseOptions(
                 delimiter=self.delimiter,
@@ -136,7 +122,7 @@ class Csv:
                 invalid_row_handler=ragged,
             ),
             convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names or (), TEXT), null_values=[], strings_can_be_null=False
+                column_types=dict.fromkeys(names, TEXT), null_values=[], strings_can_be_null=False
             ),
         )
 
@@ -176,19 +162,18 @@ class Whitespace:
     typed: bool = field(default=False, init=False)
 
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:
-        lines = _lines(file, self.encoding, self.skip)
-        names = next(lines, "").split() if self.header is True else list(self.header or ())
-        _once(names)
+        rest = (line for line in lines(file, self.encoding, self.skip) if line.strip())
+        names = named(next(rest, "").split() if self.header is True else list(self.header or ()))
 
         def rows() -> Iterator[Sequence[str]]:
-            for line in lines:
+            for line in rest:
                 fields = line.split()
                 if len(fields) == len(names):
                     yield fields
-                elif fields:
+                else:
                     refused.add(line, RAGGED)
 
-        return _texts(into, names, rows())
+        return some(texts(into, names, rows()), refused, f"no line has {len(names)} fields: declare its `header`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,14 +191,16 @@ class FixedWidth:
         shortest = min(start for start, _ in places) + 1
 
         def rows() -> Iterator[Sequence[str]]:
-            for line in _lines(file, self.encoding, self.skip):
+            for line in lines(file, self.encoding, self.skip):
                 if len(line) < shortest:
                     if line.strip():
                         refused.add(line, "a line too short for its fields")
                     continue
                 yield [line[start:end] for start, end in places]
 
-        return _texts(into, list(self.fields), rows())
+        return some(
+            texts(into, named(list(self.fields)), rows()), refused, "every line is too short: correct its `fields`"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,21 +216,30 @@ class JsonLines:
         names: dict[str, None] = {}
         for row in self._rows(file, Refused()):
             names.update(dict.fromkeys(row))
-        return _texts(into, list(names), ([row.get(name) for name in names] for row in self._rows(file, refused)))
+        _alike(names)
+        rows = ([row.get(name) for name in names] for row in self._rows(file, refused))
+        return some(texts(into, list(names), rows), refused, "no line is a JSON object: write one object a line")
 
     def _rows(self, file: Path, refused: Refused) -> Iterator[dict[str, str | None]]:
-        for line in _lines(file, self.encoding, 0):
+        for line in lines(file, self.encoding, 0):
             if not line.strip():
                 continue
             try:
                 # Numbers as they are written: a float would change long ones.
-                found = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+                found = json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object)
+                if not isinstance(found, dict):
+                    raise ValueError(NO_OBJECT)  # noqa: TRY004 - as json says it of a line
+                row = _object(list(_flat(found, "")))
+                # Half of a pair of surrogates is no text that anything could keep.
+                "".join(text for pair in row.items() for text in pair if text).encode()
+            except _Twice:
+                refused.add(line, "a name is there twice")
+            except UnicodeEncodeError:
+                refused.add(line.encode(errors="replace").decode(), "a text that is no Unicode")
             except (ValueError, RecursionError):
-                found = None
-            if isinstance(found, dict):
-                yield dict(_flat(found, ""))
+                refused.add(line, NO_OBJECT)
             else:
-                refused.add(line, "no JSON object")
+                yield row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,37 +252,37 @@ class Excel:
     decimal: str = field(default=".", init=False)
     typed: bool = field(default=False, init=False)
 
-    def convert(self, file: Path, into: Path, refused: Refused) -> Written:  # noqa: ARG002
+    def convert(self, file: Path, into: Path, refused: Refused) -> Written:
         try:
             import openpyxl
         except ImportError:
             raise ConfigError("reading Excel needs an extra package: pip install 'segment-pipeline[files]'") from None
-        try:
-            with file.open("rb") as stream:
+        with file.open("rb") as stream:
+            with _readable():
                 book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-                if self.sheet and self.sheet not in book.sheetnames:
-                    raise ContractError(f"it has no sheet {self.sheet}")
-                sheet = book[self.sheet] if self.sheet else book.worksheets[0]
-                return self._written(sheet.iter_rows(values_only=True), into)
-        except ContractError:
-            raise
-        except (OSError, KeyError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error):
-            raise ContractError("it cannot be read as an .xlsx workbook: is it complete?") from None
+            if self.sheet and self.sheet not in book.sheetnames:
+                raise ContractError(f"it has no sheet {self.sheet}")
+            sheet = book[self.sheet] if self.sheet else next(iter(book.worksheets), None)
+            if sheet not in book.worksheets:
+                raise ContractError(f"{self.sheet or 'it'} is no sheet with cells: name one with `sheet`")
+            return self._written(_sheet_rows(sheet), into, refused)
 
-    def _written(self, rows: Iterator[Sequence[Any]], into: Path) -> Written:
-        for _ in range(self.skip):
-            next(rows, None)
-        if self.header is True:
-            named = [str(cell).strip() if cell is not None else "" for cell in next(rows, ())]
-            while named and not named[-1]:
-                named.pop()
-            names = [name or f"column_{number}" for number, name in enumerate(named, start=1)]
-        else:
-            names = list(self.header or ())
-        _once(names)
-        width = len(names)
-        filled = ([_cell(cell) for cell in row[:width]] for row in rows if any(cell is not None for cell in row))
-        return _texts(into, names, (row + [None] * (width - len(row)) for row in filled))
+    def _written(self, sheet: Iterator[Sequence[Any]], into: Path, refused: Refused) -> Written:
+        cells = ([_cell(cell) for cell in row] for row in islice(sheet, self.skip, None))
+        filled = (_trimmed(row) for row in cells if any(cell and cell.strip() for cell in row))
+        header = [cell or "" for cell in next(filled, [])] if self.header is True else list(self.header or ())
+        names = named(header)
+
+        def rows() -> Iterator[Sequence[str | None]]:
+            for row in filled:
+                if len(row) > len(names):
+                    refused.add("\t".join(cell or "" for cell in row), RAGGED)
+                else:
+                    yield row + [None] * (len(names) - len(row))
+
+        return some(
+            texts(into, names, rows()), refused, f"no row has {len(names)} cells: declare its `header` and `skip`"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,58 +304,21 @@ class Parquet:
         return Written(found, rows)
 
 
-def _known(encoding: str) -> None:
-    try:
-        "".encode(encoding)
-    except LookupError:
-        raise ConfigError(
-            f"there is no encoding {encoding}: name one that Python knows, such as utf-8 or cp1252"
-        ) from None
+class _Twice(ValueError):
+    """An object has a name twice; which value counts nobody knows."""
 
 
-def _opened(file: Path) -> IO[bytes]:
-    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice
+    return found
 
 
-def _lines(file: Path, encoding: str, skip: int) -> Iterator[str]:
-    """Lines without their ends, none longer than LINE_BYTES."""
-    _known(encoding)
-    try:
-        with _opened(file) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n") as stream:
-            first = True
-            while line := stream.readline(LINE_BYTES):
-                if len(line) == LINE_BYTES:
-                    raise ContractError(
-                        f"a line is longer than {LINE_BYTES // 1024 // 1024} MB: see whether it has line ends"
-                    )
-                if first:
-                    line, first = line.removeprefix("\ufeff"), False
-                if skip:
-                    skip -= 1
-                    continue
-                yield line.rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ContractError(f"it is not written in {encoding}: declare its `encoding`") from None
-    except CUT_SHORT:
-        raise ContractError("it cannot be unpacked: is it complete?") from None
-
-
-def _texts(into: Path, names: Sequence[str], rows: Iterator[Sequence[str | None]]) -> Written:
-    schema = pa.schema([(name, TEXT) for name in names])
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        while chunk := list(islice(rows, BATCH)):
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(values, TEXT) for values in zip(*chunk, strict=True)], schema=schema
-            )
-
-    return columns.write(into, schema, batches())
-
-
-def _once(names: Sequence[str]) -> None:
-    for number, name in enumerate(names, start=1):
-        if names.index(name) + 1 < number:
-            raise ContractError(f"columns {names.index(name) + 1} and {number} have the same name: rename one")
+def _alike(names: Collection[str]) -> None:
+    if pair := columns.same_name(list(names)):
+        one, other = (list(names)[place] for place in pair)
+        raise ContractError(f"its objects have {one} and {other}, which differ in case alone: make them one name")
 
 
 def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | None]]:
@@ -391,6 +350,31 @@ def _cell(value: Any) -> str | None:
             return str(value)
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - openpyxl raises whatever it meets in a workbook that is not whole, or odd
+        raise ContractError("it cannot be read as an .xlsx workbook: is it complete? Save it anew in Excel") from None
+
+
+def _sheet_rows(sheet: Any) -> Iterator[Sequence[Any]]:
+    with _readable():
+        rows = sheet.iter_rows(values_only=True)
+    while True:
+        with _readable():
+            row = next(rows, None)
+        if row is None:
+            return
+        yield row
+
+
+def _trimmed(row: list[str | None]) -> list[str | None]:
+    """A row without the empty cells at its end."""
+    width = next(place for place in range(len(row), 0, -1) if (row[place - 1] or "").strip())
+    return row[:width]
+
+
 def _broken(column: pa.Array) -> bool:
     return bool(pc.any(pc.match_substring(column, "\n")).as_py())
 
@@ -399,7 +383,7 @@ def _ends_open(last: pa.RecordBatch, file: Path, quote: str) -> bool:
     value = last.column(last.num_columns - 1)[last.num_rows - 1].as_py() or ""
     if "\n" not in value and not any("\n" in (c[last.num_rows - 1].as_py() or "") for c in last.columns):
         return False
-    with _opened(file) as stream:
+    with opened(file) as stream:
         tail = b""
         while block := stream.read(1 << 20):
             tail = block[-16:]

@@ -17,7 +17,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.tabular import Const, Flag, Number, Time, each, sql, total
 from segment_pipeline.settings import Settings
-from segment_pipeline.sources.files import formats
+from segment_pipeline.sources.files import formats, lines
 from segment_pipeline.sources.files.connector import Files, FileTable
 from segment_pipeline.sources.files.formats import Csv, Excel, FixedWidth, Format, JsonLines, Parquet, Whitespace
 from segment_pipeline_tests.sources.files.till import HEADER, JUNE, Drop, quarantined, rows, till
@@ -219,6 +219,7 @@ def test_files_that_are_not_as_declared_say_so_and_nothing_is_written(
     assert "cannot be read as an .xlsx workbook: is it complete?" in said(b"PK" + b"x" * 50, format=Excel())
     assert "cannot be read as an .xlsx workbook: is it complete?" in said(_damaged_sheet(), format=Excel())
     monkeypatch.setattr(formats, "LINE_BYTES", 1 << 16)
+    monkeypatch.setattr(lines, "LINE_BYTES", 1 << 16)
     assert "a line is longer than" in said(head + b"x" * (1 << 17) + b"\n" + good)
     assert "a line is longer than" in said(b"x" * (1 << 17), format=JsonLines())
     with pytest.raises(ConfigError, match="no encoding utf-9"):
@@ -238,7 +239,8 @@ def test_a_line_of_any_length_is_refused_without_being_held(drop: Drop, tmp_path
         file.truncate(2 * 1024**3)
     code = (
         "import os, re, sys; from pathlib import Path; from segment_pipeline.errors import ContractError\n"
-        "from segment_pipeline.sources.files.formats import Csv, Refused\n"
+        "from segment_pipeline.sources.files.formats import Csv\n"
+        "from segment_pipeline.sources.files.lines import Refused\n"
         "try: Csv(delimiter=';').convert(Path(sys.argv[1]), Path(sys.argv[2]), Refused())\n"
         # Not of getrusage, where a process begins with its parent's peak.
         "except ContractError as error:\n"
@@ -423,7 +425,7 @@ def test_a_packed_file_that_is_not_whole_is_refused(form: Csv | JsonLines, harm:
     path = tmp_path / "rows.gz"
     path.write_bytes(packed[:half] if harm == "cut" else packed[:20] + b"\xff" * half)
     with pytest.raises(ContractError, match="it cannot be unpacked"):
-        form.convert(path, tmp_path / "rows.parquet", formats.Refused())
+        form.convert(path, tmp_path / "rows.parquet", lines.Refused())
 
 
 def _damaged_sheet() -> bytes:

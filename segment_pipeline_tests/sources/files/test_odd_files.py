@@ -1,0 +1,148 @@
+"""Files as nobody meant to write them: what is no row, or two things at once, is counted with its reason or refused."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from openpyxl.chart import BarChart, Reference
+
+from segment_pipeline.errors import ContractError
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.landing import ingest
+from segment_pipeline.landing.tabular import Const, Number, Time, each
+from segment_pipeline.settings import Settings
+from segment_pipeline.sources.files.connector import Files, FileTable
+from segment_pipeline.sources.files.formats import Csv, Excel, FixedWidth, Format, JsonLines, Whitespace
+from segment_pipeline_tests.sources.files.till import JUNE, Drop, quarantined, rows
+
+ROW = "7,2017-06-05T09:30,1.5,s"
+
+
+def visits(root: Path, form: Format, **types: Any) -> Files:
+    fills = (each("events", event_key="id", name=Const("visit"), lat="degrees", session_key="session"),)
+    table = FileTable("visits", pattern="*", format=form, at="when", fills=fills, types=types)
+    return Files(name="web", root=str(root), tables=(table,))
+
+
+def landed(lake: Lake, settings: Settings, drop: Drop, form: Format, content: str | bytes, **types: Any) -> list[Any]:
+    drop.write("a", content if isinstance(content, bytes) else content.encode())
+    ingest(lake, visits(drop.folder, form, **types), "visits", JUNE, settings, "run")
+    return rows(lake, "events", "event_key, lat")
+
+
+def reasons(lake: Lake) -> list[str]:
+    return [reason for reason, _ in quarantined(lake)]
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        (Csv(), f"\n\nid,when,degrees,session\n{ROW}\n"),
+        (Csv(skip=1), f"a report\n\nid,when,degrees,session\n{ROW}\n"),
+        (Csv(multiline=True), f'id,when,degrees,session,"a\nnote"\n{ROW},x\n'),
+        (Whitespace(), "\n\nid when degrees session\n7 2017-06-05T09:30 1.5 s\n"),
+    ],
+    ids=["blank lines first", "title and blank line", "line break in a name", "blank lines, blanks"],
+)
+def test_the_header_is_the_first_line_with_anything_in_it(
+    lake: Lake, settings: Settings, drop: Drop, form: Format, content: str
+) -> None:
+    assert landed(lake, settings, drop, form, content) == [("7", 1.5)]
+    assert reasons(lake) == []
+
+
+def workbook(path: Path, *written: Sequence[Any], chart_first: bool = False) -> bytes:
+    book = openpyxl.Workbook()
+    if chart_first:
+        chart = BarChart()
+        chart.add_data(Reference(book.worksheets[0], min_col=1, min_row=1, max_row=2))
+        book.create_chartsheet("Figures", 0).add_chart(chart)
+    for row in written:
+        book.worksheets[0].append(row)
+    book.save(path)
+    return path.read_bytes()
+
+
+def test_a_sheet_s_row_longer_than_its_header_is_set_aside(
+    lake: Lake, settings: Settings, drop: Drop, tmp_path: Path
+) -> None:
+    content = workbook(
+        tmp_path / "x.xlsx",
+        [],
+        ["id", "when", "degrees", "session"],
+        *([n, datetime(2017, 6, 5), 1.5] for n in range(30)),
+        [99, datetime(2017, 6, 5), 1.5, "s", "one more"],
+        [98, datetime(2017, 6, 5), 1.5, "s", "  "],
+    )
+    assert len(landed(lake, settings, drop, Excel(), content)) == 31
+    assert reasons(lake) == ["another number of fields than the others"]
+
+
+def test_a_chart_before_the_first_sheet_is_no_sheet(lake: Lake, settings: Settings, drop: Drop, tmp_path: Path) -> None:
+    written: list[list[Any]] = [["id", "when", "degrees", "session"], [7, datetime(2017, 6, 5), 1.5, "s"]]
+    content = workbook(tmp_path / "x.xlsx", *written, chart_first=True)
+    assert landed(lake, settings, drop, Excel(), content) == [("7", 1.5)]
+    with pytest.raises(ContractError, match="Figures is no sheet with cells"):
+        landed(lake, settings, drop, Excel(sheet="Figures"), content + b" ")
+
+
+GOOD = "".join(f'{{"id": {n}, "when": "2017-06-05T09:30", "degrees": 1.5, "session": "s"}}\n' for n in range(30))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"id": 77, "id": 78, "when": "2017-06-05", "degrees": 1}', "a name is there twice"),
+        ('{"id": 77, "when": "2017-06-05", "at": {"x": 1, "x": 2}}', "a name is there twice"),
+        ('{"id": 77, "when": "2017-06-05", "at.x": 1, "at": {"x": 2}}', "a name is there twice"),
+        ('{"id": 77, "when": "2017-06-05", "session": "\\ud800"}', "a text that is no Unicode"),
+        ('{"id": 77, "when": "2017-06-05", "\\udfff": "s"}', "a text that is no Unicode"),
+        ("[]", "no JSON object"),
+        ('{"id": 77', "no JSON object"),
+    ],
+)
+def test_a_line_of_json_that_could_mean_two_things_or_none_is_set_aside(
+    lake: Lake, settings: Settings, drop: Drop, line: str, reason: str
+) -> None:
+    assert len(landed(lake, settings, drop, JsonLines(), GOOD + line + "\n")) == 30
+    assert reasons(lake) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "said"),
+    [
+        (JsonLines(), '[\n{\n"id": 1\n}\n]\n', "no line is a JSON object"),
+        (JsonLines(), '{"id": 1, "when": "2017-06-05"}\n{"ID": 2}\n', "id and ID, which differ in case alone"),
+        (Csv(), f"id,when,degrees,Id\n{ROW}\n", "columns 1 and 4 have the same name, whatever its case"),
+        (Whitespace(), "id when ID degrees\n1 2 3 4\n", "columns 1 and 3 have the same name, whatever its case"),
+        (Whitespace(), "id when degrees session\n1 2\n3 4\n", "no line has 4 fields"),
+        (FixedWidth(fields={"id": (2, 4), "when": (9, 20)}), "\nx\n", "every line is too short"),
+        (FixedWidth(fields={"id": (0, 4), "ID": (4, 8)}), "12345678\n", "columns 1 and 2 have the same name"),
+    ],
+)
+def test_a_file_none_of_whose_lines_is_a_row_is_not_as_declared(
+    lake: Lake, settings: Settings, drop: Drop, form: Format, content: str, said: str
+) -> None:
+    with pytest.raises(ContractError, match=said):
+        landed(lake, settings, drop, form, content)
+    assert lake.version("events") is None
+
+
+def test_two_figures_of_a_year_are_no_year_of_four(lake: Lake, settings: Settings, drop: Drop) -> None:
+    """`strptime` of DuckDB takes `17` for a `%Y`: the year 17 after Christ."""
+    lines = [f"{n},05/06/2017,1.5,s" for n in range(30)]
+    content = "\n".join(["id,when,degrees,session", *lines, "77,5/6/17,1.5,s"]) + "\n"
+    assert len(landed(lake, settings, drop, Csv(), content, when=Time("%d/%m/%Y"))) == 30
+    assert reasons(lake) == ["when is no time"]
+    assert len(landed(lake, settings, drop, Csv(), content + "\n", when=Time("%d/%m/%y", "%d/%m/%Y"))) == 31
+    assert rows(lake, "events", "DISTINCT occurred_at") == [(datetime(2017, 6, 5, 4, tzinfo=UTC),)]
+
+
+def test_a_number_has_no_underscore(lake: Lake, settings: Settings, drop: Drop) -> None:
+    lines = [f"{n},2017-06-05,1.5,s" for n in range(30)]
+    content = "\n".join(["id,when,degrees,session", *lines, "77,2017-06-05,1_0,s"]) + "\n"
+    assert len(landed(lake, settings, drop, Csv(), content, degrees=Number())) == 30
+    assert reasons(lake) == ["degrees is no number"]
