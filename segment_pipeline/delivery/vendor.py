@@ -8,12 +8,10 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
-import requests
-
 from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
-from segment_pipeline.http import Classify, HttpClient, Response, RetryPolicy
+from segment_pipeline.http import Classify, HttpClient, Response, RetryPolicy, header
 
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
@@ -33,8 +31,8 @@ class Vendor:
     """One connector's connections: one pool, made when it is first used and closed once; safe to share between threads.
 
     `rates`: the vendor's limits by purpose, each (requests, seconds) pairs that all hold at once; purposes are paced apart.
-    `key`: the field whose value, when a request is sent, signs it in the header `Authorization` behind `scheme`; where the
-    vendor does not take it (401, 403), a person is told which variable to check. `refusal`: what other error an answer is.
+    `key`: the field whose value signs each request, in the header `Authorization` behind `scheme`; where the vendor does not
+    take it (401, 403), a person is told which variable to check. `refusal`: what other error an answer is.
     """
 
     def __init__(
@@ -57,13 +55,13 @@ class Vendor:
         self._clients: dict[str, HttpClient] = {}
 
     def client(self, purpose: str = "") -> HttpClient:
-        """The client for one purpose; raises ConfigError when the address is no address."""
+        """The client for one purpose; raises ConfigError when the address is no address, or the key is nowhere."""
         with self._lock:
             if self._pool is None:
                 self._pool = HttpClient(
                     value(self._connector, "base_url"),
                     name=self._connector.name,
-                    auth=self._sign,
+                    auth=header("Authorization", f"{self._scheme} {value(self._connector, self._key)}"),
                     headers=self._headers,
                     timeout=self._timeout,
                     retry=RetryPolicy(attempts=self._connector.attempts),
@@ -86,10 +84,6 @@ class Vendor:
                 self._pool.close()
             self._pool = None
             self._clients.clear()
-
-    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"{self._scheme} {value(self._connector, self._key)}"
-        return request
 
     def _error(self, response: Response) -> SegmentPipelineError | None:
         error, status = self._refusal(response), response.status_code

@@ -15,7 +15,7 @@ A rule is JSON: `{vendor, path_regex?, method?, kind, rate | times, after?, seco
 import hashlib
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.sandbox.exchange import Refused
 
 KINDS = frozenset(
     {"429", "500", "503", "slow", "reset", "lost_response", "truncated", "row_errors", "expired_token"},
@@ -136,6 +137,13 @@ def generic_response(kind: str, seconds: float | None) -> Response:
     status = {"429": 429, "500": 500, "503": 503, "expired_token": 401}[kind]
     headers = {"Retry-After": f"{seconds:g}"} if kind == "429" and seconds is not None else None
     return JSONResponse({"error": kind}, status_code=status, headers=headers)
+
+
+def answered(
+    errors: Callable[[float], Mapping[str, Refused]], *, seconds: float, media_type: str | None = None
+) -> FaultForm:
+    """The form of a vendor that has an error of its own for each kind; `errors` gets the seconds a `429` is to name."""
+    return lambda kind, request: errors(wait_of(request, seconds))[kind].response(media_type=media_type)
 
 
 def wait_of(request: Request, default: float) -> float:

@@ -99,7 +99,7 @@ def test_nothing_is_made_before_it_is_used_and_closing_begins_anew(server: Scrip
     """An address that is none is no trouble for a connector that is never used."""
     Postbox(base_url="nowhere").vendor.close()
     with pytest.raises(ConfigError, match="the base URL of postbox is not an http"):
-        Postbox(base_url="nowhere").vendor.client()
+        Postbox(base_url="nowhere", key="k3y").vendor.client()
     again = Postbox(base_url=server.url, key="k3y").vendor
     for _ in range(2):
         assert again.client().request("GET", "/things").status_code == 200

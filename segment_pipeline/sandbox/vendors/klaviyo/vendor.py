@@ -14,11 +14,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from segment_pipeline.sandbox import jobs, lists
-from segment_pipeline.sandbox.exchange import Answer, Calls, RowErrors, body, endpoints, row_errors
-from segment_pipeline.sandbox.faults import wait_of
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, RowErrors, body, endpoints, row_errors
+from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.limits import Windows
 from segment_pipeline.sandbox.lists import Book, Lists, Person
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
@@ -263,19 +262,18 @@ def serve(state: SandboxState) -> Served:
     return Served(endpoints(calls, klaviyo.admit, jsonapi.MEDIA_TYPE), klaviyo.lists.control())
 
 
-def fault_response(kind: str, request: Request) -> Response:
-    errors = {
-        "429": jsonapi.throttled(wait_of(request, 1)),
+def errors(seconds: float) -> Mapping[str, Refused]:
+    return {
+        "429": jsonapi.throttled(seconds),
         "expired_token": jsonapi.unauthorized("Missing or invalid private key."),
         "500": jsonapi.error(500, "error", "Internal server error."),
         "503": jsonapi.error(503, "error", "Service unavailable."),
     }
-    return errors[kind].response(media_type=jsonapi.MEDIA_TYPE)
 
 
 VENDOR = Vendor(
     serve=serve,
-    fault_response=fault_response,
+    fault_response=answered(errors, seconds=1, media_type=jsonapi.MEDIA_TYPE),
     writes=frozenset({"POST", "DELETE", "PATCH"}),
     secrets={"KLAVIYO_API_KEY": jsonapi.KEY},
 )

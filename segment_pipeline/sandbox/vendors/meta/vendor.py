@@ -19,11 +19,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from segment_pipeline.sandbox import lists
-from segment_pipeline.sandbox.exchange import Answer, Calls, endpoints, row_errors
-from segment_pipeline.sandbox.faults import wait_of
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, row_errors
+from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.limits import Windows
 from segment_pipeline.sandbox.lists import Lists
 from segment_pipeline.sandbox.state import SandboxState
@@ -221,19 +220,18 @@ def serve(state: SandboxState) -> Served:
     return Served(endpoints(calls, meta.admit), meta.lists.control())
 
 
-def fault_response(kind: str, request: Request) -> Response:
-    errors = {
-        "429": graph.limited(wait_of(request, 60)),
+def errors(seconds: float) -> Mapping[str, Refused]:
+    return {
+        "429": graph.limited(seconds),
         "expired_token": refused(190, "Error validating access token: Session has expired", 463, status=401),
         "500": refused(1, "An unknown error has occurred.", transient=True, status=500),
         "503": refused(2, "Service temporarily unavailable", transient=True, status=503),
     }
-    return errors[kind].response()
 
 
 VENDOR = Vendor(
     serve=serve,
-    fault_response=fault_response,
+    fault_response=answered(errors, seconds=60),
     writes=frozenset({"POST", "DELETE"}),
     secrets={"META_ACCESS_TOKEN": graph.TOKEN, "META_APP_SECRET": graph.SECRET},
     account={"META_AD_ACCOUNT": ACCOUNT},
