@@ -5,7 +5,7 @@ Knows no vendor. The same pulled responses landed in any order, grouping or repe
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -160,7 +160,7 @@ class _Landing:
         # The days whose rows are wanted; None: none of this pull's. A file's rows land together, whatever their days.
         reach = Window.of(self._snapshot_day) if entity.kind is Kind.SNAPSHOT else pulled.window
         reach = EVER if entity.by_origin else reach
-        self._days = reach if only is None or entity.by_origin else _overlap(reach, only)
+        self._reach, self._days = reach, reach if only is None or entity.by_origin else _overlap(reach, only)
         # Rows of these origins were read, and their former rows go; days of their rows once they are mapped.
         self._origins = {each.origin: set[date]() for each in pulled.extracts if each.file}
         self.notes: list[str] = []
@@ -230,6 +230,7 @@ class _Landing:
         good, bad = sum(row["n"] for row in counted), sum(row["bad"] for row in counted)
         undated = sum(row["n"] for row in counted if row["day"] is None)
         self._refused, self._usable = bad, [row for row in counted if row["n"]]
+        self._note_strays(counted)
         if undated:
             raise ContractError(
                 f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
@@ -249,6 +250,14 @@ class _Landing:
                 )
         if received and not good + bad:
             raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
+
+    def _note_strays(self, counted: Sequence[Mapping[str, Any]]) -> None:
+        """Say how many rows lie outside the window: a table somebody else keeps is read whole, a function may return too much."""
+        strays = {r["day"]: r["n"] + r["bad"] for r in counted if r["day"] is not None and r["day"] not in self._reach}
+        if strays and self._entity.fit:
+            self.notes.append(
+                f"{sum(strays.values())} rows are of days outside the window ({min(strays)} to {max(strays)}) and were left out"
+            )
 
     def look_up(self) -> None:
         """Views of canonical e-mails, phones and currency rates for the values in the records."""

@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -25,8 +24,9 @@ from segment_pipeline.landing import columns, fitting
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind
-from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular, Time
+from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
 from segment_pipeline.landing.tabular_rows import KEYS, ROWS
+from segment_pipeline.sources.database.windows import Cursor, within
 
 # Of what a database says, only its class is repeated; these words in it tell a person's mistake from a passing trouble.
 REFUSED = re.compile(r"authentication|access denied|password|does not exist|unknown database", re.IGNORECASE)
@@ -97,9 +97,12 @@ class Database:
         where = f"{self.name}/{table.name}"
         with self._connected(table.chunk) as connection, _told(where):
             rows = _Streamed(where, connection, table.chunk, into)
-            wanted = _selected(table)
+            wanted, notes = _selected(table), list[str]()
             if table.cursor:
-                wanted = wanted.where(_within(connection, table, window, timezone, where))
+                cursor = Cursor(table.cursor, table.types.get(table.cursor), _newest(connection, table))
+                wanted = wanted.where(within(where, cursor, window, timezone))
+                if cursor.unordered:
+                    notes.append(f"its cursor {cursor.name} is text in a form of its own: all rows are read each time")
             found = rows.stream(wanted, ROWS)
             if table.deletions:
                 keys = _keys(table)
@@ -108,7 +111,7 @@ class Database:
                         f"{where}: it has no rows at all, and had some: nothing was written; an empty table is not taken for"
                         " the deletion of everything"
                     )
-            return into.finish(requests=1 + table.deletions, extracts=[found])
+            return into.finish(requests=1 + table.deletions, extracts=[found], notes=notes)
 
     @contextmanager
     def _connected(self, chunk: int) -> Iterator[sa.Connection]:
@@ -169,36 +172,8 @@ def _selected(table: DatabaseTable, only: Sequence[str] = ()) -> sa.Select[Any]:
     return (sa.select(*names) if names else sa.select(sa.text("*"))).select_from(source)
 
 
-def _within(
-    connection: sa.Connection, table: DatabaseTable, window: Window, timezone: str, where: str
-) -> sa.ColumnElement[bool]:
-    """The rows of a window, and those whose cursor is NULL."""
-    cursor: sa.ColumnElement[Any] = sa.column(table.cursor)
-    newest = connection.execute(_selected(table).with_only_columns(sa.func.max(cursor))).scalar()
-    declared = table.types.get(table.cursor)
-    zone = ZoneInfo((declared.zone if isinstance(declared, Time) else "") or timezone)
-    start, end = window.instants(timezone)
-    first: Any
-    last: Any
-    match newest:
-        case None:
-            return cursor.is_(None)
-        case datetime():
-            first, last = (start, end) if newest.tzinfo else (_wall(start, zone), _wall(end, zone))
-        case date():
-            first, last = window.first, window.last + timedelta(days=1)
-        case str():
-            first, last = (_wall(each, zone).strftime("%Y-%m-%d %H:%M:%S") for each in (start, end))
-        case _:
-            raise ConfigError(
-                f"{where}: its cursor {table.cursor} holds {type(newest).__name__}, and days are cut by times: name a"
-                " column that says when a row was changed as `updated`"
-            )
-    return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None))
-
-
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None)
+def _newest(connection: sa.Connection, table: DatabaseTable) -> Any:
+    return connection.execute(_selected(table).with_only_columns(sa.func.max(sa.column(table.cursor)))).scalar()
 
 
 def _keys(table: DatabaseTable) -> list[str]:

@@ -152,3 +152,16 @@ def test_a_column_that_vanished_or_changed_since_the_last_window_fails(lake: Lak
 
 def _changed(shade: list[int] | None, _: Window) -> pd.DataFrame:
     return frame(shade=shade)
+
+
+def test_rows_outside_the_window_are_counted(lake: Lake, settings: Settings) -> None:
+    report = ingest(
+        lake,
+        shop(lambda _: frame(when=pd.to_datetime(["2017-06-05 09:30", "2017-07-06 09:30"]))),
+        "sales",
+        JUNE,
+        settings,
+        "run",
+    )
+    assert "1 rows are of days outside the window (2017-07-06 to 2017-07-06) and were left out" in report.notes
+    assert report.rows == {"orders": 1}

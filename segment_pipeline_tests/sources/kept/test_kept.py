@@ -1,6 +1,6 @@
 """Tables others keep are read where they are: nothing is copied that need not be, and nothing they hold is missed."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from deltalake import write_deltalake
 from pyarrow import dataset, parquet
 
+from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
@@ -112,3 +113,11 @@ def test_a_column_that_vanished_fails(lake: Lake, settings: Settings, tmp_path: 
 def test_the_asset_that_writes_it_is_part_of_the_lineage(settings: Settings, tmp_path: Path) -> None:
     (entity,) = kept(tmp_path).entities
     assert entity.upstream == "dlt/orders"
+
+
+def test_rows_outside_the_window_are_counted(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    parquet.write_table(table("1", "2"), tmp_path / "a.parquet")
+    july = Window(date(2017, 7, 1), date(2017, 7, 31))
+    report = ingest(lake, kept(tmp_path), "orders", july, settings, "run")
+    assert (report.received, report.rows) == (2, {"orders": 0})
+    assert "2 rows are of days outside the window (2017-06-05 to 2017-06-05) and were left out" in report.notes

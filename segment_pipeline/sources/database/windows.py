@@ -1,0 +1,70 @@
+"""The rows of a window, by a cursor of whatever type it is: what SQL cannot tell is read, so that landing tells it by the typed value."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from segment_pipeline.days import Window
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.landing.tabular import Time
+
+ISO_DAY = "____-__-__%"
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The column windows are cut by. `declared`: the type the mapping gives it, if any; `newest`: a value of it, which tells its own."""
+
+    name: str
+    declared: object
+    newest: Any
+
+    @property
+    def unordered(self) -> bool:
+        """Whether it is text that nobody can put in order before it is read."""
+        return isinstance(self.newest, str) and isinstance(self.declared, Time) and bool(self.declared.formats)
+
+
+def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnElement[bool]:
+    """The rows of a window, and those whose cursor is NULL; all rows by an unordered cursor.
+
+    Raises ConfigError for a cursor that holds no times.
+    """
+    cursor: sa.ColumnElement[Any] = sa.column(by.name)
+    zone = ZoneInfo((by.declared.zone if isinstance(by.declared, Time) else "") or timezone)
+    start, end = window.instants(timezone)
+    first: Any
+    last: Any
+    match by.newest:
+        case None:
+            return cursor.is_(None)
+        case datetime():
+            first, last = (start, end) if by.newest.tzinfo else (_wall(start, zone), _wall(end, zone))
+        case date():
+            first, last = window.first, window.last + DAY
+        case str():
+            return sa.true() if by.unordered else _texts(cursor, start, end)
+        case _:
+            raise ConfigError(
+                f"{where}: its cursor {by.name} holds {type(by.newest).__name__}, and days are cut by times: name a"
+                " column that says when a row was changed as `updated`"
+            )
+    return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None))
+
+
+def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime) -> sa.ColumnElement[bool]:
+    """Texts that begin with a day, a day's margin for zones and offsets they may be written in; and all that begin otherwise.
+
+    ISO times are written with a blank or a T, an offset or none, in one column even, and only their days are in the order of texts.
+    """
+    first, last = start.astimezone(UTC).date() - DAY, end.astimezone(UTC).date() + DAY
+    dated = sa.and_(cursor >= first.isoformat(), cursor < (last + DAY).isoformat())
+    return sa.or_(dated, cursor.not_like(ISO_DAY), cursor.is_(None))
+
+
+def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None)

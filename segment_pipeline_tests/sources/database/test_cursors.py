@@ -1,0 +1,57 @@
+"""Cursors that are text, and rows that are outside the window: none is missed, and none is left out without a word."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline.days import Window
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.landing import ingest
+from segment_pipeline.landing.tabular import Time
+from segment_pipeline.settings import Settings
+from segment_pipeline_tests.sources.database.test_database import execute, order, shop
+from segment_pipeline_tests.sources.files.till import JUNE, rows
+
+TABLE = "CREATE TABLE orders (id INTEGER, who TEXT, paid TEXT, placed TEXT, changed TEXT)"
+JUNE_5 = Window.of(date(2017, 6, 5))
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shop.sqlite'}"
+
+
+def keys(lake: Lake) -> list[str]:
+    return [key for (key,) in rows(lake, "orders", "order_key")]
+
+
+def test_iso_texts_of_every_form_are_of_their_day(lake: Lake, settings: Settings, sqlite: str) -> None:
+    """The 5th of June in New York is 04:00 to 04:00 UTC; a blank sorts before a T, and an offset says another day than the text."""
+    execute(
+        sqlite, TABLE, order(1, "2017-06-05 00:00:00"), order(2, "2017-06-05T23:59:59"), order(3, "2017-06-06T03:59:59Z"),
+        order(4, "2017-06-06 01:00:00+02:00"), order(5, "2017-06-05"), order(6, "2017-06-05T03:59:59Z"),
+        order(7, "2017-06-06T04:00:00Z"), order(8, "2017-06-04T23:59:59"), order(9, "2017-05-01 00:00:00"),
+    )  # fmt: skip
+    report = ingest(lake, shop(sqlite), "orders", JUNE_5, settings, "run")
+    assert keys(lake) == ["1", "2", "3", "4", "5"]
+    assert report.notes == ("3 rows are of days outside the window (2017-06-04 to 2017-06-06) and were left out",)
+    for day in (4, 6):
+        ingest(lake, shop(sqlite), "orders", Window.of(date(2017, 6, day)), settings, f"run-{day}")
+    assert keys(lake) == ["1", "2", "3", "4", "5", "6", "7", "8"]
+
+
+def test_a_cursor_in_a_form_of_its_own_is_windowed_by_what_it_says(lake: Lake, settings: Settings, sqlite: str) -> None:
+    execute(sqlite, TABLE, order(1, "05.06.2017 10:00"), order(2, "06.06.2017 10:00"), order(3, "05.07.2016 10:00"))
+    source = shop(sqlite, types={"changed": Time("%d.%m.%Y %H:%M")})
+    report = ingest(lake, source, "orders", JUNE_5, settings, "run")
+    assert (keys(lake), report.received) == (["1"], 3)
+    assert report.notes == (
+        "its cursor changed is text in a form of its own: all rows are read each time",
+        "2 rows are of days outside the window (2016-07-05 to 2017-06-06) and were left out",
+    )
+
+
+def test_a_text_that_is_no_time_is_refused_and_not_passed_over(lake: Lake, settings: Settings, sqlite: str) -> None:
+    execute(sqlite, TABLE, *(order(n, "2017-06-05T12:00:00") for n in range(40)), order(98, "yesterday"))
+    assert ingest(lake, shop(sqlite), "orders", JUNE, settings, "run").quarantined == {"changed is no time": 1}
