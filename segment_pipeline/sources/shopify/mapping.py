@@ -60,10 +60,8 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 key="legacyResourceId",
                 updated="updatedAt",
                 fields={
-                    **text(
-                        "title vendor productType publishedAt category.name collections.nodes[].title variants.nodes[].sku"
-                    ),
-                    **text("department.value launchedOn.value"),
+                    **text("title vendor productType publishedAt category.name department.value launchedOn.value"),
+                    **text("collections.nodes[].title variants.nodes[].sku"),
                     "priceRangeV2.minVariantPrice": text("amount currencyCode"),
                 },
             ),
@@ -86,17 +84,14 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 phone=("phone", "shippingAddress.phone", "billingAddress.phone"),
                 phone_country=("shippingAddress.countryCodeV2", "billingAddress.countryCodeV2"),
                 fields={
-                    **text(
-                        "cancelledAt sourceName attribution.handle retailLocation.id customer.legacyResourceId currencyCode"
-                    ),
-                    **text(
-                        "displayFinancialStatus discountCodes[] customerJourneySummary.lastVisit.utmParameters.campaign"
-                    ),
+                    **text("cancelledAt sourceName attribution.handle retailLocation.id customer.legacyResourceId"),
+                    **text("currencyCode displayFinancialStatus discountCodes[]"),
+                    "customerJourneySummary.lastVisit.utmParameters": text("campaign"),
                     "test": FLAG,
                     "lineItems.nodes[]": {
                         **text("id product.legacyResourceId originalTotalSet.shopMoney.amount"),
-                        **text(
-                            "discountAllocations[].allocatedAmountSet.shopMoney.amount discountAllocations[].discountApplication.__typename"
+                        "discountAllocations[]": text(
+                            "allocatedAmountSet.shopMoney.amount discountApplication.__typename"
                         ),
                         "quantity": INTEGER,
                         "isGiftCard": FLAG,

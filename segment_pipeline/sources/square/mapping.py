@@ -15,15 +15,7 @@ from segment_pipeline.landing.standard import CONSENTS, MINOR_UNITS, ORDER_LINES
 _sql = partial(statement, "sources/square")
 _LINE = {
     **text("uid catalog_object_id quantity item_type total_money.currency"),
-    **dict.fromkeys(
-        (
-            "total_money.amount",
-            "total_discount_money.amount",
-            "total_tax_money.amount",
-            "total_service_charge_money.amount",
-        ),
-        INTEGER,
-    ),
+    **dict.fromkeys((f"total_{each}money.amount" for each in ("", "discount_", "tax_", "service_charge_")), INTEGER),
 }
 # Who an online order goes to, whichever way it goes.
 _RECIPIENT = [f"fulfillments[1].{way}_details.recipient" for way in ("pickup", "shipment", "delivery")]
@@ -117,18 +109,13 @@ def entities(
                 updated="updated_at",
                 version="version",
                 fields={
-                    **text(
-                        "item_data.name item_data.category_id item_data.categories[].id item_data.reporting_category.id"
-                    ),
                     "is_deleted": FLAG,
                     "custom_attribute_values": JSON,
+                    "item_data": text("name category_id categories[].id reporting_category.id"),
                     "item_data.variations[]": {
                         "id": TEXT,
                         "is_deleted": FLAG,
-                        **text(
-                            "item_variation_data.name item_variation_data.sku item_variation_data.price_money.currency"
-                        ),
-                        "item_variation_data.price_money.amount": INTEGER,
+                        "item_variation_data": {**text("name sku price_money.currency"), "price_money.amount": INTEGER},
                     },
                 },
                 reasons={

@@ -117,12 +117,6 @@ class Square:
         listing = Listing("square", "loyalty", order="created_at")
         return self._listed("loyalty_accounts", listing, asked, default=30, most=200)
 
-    def list_catalog(self, asked: Asked) -> Answer:
-        wanted = asked.get("types")
-        types = [each.strip().upper() for each in wanted.split(",")] if wanted else TOP_LEVEL_TYPES
-        listing = Listing("square", "catalog", (one_of("json_extract(body, '$.type')", types),), order="key")
-        return self._listed("objects", listing, {"cursor": asked.get("cursor")}, types)
-
     def search_catalog(self, asked: Asked) -> Answer:
         if asked.get("query"):
             raise unsupported("search the catalog but by type and begin_time", "query")
@@ -164,7 +158,6 @@ def serve(state: SandboxState) -> Served:
         "/v2/customers/groups": {"GET": square.list_groups},
         "/v2/orders/search": {"POST": square.search_orders},
         "/v2/loyalty/accounts/search": {"POST": square.search_loyalty},
-        "/v2/catalog/list": {"GET": square.list_catalog},
         "/v2/catalog/search": {"POST": square.search_catalog},
     }
     return Served(endpoints(calls, _admitted))
