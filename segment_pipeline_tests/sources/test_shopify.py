@@ -4,8 +4,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
@@ -63,27 +61,26 @@ def test_more_lines_than_come_with_an_order_are_fetched(served: Served, lake: La
 
 ADDRESS = {"phone": "(513) 555-0123", "countryCodeV2": "US"}
 CANCELLED = {"cancelledAt": "2017-06-05T12:00:00Z"}
+BECOME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    # A guest's order keeps what it knows of her.
+    ({"email": "Guest@Quiet.shop", "shippingAddress": ADDRESS},
+     {"customer_key": None, "email": "guest@quiet.shop", "phone": "+15135550123"}),
+    ({"customer": gid("Customer", 9)}, {"customer_key": "9", "email": None, "phone": None}),
+    ({"test": True, **CANCELLED}, {"status": "test", "channel": "web"}),
+    (CANCELLED, {"status": "cancelled", "channel": "web"}),
+    ({"displayFinancialStatus": "VOIDED"}, {"status": "cancelled", "channel": "web"}),
+    ({"displayFinancialStatus": "PENDING", "sourceName": "mobile_app"}, {"status": "open", "channel": "app"}),
+    ({"displayFinancialStatus": "REFUNDED", "sourceName": "pos"}, {"status": "completed", "channel": "store"}),
+    # Local time is the shop's.
+    ({"updated": "2017-06-05T04:30:00"}, {"local_at": datetime(2017, 6, 4, 23, 30)}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        # A guest's order keeps what it knows of her.
-        ({"email": "Guest@Quiet.shop", "shippingAddress": ADDRESS},
-         {"customer_key": None, "email": "guest@quiet.shop", "phone": "+15135550123"}),
-        ({"customer": gid("Customer", 9)}, {"customer_key": "9", "email": None, "phone": None}),
-        ({"test": True, **CANCELLED}, {"status": "test", "channel": "web"}),
-        (CANCELLED, {"status": "cancelled", "channel": "web"}),
-        ({"displayFinancialStatus": "VOIDED"}, {"status": "cancelled", "channel": "web"}),
-        ({"displayFinancialStatus": "PENDING", "sourceName": "mobile_app"}, {"status": "open", "channel": "app"}),
-        ({"displayFinancialStatus": "REFUNDED", "sourceName": "pos"}, {"status": "completed", "channel": "store"}),
-        # Local time is the shop's.
-        ({"updated": "2017-06-05T04:30:00"}, {"local_at": datetime(2017, 6, 4, 23, 30)}),
-    ],
-)  # fmt: skip
-def test_an_order_becomes(landed: Landed, told: dict[str, Any], expected: dict[str, Any]) -> None:
-    (row,) = landed("orders", [order(1, **told)], "SELECT * FROM orders")
-    assert {name: row[name] for name in expected} == expected
+def test_orders_become(landed: Landed) -> None:
+    orders = [order(number, **told) for number, (told, _) in enumerate(BECOME, start=1)]
+    rows = landed("orders", orders, "SELECT * FROM orders ORDER BY order_key")
+    found = [{name: row[name] for name in expected} for row, (_, expected) in zip(rows, BECOME, strict=True)]
+    assert found == [expected for _, expected in BECOME]
 
 
 def test_refunds_by_line_and_as_a_whole_without_gift_cards(landed: Landed) -> None:

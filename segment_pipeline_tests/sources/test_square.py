@@ -4,8 +4,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
 from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
@@ -15,7 +13,8 @@ from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 from segment_pipeline_tests.sources.square_records import category, customer, group, item, line, location, money, order
 
 STORE = location("L1")
-GIVEN_BACK = {"uid": "r", "return_line_items": [line("7", 350, discount=50)]}
+LINKED = {"uid": "r", "source_order_id": "O1", "return_line_items": [line("7", 350, discount=50)]}
+UNLINKED = {"uid": "r", "return_line_items": [line("1", 100, item_type="CUSTOM_AMOUNT", catalog_object_id=None)]}
 GIFT_CARD = line("2", 5000, item_type="GIFT_CARD", catalog_object_id=None)
 COUPONS = [
     {"uid": "a", "name": "Loyalty price"},
@@ -23,46 +22,44 @@ COUPONS = [
     {"uid": "c", "name": "COUPON 1000"},
 ]
 TENDERS = [{"id": "T1"}, {"id": "T2", "customer_id": "C7"}]
+BECOME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    # A return is an order of its own, negative, and named after the sale where it is linked to one.
+    ({"line_items": None, "returns": [LINKED], "total_money": money(0)},
+     {"kind": "return", "parent_order_key": "O1", "gross": "-4.0000", "discount": "-0.5000", "net": "-3.5000", "net_base": "-3.5000"}),
+    ({"line_items": None, "returns": [UNLINKED]}, {"kind": "return", "parent_order_key": None, "net": "-1.0000"}),
+    # Gift cards are balance and not revenue.
+    ({"line_items": [line("1", 250), GIFT_CARD]}, {"net": "2.5000", "gift_card_sold": "50.0000", "lines": 1}),
+    # Taxes and service charges are no revenue, whether prices include them or not: the line's total holds both in either case.
+    ({"line_items": [line("1", 1190, total_tax_money=money(190), total_service_charge_money=money(100))]},
+     {"gross": "9.0000", "net": "9.0000"}),
+    # Minor units follow the currency; the newest rate before the order converts it.
+    ({"total_money": money(250, "JPY")}, {"currency": "JPY", "net": "250.0000", "net_base": None, "rate_day": None}),
+    ({"total_money": money(250, "KWD")}, {"currency": "KWD", "net": "0.2500", "net_base": None, "rate_day": None}),
+    ({"total_money": money(250, "CAD")}, {"net": "2.5000", "net_base": "2.0000", "rate_day": date(2017, 6, 4)}),
+    # The customer of a tender stands in for an order without one.
+    ({"tenders": TENDERS}, {"customer_key": "C7"}),
+    ({"tenders": TENDERS, "customer_id": "C1"}, {"customer_key": "C1"}),
+    ({}, {"customer_key": None, "kind": "sale", "gift_card_sold": "0.0000"}),
+    # 04:30 UTC is 00:30 in New York, where the company's day has begun, and 23:30 at the store in Chicago.
+    ({"updated": "2017-06-05T04:30:00"},
+     {"local_at": datetime(2017, 6, 4, 23, 30), "ordered_on": date(2017, 6, 5), "day": date(2017, 6, 5)}),
+    ({"discounts": COUPONS, "metadata": {"campaign_id": "18"}},
+     {"status": "completed", "channel": "store", "store_key": "L1", "coupon_codes": ["1000"], "campaign_key": "18"}),
+    ({"state": "CANCELED", "source": {"name": "Square Online"}},
+     {"status": "cancelled", "channel": "web", "store_key": None, "coupon_codes": [], "campaign_key": None, "net": "2.5000"}),
+    ({"state": "OPEN", "line_items": None}, {"status": "open", "store_key": "L1", "coupon_codes": [], "net": "0.0000", "gross": "0.0000"}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        # A return is an order of its own, negative, and named after the sale where it is linked to one.
-        ({"line_items": None, "returns": [GIVEN_BACK | {"source_order_id": "O1"}], "total_money": money(0)},
-         {"kind": "return", "parent_order_key": "O1", "gross": "-4.0000", "discount": "-0.5000", "net": "-3.5000", "net_base": "-3.5000"}),
-        ({"line_items": None, "returns": [GIVEN_BACK]}, {"kind": "return", "parent_order_key": None, "net": "-3.5000"}),
-        # Gift cards are balance and not revenue.
-        ({"line_items": [line("1", 250), GIFT_CARD]}, {"net": "2.5000", "gift_card_sold": "50.0000", "lines": 1}),
-        # Taxes and service charges are no revenue, whether prices include them or not: the line's total holds both in either case.
-        ({"line_items": [line("1", 1190, total_tax_money=money(190), total_service_charge_money=money(100))]},
-         {"gross": "9.0000", "net": "9.0000"}),
-        # Minor units follow the currency; the newest rate before the order converts it.
-        ({"total_money": money(250, "JPY")}, {"currency": "JPY", "net": "250.0000", "net_base": None, "rate_day": None}),
-        ({"total_money": money(250, "KWD")}, {"currency": "KWD", "net": "0.2500", "net_base": None, "rate_day": None}),
-        ({"total_money": money(250, "CAD")}, {"net": "2.5000", "net_base": "2.0000", "rate_day": date(2017, 6, 4)}),
-        # The customer of a tender stands in for an order without one.
-        ({"tenders": TENDERS}, {"customer_key": "C7"}),
-        ({"tenders": TENDERS, "customer_id": "C1"}, {"customer_key": "C1"}),
-        ({}, {"customer_key": None, "kind": "sale", "gift_card_sold": "0.0000"}),
-        # 04:30 UTC is 00:30 in New York, where the company's day has begun, and 23:30 at the store in Chicago.
-        ({"updated": "2017-06-05T04:30:00"},
-         {"local_at": datetime(2017, 6, 4, 23, 30), "ordered_on": date(2017, 6, 5), "day": date(2017, 6, 5)}),
-        ({"discounts": COUPONS, "metadata": {"campaign_id": "18"}},
-         {"status": "completed", "channel": "store", "store_key": "L1", "coupon_codes": ["1000"], "campaign_key": "18"}),
-        ({"state": "CANCELED", "source": {"name": "Square Online"}},
-         {"status": "cancelled", "channel": "web", "store_key": None, "coupon_codes": [], "campaign_key": None, "net": "2.5000"}),
-        ({"state": "OPEN", "line_items": None}, {"status": "open", "channel": "store", "net": "0.0000"}),
-    ],
-)  # fmt: skip
-def test_an_order_becomes(landed: Landed, lake: Lake, told: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_orders_become(landed: Landed, lake: Lake) -> None:
     held = {date(2017, 6, 1): {"CAD": "0.75"}, date(2017, 6, 4): {"CAD": "0.8"}, date(2017, 6, 6): {"CAD": "0.9"}}
     assert land_rates(lake, held, base="USD") == 3
-    (row,) = landed(
-        "orders", [order("O2", **told)], "SELECT *, (SELECT count(*) FROM order_lines) AS lines FROM orders"
-    )
-    found = {name: str(row[name]) if isinstance(row[name], Decimal) else row[name] for name in expected}
-    assert found == expected
+    orders = [order(f"S{number:02d}", **told) for number, (told, _) in enumerate(BECOME)]
+    lines = "SELECT count(*) FROM order_lines AS l WHERE l.order_key = o.order_key"
+    rows = landed("orders", orders, f"SELECT *, ({lines}) AS lines FROM orders AS o ORDER BY order_key")
+    texts = [{name: str(v) if isinstance(v, Decimal) else v for name, v in row.items()} for row in rows]
+    found = [{name: row[name] for name in expected} for row, (_, expected) in zip(texts, BECOME, strict=True)]
+    assert found == [expected for _, expected in BECOME]
 
 
 def test_an_exchange_keeps_both_sides_although_their_lines_share_a_uid(landed: Landed) -> None:
