@@ -5,7 +5,7 @@ Knows no table's meaning. Every write is one Delta commit; a conflicting writer 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,11 +31,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one commit left. `rows`: rows written; `version`: the Delta version of the commit."""
+    """What one commit left. `rows`: rows written; `version`: the Delta version of the commit.
+
+    `overruled`: rows landed at once that share their key with others of them, differ, and were left out for those.
+    """
 
     table: str
     rows: int
     version: int
+    overruled: int = 0
 
 
 class Session:
@@ -174,6 +178,13 @@ class Session:
         hashed = f"hash({', '.join(map(quote, key))})"
         return bool(self.value(f"SELECT count(*) > count(DISTINCT {hashed}) FROM ({query})"))
 
+    def differing(self, query: str, key: Sequence[str]) -> int:
+        """How many rows of a query are too many, where those that share these columns' values differ in another."""
+        if not self.repeats(query, key):
+            return 0
+        hashed = f"hash({', '.join(map(quote, key))})"
+        return int(self.value(f"SELECT count(*) - count(DISTINCT {hashed}) FROM (SELECT DISTINCT * FROM ({query}))"))
+
     def replace(
         self,
         name: str,
@@ -255,13 +266,16 @@ class Session:
         if changed != days:
             self.scan(name, partitions=partitions, alias="_landed")
         merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM _news"
+        overruled = 0
         if self.repeats(merged, declared.key):
+            overruled = self.differing(f"SELECT {columns} FROM _landing", declared.key)
             key = ", ".join(quote(column) for column in declared.key)
             rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
             order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
             ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({merged})"
             merged = f"SELECT {columns} FROM ({ranked}) WHERE _rank = 1"
-        return self._write(name, merged, partitions, append=False, marker=None, label=label)
+        written = self._write(name, merged, partitions, append=False, marker=None, label=label)
+        return replace(written, overruled=overruled)
 
     def erase(self, name: str, keys: str, on: Sequence[str]) -> int:
         """Remove the rows of a table whose `on` columns equal those of a row in the view `keys`; returns how many.

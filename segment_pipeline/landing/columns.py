@@ -92,7 +92,8 @@ def _common(where: str, name: str, one: str, other: str) -> str:
     if family(one) == family(other) == "number":
         exact = not ({one, other} & {"DOUBLE"})
         return "DECIMAL(38,9)" if exact else "DOUBLE"
-    raise ContractError(f"{where}: the column {name} holds {family(one)}s and {family(other)}s: make it one type")
+    said = [family(one), family(other)] if family(one) != family(other) else [one, other]
+    raise ContractError(f"{where}: the column {name} holds {said[0]}s and {said[1]}s: make it one type")
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Written:

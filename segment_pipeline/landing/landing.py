@@ -32,6 +32,9 @@ MALFORMED_SHARE = 0.05
 BEGINNING = date(1970, 1, 2)
 UNDATED = date(1970, 1, 1)
 EVER = Window(date.min, date.max)
+ONE_OF_EACH = (
+    "one of each is kept, the same whatever their order; give them keys, or an `updated`, that tell them apart"
+)
 
 
 def pull(
@@ -318,20 +321,24 @@ class _Landing:
                 changed = [each for each in self._pulled.extracts if each.file]
                 days = {day for found in self._origins.values() for day in found}
                 overruled = writes.land_of_origins(self._session, fill.table, rows, self._source, changed, days)
-                if overruled:
-                    self.notes.append(
-                        f"{overruled} rows of {fill.table} share their key with others that differ: of two files the one"
-                        " changed last counts"
-                    )
+                self._note_overruled(fill, overruled, "of two files the one changed last counts")
             case Kind.SNAPSHOT:
                 # A snapshot in files that nobody changed says what the one before it said.
                 if self._days and (self._pulled.files or not self._entity.fit):
-                    writes.close_absent(self._session, fill.table, rows, self._source, self._snapshot_day)
+                    overruled = writes.close_absent(self._session, fill.table, rows, self._source, self._snapshot_day)
+                    self._note_overruled(fill, overruled, ONE_OF_EACH)
             case Kind.LOG if fill.key:
+                overruled = self._session.differing(f"SELECT * FROM {rows}", [fill.key]) if self._entity.fit else 0
                 writes.land_log(self._session, fill.table, rows, self._source, fill.key)
+                self._note_overruled(fill, overruled, ONE_OF_EACH)
             case _:
-                self._session.land(fill.table, f"SELECT * FROM {rows}", self._source)
+                written = self._session.land(fill.table, f"SELECT * FROM {rows}", self._source)
+                self._note_overruled(fill, written.overruled, ONE_OF_EACH)
         self._session.drop(rows)
+
+    def _note_overruled(self, fill: Fill, rows: int, which: str) -> None:
+        if rows and self._entity.fit:
+            self.notes.append(f"{rows} rows of {fill.table} share their key with others that differ: {which}")
 
     def quarantine(self) -> list[tuple[date, str]]:
         """Keep what could not be mapped; returns (day, reason) of each record refused."""

@@ -21,11 +21,11 @@ from segment_pipeline.landing.report import IngestReport
 REPEAT_DAYS = 7
 
 
-def close_absent(session: Session, name: str, rows: str, source: str, day: date) -> None:
+def close_absent(session: Session, name: str, rows: str, source: str, day: date) -> int:
     """Write a snapshot and one closing row, with `deleted_on`, for each key the snapshot before it had and it has not.
 
     Closing rows of the next snapshot held are made again too: a day landed later, or again, changes what was absent after it.
-    Raises ContractError for an empty snapshot after one with rows.
+    Returns how many rows were left out since they share their key with others that differ. Raises ContractError for an empty snapshot after one with rows.
     """
     declared = table(name)
     identity = [column for column in declared.key if column not in {"source", "day", "updated_at"}]
@@ -70,6 +70,7 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
         session.replace(name, sql, {"source": [source], "day": written})
 
     session.again(name, attempt)
+    return session.differing(f"SELECT * FROM {quote(rows)}", identity)
 
 
 def land_log(session: Session, name: str, rows: str, source: str, key: str) -> None:

@@ -4,24 +4,24 @@ Nothing is copied that can be read in place: local Parquet, and local Delta tabl
 warehouse is `Database`'s, with the same `upstream`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-from pyarrow import dataset, parquet
+from pyarrow.fs import LocalFileSystem
 
 from segment_pipeline.connector import About, ConnectorKind
 from segment_pipeline.days import Window
-from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.landing import columns, fitting
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.landing.tabular import Tabular
 from segment_pipeline.landing.tabular_rows import ROWS
+from segment_pipeline.sources.kept import files
 
 LOG = "_delta_log"
 
@@ -65,61 +65,56 @@ class Kept:
         """All the table holds, whatever the window: landing takes the window's rows."""
         table = next(each for each in self.tables if each.name == entity.name)
         where, opened = f"{self.name}/{table.name}", self._opened(table)
-        if isinstance(opened, list):
-            pieces = [_refer(where, file, into) for file in opened]
+        if opened.whole is None:
+            for each in opened.pieces:
+                into.refer(ROWS, Path(each.path).absolute())
+                into.count(ROWS, each.rows)
+            found = columns.together(where, [each.extract for each in opened.pieces], grown=True)
         else:
-            written = columns.write(into.path(ROWS, ".parquet"), opened.schema, opened.to_batches())
+            rows = files.batches(where, opened.whole)
+            written = columns.write(into.path(ROWS, ".parquet"), opened.whole.schema, rows)
             into.count(ROWS, written.rows)
-            pieces = [Extract("", written.columns, written.rows)]
-        return into.finish(requests=0, extracts=[columns.together(where, pieces, grown=True)])
+            found = Extract("", written.columns, written.rows)
+        return into.finish(requests=0, extracts=[found], notes=opened.notes)
 
-    def _opened(self, table: KeptTable) -> "list[Path] | dataset.Dataset":
+    def _opened(self, table: KeptTable) -> "_Opened":
         """The files that are the table, where they can be read as they are; otherwise a data set to be copied."""
-        where = f"{self.name}/{table.name}"
+        where, mapped = f"{self.name}/{table.name}", table.used - set(table.optional)
         local = "://" not in table.place
-        place = Path(table.place).expanduser()
+        place = Path(table.place).expanduser().absolute()
+        nothing = f"correct `place`, or run {table.upstream or 'what writes it'}"
         if local and not place.exists():
-            raise ConfigError(
-                f"{where}: there is nothing at its place: correct `place`, or run {table.upstream or 'what writes it'}"
-            )
-        if (place / LOG).is_dir() or (not local and self._is_delta(table.place)):
-            return self._delta(where, table.place, local=local)
-        if not local:
-            return dataset.dataset(*self._remote(where, table.place), partitioning="hive")
-        files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
-        # Tools that partition put values into names of folders, and hide what is not finished behind a _ or a dot.
-        files = [
-            file for file in files if not any(part.startswith(("_", ".")) for part in file.relative_to(place).parts)
-        ]
-        if not files:
-            raise ConfigError(
-                f"{where}: there is no Parquet file at its place: correct `place`, or run {table.upstream or 'what writes it'}"
-            )
-        if any("=" in part for file in files for part in file.relative_to(place).parts[:-1]):
-            return dataset.dataset([str(file) for file in files], partitioning="hive", partition_base_dir=str(place))
-        return files
+            raise ConfigError(f"{where}: there is nothing at its place: {nothing}")
+        if (place / LOG).is_dir() or (not local and self._is_delta(where, table.place)):
+            return self._delta(where, table.place, mapped, local=local)
+        path, store = (str(place), LocalFileSystem()) if local else self._remote(where, table.place)
+        paths = files.listed(where, path, store)
+        if not paths:
+            raise ConfigError(f"{where}: there is no Parquet file at its place: {nothing}")
+        held = files.pieces(where, paths, store)
+        notes = files.check_grown(where, held, mapped)
+        if not local or any("=" in part for each in paths for part in Path(each).relative_to(path).parts[:-1]):
+            return _Opened(held, files.as_one(where, held, store, path), notes)
+        return _Opened(held, None, notes)
 
-    def _is_delta(self, place: str) -> bool:
+    def _is_delta(self, where: str, place: str) -> bool:
         from deltalake import DeltaTable
 
-        return bool(DeltaTable.is_deltatable(place, dict(self.options) or None))
+        with files.reached(where):
+            return bool(DeltaTable.is_deltatable(place, dict(self.options) or None))
 
-    def _delta(self, where: str, place: str, *, local: bool) -> "list[Path] | dataset.Dataset":
+    def _delta(self, where: str, place: str, mapped: Collection[str], *, local: bool) -> "_Opened":
         from deltalake import DeltaTable
 
-        try:
+        with files.reached(where):
             table = DeltaTable(place, storage_options=dict(self.options) or None)
             features = set(table.protocol().reader_features or ())
             plain = not table.metadata().partition_columns and not features & {"deletionVectors", "columnMapping"}
-            if local and plain:
-                return [Path(uri.removeprefix("file://")) for uri in table.file_uris()]
-            return table.to_pyarrow_dataset()
-        except (OSError, pa.ArrowException) as error:
-            raise TransientError(
-                f"{where}: the table cannot be reached ({type(error).__name__}): try again later"
-            ) from None
-        except Exception as error:  # noqa: BLE001 - delta-rs has exceptions of its own, whose text may quote a value
-            raise ContractError(f"{where}: its Delta table cannot be read ({type(error).__name__})") from None
+            if not (local and plain):
+                return _Opened((), table.to_pyarrow_dataset(), [])
+            paths = [uri.removeprefix("file://") for uri in table.file_uris()]
+        held = files.pieces(where, paths, LocalFileSystem())
+        return _Opened(held, None, files.check_grown(where, held, mapped, declared=True))
 
     def _remote(self, where: str, place: str) -> tuple[str, Any]:
         import fsspec
@@ -132,16 +127,13 @@ class Kept:
         return path, PyFileSystem(FSSpecHandler(fs))
 
 
-def _refer(where: str, file: Path, into: RawPages) -> Extract:
-    """A file that is read where it is."""
-    try:
-        with parquet.ParquetFile(file) as held:
-            found, rows = columns.types_of(held.schema_arrow), held.metadata.num_rows
-    except (OSError, pa.ArrowException):
-        raise TransientError(f"{where}: one of its files cannot be read, it may be being written: try again") from None
-    into.refer(ROWS, file.absolute())
-    into.count(ROWS, rows)
-    return Extract("", found, rows)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A table's files, or all of it as one data set (`whole`) where they cannot be read as they are."""
+
+    pieces: Sequence[files.Piece]
+    whole: Any
+    notes: Sequence[str]
 
 
 CONNECTOR = Kept

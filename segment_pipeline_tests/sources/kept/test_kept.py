@@ -23,7 +23,7 @@ from segment_pipeline_tests.sources.files.till import JUNE, rows
 WHEN = datetime(2017, 6, 5, 9, 30)
 
 
-def kept(place: Path, **changes: Any) -> Kept:
+def kept(place: Path | str, **changes: Any) -> Kept:
     table = KeptTable(
         "orders",
         place=str(place),
