@@ -190,11 +190,8 @@ class DuckDBConnection:
     def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str], *, file: str = "") -> None:
         options = "hive_partitioning = false, union_by_name = true" + (", filename = true" if file else "")
         read = f"read_parquet({literal(list(files))}, {options})"
-        held = {column for column, _ in self.columns(f"FROM {read}", name=f"parquet {name}")} if files else set()
-        casts = [
-            f"CAST({quote(column) if column in held else 'NULL'} AS {kind}) AS {quote(column)}"
-            for column, kind in columns.items()
-        ]
+        held = dict(self.columns(f"FROM {read}", name=f"parquet {name}")) if files else {}
+        casts = [f"CAST({_plain(column, held)} AS {kind}) AS {quote(column)}" for column, kind in columns.items()]
         if file:
             casts.append(f"{'parse_filename(filename)' if files else 'CAST(NULL AS VARCHAR)'} AS {quote(file)}")
         self._view(
@@ -335,6 +332,15 @@ def _inside(table: Table, only: Mapping[str, str | date]) -> str:
     said = literal(f"{OURS}table {table.name}: writing it failed, a row lies outside the partitions replaced")
     holds = [f"{quote(c)} = CAST({literal(str(v))} AS {table.by_name[c].sql})" for c, v in only.items()]
     return " AND ".join(f"CASE WHEN {each} THEN TRUE ELSE error({said}) END" for each in holds) or "TRUE"
+
+
+def _plain(column: str, held: Mapping[str, str]) -> str:
+    """A column of a file that holds columns of these types; what is nested as JSON, for text made of it is DuckDB's own."""
+    kind = held.get(column)
+    if kind is None:
+        return "NULL"
+    nested = kind.startswith(("STRUCT", "MAP", "UNION")) or (kind.endswith("]") and kind != "VARCHAR[]")
+    return f"to_json({quote(column)})" if nested else quote(column)
 
 
 def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBatch]:

@@ -145,6 +145,15 @@ def engine_errors(name: str) -> Iterator[None]:
         raise _failed(name, error, None, None) from None
 
 
+def _plain(column: str, held: Mapping[str, str]) -> str:
+    """A column of a file that holds columns of these types; what is nested as JSON, as DuckDB's engine gives it."""
+    kind = held.get(column)
+    if kind is None:
+        return "NULL"
+    nested = kind.startswith(("struct", "map", "array")) and kind != "array<string>"
+    return f"to_json({quote(column)})" if nested else quote(column)
+
+
 def _failed(name: str, error: Exception, condition: str | None, said: Mapping[str, str] | None) -> ContractError:
     named = " ".join((said or {})[key] for key in SAFE_PARAMETERS if key in (said or {})).replace("`", "")
     return ContractError(f"{name} failed on Spark: {condition or type(error).__name__} {named}".rstrip())
@@ -224,18 +233,15 @@ class SparkConnection:
                 self._spark_view(name, sql, label=name)
 
     def parquet(self, name: str, files: Sequence[str], columns: Mapping[str, str], *, file: str = "") -> None:
-        read, held = f"{name}_files", set[str]()
+        read, held = f"{name}_files", dict[str, str]()
         with engine_errors(f"parquet {name}"):
             if files:
                 rows = self.session.read.option("mergeSchema", "true").parquet(*files)
-                held = set(rows.columns)
+                held = dict(rows.dtypes)
                 if file:
                     rows = rows.withColumn(file, rows["_metadata.file_name"])
                 rows.createOrReplaceTempView(read)
-        listed = [
-            f"CAST({quote(column) if column in held else 'NULL'} AS {kind}) AS {quote(column)}"
-            for column, kind in columns.items()
-        ]
+        listed = [f"CAST({_plain(column, held)} AS {kind}) AS {quote(column)}" for column, kind in columns.items()]
         if file:
             listed.append(quote(file) if files else f"CAST(NULL AS VARCHAR) AS {quote(file)}")
         casts = ", ".join(listed)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.landing.extracts import NOTHING, Extract, family
+from segment_pipeline.landing.extracts import NOTHING, PROVIDED, Extract, family
 
 TEXT = pa.string()
 PLAIN: Sequence[tuple[Callable[[pa.DataType], bool], str]] = (
@@ -55,7 +55,12 @@ def same_name(names: Sequence[str]) -> tuple[int, int] | None:
 
 
 def types_of(schema: pa.Schema) -> dict[str, str]:
-    """Columns by name and SQL type. Raises ContractError where two have one name."""
+    """Columns by name and SQL type. Raises ContractError where two have one name, or one none or one of landing's own."""
+    for number, name in enumerate(schema.names, start=1):
+        if not name.strip():
+            raise ContractError(f"column {number} has no name: give it one")
+        if name.lower() in PROVIDED:
+            raise ContractError(f"the column {name} has the name of what landing knows of a file: rename it")
     if pair := same_name(schema.names):
         one, other = (schema.names[place] for place in pair)
         said = (
@@ -65,6 +70,17 @@ def types_of(schema: pa.Schema) -> dict[str, str]:
         )
         raise ContractError(f"{said}: give each a name of its own")
     return {field.name: sql_type(field.type) for field in schema}
+
+
+def whole(file: Path) -> bool:
+    """Whether every value of a Parquet file can be read; without holding more than a batch of them."""
+    try:
+        with parquet.ParquetFile(file) as held:
+            for _ in held.iter_batches():
+                pass
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def together(where: str, read: Sequence[Extract], *, grown: bool = False) -> Extract:

@@ -17,6 +17,8 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 
 Days = tuple[tuple[date, date], ...]
+# What a mapping may read of a row's file beside the row's own columns.
+PROVIDED = frozenset({"_file", "_modified"})
 # The type of a column without a value: whatever others give it.
 NOTHING = "NULL"
 FAMILIES = {"BIGINT": "number", "DOUBLE": "number", "TIMESTAMP": "time", "TIMESTAMPTZ": "time", "DATE": "time"}

@@ -83,7 +83,7 @@ def _made(tabular: Tabular, read: Read, source: str, extracts: Sequence[Extract]
 def _parts(read: Read) -> Iterator[Part]:
     yield Part(ROWS, columns=dict(read.columns), file="_file" if read.files else "", optional=True)
     if read.ragged:
-        yield Part(RAGGED, columns=dict.fromkeys(("text", "reason", "origin"), "VARCHAR"))
+        yield Part(RAGGED, columns=dict.fromkeys(("text", "reason", "origin"), "VARCHAR"), refused=True)
     if read.keys:
         yield Part(KEYS, columns=dict(read.keys))
 

@@ -23,7 +23,7 @@ from segment_pipeline.landing import extracts, lookups, writes
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.foreign import of_theirs
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
-from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent
+from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent, damage_named
 from segment_pipeline.landing.report import IngestReport
 from segment_pipeline.landing.source import Entity, Kind, Part, Source, entity_of
 from segment_pipeline.settings import Settings
@@ -98,7 +98,7 @@ def land(  # noqa: PLR0917 - as `ingest`
     began = clock.monotonic()
     lake.fix(timezone=settings.timezone, base_currency=settings.base_currency)
     window = window or pulled.window
-    with lake.session() as session:
+    with lake.session() as session, damage_named(f"{source.name}/{entity}", pulled):
         if declared.fit:
             declared, pulled = _fitted(session, source.name, declared, pulled, declared.fit)
         landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)
@@ -176,7 +176,7 @@ class _Landing:
         }
 
     def read(self) -> int:
-        """Type the records; returns how many the first part holds, repeats included."""
+        """Type the records; returns how many were received, repeats and what is no record included."""
         for part in self._entity.parts:
             files = self._pulled.files.get(part.name, ())
             if part.columns:
@@ -196,9 +196,11 @@ class _Landing:
             valid = "CASE WHEN json_valid(record) THEN record ELSE CAST(to_json(record) AS VARCHAR) END"
             self._session.define(part.view, f"SELECT {valid} AS record FROM {lines}")
         lookups.dictionaries(self._session, self._entity.dictionaries)
+        refused = 0
         for part in self._entity.parts[1:]:
             if part.path or part.columns:
-                self._count(part)
+                counted = self._count(part)
+                refused += counted if part.refused else 0
         if isinstance(self._entity.parse, Record):
             for each in self._entity.parse.joins:
                 self._session.define(view_of(each), self._bound(each), materialize=True)
@@ -208,7 +210,7 @@ class _Landing:
         self._columns = tuple(
             name for name, _ in self._session.connection.columns("SELECT * FROM parsed", name="parsed")
         )
-        return received
+        return received + refused
 
     def _count(self, part: Part) -> int:
         # Lines are read once, by the statement that gives one row for each: reading them again costs as much as all the rest.
@@ -240,8 +242,8 @@ class _Landing:
             )
         if bad > 1 and bad > MALFORMED_SHARE * (good + bad):
             raise ContractError(
-                f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%}: nothing was written;"
-                " see whether the source changed its format"
+                f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%} ({self._reasons()}):"
+                " nothing was written; see whether the source changed its format"
             )
         # Telling keys apart costs as much as the rest, and is asked for only where the source says how many there are.
         if self._pulled.said is not None:
@@ -261,6 +263,15 @@ class _Landing:
             self.notes.append(
                 f"{sum(strays.values())} rows are of days outside the window ({min(strays)} to {max(strays)}) and were left out"
             )
+
+    def _reasons(self) -> str:
+        """The reasons given most often, with the file where there is one."""
+        of = "coalesce(' in ' || origin, '')" if self._entity.by_origin else "''"
+        found = self._session.rows(
+            f"SELECT reason, {of} AS place, count(*) AS n FROM parsed WHERE reason IS NOT NULL GROUP BY 1, 2"
+            " ORDER BY n DESC, reason, place LIMIT 3"
+        )
+        return ", ".join(f"{row['n']}: {row['reason']}{row['place']}" for row in found)
 
     def look_up(self) -> None:
         """Views of canonical e-mails, phones and currency rates for the values in the records."""
@@ -320,8 +331,12 @@ class _Landing:
             case _ if self._entity.by_origin:
                 changed = [each for each in self._pulled.extracts if each.file]
                 days = {day for found in self._origins.values() for day in found}
-                overruled = writes.land_of_origins(self._session, fill.table, rows, self._source, changed, days)
-                self._note_overruled(fill, overruled, "of two files the one changed last counts")
+                differ, equal = writes.land_of_origins(self._session, fill.table, rows, self._source, changed, days)
+                self._note_overruled(fill, differ, "of two files the one changed last counts")
+                if equal:
+                    self.notes.append(
+                        f"{equal} rows of {fill.table} are equal to others with their key: one of each is kept"
+                    )
             case Kind.SNAPSHOT:
                 # A snapshot in files that nobody changed says what the one before it said.
                 if self._days and (self._pulled.files or not self._entity.fit):

@@ -9,6 +9,7 @@ import json
 import shutil
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from pyarrow import parquet
 
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
+from segment_pipeline.landing import columns
 from segment_pipeline.landing.extracts import Extract
 
 RETENTION = timedelta(days=30)
@@ -274,3 +276,17 @@ def trim(root: Path, before: datetime) -> int:
 def _folders(parent: Path) -> Iterator[Path]:
     if parent.is_dir():
         yield from sorted(path for path in parent.iterdir() if path.is_dir())
+
+
+@contextmanager
+def damage_named(where: str, pulled: Pulled) -> Iterator[None]:
+    """An engine says only that it failed on a file whose footer is whole and whose pages are not: this says which file."""
+    try:
+        yield
+    except ContractError as error:
+        origins = {each.file: each.origin for each in pulled.extracts if each.file}
+        read = [path for paths in pulled.files.values() for path in paths if path.name in origins]
+        damaged = [origins[path.name] for path in read if " failed on " in str(error) and not columns.whole(path)]
+        if damaged:
+            raise ContractError(f"{where}: {', '.join(damaged)} cannot be read as Parquet: is it complete?") from None
+        raise

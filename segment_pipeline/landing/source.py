@@ -57,6 +57,7 @@ class Part:
     `columns`: the files are Parquet with columns of their own instead; the view has exactly these, by name and SQL type. A
     file without one of them stops the landing before anything is replaced; what else a file holds is not read.
     `file`: a further column of such a view: the name of the file a row stands in. `optional`: files may lack columns: NULL.
+    `refused`: its rows are what was received and is no record; they count as received.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Part:
     columns: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     optional: bool = False
+    refused: bool = False
 
     @property
     def view(self) -> str:

@@ -30,6 +30,7 @@ from sqlglot.errors import SqlglotError
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.schema import Table
 from segment_pipeline.lake.tables import table
+from segment_pipeline.landing.extracts import PROVIDED
 from segment_pipeline.landing.source import Kind
 
 
@@ -185,9 +186,6 @@ class Tabular:
         names += [*self.key, *(name for name in (self.at, self.updated) if name), *self.types]
         names += columns_of(self.currency) if self.currency is not None else ()
         return frozenset(names)
-
-
-PROVIDED: Final = frozenset({"_file", "_modified"})
 
 
 def columns_of(given: Given) -> tuple[str, ...]:

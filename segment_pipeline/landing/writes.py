@@ -116,15 +116,16 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
 
 def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they are said
     session: Session, name: str, rows: str, source: str, changed: Sequence[Extract], days: Collection[date]
-) -> int:
+) -> tuple[int, int]:
     """Put rows of files in place of all that were landed of the same files, whatever the days of either; other files' rows stay.
 
-    `days`: those of the rows. Of rows with one key that differ, that of the file changed last stays. Returns how many did not.
+    `days`: those of the rows. Of rows with one key that differ, that of the file changed last stays. Returns how many did not for
+    that, and how many because they are equal to one that did.
     """
     declared = table(name)
     days = {*days} | {day for each in changed for first, last in each.days for day in Window(first, last).days()}
     if not days:
-        return 0
+        return 0, 0
     columns = ", ".join(quote(column) for column in declared.names)
     key = ", ".join(quote(column) for column in declared.key)
     rest = [quote(c) for c in declared.names if c not in {*declared.key, "origin"}]
@@ -135,10 +136,10 @@ def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they 
         }
     )
     session.register("_changed", newest)
-    overruled = 0
+    left_out = (0, 0)
 
     def attempt() -> None:
-        nonlocal overruled
+        nonlocal left_out
         held = sorted(e["day"] for e in session.lake.partitions(name) if e["source"] == source and e["day"] in days)
         concerned = sorted({*days})
         merged = f"SELECT {columns} FROM {quote(rows)}"
@@ -149,7 +150,7 @@ def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they 
                 " WHERE NOT EXISTS (SELECT 1 FROM _changed AS c WHERE c.origin = h.origin)"
             )
         session.define("_merged", merged)
-        overruled = 0
+        left_out = (0, 0)
         if session.repeats("SELECT * FROM _merged", declared.key):
             repeated = f"SELECT {key} FROM _merged GROUP BY {key} HAVING count(*) > 1"
             session.define("_repeated", repeated, materialize=True)
@@ -165,11 +166,11 @@ def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they 
                 materialize=True,
             )
             listed = ", ".join(rest)
-            overruled = int(
-                session.value(
-                    f"SELECT count(*) - (SELECT count(*) FROM _repeated) FROM (SELECT DISTINCT {key}, {listed} FROM _ranked)"
-                )
+            [counted] = session.rows(
+                f"SELECT (SELECT count(*) FROM _repeated) AS keys, (SELECT count(*) FROM _ranked) AS rows, count(*) AS contents"
+                f" FROM (SELECT DISTINCT {key}, {listed} FROM _ranked)"
             )
+            left_out = (counted["contents"] - counted["keys"], counted["rows"] - counted["contents"])
             merged = (
                 f"SELECT {columns} FROM _merged AS m WHERE NOT EXISTS (SELECT 1 FROM _repeated AS r WHERE {same})"
                 f" UNION ALL SELECT {columns} FROM _ranked WHERE _rank = 1"
@@ -179,7 +180,7 @@ def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they 
     session.again(name, attempt)
     for view in ("_merged", "_repeated", "_ranked"):
         session.drop(view)
-    return overruled
+    return left_out
 
 
 def release(

@@ -1,13 +1,16 @@
 """Files as nobody meant to write them: what is no row, or two things at once, is counted with its reason or refused."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
 import pytest
 from openpyxl.chart import BarChart, Reference
+from pyarrow import parquet
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
@@ -15,7 +18,8 @@ from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.tabular import Const, Number, Time, each
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.files.connector import Files, FileTable
-from segment_pipeline.sources.files.formats import Csv, Excel, FixedWidth, Format, JsonLines, Whitespace
+from segment_pipeline.sources.files.formats import Csv, Excel, FixedWidth, Format, JsonLines, Parquet, Whitespace
+from segment_pipeline.sources.files.lines import RAGGED
 from segment_pipeline_tests.sources.files.till import JUNE, Drop, quarantined, rows
 
 ROW = "7,2017-06-05T09:30,1.5,s"
@@ -129,6 +133,81 @@ def test_a_file_none_of_whose_lines_is_a_row_is_not_as_declared(
     with pytest.raises(ContractError, match=said):
         landed(lake, settings, drop, form, content)
     assert lake.version("events") is None
+
+
+def test_all_that_was_read_is_landed_or_in_quarantine(lake: Lake, settings: Settings, drop: Drop) -> None:
+    lines = [f"{n},2017-06-05,1.5,s" for n in range(40)]
+    drop("a", "id,when,degrees,session", *lines, "77,2017-06-05")
+    report = ingest(lake, visits(drop.folder, Csv()), "visits", JUNE, settings, "run")
+    assert (report.received, report.rows, report.quarantined) == (41, {"events": 40}, {RAGGED: 1})
+
+
+def test_too_many_malformed_rows_are_told_with_their_reasons(lake: Lake, settings: Settings, drop: Drop) -> None:
+    lines = [f"{n},5 June,1.5,s" for n in range(30)]
+    drop("a", "id,when,degrees,session", *lines, "77,2017-06-05,none,s")
+    with pytest.raises(ContractError) as caught:
+        ingest(lake, visits(drop.folder, Csv()), "visits", JUNE, settings, "run")
+    assert "31 of 31 records are malformed, more than 5% (30: when is no time in a, 1: degrees is no" in str(
+        caught.value
+    )
+
+
+def test_rows_without_a_key_that_two_files_have_are_kept_once_and_said(
+    lake: Lake, settings: Settings, drop: Drop
+) -> None:
+    fills = (each("survey_answers", survey_key=Const("s"), question_key=Const("q"), answer="said", customer_key="who"),)
+    table = FileTable("answers", pattern="*", at="when", fills=fills)
+    for name in ("a", "b"):
+        drop(name, "said,who,when", "yes,ada,2017-06-05", "yes,ada,2017-06-05", f"no,{name},2017-06-05")
+    report = ingest(lake, Files(name="web", root=str(drop.folder), tables=(table,)), "answers", JUNE, settings, "run")
+    assert len(rows(lake, "survey_answers", "answer")) == 4
+    assert report.notes == ("2 rows of survey_answers are equal to others with their key: one of each is kept",)
+
+
+def test_a_damaged_page_of_parquet_is_told_with_its_file(lake: Lake, settings: Settings, drop: Drop) -> None:
+    path = drop.folder / "a.parquet"
+    texts = [f"{n * n * 7919 % 10**9:x}" * 5 for n in range(20_000)]
+    table = pa.table({"id": texts, "when": ["2017-06-05"] * 20_000, "degrees": [1.5] * 20_000, "session": texts})
+    parquet.write_table(table, path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[1000:3000] = bytes(2000)
+    path.write_bytes(content)
+    drop.touch("a.parquet", "2017-06-10T00:00:00")
+    with pytest.raises(ContractError, match=r"web/visits: a\.parquet cannot be read as Parquet: is it complete\?"):
+        ingest(lake, visits(drop.folder, Parquet()), "visits", JUNE, settings, "run")
+    assert lake.version("events") is None
+
+
+def test_what_is_nested_in_parquet_is_json(lake: Lake, settings: Settings, drop: Drop) -> None:
+    nested = {"at": [{"x": 1}], "list": [[1, 2]], "tags": [["a", None]], "map": [[("k", 1.5)]]}
+    kinds = {"map": pa.map_(pa.string(), pa.float64())}
+    held = {name: pa.array(values, kinds.get(name)) for name, values in nested.items()}
+    rest = {"id": ["7"], "when": ["2017-06-05"], "degrees": [1.5], "session": ["s"]}
+    parquet.write_table(pa.table({**rest, **held}), drop.folder / "a")
+    drop.touch("a", "2017-06-10T00:00:00")
+    ingest(lake, visits(drop.folder, Parquet()), "visits", JUNE, settings, "run")
+    [(properties,)] = rows(lake, "events", "properties")
+    kept = json.loads(properties)
+    assert {name: kept[name] for name in ("at", "list", "map")} == {
+        "at": '{"x":1}',
+        "list": "[1,2]",
+        "map": '{"k":1.5}',
+    }
+    assert kept["tags"] == ["a", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("_file", "the column _file has the name"), ("", "column 5 has no name"), ("ID", "id and ID differ in case")],
+)
+def test_a_column_of_a_name_nobody_could_use_is_refused(
+    lake: Lake, settings: Settings, drop: Drop, name: str, said: str
+) -> None:
+    table = pa.table([["7"], ["2017-06-05"], [1.5], ["s"], ["x"]], names=["id", "when", "degrees", "session", name])
+    parquet.write_table(table, drop.folder / "a")
+    drop.touch("a", "2017-06-10T00:00:00")
+    with pytest.raises(ContractError, match=said):
+        ingest(lake, visits(drop.folder, Parquet()), "visits", JUNE, settings, "run")
 
 
 def test_two_figures_of_a_year_are_no_year_of_four(lake: Lake, settings: Settings, drop: Drop) -> None:
