@@ -19,17 +19,20 @@ from sqlalchemy import exc
 
 from segment_pipeline.connector import About, ConnectorKind, secret, value
 from segment_pipeline.days import Window
-from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns, fitting
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind
 from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
 from segment_pipeline.landing.tabular_rows import KEYS, ROWS
+from segment_pipeline.sources.database.told import told
 from segment_pipeline.sources.database.windows import Cursor, within
 
-# Of what a database says, only its class is repeated; these words in it tell a person's mistake from a passing trouble.
-REFUSED = re.compile(r"authentication|access denied|password|does not exist|unknown database", re.IGNORECASE)
+# What ends a statement, where only comments follow: it would end the subquery a query is made.
+ENDING = re.compile(r";(?=(\s|--[^\n]*(\n|\Z)|/\*.*?\*/)*\Z)", re.DOTALL)
+# What may stand before a statement's first word.
+BEGINNING = re.compile(r"(\s|\(|--[^\n]*(\n|\Z)|/\*.*?\*/)*(?P<verb>\w*)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class DatabaseTable(Tabular):
         super().__post_init__()
         if bool(self.table) is bool(self.query):
             raise ConfigError(f"entity {self.name}: name a `table` or write a `query`, one of both")
+        if self.query and (begins := BEGINNING.match(self.query)) and begins["verb"].upper() not in {"SELECT", "WITH"}:
+            raise ConfigError(f"entity {self.name}: its `query` is no SELECT: nothing else is asked of a database")
         if self.deletions and self.kind is not Kind.MUTABLE:
             raise ConfigError(
                 f"entity {self.name}: only what changes is compared for deletions: a snapshot closes by itself"
@@ -89,13 +94,13 @@ class Database:
     def check(self) -> None:
         with self._connected(self.tables[0].chunk) as connection:
             for table in self.tables:
-                with _told(f"{self.name}/{table.name}"):
+                with told(f"{self.name}/{table.name}"):
                     connection.execute(_selected(table).limit(1)).all()
 
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
         table = next(each for each in self.tables if each.name == entity.name)
         where = f"{self.name}/{table.name}"
-        with self._connected(table.chunk) as connection, _told(where):
+        with self._connected(table.chunk) as connection, told(where):
             rows = _Streamed(where, connection, table.chunk, into)
             wanted, notes = _selected(table), list[str]()
             if table.cursor:
@@ -115,10 +120,10 @@ class Database:
 
     @contextmanager
     def _connected(self, chunk: int) -> Iterator[sa.Connection]:
-        with _told(self.name):
+        with told(self.name):
             engine = _engine(value(self, "url"), self.name, self.options)
         try:
-            with _told(self.name), engine.connect() as connection:
+            with told(self.name), engine.connect() as connection:
                 yield connection.execution_options(stream_results=True, max_row_buffer=chunk, yield_per=chunk)
         finally:
             engine.dispose()
@@ -163,8 +168,8 @@ def _selected(table: DatabaseTable, only: Sequence[str] = ()) -> sa.Select[Any]:
     """All columns, or only some, of a table or query."""
     names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in only]
     if table.query:
-        # Colons are not parameters here, and a semicolon would end the subquery.
-        text = re.sub(r"(?<!:):(?=\w)", r"\:", table.query.strip().rstrip(";"))
+        # Colons are not parameters here; a comment at the end ends with its line, before the subquery does.
+        text = re.sub(r"(?<!:):(?=\w)", r"\:", ENDING.sub("", table.query)) + "\n"
         source: sa.FromClause = sa.text(text).columns(*names).subquery("q")
     else:
         *schema, plain = table.table.split(".")
@@ -215,29 +220,6 @@ def _decimal(held: Any) -> bool:
 
 def _text(held: Any) -> str:
     return json.dumps(held, ensure_ascii=False, default=str) if isinstance(held, dict | tuple) else str(held)
-
-
-@contextmanager
-def _told(where: str) -> Iterator[None]:
-    """A driver quotes the statement, its parameters and rows: only what kind of trouble it was leaves this."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        kind = type(error.orig).__name__
-        passing = error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
-        if passing and not REFUSED.search(str(error.orig)):
-            raise TransientError(
-                f"{where}: the database broke off or did not answer ({kind}): try again later"
-            ) from None
-        if passing:
-            raise ConfigError(
-                f"{where}: the database let nobody in ({kind}): see user, password and database of its URL"
-            ) from None
-        raise ConfigError(
-            f"{where}: the database refused the query ({kind}): see that its table and columns are there, and that we may read them"
-        ) from None
-    except exc.SQLAlchemyError as error:
-        raise ContractError(f"{where}: the database's answer cannot be read ({type(error).__name__})") from None
 
 
 CONNECTOR = Database
