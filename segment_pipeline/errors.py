@@ -66,6 +66,16 @@ class ConflictError(SegmentPipelineError):
     """Another writer changed the same partitions, or another run holds the lease."""
 
 
+def stops(error: BaseException) -> bool:
+    """Whether somebody ended the process or the run by it: Ctrl-C, Dagster's termination, a generator that is closed.
+
+    `sys.exit()` in a company's function is a failure like any other, and its text may quote a person.
+    """
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        return True
+    return any(kind.__name__ == "DagsterExecutionInterruptedError" for kind in type(error).__mro__)
+
+
 def place_of(error: BaseException, *, own: Path | None = None) -> str:
     """File and line of the last place that is somebody's own code: a company's rather than ours, and both before a library's.
 

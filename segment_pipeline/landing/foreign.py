@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from segment_pipeline.errors import ConfigError, SegmentPipelineError, TransientError, place_of
+from segment_pipeline.errors import ConfigError, SegmentPipelineError, TransientError, place_of, stops
 
 # Libraries a company's code may use and ours need not: known by name, so that none is imported for it.
 PASSING: Final = frozenset(
@@ -39,7 +39,9 @@ def of_theirs(doing: str, whose: Any) -> Iterator[None]:
         yield
     except SegmentPipelineError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if stops(error):
+            raise
         place = place_of(error, own=_folder(whose))
         said = f"{doing} failed with {type(error).__name__} at {place}, its message withheld since it may quote a person's data"
         if _passes(error):
@@ -47,7 +49,7 @@ def of_theirs(doing: str, whose: Any) -> Iterator[None]:
         raise ConfigError(f"{said}: nothing was written; correct it there") from error
 
 
-def _passes(error: Exception) -> bool:
+def _passes(error: BaseException) -> bool:
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     status = getattr(getattr(error, "response", None), "status_code", None)
     return bool(names & PASSING) or (isinstance(status, int) and (status == 429 or status >= 500))

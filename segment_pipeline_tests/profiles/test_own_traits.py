@@ -224,6 +224,10 @@ def _raises(profiles: pd.DataFrame) -> Any:
     raise ValueError("of ann@mail.io")
 
 
+def _exits(profiles: pd.DataFrame) -> Any:
+    raise SystemExit("ann@mail.io")
+
+
 def _inner(profiles: pd.DataFrame) -> Any:
     return profiles.apply(lambda row: row["nothing"], axis=1)
 
@@ -244,6 +248,7 @@ def _inner(profiles: pd.DataFrame) -> Any:
         (lambda p: pd.Series([float("nan"), 1.0], index=p.index), "MONEY", "gave NaN or an infinite number"),
         (_raises, "BIGINT", "the function of trait x raised ValueError"),
         (_inner, "BIGINT", "the function of trait x raised KeyError"),
+        (_exits, "BIGINT", "the function of trait x raised SystemExit"),
     ],
 )  # fmt: skip
 def test_a_wrong_function_is_a_sentence_with_its_place_and_leaves_no_row(

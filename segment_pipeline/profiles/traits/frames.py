@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segment_pipeline.errors import ConfigError, SegmentPipelineError
+from segment_pipeline.errors import ConfigError, SegmentPipelineError, stops
 from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.traits import Trait, place_of
 
@@ -80,7 +80,10 @@ def _asked(trait: Trait, frame: pd.DataFrame) -> object:
         return trait.function(frame.copy())
     except SegmentPipelineError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a company's function raises, its text may quote a person
+    except BaseException as error:
+        # Whatever a company's function raises, its text may quote a person.
+        if stops(error):
+            raise
         where = _raised_at(error, trait)
         raise ConfigError(f"{where}: the function of trait {trait.name} raised {type(error).__name__}") from None
 
@@ -117,7 +120,7 @@ def _values(series: "pd.Series[Any]", kind: str) -> pa.Array | None:
     return pa.array(series, wanted, from_pandas=True)
 
 
-def _raised_at(error: Exception, trait: Trait) -> str:
+def _raised_at(error: BaseException, trait: Trait) -> str:
     """File and line of the deepest frame that is in the function's own file."""
     code = getattr(trait.function, "__code__", None)
     inside = [

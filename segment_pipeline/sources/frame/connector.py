@@ -7,10 +7,12 @@
 A function may yield several frames with the same columns. A frame's index is no column: `reset_index()` makes it one.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pyarrow as pa
 
@@ -56,14 +58,12 @@ class Frames:
 
     def check(self) -> None:
         for table in self.tables:
-            if not callable(table.function):
-                raise ConfigError(
-                    f"{self.name}/{table.name}: `function` cannot be called: hand in a function of a window"
-                )
+            _check_signature(f"{self.name}/{table.name}", table.function)
 
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:  # noqa: ARG002
         table = next(each for each in self.tables if each.name == entity.name)
         where, found = f"{self.name}/{table.name}", list[Extract]()
+        _check_signature(where, table.function)
         with of_theirs(f"{where}: its function", table.function):
             for frame in _frames(where, table.function(window)):
                 if frame.empty and not len(frame.columns):
@@ -73,6 +73,23 @@ class Frames:
                 into.count(ROWS, written.rows)
                 found.append(Extract("", written.columns, written.rows))
         return into.finish(requests=0, extracts=[columns.together(where, found)] if found else ())
+
+
+def _check_signature(where: str, function: Any) -> None:
+    """Raises ConfigError for what cannot be called with one window."""
+    if not callable(function):
+        raise ConfigError(f"{where}: `function` cannot be called: hand in a function of a window")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        # What is written in C does not say what it takes.
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise ConfigError(
+            f"{where}: its function cannot be called with a window alone: let it take one argument, the window, and bind others with `functools.partial`"
+        ) from None
 
 
 def _frames(where: str, given: Any) -> Iterator["pd.DataFrame"]:
@@ -97,13 +114,45 @@ def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
         raise ConfigError(f"{where}: its frame has the column {', '.join(twice)} twice: rename one")
     arrays = []
     for position, name in enumerate(names):
+        column = frame.iloc[:, position]
+        if why := _mixed_times(column):
+            raise ConfigError(f"{where}: the column {name} of its frame holds {why}")
         try:
-            arrays.append(pa.Array.from_pandas(frame.iloc[:, position]))
+            arrays.append(pa.Array.from_pandas(_dense(column)))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ConfigError(
-                f"{where}: the column {name} of its frame holds values of several types: make them one, by `astype(str)` say"
+                f"{where}: the column {name} of its frame holds {_kinds(column)}: make it one type that columns have, by"
+                " `astype(str)` say"
             ) from None
     return pa.table([_plain(array) for array in arrays], names=names)
+
+
+def _mixed_times(column: "pd.Series[Any]") -> str:
+    """What is wrong with a column of times and days that Arrow would make one of, each by another reading; empty: nothing."""
+    if column.dtype != object:
+        return ""
+    held = column[column.notna()]
+    if held.empty or not isinstance(held.iloc[0], date):
+        return ""
+    if len({isinstance(each, datetime) for each in held}) > 1:
+        return f"{_kinds(column)}: make them one, by `pandas.to_datetime` say"
+    if isinstance(held.iloc[0], datetime) and len({each.tzinfo is None for each in held}) > 1:
+        return "times with a zone and times without: give all one, by `tz_localize`"
+    return ""
+
+
+def _kinds(column: "pd.Series[Any]") -> str:
+    """What a column holds, by the names of its values' types."""
+    if column.dtype != object:
+        return f"values of type {column.dtype}"
+    kinds = sorted({type(each).__name__ for each in column[column.notna()]})
+    return f"values of {'several types' if len(kinds) > 1 else 'type'}, {' and '.join(kinds)}"
+
+
+def _dense(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    import pandas as pd
+
+    return cast("Any", column).sparse.to_dense() if isinstance(column.dtype, pd.SparseDtype) else column
 
 
 def _plain(array: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:

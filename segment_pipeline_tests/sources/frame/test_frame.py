@@ -165,3 +165,53 @@ def test_rows_outside_the_window_are_counted(lake: Lake, settings: Settings) -> 
     )
     assert "1 rows are of days outside the window (2017-07-06 to 2017-07-06) and were left out" in report.notes
     assert report.rows == {"orders": 1}
+
+
+def test_a_column_is_refused_for_what_it_is(lake: Lake, settings: Settings) -> None:
+    aware = pd.Timestamp("2017-06-05 09:30", tz="Europe/Berlin")
+    half = pd.Series([pd.Timestamp("2017-06-05 09:30"), aware], dtype=object)
+    assert "the column when of its frame holds times with a zone and times without" in failing(
+        lake, settings, lambda _: frame(when=half)
+    )
+    days = pd.Series([date(2017, 6, 5), datetime(2017, 6, 5, 9, 30)], dtype=object)
+    assert "values of several types, date and datetime" in failing(lake, settings, lambda _: frame(when=days))
+    assert "the column more of its frame holds values of type complex128" in failing(
+        lake, settings, lambda _: frame(more=[1j, 2j])
+    )
+    assert "values of several types, int and str" in failing(lake, settings, lambda _: frame(who=["ada", 7]))
+    sparse = frame(paid=pd.arrays.SparseArray([1.5, 2.25]))
+    ingest(lake, shop(lambda _: sparse), "sales", JUNE, settings, "run")
+    assert [net for (net,) in rows(lake, "orders", "net")] == [Decimal("1.5"), Decimal("2.25")]
+
+
+def test_a_function_of_other_arguments_is_told_so(lake: Lake, settings: Settings) -> None:
+    said = "erp/sales: its function cannot be called with a window alone"
+    functions: list[Any] = [frame_of_nothing, lambda window, more: frame(), lambda *, window: frame()]
+    for wrong in functions:
+        assert said in failing(lake, settings, wrong)
+        with pytest.raises(ConfigError, match=said):
+            shop(wrong).check()
+    assert "`function` cannot be called" in failing(lake, settings, "ada")
+    shop(partial(_changed, None)).check()
+
+
+def frame_of_nothing() -> pd.DataFrame:
+    return frame()
+
+
+def test_an_exit_of_the_function_is_its_failure_and_an_interrupt_is_none(lake: Lake, settings: Settings) -> None:
+    class DagsterExecutionInterruptedError(BaseException):
+        """Named as Dagster's is."""
+
+    def ending(error: BaseException) -> Function:
+        def sales(_: Window) -> pd.DataFrame:
+            raise error
+
+        return sales
+
+    assert "its function failed with SystemExit at test_frame.py" in failing(
+        lake, settings, ending(SystemExit("ada@quiet.shop"))
+    )
+    for error in (KeyboardInterrupt(), DagsterExecutionInterruptedError()):
+        with pytest.raises(type(error)):
+            ingest(lake, shop(ending(error)), "sales", JUNE, settings, "run")
