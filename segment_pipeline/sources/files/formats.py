@@ -21,6 +21,7 @@ from pyarrow import csv, parquet
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns
 from segment_pipeline.landing.columns import TEXT, Written
+from segment_pipeline.sources.files.delimited import Batches
 from segment_pipeline.sources.files.lines import (
     CUT_SHORT,
     LINE_BYTES,
@@ -99,43 +100,37 @@ class Csv:
         with opened(file) as stream, self._reader(stream, (), Refused()) as reader:
             return list(reader.schema.names)
 
-    def _reader(self, stream: IO[bytes], names: Sequence[str], refused: Refused) -> csv.CSVStreamingReader:
+    def _reader(self, stream: IO[bytes], names: Sequence[str], refused: Refused) -> Batches:
         """The file's rows, all of text; where the file names its columns, Arrow finds the header itself, behind blank lines too."""
-
-        def ragged(row: csv.InvalidRow) -> str:
-            refused.add(row.text, RAGGED)
-            return "skip"
-
-        return csv.open_csv(
+        return Batches(
             stream,
-            read_options=csv.ReadOptions(
-                encoding=self.encoding,
+            self.encoding,
+            lambda text: refused.add(text, RAGGED),
+            read=csv.ReadOptions(
                 block_size=LINE_BYTES // 2,
                 column_names=None if self.header is True else names,
                 skip_rows=self.skip,
             ),
-            parse_options=csv.ParseOptions(
-                delimiter=self.delimiter,
-                quote_char=self.quote or False,
-                escape_char=self.escape or False,
-                newlines_in_values=True,
-                invalid_row_handler=ragged,
-            ),
-            convert_options=csv.ConvertOptions(
+            convert=csv.ConvertOptions(
                 column_types=dict.fromkeys(names, TEXT), null_values=[], strings_can_be_null=False
             ),
+            delimiter=self.delimiter,
+            quote_char=self.quote or False,
+            escape_char=self.escape or False,
+            newlines_in_values=True,
         )
 
     def _swallows(self, text: str) -> bool:
         """Whether a line that is no row is several, held together by a quote."""
         return bool(self.quote) and "\n" in text.strip() and (not self.multiline or text.count(self.quote) % 2 == 1)
 
-    def _checked(self, reader: csv.CSVStreamingReader, file: Path) -> Iterator[pa.RecordBatch]:
+    def _checked(self, reader: Batches, file: Path) -> Iterator[pa.RecordBatch]:
         """A quote that is opened and never closed swallows every line after it, into one value."""
         last = None
         for batch in reader:
             last = batch if batch.num_rows else last
-            if not self.multiline and self.quote and any(_broken(column) for column in batch.columns):
+            broken = (pc.any(pc.match_substring(column, "\n")).as_py() for column in batch.columns)
+            if not self.multiline and self.quote and any(broken):
                 raise ContractError(OPEN_QUOTE)
             yield batch
         if self.multiline and self.quote and last is not None and _ends_open(last, file, self.quote):
@@ -373,10 +368,6 @@ def _trimmed(row: list[str | None]) -> list[str | None]:
     """A row without the empty cells at its end."""
     width = next(place for place in range(len(row), 0, -1) if (row[place - 1] or "").strip())
     return row[:width]
-
-
-def _broken(column: pa.Array) -> bool:
-    return bool(pc.any(pc.match_substring(column, "\n")).as_py())
 
 
 def _ends_open(last: pa.RecordBatch, file: Path, quote: str) -> bool:
