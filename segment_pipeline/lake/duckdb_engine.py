@@ -5,7 +5,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -142,6 +142,7 @@ class DuckDBConnection:
         # What a name stands for is kept here: asking the catalogue costs more than many a statement.
         self._kinds: dict[str, str] = {}
         self._unread: pa.RecordBatchReader | None = None
+        self._disabled: tuple[str, ...] = ()
 
     def scan(self, name: str, table: Table, files: Sequence[str], *, held: Collection[str] | None = None) -> None:
         if not files:
@@ -206,7 +207,7 @@ class DuckDBConnection:
             return
         with engine_errors(label or name):
             self.drop(name)
-            with self._joins_as_written() if as_written else nullcontext():
+            with self._without("build_side_probe_side") if as_written else nullcontext():
                 self.raw.execute(f"CREATE TEMP TABLE {quote(name)} AS {sql}").fetchall()
             self._kinds[name.lower()] = "TABLE"
 
@@ -288,13 +289,22 @@ class DuckDBConnection:
         )
         return f"read_parquet({literal(list(files))}, union_by_name = {literal(by_name)}, {hive})"
 
+    def filtering_last(self) -> AbstractContextManager[None]:
+        return self._without("filter_pushdown")
+
     @contextmanager
-    def _joins_as_written(self) -> Iterator[None]:
-        self.raw.execute("SET disabled_optimizers = 'build_side_probe_side'")
+    def _without(self, optimizer: str) -> Iterator[None]:
+        before = self._disabled
         try:
+            self._disable((*before, optimizer))
             yield
         finally:
-            self.raw.execute("RESET disabled_optimizers")
+            self._disable(before)
+
+    def _disable(self, optimizers: tuple[str, ...]) -> None:
+        self._release()
+        self.raw.execute(f"SET disabled_optimizers = {literal(','.join(optimizers))}")
+        self._disabled = optimizers
 
     def _view(self, name: str, sql: str, *, label: str | None = None) -> None:
         with engine_errors(label or name):

@@ -1,6 +1,7 @@
 """What the lake asks of a SQL engine. A second engine implements these protocols; nothing else may know which one runs."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -69,6 +70,13 @@ class Connection(Protocol):
         """Make `name` a view of a query, or a temporary table of its rows; `label` is what errors call it.
 
         `as_written`: see Statement.
+        """
+
+    def filtering_last(self) -> AbstractContextManager[None]:
+        """Until it is left, a condition is asked of rows as they were made, and not of what they are made of.
+
+        For rows whose making costs more than what a condition leaves out: pushed down, it makes what it asks of once more, and
+        each time it is named.
         """
 
     def drop(self, name: str) -> None:

@@ -12,7 +12,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -248,6 +248,9 @@ class SparkConnection:
         self.define(
             name, f"SELECT {casts} FROM {quote(read)}" if files else f"SELECT {casts} WHERE FALSE", materialize=False
         )
+
+    def filtering_last(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def define(
         self,

@@ -6,6 +6,7 @@ Knows no vendor. The same pulled responses landed in any order, grouping or repe
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -103,12 +104,14 @@ def land(  # noqa: PLR0917 - as `ingest`
             declared, pulled = _fitted(session, source.name, declared, pulled, declared.fit)
         landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)
         received = landing.read()
-        landing.check(received)
-        landing.look_up()
-        mapped = [landing.map(fill, statement) for fill, statement in declared.fills()]
+        with landing.making():
+            landing.check(received)
+            landing.look_up()
+            mapped = [landing.map(fill, statement) for fill, statement in declared.fills()]
         strangers = landing.unknown_events()
-        for fill in declared.tables:
-            landing.write(fill)
+        with landing.making():
+            for fill in declared.tables:
+                landing.write(fill)
         quarantined = landing.quarantine()
         landing.remember()
         by_day = dict(zip(declared.table_names, mapped, strict=True))
@@ -174,6 +177,10 @@ class _Landing:
             "snapshot_day": self._snapshot_day,
             **entity.values,
         }
+
+    def making(self) -> AbstractContextManager[None]:
+        """Around what reads all rows: each is made once, and not once more for each condition on it."""
+        return self._session.connection.filtering_last() if self._entity.streamed else nullcontext()
 
     def read(self) -> int:
         """Type the records; returns how many were received, repeats and what is no record included."""

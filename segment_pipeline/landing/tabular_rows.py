@@ -79,13 +79,13 @@ class Rows:
     @property
     def streamed(self) -> bool:
         """Whether each row of `parsed` is made of one row as read, so that making it again costs less than keeping it."""
-        return self.has_key and self._version() == CHANGED
+        return self.has_key and self._version() == self._changed
 
     @property
-    def _at_once(self) -> bool:
-        """Whether a row's version is when it happened."""
+    def _changed(self) -> str:
+        """The column of when a row was changed: that of when it happened, where both are one: a text is read as a time once."""
         t = self.tabular
-        return t.kind is not Kind.SNAPSHOT and t.updated in {"", t.at} and self._version() == CHANGED
+        return AT if t.kind is not Kind.SNAPSHOT and (t.at or t.updated) == (t.updated or t.at) else CHANGED
 
     @property
     def has_key(self) -> bool:
@@ -115,7 +115,8 @@ class Rows:
         given |= {quote(mapped(f, "")): f"coalesce(CAST({f.where} AS BOOLEAN), FALSE)" for f in t.fills if f.where}
         at, changed = t.at or t.updated, "_modified" if t.kind is Kind.SNAPSHOT else t.updated or t.at
         given[AT] = self.values.moment(at) if at else "CAST($pulled_at AS TIMESTAMPTZ)"
-        given[CHANGED] = self.values.moment(changed)
+        if self._changed == CHANGED:
+            given[CHANGED] = self.values.moment(changed)
         given[PAID_IN] = self._currency()
         return f"SELECT *, {', '.join(f'{value} AS {name}' for name, value in given.items())}\n  FROM typed"
 
@@ -132,7 +133,7 @@ class Rows:
             "origin": "_file",
             "business_at": AT,
             # One conversion of one column where both are the same: it costs as much as reading the row.
-            "business_on": day_of(VERSION if self._at_once else AT),
+            "business_on": day_of(VERSION if self._version() == AT else AT),
             "currency": PAID_IN,
             **self._contacts(),
             **{mapped(fill, c.name): quote(mapped(fill, c.name)) for fill, c in self._given()},
@@ -197,8 +198,8 @@ class Rows:
         """Lines have their order's version, so that a reader of one finds the other."""
         orders = next((fill for fill in self.tabular.fills if fill.grouped and fill.table == "orders"), None)
         if orders is None or len(self.tabular.fills) == 1:
-            return CHANGED
-        return f"max({CHANGED}) OVER (PARTITION BY _file, {quote(mapped(orders, 'order_key'))})"
+            return self._changed
+        return f"max({self._changed}) OVER (PARTITION BY _file, {quote(mapped(orders, 'order_key'))})"
 
     def _keyed(self) -> To | None:
         """The fill whose key tells rows apart: every column of it is mapped."""
@@ -277,8 +278,11 @@ class Rows:
         if declared is not None:
             yield declared, quote(name)
             return
-        if name in {self.tabular.at, self.tabular.updated}:
-            yield Time(), self.values.moment(name)
+        t = self.tabular
+        if name == (t.at or t.updated):
+            yield Time(), AT
+        elif name == t.updated:
+            yield Time(), self.values.moment(name) if t.kind is Kind.SNAPSHOT else CHANGED
         for fill, column in self._given():
             given = fill.columns[column.name]
             kind = IMPLIED.get(column.type)

@@ -7,6 +7,7 @@ makes it and not at the table it ends in.
 import math
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,9 @@ class BothConnections:
             files = [url2pathname(urlsplit(file).path) for file in self.spark.session.table(name).inputFiles()]
             expected = self.duckdb.table(f'SELECT * FROM "{name}"', name=label or name)
             compare(expected, dataset.dataset(files, format="parquet").to_table(), label or name)
+
+    def filtering_last(self) -> AbstractContextManager[None]:
+        return self.duckdb.filtering_last()
 
     def drop(self, name: str) -> None:
         self.duckdb.drop(name)
