@@ -256,16 +256,20 @@ class Session:
         name = declared.name
         columns = ", ".join(quote(column) for column in declared.names)
         self.scan(name, partitions={"source": [source], "day": days}, alias="_landed")
-        # Mostly a window is landed again with a few new rows, or none: days without news are not written.
-        self.define("_news", f"SELECT {columns} FROM _landing EXCEPT SELECT {columns} FROM _landed", materialize=True)
-        changed = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _news ORDER BY day")]
+        news, changed = "_landing", days
+        # To compare whole rows is the dearest step here, and days nobody has stored have nothing to compare with.
+        if self.value("SELECT count(*) FROM _landed"):
+            # Mostly a window is landed again with a few new rows, or none: days without news are not written.
+            news, new = "_news", f"SELECT {columns} FROM _landing EXCEPT SELECT {columns} FROM _landed"
+            self.define(news, new, materialize=True)
+            changed = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _news ORDER BY day")]
         if not changed:
             version = self.pins.pop(name)
             return Written(name, 0, version)
         partitions: Partitions = {"source": [source], "day": changed}
         if changed != days:
             self.scan(name, partitions=partitions, alias="_landed")
-        merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM _news"
+        merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM {news}"
         overruled = 0
         if self.repeats(merged, declared.key):
             overruled = self.differing(f"SELECT {columns} FROM _landing", declared.key)
