@@ -55,13 +55,17 @@ def memberships(
 ) -> pd.DataFrame:
     """One row per person and segment they are in on a day (None: the newest); `segments`: these, by default all.
 
-    Raises ConfigError for a day without memberships.
+    Raises ConfigError for a day without memberships, and for a segment that was not evaluated on it.
     """
     lake = Lake.open(settings or settings_here())
     day = _day(lake, "memberships", as_of)
     with lake.session() as session:
         session.scan("memberships", partitions={"as_of": [day]})
         found = _frame(session.table("SELECT segment, profile_id FROM memberships ORDER BY segment, profile_id"))
+        session.scan("segment_sizes", partitions={"as_of": [day]})
+        evaluated = {row["segment"] for row in session.rows("SELECT segment FROM segment_sizes")}
+    if unknown := sorted(set(segments) - evaluated):
+        raise ConfigError(f"no segment {', '.join(unknown)} was evaluated as of {day}: see `segment-pipeline segments`")
     return found[found["segment"].isin(list(segments))].reset_index(drop=True) if segments else found
 
 

@@ -134,8 +134,8 @@ class Settings:
             ledger=_database(get("LEDGER").replace("<home>", str(home))),
             sandbox=Path(get("SANDBOX").replace("<home>", str(home))).expanduser().absolute(),
             timezone=_zone(get("TIMEZONE")),
-            base_currency=get("BASE_CURRENCY").upper(),
-            country=get("COUNTRY").upper(),
+            base_currency=_code("BASE_CURRENCY", get("BASE_CURRENCY"), 3, "an ISO 4217 currency such as EUR"),
+            country=_code("COUNTRY", get("COUNTRY"), 2, "an ISO 3166 country such as DE"),
             catalogue=get("CATALOGUE") or None,
             files=Path(get("FILES").replace("<home>", str(home))).expanduser().absolute(),
             start=_day("START", get("START")),
@@ -211,6 +211,13 @@ def _zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ConfigError(f"{PREFIX}TIMEZONE names no time zone: set an IANA name such as Europe/Berlin") from None
     return name
+
+
+def _code(name: str, text: str, letters: int, what: str) -> str:
+    code = text.strip().upper()
+    if len(code) != letters or not (code.isascii() and code.isalpha()):
+        raise ConfigError(f"{PREFIX}{name} is no code of {letters} letters: set {what}")
+    return code
 
 
 def _day(name: str, text: str) -> date:

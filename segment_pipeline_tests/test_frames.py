@@ -84,6 +84,8 @@ def test_what_is_not_there_is_said(days: None, settings: Settings) -> None:
         traits(date(2026, 1, 1), settings=settings)
     with pytest.raises(ConfigError, match="there is no trait shoe_size"):
         traits(columns=["orders_total", "shoe_size"], settings=settings)
+    with pytest.raises(ConfigError, match="no segment vpi was evaluated as of 2026-03-10"):
+        memberships(segments=["vip", "vpi"], settings=settings)
 
 
 def test_an_empty_lake_says_what_to_run(settings: Settings) -> None:

@@ -50,7 +50,14 @@ def test_a_relative_path_is_the_same_place_for_a_process_in_another_folder(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("TIMEZONE", "Mars/Olympus"), ("START", "soon"), ("THREADS", "many"), ("FRESH_HOURS", "0")],
+    [
+        ("TIMEZONE", "Mars/Olympus"),
+        ("START", "soon"),
+        ("THREADS", "many"),
+        ("FRESH_HOURS", "0"),
+        ("BASE_CURRENCY", "EURO"),
+        ("COUNTRY", "Germany"),
+    ],
 )
 def test_what_cannot_be_read_is_named(variable: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"SEGMENT_PIPELINE_{variable}"):

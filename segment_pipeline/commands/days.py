@@ -49,7 +49,7 @@ def refresh(last: datetime | None, first: datetime | None, every_day: bool, as_j
     # Without DAGSTER_HOME nobody would look at the record of the run.
     instance = dagster_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
     with Stages(seconds, quiet=as_json) as stages, instance:
-        counted = refreshed(
+        made = refreshed(
             definitions,
             catalogue,
             settings,
@@ -58,13 +58,17 @@ def refresh(last: datetime | None, first: datetime | None, every_day: bool, as_j
             derived=landed if every_day else Window.of(day),
             stage=stages.stage,
         )
-    rows = [{"asset": asset, "rows": rows} for asset, rows in counted.items()]
+    rows = [{"asset": asset, **asdict(one)} for asset, one in made.items()]
     if as_json:
         click.echo(
             json.dumps({"from": landed.first, "day": day, "seconds": seconds, "assets": rows}, default=plain, indent=2)
         )
         return
-    show(rows, as_json=False, title=f"Refreshed {landed.first} to {day}" if len(landed) > 1 else f"Refreshed {day}")
+    title = f"Refreshed {landed.first} to {day}" if len(landed) > 1 else f"Refreshed {day}"
+    show(rows, as_json=False, title=title, columns=("asset", "rows", "quarantined"))
+    for row in rows:
+        if row["notes"]:
+            click.echo(f"{row['asset']}: {row['notes']}")
 
 
 def _within(first: datetime, start: date, day: date) -> date:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -24,6 +25,15 @@ UNCAPTURED = {
         "class": "NoOpComputeLogManager",
     }
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a run made of an asset. `rows`: of the range of days asked for, or of its last day; `quarantined`: records refused of it."""
+
+    rows: int
+    quarantined: int = 0
+    notes: str = ""
 
 
 class RunFailed(SegmentPipelineError):
@@ -50,8 +60,8 @@ def run(
     instance: dg.DagsterInstance,
     keys: Sequence[dg.AssetKey],
     days: Window | None = None,
-) -> dict[str, int]:
-    """Materialise these assets of a job, for a range of days; rows of each by its key, of the range or its last day.
+) -> dict[str, Made]:
+    """Materialise these assets of a job, for a range of days; what became of each, by its key.
 
     Raises RunFailed, or KeyboardInterrupt on Ctrl-C.
     """
@@ -68,7 +78,7 @@ def run(
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
     if result.success:
-        return dict(_rows(result))
+        return dict(_made(result))
     events = result.all_events
     if any(
         e.is_run_failure and e.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
@@ -81,12 +91,14 @@ def run(
     raise RunFailed(f"job {job.name} failed before its first step: see {instance.root_directory}")
 
 
-def _rows(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, int]]:
+def _made(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, Made]]:
     for event in result.get_asset_materialization_events():
         materialized = event.step_materialization_data.materialization
-        for name in ("window_rows", "dagster/row_count"):
-            if (number := materialized.metadata.get(name)) is not None:
-                yield materialized.asset_key.to_user_string(), int(str(number.value))
+        said = {name: value.value for name, value in materialized.metadata.items()}
+        rows = said.get("window_rows", said.get("dagster/row_count"))
+        if rows is not None:
+            made = Made(int(str(rows)), int(str(said.get("window_quarantined", 0))), str(said.get("notes", "")))
+            yield materialized.asset_key.to_user_string(), made
 
 
 def refreshed(
@@ -98,7 +110,7 @@ def refreshed(
     landed: Window,
     derived: Window,
     stage: Callable[[str], AbstractContextManager[None]],
-) -> dict[str, int]:
+) -> dict[str, Made]:
     """The job `refresh` in this process, stage by stage: each source for the days of `landed`, all else for those of `derived`."""
     job = definitions.resolve_job_def("refresh")
     work = [
@@ -112,12 +124,12 @@ def refreshed(
     # In one run: a set of the company's own traits that fails stops the segments that read it alone.
     own = [people.own_traits_key(one.name) for one in catalogue.trait_sets]
     work.append(("segments", [*own, *(segments.segment_key(one.name) for one in catalogue.segments)], derived))
-    counted: dict[str, int] = {}
+    made: dict[str, Made] = {}
     for name, keys, days in work:
         if keys:
             with stage(name):
-                counted |= run(job, instance, keys, days)
-    return counted
+                made |= run(job, instance, keys, days)
+    return made
 
 
 def freed_runs() -> list[str]:

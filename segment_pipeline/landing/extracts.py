@@ -88,16 +88,18 @@ def check_columns(
         last = before.get(each.origin, newest)
         if last is None:
             continue
-        named = f"{where}: {each.origin}" if each.origin else where
+        named = f"{where}: {last.origin}" if last.origin else where
+        now = "has it no more" if each.origin == last.origin else f"{each.origin} has it not"
         if gone := sorted(last.columns.keys() - each.columns.keys() - may_go):
             raise ContractError(
-                f"{named} had the column {', '.join(gone)} at the last landing and has it no more: nothing was written;"
+                f"{named} had the column {', '.join(gone)} at the last landing and {now}: nothing was written;"
                 " bring it back, or name it as `optional`"
             )
         for name, kind in each.columns.items():
             was = family(last.columns.get(name, kind))
             unknown = NOTHING in {kind, last.columns.get(name)}
             if family(kind) != was and not unknown and name not in may_go:
+                named = f"{where}: {each.origin}" if each.origin else where
                 raise ContractError(
                     f"{named}: the column {name} held {was}s at the last landing and holds {family(kind)}s now: nothing was"
                     " written; make it what it was, or name it as `optional`"
