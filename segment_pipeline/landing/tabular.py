@@ -17,11 +17,13 @@ where the table allows it; a required column that is neither raises when the map
 Holds declarations; the SQL made of them is in `landing.tabular_rows` and `landing.tabular_tables`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
+from zoneinfo import available_timezones
 
 import sqlglot
 from sqlglot import exp
@@ -246,6 +248,10 @@ FRAME: Final[Mapping[str, Mapping[str, str]]] = {
     "consents": {"purpose": "'marketing'", "recorded_at": "{at}", "evidence": "{entity}"},
     "suppressions": {"channel": "'*'", "recorded_at": "{at}"},
 }
+# What DuckDB's `strptime` knows.
+DIRECTIVES: Final = frozenset(
+    "%a %A %b %B %c %d %-d %f %g %G %h %H %-H %I %-I %j %-j %m %-m %M %-M %n %p %S %-S %T %u %U %V %w %W %x %X %y %-y %Y %z %Z %%".split()
+)
 # Computed by landing from others, whatever the mapping says.
 LANDINGS: Final = frozenset({"source", "updated_at", "day", "origin", "net_base", "amount_base", "rate_day"})
 AMOUNTS: Final = frozenset({"gross", "discount", "net"})
@@ -262,6 +268,7 @@ def _mistakes(tabular: Tabular) -> Iterator[str]:
     names = [fill.table for fill in tabular.fills]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{name} is filled twice: make it one fill"
+    yield from _misread(tabular)
     for fill in tabular.fills:
         if fill.table not in FRAME:
             yield f"{fill.table} is no table that sources fill: they fill {', '.join(FRAME)}"
@@ -274,6 +281,21 @@ def _mistakes(tabular: Tabular) -> Iterator[str]:
         given += [fill.columns["identifier"] for fill in tabular.fills if _identifies_by(fill) == kind]
         if any(each != given[0] for each in given):
             yield f"its rows have more than one {kind}: make them two entities"
+
+
+def _misread(tabular: Tabular) -> Iterator[str]:
+    """What no row could be read by."""
+    for name, kind in tabular.types.items():
+        if not isinstance(kind, Time):
+            continue
+        if kind.zone and kind.zone not in available_timezones():
+            yield f"{kind.zone} of {name} is no time zone: name one like Europe/Berlin"
+        for each in kind.formats:
+            if strange := sorted(set(re.findall("%-?.?", each)) - DIRECTIVES):
+                yield f"{strange[0]} in the format of {name} is no part of a time: see `strptime`"
+    paid_in = tabular.currency
+    if isinstance(paid_in, Const) and not re.fullmatch("[A-Za-z]{3}", str(paid_in.value)):
+        yield f"{paid_in.value} is no currency: say its ISO code, such as EUR"
 
 
 def _unknown(tabular: Tabular, fill: To) -> Iterator[str]:

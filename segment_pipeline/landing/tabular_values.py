@@ -3,6 +3,7 @@
 Knows types and marks; which table a value goes to is `landing.tabular_rows`' business.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -167,7 +168,13 @@ class Values:
         if held != "VARCHAR":
             return f"CASE WHEN NOT isnan({column}) THEN {column} END" if held == "DOUBLE" else column
         text, mark = as_text(column, held), kind.decimal or self.read.decimal
-        plain = f"replace({text}, {literal(kind.thousands)}, '')" if kind.thousands else text
+        if kind.thousands:
+            # A mark of thousands anywhere else is another mark, or a slip: 1.5 with `.` would be fifteen.
+            first, second = re.escape(kind.thousands), re.escape(mark)
+            whole = f"^[+-]?([0-9]+|[0-9]{{1,3}}({first}[0-9]{{3}})+)({second}[0-9]*)?$"
+            plain = f"CASE WHEN regexp_matches({text}, {literal(whole)}) THEN replace({text}, {literal(kind.thousands)}, '') END"
+        else:
+            plain = text
         # DuckDB skips a `_` between digits; nobody who writes numbers does.
         if mark == ".":
             return f"CASE WHEN strpos({text}, '_') = 0 THEN {plain} END"

@@ -391,6 +391,9 @@ def test_mistakes_in_a_mapping_are_found_when_it_is_loaded() -> None:
         return str(caught.value)
 
     assert "it fills no table" in said()
+    assert "Europe/Londn of when is no time zone" in said(types={"when": Time(zone="Europe/Londn")})
+    assert "%Q in the format of when is no part of a time" in said(types={"when": Time("%d/%m/%Y %Q")})
+    assert "EURO is no currency" in said(currency=Const("EURO"))
     assert "orders needs order_key, channel, gross, discount, net" in said(fills=(each("orders"),))
     assert "orders has no column colour" in said(fills=(each("orders", colour="x"),))
     assert "rate_day of orders is landing's to say" in said(fills=(each("orders", rate_day="x"),))

@@ -220,6 +220,39 @@ def test_two_figures_of_a_year_are_no_year_of_four(lake: Lake, settings: Setting
     assert rows(lake, "events", "DISTINCT occurred_at") == [(datetime(2017, 6, 5, 4, tzinfo=UTC),)]
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.234,5", 1234.5),
+        ("1234,5", 1234.5),
+        ("-12.345.678", -12345678.0),
+        ("1.5", None),
+        ("12.34.567,1", None),
+        ("1,234.5", None),
+        (".5", None),
+    ],
+)
+def test_a_mark_of_thousands_stands_before_three_figures(
+    lake: Lake, settings: Settings, drop: Drop, text: str, number: float | None
+) -> None:
+    lines = [f"{n};2017-06-05;1.000;s" for n in range(30)]
+    content = "\n".join(["id;when;degrees;session", *lines, f"77;2017-06-05;{text};s"]) + "\n"
+    found = dict(landed(lake, settings, drop, Csv(delimiter=";"), content, degrees=Number(decimal=",", thousands=".")))
+    assert found.get("77") == number
+    assert reasons(lake) == ([] if number else ["degrees is no number"])
+
+
+def test_equal_rows_of_two_files_are_two_where_the_file_is_of_the_key(
+    lake: Lake, settings: Settings, drop: Drop
+) -> None:
+    fills = (each("survey_answers", survey_key=Const("s"), question_key=Const("q"), answer="said"),)
+    table = FileTable("answers", pattern="*", at="when", fills=fills, key=("_file", "line"))
+    for name in ("a", "b"):
+        drop(name, "line,said,when", "1,yes,2017-06-05", "2,yes,2017-06-05")
+    report = ingest(lake, Files(name="web", root=str(drop.folder), tables=(table,)), "answers", JUNE, settings, "run")
+    assert (len(rows(lake, "survey_answers", "answer")), report.notes) == (4, ())
+
+
 def test_a_number_has_no_underscore(lake: Lake, settings: Settings, drop: Drop) -> None:
     lines = [f"{n},2017-06-05,1.5,s" for n in range(30)]
     content = "\n".join(["id,when,degrees,session", *lines, "77,2017-06-05,1_0,s"]) + "\n"
