@@ -76,6 +76,7 @@ def _made(tabular: Tabular, read: Read, source: str, extracts: Sequence[Extract]
         by_origin=read.files and tabular.kind is not Kind.SNAPSHOT,
         notes=tuple(_notes(tabular, read)),
         streamed=rows.streamed,
+        keyed=rows.has_key and (bool(tabular.key) or not all(fill.grouped for fill in tabular.fills)),
         upstream=tabular.upstream,
     )
 

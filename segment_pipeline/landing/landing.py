@@ -5,7 +5,7 @@ Knows no vendor. The same pulled responses landed in any order, grouping or repe
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
@@ -25,7 +25,7 @@ from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.foreign import of_theirs
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
 from segment_pipeline.landing.raw import Pulled, RawPages, columns_absent, damage_named
-from segment_pipeline.landing.report import IngestReport
+from segment_pipeline.landing.report import IngestReport, strays
 from segment_pipeline.landing.source import Entity, Kind, Part, Source, entity_of
 from segment_pipeline.settings import Settings
 
@@ -242,7 +242,7 @@ class _Landing:
         good, bad = sum(row["n"] for row in counted), sum(row["bad"] for row in counted)
         undated = sum(row["n"] for row in counted if row["day"] is None)
         self._refused, self._usable = bad, [row for row in counted if row["n"]]
-        self._note_strays(counted)
+        self.notes += strays(counted, self._reach) if self._entity.fit else []
         if undated:
             raise ContractError(
                 f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
@@ -262,14 +262,6 @@ class _Landing:
                 )
         if received and not good + bad:
             raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
-
-    def _note_strays(self, counted: Sequence[Mapping[str, Any]]) -> None:
-        """Say how many rows lie outside the window: a table somebody else keeps is read whole, a function may return too much."""
-        strays = {r["day"]: r["n"] + r["bad"] for r in counted if r["day"] is not None and r["day"] not in self._reach}
-        if strays and self._entity.fit:
-            self.notes.append(
-                f"{sum(strays.values())} rows are of days outside the window ({min(strays)} to {max(strays)}) and were left out"
-            )
 
     def _reasons(self) -> str:
         """The reasons given most often, with the file where there is one."""
@@ -341,9 +333,8 @@ class _Landing:
                 differ, equal = writes.land_of_origins(self._session, fill.table, rows, self._source, changed, days)
                 self._note_overruled(fill, differ, "of two files the one changed last counts")
                 if equal:
-                    self.notes.append(
-                        f"{equal} rows of {fill.table} are equal to others with their key: one of each is kept"
-                    )
+                    said = "are equal to others with their key: one of each is kept"
+                    self.notes.append(f"{equal} rows of {fill.table} {said}")
             case Kind.SNAPSHOT:
                 # A snapshot in files that nobody changed says what the one before it said.
                 if self._days and (self._pulled.files or not self._entity.fit):
@@ -365,9 +356,8 @@ class _Landing:
     def quarantine(self) -> list[tuple[date, str]]:
         """Keep what could not be mapped; returns (day, reason) of each record refused."""
         wanted = "SELECT key, reason, raw, day FROM parsed WHERE reason IS NOT NULL"
-        rows = self._session.rows(wanted) if self._refused else []
         refused = []
-        for row in rows:
+        for row in self._session.rows(wanted) if self._refused else []:
             day = row["day"] or UNDATED
             if row["day"] is not None and (self._days is None or day not in self._days):
                 continue
@@ -386,6 +376,8 @@ class _Landing:
             writes.land_quarantine(self._session, refused, self._source)
         if self._entity.by_origin:
             writes.release(self._session, self._source, self._entity.name, self._origins, refused)
+        elif self._entity.keyed:
+            writes.release_landed(self._session, self._source, self._entity.name, UNDATED, refused)
         return [(row["day"], row["reason"]) for row in refused]
 
     def remember(self) -> None:

@@ -1,8 +1,9 @@
 """What one ingest did: the counts that loads, checks and the pages of Dagster show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from segment_pipeline.days import Window
 
@@ -30,3 +31,15 @@ class IngestReport:
     requests: int
     notes: tuple[str, ...] = ()
     seconds: float = field(compare=False, default=0.0)
+
+
+def strays(counted: Sequence[Mapping[str, Any]], reach: Window) -> list[str]:
+    """A note on rows outside the window: a table somebody else keeps is read whole, and a function may return too much.
+
+    `counted`: `n` usable and `bad` refused rows by `day`.
+    """
+    found = [row for row in counted if row["day"] is not None and row["day"] not in reach]
+    if not found:
+        return []
+    rows, days = sum(row["n"] + row["bad"] for row in found), [row["day"] for row in found]
+    return [f"{rows} rows are of days outside the window ({min(days)} to {max(days)}) and were left out"]

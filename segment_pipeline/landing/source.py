@@ -84,6 +84,7 @@ class Entity:
     first day of history still buys in it. `look_back`: days pulled again before a window, for records that arrive late.
     `fit`: makes the entity that lands a pull whose columns are known only then; what is declared here is for columns as wished.
     `held`: tables the fills read besides, as views `held_<table>` of the source's rows. `streamed`: `parsed` is cheaper made again than kept. `may_go`: columns that may vanish or change their type.
+    `keyed`: no two records of one pull have the same `key`, whatever their versions; a record refused without a day is released once its key lands.
     `by_origin`: rows of `parsed` have an `origin`, and those of a pull replace all that were landed of the same origins, whatever
     their day. `notes`: what a person should know of a landing. `upstream`: the Dagster asset that makes what is read, if any does.
     """
@@ -104,6 +105,7 @@ class Entity:
     may_go: frozenset[str] = frozenset()
     by_origin: bool = False
     streamed: bool = False
+    keyed: bool = False
     notes: tuple[str, ...] = ()
     upstream: str = ""
 

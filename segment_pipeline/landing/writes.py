@@ -215,6 +215,31 @@ def release(
     session.again("quarantine", attempt)
 
 
+def release_landed(session: Session, source: str, entity: str, day: date, refused: Sequence[Mapping[str, Any]]) -> None:
+    """Take records out of a day's quarantine whose keys are among the usable records of `parsed` and not refused any more."""
+    if not any(e["source"] == source and e["day"] == day for e in session.lake.partitions("quarantine")):
+        return
+    session.register("_still", pa.table({"key": pa.array([row["key"] for row in refused], pa.string())}))
+    gone = (
+        "h.entity = $entity AND h.key IN (SELECT key FROM parsed WHERE reason IS NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM _still AS s WHERE s.key = h.key)"
+    )
+
+    def attempt() -> None:
+        session.scan("quarantine", partitions={"source": [source], "day": [day]}, alias="_held")
+        # The records of a pull are gone through only where somebody waits for one of them.
+        waiting = session.value("SELECT count(*) FROM _held WHERE entity = $entity", entity=entity)
+        if waiting and session.value(f"SELECT count(*) FROM _held AS h WHERE {gone}", entity=entity):
+            session.replace(
+                "quarantine",
+                f"SELECT h.* FROM _held AS h WHERE NOT ({gone})",
+                {"source": [source], "day": [day]},
+                entity=entity,
+            )
+
+    session.again("quarantine", attempt)
+
+
 def land_quarantine(session: Session, rows: Sequence[Mapping[str, Any]], source: str) -> None:
     """Keep refused records; `first_seen` stays the earliest pull's, whichever is landed first."""
     declared = table("quarantine")

@@ -11,7 +11,7 @@ from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.tabular import Time
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.sources.database.test_database import execute, order, shop
-from segment_pipeline_tests.sources.files.till import JUNE, rows
+from segment_pipeline_tests.sources.files.till import JUNE, quarantined, rows
 
 TABLE = "CREATE TABLE orders (id INTEGER, who TEXT, paid TEXT, placed TEXT, changed TEXT)"
 JUNE_5 = Window.of(date(2017, 6, 5))
@@ -55,3 +55,16 @@ def test_a_cursor_in_a_form_of_its_own_is_windowed_by_what_it_says(lake: Lake, s
 def test_a_text_that_is_no_time_is_refused_and_not_passed_over(lake: Lake, settings: Settings, sqlite: str) -> None:
     execute(sqlite, TABLE, *(order(n, "2017-06-05T12:00:00") for n in range(40)), order(98, "yesterday"))
     assert ingest(lake, shop(sqlite), "orders", JUNE, settings, "run").quarantined == {"changed is no time": 1}
+
+
+def test_a_row_without_a_cursor_leaves_quarantine_when_it_lands(lake: Lake, settings: Settings, sqlite: str) -> None:
+    """Not when it is filled: a day that nobody pulls has not landed."""
+    execute(sqlite, TABLE, *(order(n, "2017-06-05 12:00:00") for n in range(40)), order(98, None), order(99, None))
+    ingest(lake, shop(sqlite), "orders", JUNE_5, settings, "first")
+    assert len(quarantined(lake)) == 2
+    execute(sqlite, "UPDATE orders SET changed = '2017-06-09 12:00:00' WHERE id = 98")
+    ingest(lake, shop(sqlite), "orders", JUNE_5, settings, "second")
+    assert len(quarantined(lake)) == 2
+    ingest(lake, shop(sqlite), "orders", Window.of(date(2017, 6, 9)), settings, "third")
+    ((reason, raw),) = quarantined(lake)
+    assert (reason, '"id":99' in raw, "98" in keys(lake)) == ("changed is empty", True, True)
