@@ -30,7 +30,7 @@ class Filled:
         sql = f"SELECT {listed} FROM ({self._rows()}) AS u{self._joins()}"
         if identifies_by(self.fill) in SHAPES:
             sql += f" WHERE {CANONICAL[identifies_by(self.fill)]} IS NOT NULL"
-        return f"{sql} UNION ALL {self._gone()}" if self._marks_gone else sql
+        return f"{sql} UNION ALL {self._gone()}{self._back()}" if self._marks_gone else sql
 
     @property
     def row_for_row(self) -> bool:
@@ -122,31 +122,69 @@ class Filled:
 
     def _gone(self) -> str:
         """The newest version of each record the source has no more, closed on the day that was over when it was asked."""
-        fill, declared = self.fill, self.fill.declared
-        mark = GONE if GONE in declared.names else CANCELLED
-        closed = {
-            "updated_at": "timezone($timezone, CAST($snapshot_day AS TIMESTAMP) + INTERVAL 1 DAY) - INTERVAL 1 SECOND",
-            "day": "CAST($snapshot_day AS DATE)",
-            mark: "CAST($snapshot_day AS DATE)" if mark == GONE else "'cancelled'",
-        }
-        same, ours = [], []
-        for name in fill.identity:
-            given = fill.columns.get(name)
-            if isinstance(given, str):
-                same.append(f"{as_text(f'k.{quote(given)}', self.read.keys[given])} = h.{quote(name)}")
-            else:
-                value = literal(given.value) if isinstance(given, Const) else FRAME[fill.table][name]
-                ours.append(f"h.{quote(name)} = {value}")
+        mark = self._mark
         there = f"h.{quote(mark)} IS NULL" if mark == GONE else "h.status <> 'cancelled'"
+        absent = f"NOT EXISTS (SELECT 1 FROM raw_{KEYS} AS k WHERE {self._same()})"
+        return self._newest("CAST($snapshot_day AS DATE)" if mark == GONE else "'cancelled'", f"{there} AND {absent}")
+
+    def _back(self) -> str:
+        """The newest version of each record that was closed here and is among the keys again, opened as it was closed.
+
+        Its row may be back with the cursor it had, in a window that was pulled long ago. One that is in this pull, changed since,
+        says for itself what it is; so does a source that marks records as gone itself.
+        """
+        fill, mark = self.fill, self._mark
+        if mark in fill.columns:
+            return ""
+        closed, opened = f"h.{quote(mark)} IS NOT NULL", "NULL"
+        if mark == CANCELLED:
+            closed, opened = "h.status = 'cancelled'", FRAME[fill.table][mark]
+        ours = [name for name in fill.identity if name in fill.columns]
+        theirs = " AND ".join(f"p.{quote(mapped(fill, name))} = h.{quote(name)}" for name in ours)
+        told = f"EXISTS (SELECT 1 FROM parsed AS p WHERE p.reason IS NULL AND p.updated_at > h.updated_at AND {theirs})"
+        there = f"EXISTS (SELECT 1 FROM raw_{KEYS} AS k WHERE {self._same()})"
+        return f" UNION ALL {self._newest(opened, f'{closed} AND {there} AND NOT {told}')}"
+
+    @property
+    def _mark(self) -> str:
+        """The column that says that a record is gone."""
+        return GONE if GONE in self.fill.declared.names else CANCELLED
+
+    def _same(self) -> str:
+        """Whether a key `k` of the source is that of a version `h` the lake holds."""
+        columns = {name: given for name in self.fill.identity if isinstance(given := self.fill.columns.get(name), str)}
+        texts = {name: as_text(f"k.{quote(given)}", self.read.keys[given]) for name, given in columns.items()}
+        return " AND ".join(f"{text} = h.{quote(name)}" for name, text in texts.items())
+
+    def _newest(self, marked: str, wanted: str) -> str:
+        """The newest version `h` of each record of this fill that satisfies a condition, with the mark as it is to be from now on."""
+        fill, declared, mark = self.fill, self.fill.declared, self._mark
+        ended = "timezone($timezone, CAST($snapshot_day AS TIMESTAMP) + INTERVAL 1 DAY) - INTERVAL 1 SECOND"
+        later = "h.updated_at + INTERVAL 1 MICROSECOND"
+        # What was closed or opened for this day already is so a moment later, or nobody could tell which was last.
+        again = f"h.updated_at >= {ended} AND h.updated_at < {ended} + INTERVAL 1 SECOND"
+        said = {
+            "updated_at": f"CASE WHEN {again} THEN {later} ELSE {ended} END",
+            "day": "CAST($snapshot_day AS DATE)",
+            mark: marked,
+        }
+        ours = [
+            f"h.{quote(name)} = {self._fixed(name)}"
+            for name in fill.identity
+            if not isinstance(fill.columns.get(name), str)
+        ]
         listed = ", ".join(
-            f"CAST({closed.get(c.name, f'h.{quote(c.name)}')} AS {c.sql}) AS {quote(c.name)}" for c in declared.columns
+            f"CAST({said.get(c.name, f'h.{quote(c.name)}')} AS {c.sql}) AS {quote(c.name)}" for c in declared.columns
         )
         order = ", ".join(f"{quote(c)} DESC NULLS LAST" for c in ("updated_at", "day", mark))
         by = ", ".join(quote(name) for name in fill.identity)
         newest = f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {order}) AS _rank FROM held_{fill.table}"
-        wanted = " AND ".join(["h._rank = 1", there, *ours])
-        absent = f"NOT EXISTS (SELECT 1 FROM raw_{KEYS} AS k WHERE {' AND '.join(same)})"
-        return f"SELECT {listed} FROM ({newest}) AS h WHERE {wanted} AND {absent}"
+        return f"SELECT {listed} FROM ({newest}) AS h WHERE {' AND '.join(['h._rank = 1', *ours, wanted])}"
+
+    def _fixed(self, name: str) -> str:
+        """A key column that is the same for all rows of the fill."""
+        given = self.fill.columns.get(name)
+        return literal(given.value) if isinstance(given, Const) else FRAME[self.fill.table][name]
 
 
 def _amount(name: str, given: Sequence[str]) -> str:
