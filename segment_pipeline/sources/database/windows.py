@@ -47,7 +47,7 @@ def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnEl
         case date():
             first, last = window.first, window.last + DAY
         case str():
-            return sa.true() if by.unordered else _texts(cursor, start, end)
+            return sa.true() if by.unordered else _texts(cursor, start, end, zone)
         case _:
             raise ConfigError(
                 f"{where}: its cursor {by.name} holds {type(by.newest).__name__}, and days are cut by times: name a"
@@ -56,13 +56,17 @@ def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnEl
     return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None))
 
 
-def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime) -> sa.ColumnElement[bool]:
-    """Texts that begin with a day, a day's margin for zones and offsets they may be written in; and all that begin otherwise.
+def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: ZoneInfo) -> sa.ColumnElement[bool]:
+    """Texts of the window's days, and one on either side for offsets they may be written with; and all that begin with no day.
 
-    ISO times are written with a blank or a T, an offset or none, in one column even, and only their days are in the order of texts.
+    ISO times are written with a blank or a T, an offset or none, in one column even: only those of one form are in the order of texts.
     """
     first, last = start.astimezone(UTC).date() - DAY, end.astimezone(UTC).date() + DAY
     dated = sa.and_(cursor >= first.isoformat(), cursor < (last + DAY).isoformat())
+    for between in (" ", "T"):
+        since, until = (_wall(each, zone).isoformat(between, "seconds") for each in (start, end))
+        other = cursor.not_like(f"____-__-__{between}__:__:__")
+        dated = sa.and_(dated, sa.or_(other, sa.and_(cursor >= since, cursor < until)))
     return sa.or_(dated, cursor.not_like(ISO_DAY), cursor.is_(None))
 
 
