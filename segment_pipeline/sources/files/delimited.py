@@ -8,6 +8,7 @@ import codecs
 import time
 import weakref
 from collections.abc import Callable
+from traceback import clear_frames
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 
@@ -44,8 +45,8 @@ class Batches:
                 parse_options=csv.ParseOptions(**parse, invalid_row_handler=self._to_lend(_Ragged(refuse))),
                 convert_options=convert,
             )
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self._close(error)
             raise
 
     @property
@@ -64,10 +65,14 @@ class Batches:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        self._close(error)
 
-    def close(self) -> None:
+    def _close(self, error: BaseException | None) -> None:
         self._reader = None
+        while error is not None:
+            # An error raised while Arrow read keeps the stream in its traceback.
+            clear_frames(error.__traceback__)
+            error = error.__context__
         until = time.monotonic() + PATIENCE
         while any(each() is not None for each in self._lent) and time.monotonic() < until:
             time.sleep(0.001)
