@@ -15,7 +15,7 @@ demo: .venv/ready ## the whole pipeline on a year of real receipts, into .demo
 ui: .venv/ready ## Dagster on the demo's lake
 	$(BIN)/segment-pipeline ui --home $(DEMO_HOME)
 
-test-fast: .venv/ready ## without Java, Dagster, browsers, database servers, and what kills or takes long
+test-fast: .venv/ready ## without Java, Dagster, browsers, database servers, and what starts or kills processes or takes long
 	$(BIN)/python -m pytest -m fast -n $(CORES) --dist load
 
 test: .venv/ready ## everything

@@ -18,6 +18,8 @@ from click.testing import CliRunner
 
 from segment_pipeline.cli import cli
 
+pytestmark = pytest.mark.processes
+
 # What a command needs said, so that it gets as far as the environment lets it.
 ARGUMENTS = {
     "audiences approve": ("00000000",),

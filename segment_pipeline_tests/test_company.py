@@ -10,6 +10,8 @@ from segment_pipeline.company import load
 from segment_pipeline.environment import adopt
 from segment_pipeline.errors import ConfigError
 
+pytestmark = pytest.mark.processes
+
 CATALOGUE = """
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.segments.rules import Segment, trait

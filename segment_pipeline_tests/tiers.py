@@ -19,6 +19,7 @@ HEAVY: Final[Mapping[str, str]] = {
     "browser": "starts a browser",
     "database": "starts a database server",
     "kills": "kills a process at many points",
+    "processes": "starts whole interpreters, one after the other",
     "slow": "takes longer than ten seconds for another reason",
 }
 # A fixture says it for its tests.

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 CATALOGUE = """
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.destinations.files.connector import HashedFiles

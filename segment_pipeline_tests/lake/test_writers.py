@@ -15,6 +15,8 @@ from segment_pipeline.lake.tables import table
 from segment_pipeline_tests.conftest import arrow_rows
 from segment_pipeline_tests.lake.rows import keys, land, refund
 
+pytestmark = pytest.mark.processes
+
 D1, D2 = date(2017, 1, 1), date(2017, 1, 2)
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.identity.resolution import build_identities
@@ -49,6 +51,7 @@ def test_the_order_of_arrival_does_not_show(lake: Lake, put: Put, tmp_path: Path
     assert rows(other, "identities", "SELECT * FROM t ORDER BY ALL") == first
 
 
+@pytest.mark.slow
 def test_materialising_again_and_in_any_order_of_days_gives_the_same_tables(
     lake: Lake, put: Put, tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ from segment_pipeline_tests.prove.progress import Outcome, Progress
 from segment_pipeline_tests.prove.suite import names, suite
 from segment_pipeline_tests.prove.suites import dagster_minors
 
+pytestmark = pytest.mark.processes
+
 LITERAL = "segment_pipeline_tests.prove.literal_suite"
 
 

@@ -255,7 +255,7 @@ def same_members(lake: Lake, world: World, wheres: list[Rule]) -> None:
     assert compiled_members(lake, segments, world) == members(segments, world)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(world=worlds(), wheres=rule_lists())
 def test_compiler_and_evaluator_name_the_same_members(engine_lake: Lake, world: World, wheres: list[Rule]) -> None:
     same_members(engine_lake, world, wheres)

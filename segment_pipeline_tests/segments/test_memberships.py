@@ -114,6 +114,7 @@ def test_a_rule_written_in_another_order_is_the_same_definition(lake: Lake) -> N
     assert changes(lake)[1:] == [(D2, "buyer", "ann", "exited", "data", D1)]
 
 
+@pytest.mark.slow
 def test_any_order_of_days_leaves_the_same_tables(tmp_path: Path) -> None:
     snapshots = {D1: {"ann": 1, "bob": 0}, D2: {"ann": 1, "bob": 1}, D3: {"ann": 0, "bob": 1}, D5: {"ann": 1, "bob": 0}}
     contents = []

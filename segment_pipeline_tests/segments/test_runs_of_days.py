@@ -209,6 +209,7 @@ MADE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order_of_days",
     [
