@@ -30,8 +30,7 @@ def in_our_words(
         failure = dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False)
         if context is None or not isinstance(error, TransientError | ConflictError):
             raise failure from None
-        waited = wait * 2**context.retry_number
-        raise dg.RetryRequested(max_retries=retries, seconds_to_wait=waited) from failure
+        raise dg.RetryRequested(max_retries=retries, seconds_to_wait=delay(wait, context.retry_number)) from failure
     except Exception as error:  # noqa: BLE001  every foreign exception is named the same way
         if interrupted():
             raise KeyboardInterrupt from None
@@ -39,6 +38,11 @@ def in_our_words(
             f"{type(error).__name__} at {place_of(error)}: its message is withheld, since it may quote a person's data",
             allow_retries=False,
         ) from None
+
+
+def delay(wait: float, attempt: int) -> float:
+    """Seconds until a step is tried again, after so many attempts before this one."""
+    return wait * float(2**attempt)
 
 
 def quoted(data: StepFailureData) -> str:

@@ -22,7 +22,7 @@ import pytest
 
 from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.definitions import build_definitions
-from segment_pipeline.defs import audiences, people, segments
+from segment_pipeline.defs import audiences, failures, people, segments
 from segment_pipeline.settings import Settings
 from segment_pipeline.starter.company import STARTER
 from segment_pipeline_tests.end_to_end.company import (
@@ -80,7 +80,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
     output = home.parent / "output.txt"
     with company(home, households=40, days=30) as made, pytest.MonkeyPatch.context() as patch:
         # A step's next attempt would come half a minute later.
-        patch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
+        patch.setattr(failures, "delay", lambda *_: 0)
         patch.setenv("SEGMENT_PIPELINE_NO_WAIT", "1")
         with (home / "settings.env").open("a") as settings:
             settings.write("SEGMENT_PIPELINE_NO_WAIT=1\n")
