@@ -6,7 +6,8 @@ Windows are whole days and half open, so that equal cursors are never torn apart
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -140,11 +141,25 @@ class _Streamed:
             names = list(result.keys())
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ConfigError(f"{self._where}: its rows have the column {', '.join(twice)} twice: name one with AS")
-            chunks = result.partitions(self._chunk)
-            pieces = [self._write(part, _table(self._where, names, chunk)) for chunk in chunks]
+            pieces = list(self._pieces(part, names, result.partitions(self._chunk)))
         if not pieces:
             pieces.append(self._write(part, pa.table({name: pa.nulls(0) for name in names})))
         return columns.together(self._where, pieces)
+
+    def _pieces(self, part: str, names: Sequence[str], chunks: Iterable[Sequence[sa.Row[Any]]]) -> Iterator[Extract]:
+        """One chunk is written while the database is asked for the next: at most two are held."""
+
+        def written(chunk: Sequence[sa.Row[Any]]) -> Extract:
+            return self._write(part, _table(self._where, names, chunk))
+
+        before: Future[Extract] | None = None
+        with ThreadPoolExecutor(1) as writer:
+            for chunk in chunks:
+                if before is not None:
+                    yield before.result()
+                before = writer.submit(written, chunk)
+            if before is not None:
+                yield before.result()
 
     def _write(self, part: str, rows: pa.Table) -> Extract:
         written = columns.write(self._into.path(part, ".parquet"), rows.schema, rows.to_batches())
