@@ -5,7 +5,6 @@ DuckDB sorts rows faster than it writes them to many partitions: a year of days 
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote as quoted
@@ -13,6 +12,8 @@ from urllib.parse import quote as quoted
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
+
+from segment_pipeline.ahead import ahead
 
 ROW_GROUP: Final = 122_880
 NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
@@ -34,15 +35,9 @@ def write(
     """
     files = _Files(rows.schema, by, place, fixed)
     try:
-        # The next rows are made while those before are encoded; at most two groups of them are held.
-        with ThreadPoolExecutor(1) as encoder:
-            before = None
-            for group in _groups(rows, [name for name in by if name not in fixed]):
-                if before is not None:
-                    before.result()
-                before = encoder.submit(files.write, group)
-            if before is not None:
-                before.result()
+        # The next rows are made while those before are encoded.
+        for _ in ahead(files.write, _groups(rows, [name for name in by if name not in fixed])):
+            pass
     finally:
         files.close()
     return files.paths

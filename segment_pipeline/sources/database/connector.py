@@ -6,8 +6,7 @@ Windows are whole days and half open, so that equal cursors are never torn apart
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +17,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from segment_pipeline.ahead import ahead
 from segment_pipeline.connector import About, ConnectorKind, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError
@@ -141,25 +141,14 @@ class _Streamed:
             names = list(result.keys())
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ConfigError(f"{self._where}: its rows have the column {', '.join(twice)} twice: name one with AS")
-            pieces = list(self._pieces(part, names, result.partitions(self._chunk)))
+            # One chunk is written while the database is asked for the next.
+            written = ahead(
+                lambda chunk: self._write(part, _table(self._where, names, chunk)), result.partitions(self._chunk)
+            )
+            pieces = list(written)
         if not pieces:
             pieces.append(self._write(part, pa.table({name: pa.nulls(0) for name in names})))
         return columns.together(self._where, pieces)
-
-    def _pieces(self, part: str, names: Sequence[str], chunks: Iterable[Sequence[sa.Row[Any]]]) -> Iterator[Extract]:
-        """One chunk is written while the database is asked for the next: at most two are held."""
-
-        def written(chunk: Sequence[sa.Row[Any]]) -> Extract:
-            return self._write(part, _table(self._where, names, chunk))
-
-        before: Future[Extract] | None = None
-        with ThreadPoolExecutor(1) as writer:
-            for chunk in chunks:
-                if before is not None:
-                    yield before.result()
-                before = writer.submit(written, chunk)
-            if before is not None:
-                yield before.result()
 
     def _write(self, part: str, rows: pa.Table) -> Extract:
         written = columns.write(self._into.path(part, ".parquet"), rows.schema, rows.to_batches())
