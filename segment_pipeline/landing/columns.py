@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.landing.extracts import NOTHING, PROVIDED, Extract, family
+from segment_pipeline.landing.extracts import NOTHING, Extract, family
 
 TEXT = pa.string()
 PLAIN: Sequence[tuple[Callable[[pa.DataType], bool], str]] = (
@@ -55,12 +55,10 @@ def same_name(names: Sequence[str]) -> tuple[int, int] | None:
 
 
 def types_of(schema: pa.Schema) -> dict[str, str]:
-    """Columns by name and SQL type. Raises ContractError where two have one name, or one none or one of landing's own."""
+    """Columns by name and SQL type. Raises ContractError where two have one name, or one has none."""
     for number, name in enumerate(schema.names, start=1):
         if not name.strip():
             raise ContractError(f"column {number} has no name: give it one")
-        if name.lower() in PROVIDED:
-            raise ContractError(f"the column {name} has the name of what landing knows of a file: rename it")
     if pair := same_name(schema.names):
         one, other = (schema.names[place] for place in pair)
         said = (

@@ -17,8 +17,6 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.tables import table
 
 Days = tuple[tuple[date, date], ...]
-# What a mapping may read of a row's file beside the row's own columns.
-PROVIDED = frozenset({"_file", "_modified"})
 # The type of a column without a value: whatever others give it.
 NOTHING = "NULL"
 FAMILIES = {"BIGINT": "number", "DOUBLE": "number", "TIMESTAMP": "time", "TIMESTAMPTZ": "time", "DATE": "time"}
@@ -88,20 +86,19 @@ def check_columns(
         last = before.get(each.origin, newest)
         if last is None:
             continue
-        named = f"{where}: {last.origin}" if last.origin else where
+        had, has = (f"{where}: {one.origin}" if one.origin else where for one in (last, each))
         now = "has it no more" if each.origin == last.origin else f"{each.origin} has it not"
         if gone := sorted(last.columns.keys() - each.columns.keys() - may_go):
             raise ContractError(
-                f"{named} had the column {', '.join(gone)} at the last landing and {now}: nothing was written;"
+                f"{had} had the column {', '.join(gone)} at the last landing and {now}: nothing was written;"
                 " bring it back, or name it as `optional`"
             )
         for name, kind in each.columns.items():
             was = family(last.columns.get(name, kind))
             unknown = NOTHING in {kind, last.columns.get(name)}
             if family(kind) != was and not unknown and name not in may_go:
-                named = f"{where}: {each.origin}" if each.origin else where
                 raise ContractError(
-                    f"{named}: the column {name} held {was}s at the last landing and holds {family(kind)}s now: nothing was"
+                    f"{has}: the column {name} held {was}s at the last landing and holds {family(kind)}s now: nothing was"
                     " written; make it what it was, or name it as `optional`"
                 )
 

@@ -32,10 +32,16 @@ def _fitted(tabular: Tabular, source: str, pulled: Pulled, *, decimal: str, file
         return entity(tabular, source, decimal=decimal, files=files)
     where = f"{source}/{tabular.name}"
     for each in read:
+        place = f"{where}, {each.origin}" if each.origin else where
         if absent := sorted(tabular.used - each.columns.keys() - set(tabular.optional)):
             raise ContractError(
-                f"{where}{', ' if each.origin else ''}{each.origin}: there is no column {', '.join(absent)}, which the mapping"
-                " needs: nothing was written; see whether its format changed, and that what is declared of it is right"
+                f"{place}: there is no column {', '.join(absent)}, which the mapping needs: nothing was written;"
+                " see whether its format changed, and that what is declared of it is right"
+            )
+        if taken := [name for name in each.columns if name.lower() in {"_file", *tabular.provided}]:
+            raise ContractError(
+                f"{place}: the column {', '.join(taken)} has the name of what landing knows of a file: nothing was written;"
+                " rename it"
             )
     columns = _columns(where, read)
     keys = {name: columns[name] for name in _key_columns(tabular)} if KEYS in pulled.files else {}

@@ -32,7 +32,6 @@ from sqlglot.errors import SqlglotError
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.schema import Table
 from segment_pipeline.lake.tables import table
-from segment_pipeline.landing.extracts import PROVIDED
 from segment_pipeline.landing.source import Kind
 
 
@@ -188,6 +187,10 @@ class Tabular:
         names += [*self.key, *(name for name in (self.at, self.updated) if name), *self.types]
         names += columns_of(self.currency) if self.currency is not None else ()
         return frozenset(names)
+
+
+# What a mapping may read of a row's file beside the row's own columns.
+PROVIDED: Final = frozenset({"_file", "_modified"})
 
 
 def columns_of(given: Given) -> tuple[str, ...]:

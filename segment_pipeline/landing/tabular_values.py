@@ -14,7 +14,6 @@ from segment_pipeline.landing.tabular import Const, Flag, Given, Number, Sql, Ta
 DECIMAL = "DECIMAL(18,6)"
 # What can be written, in the day of any time zone.
 FIRST, LAST = "TIMESTAMPTZ '0001-01-02'", "TIMESTAMPTZ '9999-12-30'"
-FOUR_DIGITS = "TIMESTAMPTZ '1000-01-02'"
 OFFSET = r":.*(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
 ISO_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # What a column of text is read as where it is mapped to one of these.
@@ -191,18 +190,19 @@ class Values:
             f"CASE WHEN regexp_matches({text}, {literal(OFFSET)}) THEN TRY_CAST({text} AS TIMESTAMPTZ)"
             f" ELSE timezone({zone}, TRY_CAST({text} AS TIMESTAMP)) END"
         )
-        tried = [
-            f"CAST(try_strptime({text}, {literal(each)}) AS TIMESTAMPTZ)"
-            if "%z" in each
-            else f"timezone({zone}, CAST(try_strptime({text}, {literal(each)}) AS TIMESTAMP))"
-            for each in kind.formats
-        ]
-        if tried:
+        if kind.formats:
+            tried = [Values._by_format(text, each, zone) for each in kind.formats]
             # With formats of its own, only a text that begins as ISO times do is taken for one.
             iso = f"CASE WHEN regexp_matches({text}, {literal(ISO_DAY)}) THEN {iso} END"
-        if tried:
-            # DuckDB takes `26` for a `%Y`, and the year 26.
-            by_format = f"coalesce({', '.join(tried)})"
-            tried = [f"CASE WHEN {by_format} >= {FOUR_DIGITS} THEN {by_format} END"]
-        found = f"coalesce({', '.join([*tried, iso])})" if tried else iso
+            found = f"coalesce({', '.join([*tried, iso])})"
+        else:
+            found = iso
         return f"CASE WHEN {found} BETWEEN {FIRST} AND {LAST} THEN {found} END"
+
+    @staticmethod
+    def _by_format(text: str, form: str, zone: str) -> str:
+        read = f"try_strptime({text}, {literal(form)})"
+        if "%Y" in form:
+            # DuckDB takes `26` for a `%Y`, and the year 26.
+            read = f"CASE WHEN year({read}) >= 1000 THEN {read} END"
+        return f"CAST({read} AS TIMESTAMPTZ)" if "%z" in form else f"timezone({zone}, CAST({read} AS TIMESTAMP))"

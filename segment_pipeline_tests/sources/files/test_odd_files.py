@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -210,13 +211,28 @@ def test_a_column_of_a_name_nobody_could_use_is_refused(
         ingest(lake, visits(drop.folder, Parquet()), "visits", JUNE, settings, "run")
 
 
+def test_a_column_is_what_landing_knows_of_a_file_only_where_that_is_asked_for(
+    lake: Lake, settings: Settings, drop: Drop
+) -> None:
+    """Tools that keep tables have a `_modified` of their own, which nobody could rename."""
+    drop("a", "id,when,degrees,session,_modified", "7,2017-06-05,1.5,s,yesterday")
+    source = visits(drop.folder, Csv())
+    ingest(lake, source, "visits", JUNE, settings, "run")
+    assert rows(lake, "events", "properties") == [('{"_modified":"yesterday"}',)]
+    asked = replace(source, tables=(replace(source.tables[0], at="_modified"),))
+    drop("b", "id,when,degrees,session,_modified", "8,2017-06-05,1.5,s,yesterday")
+    with pytest.raises(ContractError, match="web/visits, b: the column _modified has the name of what landing knows"):
+        ingest(lake, asked, "visits", JUNE, settings, "run")
+
+
 def test_two_figures_of_a_year_are_no_year_of_four(lake: Lake, settings: Settings, drop: Drop) -> None:
     """`strptime` of DuckDB takes `17` for a `%Y`: the year 17 after Christ."""
     lines = [f"{n},05/06/2017,1.5,s" for n in range(30)]
     content = "\n".join(["id,when,degrees,session", *lines, "77,5/6/17,1.5,s"]) + "\n"
     assert len(landed(lake, settings, drop, Csv(), content, when=Time("%d/%m/%Y"))) == 30
     assert reasons(lake) == ["when is no time"]
-    assert len(landed(lake, settings, drop, Csv(), content + "\n", when=Time("%d/%m/%y", "%d/%m/%Y"))) == 31
+    for number, formats in enumerate((("%d/%m/%y", "%d/%m/%Y"), ("%d/%m/%Y", "%d/%m/%y")), start=1):
+        assert len(landed(lake, settings, drop, Csv(), content + "\n" * number, when=Time(*formats))) == 31
     assert rows(lake, "events", "DISTINCT occurred_at") == [(datetime(2017, 6, 5, 4, tzinfo=UTC),)]
 
 
