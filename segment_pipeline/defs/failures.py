@@ -38,6 +38,9 @@ def in_our_words(
             f"{type(error).__name__} at {place_of(error)}: its message is withheld, since it may quote a person's data",
             allow_retries=False,
         ) from None
+    if interrupted():
+        # A library swallowed what the signal raised, as PySpark may.
+        raise KeyboardInterrupt
 
 
 def delay(wait: float, attempt: int) -> float:

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pyarrow import dataset, parquet
 
 from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.interrupts import interrupted
 from segment_pipeline.lake import commits, spark_functions, spark_writes
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import WriteTarget
@@ -137,12 +138,14 @@ def engine_errors(name: str) -> Iterator[None]:
 
     try:
         yield
-    except PySparkException as error:
-        raise _failed(name, error, error.getCondition(), error.getMessageParameters()) from None
-    except Py4JJavaError as error:
-        raise _failed(name, error, *_condition(error.java_exception)) from None
-    except Py4JError as error:
-        raise _failed(name, error, None, None) from None
+    except (PySparkException, Py4JError) as error:
+        if interrupted():
+            # Jobs are cancelled then, and fail.
+            raise KeyboardInterrupt from None
+        if isinstance(error, PySparkException):
+            raise _failed(name, error, error.getCondition(), error.getMessageParameters()) from None
+        said = _condition(error.java_exception) if isinstance(error, Py4JJavaError) else (None, None)
+        raise _failed(name, error, *said) from None
 
 
 def _plain(column: str, held: Mapping[str, str]) -> str:

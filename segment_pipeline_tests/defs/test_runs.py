@@ -18,7 +18,7 @@ pytestmark = pytest.mark.dagster
 
 # A step that would be tried again if it failed of something that passes, and another one after it.
 INTERRUPTED = """
-import sys, time
+import contextlib, sys, time
 import dagster as dg, pyarrow as pa
 from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.runs import run
@@ -37,6 +37,10 @@ def first(context: dg.AssetExecutionContext):
         rows = pa.RecordBatchReader.from_batches(pa.schema([("range", pa.int64())]), slow())
         session.connection.raw.register("slow", rows)
         print("running", flush=True)
+        if sys.argv[1] == "swallow":
+            with contextlib.suppress(BaseException):
+                time.sleep(10)
+            return
         getattr(session, sys.argv[1])(*sys.argv[2:], **({"materialize": True} if sys.argv[1] == "define" else {}))
         time.sleep(0.1)
 
@@ -58,14 +62,15 @@ IN_PYTHON = "SELECT count(*) AS n FROM slow"
 
 @pytest.mark.parametrize(
     "call",
-    [["define", "counted", IN_DUCKDB], ["value", IN_PYTHON]],
-    ids=["in DuckDB", "in Python, read by DuckDB"],
+    [["define", "counted", IN_DUCKDB], ["value", IN_PYTHON], ["swallow"]],
+    ids=["in DuckDB", "in Python, read by DuckDB", "swallowed by a library"],
 )
 def test_an_interruption_in_a_running_statement_ends_the_run(tmp_path: Path, call: list[str]) -> None:
-    """DuckDB makes an error of its own of it, or nothing, and Dagster a reason to try again."""
+    """DuckDB makes an error of its own of it, or nothing, PySpark may swallow it, and Dagster takes it for a reason to try again."""
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, *call],
-        env={"PATH": os.environ["PATH"], "SEGMENT_PIPELINE_HOME": str(tmp_path)},
+        env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        | {"SEGMENT_PIPELINE_HOME": str(tmp_path)},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
