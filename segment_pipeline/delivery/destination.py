@@ -1,10 +1,11 @@
 """What a destination is: capabilities, batches that go in, receipts that come back. Declarations and protocols only.
 
 Every destination is a `Destination`. One whose answers come later is `Asynchronous`, one that tells how many keys it holds is
-`Countable`, one that can erase a person altogether `Erasing`; those that cannot, do not have the method.
+`Countable`, one that can erase a person altogether `Erasing`; `Readable`, `Replaceable`, `Renameable` and `Deletable` are what a
+tool needs for an audience to be reconciled, renamed and retired. Those that cannot, do not have the method.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -142,6 +143,45 @@ class Countable(Protocol):
 
     def count(self, remote_id: str) -> int:
         """Destination keys the vendor holds, counted there and not estimated; raises AudienceGone. Cheap: asked at every sync."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A destination whose members can be read back, so that what it holds is known and not only believed."""
+
+    def members(self, remote_id: str) -> "Iterator[pa.Table]":
+        """What the tool holds, one row per member as the tool tells it: one column per `IdentifierRule.column` and `vendor_id`.
+
+        A value is as it would be sent (hashed where we hash); NULL: the tool does not tell it. Raises AudienceGone, and
+        ContractError where the reading may be incomplete: a part is never handed out as the whole.
+        """
+
+
+@runtime_checkable
+class Replaceable(Protocol):
+    """A destination that makes an audience exactly what it is given, in one step at the tool's side."""
+
+    def replace(self, batches: "Sequence[Batch]") -> Iterator[Receipt]:
+        """Make the audience hold the rows of these batches and nobody else; one receipt per batch, in their order.
+
+        Until the last one is answered the members are those of before. Cut short, it is called anew from the first batch.
+        """
+
+
+@runtime_checkable
+class Renameable(Protocol):
+    """A destination that can call an audience by another name and keep its members."""
+
+    def rename(self, remote_id: str, name: str) -> None:
+        """Raises AudienceGone. Safe to repeat."""
+
+
+@runtime_checkable
+class Deletable(Protocol):
+    """A destination that can delete an audience, its members with it (the people stay in the tool)."""
+
+    def delete(self, remote_id: str) -> None:
+        """One that is gone already counts as deleted. Safe to repeat."""
 
 
 @runtime_checkable
