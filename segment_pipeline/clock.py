@@ -6,9 +6,9 @@ Durations (time-outs, waits, leases within one process) use `monotonic`, which n
 import os
 import time
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.zones import zone
 
 VARIABLE = "SEGMENT_PIPELINE_CLOCK"
 
@@ -31,7 +31,7 @@ def now() -> datetime:
 
 def today(timezone: str) -> date:
     """The calendar day of `now` in an IANA time zone."""
-    return now().astimezone(ZoneInfo(timezone)).date()
+    return now().astimezone(zone(timezone)).date()
 
 
 def monotonic() -> float:

@@ -1,12 +1,13 @@
 """Company days: the window a run is about, and the day a statement about people holds as of.
 
-Holds arithmetic on its own fields, and imports nothing but the standard library.
+Holds arithmetic on its own fields, by the zones that SQL's days follow.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+
+from segment_pipeline import zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Window:
 
     def instants(self, timezone: str) -> tuple[datetime, datetime]:
         """UTC instants [start, end) of the window's days in an IANA time zone; 23- and 25-hour days included."""
-        zone = ZoneInfo(timezone)
+        zone = zones.zone(timezone)
         start = datetime.combine(self.first, time(), zone)
         end = datetime.combine(self.last + timedelta(days=1), time(), zone)
         return start.astimezone(UTC), end.astimezone(UTC)
@@ -58,7 +59,7 @@ class AsOf:
         """As of the company day an instant falls on; raises ValueError for an instant without a time zone."""
         if instant.tzinfo is None:
             raise ValueError("the instant of an as-of needs a time zone")
-        return cls(instant.astimezone(ZoneInfo(zone)).date(), zone)
+        return cls(instant.astimezone(zones.zone(zone)).date(), zone)
 
     @property
     def start(self) -> datetime:

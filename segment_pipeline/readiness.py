@@ -22,7 +22,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from segment_pipeline import clock
+from segment_pipeline import clock, zones
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import fields_of, opened, source_of
 from segment_pipeline.environment import company_folder, variables_of
@@ -251,11 +251,11 @@ def _why(uri: str, error: Exception) -> str:
 
 
 def check_clock(settings: Settings) -> str | None:
-    """Days begin at the same instants for Python and for the engine, now and through a year; raises ConfigError where they do not.
+    """What differs about the time, now and through a year: the system's zone data from the rules that days follow, a pinned clock.
 
-    The rules of a zone change, and each library brings its own; where they disagree a record near midnight is of two days.
+    Raises ConfigError where the engine has other rules than `zones`: a record near midnight would be of two days.
     """
-    zone, now = ZoneInfo(settings.timezone), clock.now()
+    zone, system, now = zones.zone(settings.timezone), ZoneInfo(settings.timezone), clock.now()
     instants = pa.array([now + timedelta(days=5 * n) for n in range(73)], pa.timestamp("us", "UTC"))
     with Lake.open(settings).session() as session:
         session.register("instants", pa.table({"instant": instants}))
@@ -263,8 +263,18 @@ def check_clock(settings: Settings) -> str | None:
     for row in rows:
         if row["local"] != row["instant"].astimezone(zone).replace(tzinfo=None):
             raise ConfigError(
-                f"Python and the engine disagree about the time in {settings.timezone} on {row['instant']:%Y-%m-%d}: bring the"
-                " system's zone data (tzdata) and DuckDB up to date"
+                f"DuckDB and the engine disagree about the time in {settings.timezone} on {row['instant']:%Y-%m-%d}: bring both,"
+                " and Java's zone data, up to date"
             )
-    pinned = os.environ.get(clock.VARIABLE)
-    return f"pinned to {now:%Y-%m-%d %H:%M} UTC by {clock.VARIABLE}" if pinned else None
+    said = [f"pinned to {now:%Y-%m-%d %H:%M} UTC by {clock.VARIABLE}"] if os.environ.get(clock.VARIABLE) else []
+    other = [
+        each
+        for each in instants.to_pylist()
+        if each.astimezone(system).utcoffset() != each.astimezone(zone).utcoffset()
+    ]
+    if other:
+        said.append(
+            f"the system's zone data has another time in {settings.timezone} from {other[0]:%Y-%m-%d} on; days follow DuckDB's:"
+            " bring the older of both up to date"
+        )
+    return "; ".join(said) or None

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.zones import zone
 
 PREFIX = "SEGMENT_PIPELINE_"
 
@@ -207,7 +207,7 @@ def _memory(text: str) -> str:
 
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        zone(name)
     except (KeyError, ValueError, OSError):
         raise ConfigError(f"{PREFIX}TIMEZONE names no time zone: set an IANA name such as Europe/Berlin") from None
     return name

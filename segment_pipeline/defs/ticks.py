@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState
@@ -12,6 +11,7 @@ from dagster._utils.schedules import get_latest_completed_cron_tick, get_next_cr
 from segment_pipeline.defs.failures import quoted
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.settings import Settings
+from segment_pipeline.zones import zone
 
 # A day is late once its night's refresh has had this long.
 PATIENCE = timedelta(hours=2)
@@ -42,7 +42,7 @@ class FailedRun:
 def expected_day(settings: Settings, now: datetime) -> date | None:
     """The last company day that the nightly refresh should have brought by now; None: there is none yet."""
     tick = get_latest_completed_cron_tick(_cron(settings), now - PATIENCE, settings.timezone)
-    day = tick.astimezone(ZoneInfo(settings.timezone)).date() - timedelta(days=1)
+    day = tick.astimezone(zone(settings.timezone)).date() - timedelta(days=1)
     day = min(day, settings.end) if settings.end else day
     return day if day >= settings.start else None
 

@@ -18,7 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from segment_pipeline import clock
 from segment_pipeline.errors import ConflictError, ContractError
-from segment_pipeline.lake import partitions, storage
+from segment_pipeline.lake import horizon, partitions, storage
 from segment_pipeline.lake.engine import WriteTarget
 
 COMMITS = 20
@@ -90,7 +90,7 @@ def _check(files: Sequence[File], target: WriteTarget) -> None:
     required = {column.name for column in table.columns if not column.nullable}
     for file in files:
         nulls = {column for column, value in file.partition.items() if value is None}
-        nulls |= {name for name, counted in _statistics(file.footer).items() if counted["nulls"]}
+        nulls |= {name for name, counted in _statistics(file.footer, table.name).items() if counted["nulls"]}
         if missing := sorted(nulls & required):
             raise ContractError(f"table {table.name}, column {missing[0]}: expected a value, got NULL")
         for column, values in (target.partitions or {}).items():
@@ -111,7 +111,7 @@ def _added(files: Sequence[File], target: WriteTarget) -> list[AddAction | Remov
             partition_values=dict(file.partition),
             modification_time=now,
             data_change=True,
-            stats=_logged(file.footer, counted),
+            stats=_logged(file.footer, counted, target.table.name),
         )
         for file in files
     ]
@@ -148,8 +148,11 @@ def _files(delta: DeltaTable, target: WriteTarget) -> set[str]:
     return {file.path for file in storage.files(delta, target.table, target.partitions)}
 
 
-def _statistics(footer: parquet.FileMetaData) -> dict[str, dict[str, Any]]:
-    """Of each flat column: NULLs, and the least and greatest value where the file says them."""
+def _statistics(footer: parquet.FileMetaData, table: str) -> dict[str, dict[str, Any]]:
+    """Of each flat column: NULLs, and the least and greatest value where the file says them.
+
+    Raises ContractError for a day or time that the lake cannot hold: see `lake.horizon`.
+    """
     found: dict[str, dict[str, Any]] = {}
     for group in range(footer.num_row_groups):
         for index in range(footer.num_columns):
@@ -162,14 +165,20 @@ def _statistics(footer: parquet.FileMetaData) -> dict[str, dict[str, Any]]:
                 continue
             held["nulls"] += statistics.null_count or 0
             if statistics.has_min_max:
-                held["least"].append(statistics.min)
-                held["greatest"].append(statistics.max)
+                try:
+                    held["least"].append(statistics.min)
+                    held["greatest"].append(statistics.max)
+                except (OverflowError, ValueError):
+                    raise ContractError(
+                        f"table {table}, column {chunk.path_in_schema}: a day or time outside {' to '.join(horizon.DAYS)}:"
+                        " nothing was written; leave it NULL"
+                    ) from None
     return found
 
 
-def _logged(footer: parquet.FileMetaData, counted: set[str]) -> str:
+def _logged(footer: parquet.FileMetaData, counted: set[str], table: str) -> str:
     """A file's statistics as Delta's log spells them, of the columns that may be counted."""
-    statistics = {name: held for name, held in _statistics(footer).items() if name in counted}
+    statistics = {name: held for name, held in _statistics(footer, table).items() if name in counted}
     return json.dumps(
         {
             "numRecords": footer.num_rows,

@@ -10,9 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from segment_pipeline import clock
+from segment_pipeline import clock, zones
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.canonical import EVENT_NAMES
@@ -151,7 +150,7 @@ def _fitted(
 
 def snapshot_day(pulled: Pulled, timezone: str) -> date:
     """The last company day that was over when the pull was made: what a nightly pull describes the end of."""
-    return pulled.pulled_at.astimezone(ZoneInfo(timezone)).date() - timedelta(days=1)
+    return pulled.pulled_at.astimezone(zones.zone(timezone)).date() - timedelta(days=1)
 
 
 class _Landing:
@@ -203,6 +202,7 @@ class _Landing:
             valid = "CASE WHEN json_valid(record) THEN record ELSE CAST(to_json(record) AS VARCHAR) END"
             self._session.define(part.view, f"SELECT {valid} AS record FROM {lines}")
         lookups.dictionaries(self._session, self._entity.dictionaries)
+        lookups.known_zones(self._session)
         refused = 0
         for part in self._entity.parts[1:]:
             if part.path or part.columns:
@@ -243,6 +243,7 @@ class _Landing:
         undated = sum(row["n"] for row in counted if row["day"] is None)
         self._refused, self._usable = bad, [row for row in counted if row["n"]]
         self.notes += strays(counted, self._reach) if self._entity.fit else []
+        self.notes += self._blanks()
         if undated:
             raise ContractError(
                 f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
@@ -262,6 +263,15 @@ class _Landing:
                 )
         if received and not good + bad:
             raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
+
+    def _blanks(self) -> list[str]:
+        """What is left empty of the usable records, and of how many."""
+        blanked = self._entity.parse.blanked if isinstance(self._entity.parse, Record) else {}
+        if not blanked:
+            return []
+        held = ", ".join(f"count(*) FILTER ({held}) AS n{n}" for n, held in enumerate(blanked.values()))
+        [counted] = self._session.rows(f"SELECT {held} FROM parsed WHERE reason IS NULL")
+        return [f"{n} records have {what}" for what, n in zip(blanked, counted.values(), strict=True) if n]
 
     def _reasons(self) -> str:
         """The reasons given most often, with the file where there is one."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
-from segment_pipeline import identifiers
+from segment_pipeline import identifiers, zones
 from segment_pipeline.lake.session import Session
 
 
@@ -86,6 +86,11 @@ def rates(session: Session, columns: Collection[str], base: str) -> None:
         materialize=True,
         base=base,
     )
+
+
+def known_zones(session: Session) -> None:
+    """View `known_zones` (name): time zones that have a time; asked for the time in any other, an engine fails."""
+    session.register("known_zones", pa.table({"name": pa.array(sorted(zones.names()), pa.string())}))
 
 
 def dictionaries(session: Session, declared: Mapping[str, Mapping[str, str]]) -> None:

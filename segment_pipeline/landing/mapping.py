@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake import horizon
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.schema import Column
 from segment_pipeline.lake.statements import Statement
@@ -25,10 +26,6 @@ Fields = Mapping[str, Union[str, "Fields"]]
 Where = str | tuple[str, ...]
 
 _PATH: Final = re.compile(r"[\w$]+(\[1\])?(\.[\w$]+(\[1\])?)*")
-# What can be written, and those whose day can be written in every time zone. Parsers take times beyond it, and one of them would
-# stop all others.
-_WRITABLE: Final = ("0001-01-01", "9999-12-31")
-_WITH_A_DAY: Final = ("0001-01-02", "9999-12-30")
 
 
 def text(names: str) -> dict[str, str]:
@@ -36,10 +33,22 @@ def text(names: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), TEXT)
 
 
-def a_time(text: str, bounds: tuple[str, str] = _WITH_A_DAY) -> str:
+def a_time(text: str, bounds: tuple[str, str] = horizon.INSTANTS) -> str:
     """SQL for the time that a text of SQL says; NULL where it says none, or one whose day cannot be written."""
-    time = f"TRY_CAST({text} AS TIMESTAMPTZ)"
-    return f"CASE WHEN {time} BETWEEN TIMESTAMPTZ '{bounds[0]}' AND TIMESTAMPTZ '{bounds[1]}' THEN {time} END"
+    return horizon.within(f"TRY_CAST({text} AS TIMESTAMPTZ)", "TIMESTAMPTZ", bounds)
+
+
+def a_day(text: str) -> str:
+    """SQL for the day that a text of SQL says; NULL where it says none, or one that cannot be written."""
+    return horizon.within(f"TRY_CAST({text} AS DATE)", "DATE")
+
+
+def a_birthday(text: str) -> str:
+    """SQL for the month and day (MM-DD) of a birth date; also of year 0, by which systems say that they do not know the year."""
+    known = f"starts_with({text}, '0000-') OR {a_day(text)} IS NOT NULL"
+    # 2000 has a 29th of February.
+    day = f"TRY_CAST('2000' || substr({text}, 5) AS DATE) IS NOT NULL"
+    return f"CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') AND ({known}) AND {day} THEN substr({text}, 6, 5) END"
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,11 @@ class Record:
     What is not there, or of another type, is NULL. `key`, `updated` (a snapshot has none: its pull's time), `created`, `business`
     (when it happened) and `needs` must be there, or the record goes to quarantine; a time outside years 1 to 9999 is none.
     `version`: of two records with the same `updated` the one with the greater number counts.
-    `business` gives `business_at` and `business_on` and, where a column says the `timezone`, `local_at`.
+    `business` gives `business_at` and `business_on` and, where a column says the `timezone`, `local_at`; NULL in an unknown one.
     `joins`: statements over other parts and, for each, the condition under which its one row is the record's: LEFT JOINed under
     the last part of its name (`zones.store_key = r.location_id`).
     `event`: what happened, in the vendor's word; gives `event`, which `names` turns into ours where it knows the word.
+    `blanks`: what is left empty of a record that lands, told with the number of records for which the condition holds.
     `columns`: further columns, SQL over `r` and the joins. `reasons`: why a record is refused: a condition over `r`, the columns
     and `record`, the raw text; the first that holds is the reason.
     """
@@ -73,6 +83,13 @@ class Record:
     joins: Mapping[Statement, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    blanks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def blanked(self) -> Mapping[str, str]:
+        """`blanks`, over the columns of `parsed`; a local time where no time zone is known is one."""
+        unknown = {"no time zone that is known: their local time is empty": "local_at IS NULL"}
+        return {**(unknown if "local_at" in self.column_names else {}), **self.blanks}
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -91,7 +108,7 @@ class Record:
         named = {
             "key": f"coalesce({key}, md5(record))",
             "updated_at": self._time(self.updated) if self.updated else "CAST($pulled_at AS TIMESTAMPTZ)",
-            **({"created_at": self._time(self.created, _WRITABLE)} if self.created else {}),
+            **({"created_at": self._time(self.created, horizon.DAYS)} if self.created else {}),
             **({"business_at": self._time(self.business)} if self.business else {}),
             **({"email_raw": self._at(self.email)} if self.email else {}),
             **({"phone_raw": self._at(self.phone)} if self.phone else {}),
@@ -104,10 +121,11 @@ class Record:
         if self.business:
             derived["business_on"] = "CAST(timezone($timezone, business_at) AS DATE)"
             if "timezone" in self.columns:
-                derived["local_at"] = "timezone(timezone, business_at)"
+                derived["local_at"] = "timezone(known_zones.name, business_at)"
         ordered = f"coalesce({_path(self.version)}, 0) DESC, md5(record)" if self.version else "md5(record)"
         rank = f", row_number() OVER (PARTITION BY key, updated_at, reason ORDER BY {ordered}) AS rank"
         joins = "".join(f"\n  LEFT JOIN {quote(view_of(other))} ON {on}" for other, on in self.joins.items())
+        zones = " LEFT JOIN known_zones ON known_zones.name = timezone" if "local_at" in derived else ""
         return (
             f"WITH typed AS (\n  SELECT record, from_json(record, {literal(json.dumps(self._shape()))}) AS r\n"
             f"  FROM {quote(view)}\n),\n"
@@ -115,7 +133,7 @@ class Record:
             f"judged AS (\n  SELECT *, {self._reason(key)} AS reason\n  FROM named\n),\n"
             f"ranked AS (\n  SELECT *{'' if repeats else rank}\n  FROM judged\n)\n"
             f"SELECT {', '.join(quote(name) for name in ('key', 'r', 'reason', *(n for n in named if n != 'key')))},"
-            f" {_listed(derived)}\nFROM ranked{'' if repeats else ' WHERE rank = 1'}"
+            f" {_listed(derived)}\nFROM ranked{zones}{'' if repeats else ' WHERE rank = 1'}"
         )
 
     def _reason(self, key: str) -> str:
@@ -151,7 +169,7 @@ class Record:
         return _shaped({**dict.fromkeys(paths, TEXT), **version, **self.fields})
 
     @staticmethod
-    def _time(where: Where, bounds: tuple[str, str] = _WITH_A_DAY) -> str:
+    def _time(where: Where, bounds: tuple[str, str] = horizon.INSTANTS) -> str:
         return _coalesced([a_time(_value(place), bounds) for place in _places(where)])
 
     @staticmethod
@@ -259,8 +277,9 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
             # Sums and products of decimals are wider than the table's.
             return f"CAST({held} AS {column.sql})"
         if column.nullable and column.type in {"DATE", "TIMESTAMP", "TIMESTAMPTZ"}:
-            first, last = (f"CAST('{bound}' AS {column.sql})" for bound in _WRITABLE)
-            return f"CASE WHEN {held} BETWEEN {first} AND {last} THEN {held} END"
+            return horizon.within(held, column.type)
+        if column.type == "DOUBLE":
+            return f"CASE WHEN isfinite({held}) THEN {held} END"
         return held
 
     listed = _listed({column.name: value(column) for column in declared.columns})

@@ -7,13 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from segment_pipeline.lake import horizon
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.schema import Column
 from segment_pipeline.landing.tabular import Const, Flag, Given, Number, Sql, Tabular, Time, To, Total, Type
 
 DECIMAL = "DECIMAL(18,6)"
-# What can be written, in the day of any time zone.
-FIRST, LAST = "TIMESTAMPTZ '0001-01-02'", "TIMESTAMPTZ '9999-12-30'"
 OFFSET = r":.*(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
 ISO_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # What a column of text is read as where it is mapped to one of these.
@@ -185,7 +184,7 @@ class Values:
         zone = literal(kind.zone) if kind.zone else "$timezone"
         if held in {"TIMESTAMPTZ", "TIMESTAMP", "DATE"}:
             found = column if held == "TIMESTAMPTZ" else f"timezone({zone}, CAST({column} AS TIMESTAMP))"
-            return f"CASE WHEN {found} BETWEEN {FIRST} AND {LAST} THEN {found} END"
+            return horizon.within(found, "TIMESTAMPTZ", horizon.INSTANTS)
         iso = (
             f"CASE WHEN regexp_matches({text}, {literal(OFFSET)}) THEN TRY_CAST({text} AS TIMESTAMPTZ)"
             f" ELSE timezone({zone}, TRY_CAST({text} AS TIMESTAMP)) END"
@@ -197,7 +196,7 @@ class Values:
             found = f"coalesce({', '.join([*tried, iso])})"
         else:
             found = iso
-        return f"CASE WHEN {found} BETWEEN {FIRST} AND {LAST} THEN {found} END"
+        return horizon.within(found, "TIMESTAMPTZ", horizon.INSTANTS)
 
     @staticmethod
     def _by_format(text: str, form: str, zone: str) -> str:

@@ -181,6 +181,22 @@ def test_business_time_has_a_company_day_a_local_time_and_a_rate(lake: Lake, set
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("zone", ["", None, "Mars/Olympus", "US-Central", "+05:00:61"])
+def test_a_time_zone_nobody_knows_leaves_the_local_time_of_its_own_records_empty(
+    lake: Lake, settings: Settings, zone: str | None
+) -> None:
+    """A till's store without a zone, or with one of the vendor's own making, must not keep the other stores' sales away."""
+    sale = {"at": "2017-06-05T03:30:00Z", "currency": "USD", "amount": "10"}
+    sales = [{**sale, "id": "odd", "till": "odd"}, {**sale, "id": "good", "till": "good"}]
+    tills = [{"id": "odd", "zone": zone}, {"id": "good", "zone": "America/Chicago"}]
+    report = ingest(lake, LiteralSource((SALES,), {"sales": [sales], "tills": [tills]}), "sales", YEAR, settings, "run")
+    assert "1 records have no time zone that is known: their local time is empty" in report.notes
+    with lake.session() as session:
+        session.scan("refunds")
+        rows = session.rows("SELECT refund_key, order_key FROM refunds ORDER BY 1")
+    assert [tuple(row.values()) for row in rows] == [("good", "2017-06-04 22:30:00"), ("odd", None)]
+
+
 def test_what_a_record_needs_is_named_where_it_is_missing(lake: Lake, settings: Settings) -> None:
     sale = {"id": "s", "at": "2017-06-05T03:30:00Z", "till": "t", "amount": "10"}
     assert landed(lake, settings, SALES, sale, query="SELECT reason FROM quarantine") == [("no currency",)]

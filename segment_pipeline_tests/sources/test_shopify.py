@@ -83,6 +83,38 @@ def test_orders_become(landed: Landed) -> None:
     assert found == [expected for _, expected in BECOME]
 
 
+BORN: list[tuple[str | None, date | None, str | None]] = [
+    ("1985-07-04", date(1985, 7, 4), "07-04"),
+    # An import that lost the year, and one that typed a digit too many [jwx 1628 met times Go cannot write].
+    ("0000-07-04", None, "07-04"),
+    ("0000-02-29", None, "02-29"),
+    ("19850-07-04", None, None),
+    ("9999-99-99", None, None),
+    ("1985-02-30", None, None),
+    ("1985-02-29", None, None),
+    ("489283200000", None, None),
+    ("infinity", None, None),
+    ("44-03-15 (BC)", None, None),
+    ("", None, None),
+    (None, None, None),
+]
+
+
+def test_a_birth_date_nobody_can_write_is_empty_and_everybody_lands(
+    served: Served, lake: Lake, settings: Settings
+) -> None:
+    told = [metafield(n, "birth_date", born) if born is not None else None for n, (born, _, _) in enumerate(BORN)]
+    people = [customer(10 + n, metafields=[each] if each else []) for n, each in enumerate(told)]
+    with served(people) as server:
+        report = ingest(lake, connector("shopify", server.base_url), "customers", JUNE, settings, "run")
+    assert (report.rows["customers"], report.quarantined) == (len(BORN), {})
+    assert "7 records have a birth date that is none: it is empty" in report.notes
+    with lake.session() as session:
+        session.scan("customers")
+        rows = session.rows("SELECT birth_date, birth_day FROM customers ORDER BY customer_key")
+    assert [tuple(row.values()) for row in rows] == [(day, month) for _, day, month in BORN]
+
+
 def test_refunds_by_line_and_as_a_whole_without_gift_cards(landed: Landed) -> None:
     lines = [line(1, "20.00"), line(2, "10.00"), line(3, "50.00", isGiftCard=True)]
     made = order(

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from segment_pipeline import zones
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.landing.tabular import Time
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 ISO_DAY = "____-__-__%"
 DAY = timedelta(days=1)
@@ -35,7 +38,7 @@ def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnEl
     Raises ConfigError for a cursor that holds no times.
     """
     cursor: sa.ColumnElement[Any] = sa.column(by.name)
-    zone = ZoneInfo((by.declared.zone if isinstance(by.declared, Time) else "") or timezone)
+    zone = zones.zone((by.declared.zone if isinstance(by.declared, Time) else "") or timezone)
     start, end = window.instants(timezone)
     first: Any
     last: Any
@@ -56,7 +59,7 @@ def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnEl
     return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None))
 
 
-def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: ZoneInfo) -> sa.ColumnElement[bool]:
+def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: "ZoneInfo") -> sa.ColumnElement[bool]:
     """Texts of the window's days, and one on either side for offsets they may be written with; and all that begin with no day.
 
     ISO times are written with a blank or a T, an offset or none, in one column even: only those of one form are in the order of texts.
@@ -70,5 +73,5 @@ def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: 
     return sa.or_(dated, cursor.not_like(ISO_DAY), cursor.is_(None))
 
 
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+def _wall(instant: datetime, zone: "ZoneInfo") -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None)

@@ -6,11 +6,13 @@ Amounts are in the shop's currency, in which an order can be added up with other
 from functools import partial
 
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.landing.mapping import FLAG, INTEGER, Fill, Record, a_time, text
+from segment_pipeline.landing.mapping import FLAG, INTEGER, Fill, Record, a_birthday, a_day, a_time, text
 from segment_pipeline.landing.source import Entity, Kind, Part
 from segment_pipeline.landing.standard import CONSENTS, ORDER_LINES, ORDER_TOTALS
 
 _sql = partial(statement, "sources/shopify")
+_BORN = "r.birthDate.value"
+_LAUNCHED, _PUBLISHED = a_day("r.launchedOn.value"), a_time("r.publishedAt")
 
 
 def entities(look_back: int) -> tuple[Entity, ...]:
@@ -36,6 +38,13 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 columns={
                     "mail_said_at": a_time("r.defaultEmailAddress.marketingUpdatedAt"),
                     "sms_said_at": a_time("r.defaultPhoneNumber.smsMarketingConsent.updatedAt"),
+                    "birth_date": a_day(_BORN),
+                    "birth_day": a_birthday(_BORN),
+                },
+                blanks={
+                    "a birth date that is none: it is empty": f"{_BORN} <> '' AND birth_date IS NULL AND birth_day IS NULL",
+                    "a time of consent that is none: the record's stands in": "(r.defaultEmailAddress.marketingUpdatedAt <> ''"
+                    " AND mail_said_at IS NULL) OR (r.defaultPhoneNumber.smsMarketingConsent.updatedAt <> '' AND sms_said_at IS NULL)",
                 },
             ),
             (
@@ -63,6 +72,11 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                     **text("title vendor productType publishedAt category.name department.value launchedOn.value"),
                     **text("collections.nodes[].title variants.nodes[].sku"),
                     "priceRangeV2.minVariantPrice": text("amount currencyCode"),
+                },
+                columns={"launched_on": f"coalesce({_LAUNCHED}, CAST(timezone($timezone, {_PUBLISHED}) AS DATE))"},
+                blanks={
+                    "a launch day that is none: it is empty": f"(r.launchedOn.value <> '' AND {_LAUNCHED} IS NULL)"
+                    f" OR (r.publishedAt <> '' AND {_PUBLISHED} IS NULL)"
                 },
             ),
             (Fill("products", _sql("products"), absent="deleted_on", one_per_record=True),),
@@ -139,7 +153,10 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                     "subtotalPriceSet.shopMoney": text("amount currencyCode"),
                     "lineItems.nodes[]": {**text("sku title product.legacyResourceId"), "quantity": INTEGER},
                 },
+                columns={"completed_at": a_time("r.completedAt")},
                 reasons={
+                    # Without its time a cart that was bought would be a cart left.
+                    "completedAt is not a time": "r.completedAt <> '' AND completed_at IS NULL",
                     "no amount": f"{_amount('r.subtotalPriceSet')} IS NULL OR r.subtotalPriceSet.shopMoney.currencyCode IS NULL",
                     "lineItems is not a list": "r.lineItems.nodes IS NULL",
                 },

@@ -8,11 +8,24 @@ from collections.abc import Mapping
 from functools import partial
 
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.landing.mapping import FLAG, INTEGER, JSON, NUMBER, TEXT, Fill, Record, text
+from segment_pipeline.landing.mapping import (
+    FLAG,
+    INTEGER,
+    JSON,
+    NUMBER,
+    TEXT,
+    Fill,
+    Record,
+    a_birthday,
+    a_day,
+    a_time,
+    text,
+)
 from segment_pipeline.landing.source import Entity, Kind, Part
 from segment_pipeline.landing.standard import CONSENTS, MINOR_UNITS, ORDER_LINES, ORDER_TOTALS
 
 _sql = partial(statement, "sources/square")
+_LAUNCHED = "json_extract_string(r.custom_attribute_values, '$.launched_on.string_value')"
 _LINE = {
     **text("uid catalog_object_id quantity item_type total_money.currency"),
     **dict.fromkeys((f"total_{each}money.amount" for each in ("", "discount_", "tax_", "service_charge_")), INTEGER),
@@ -36,9 +49,7 @@ def entities(
                     **text("name timezone country currency created_at"),
                     "coordinates": {"latitude": NUMBER, "longitude": NUMBER},
                 },
-                reasons={
-                    "created_at is not a time": "TRY_CAST(r.created_at AS TIMESTAMPTZ) IS NULL AND r.created_at IS NOT NULL"
-                },
+                reasons={"created_at is not a time": f"{a_time('r.created_at')} IS NULL AND r.created_at IS NOT NULL"},
             ),
             (Fill("stores", _sql("stores"), absent="deleted_on", one_per_record=True),),
             description="stores with their time zone",
@@ -59,6 +70,11 @@ def entities(
                     **text("given_name family_name birthday reference_id creation_source group_ids[]"),
                     "preferences.email_unsubscribed": FLAG,
                     "address": text("address_line_1 locality administrative_district_level_1 postal_code country"),
+                },
+                # Of year 0000 where the year is not known.
+                columns={"birth_date": a_day("r.birthday"), "birth_day": a_birthday("r.birthday")},
+                blanks={
+                    "a birthday that is none: it is empty": "r.birthday <> '' AND birth_date IS NULL AND birth_day IS NULL"
                 },
             ),
             (
@@ -108,6 +124,8 @@ def entities(
                 key="id",
                 updated="updated_at",
                 version="version",
+                columns={"launched_on": a_day(_LAUNCHED)},
+                blanks={"a launch day that is none: it is empty": f"{_LAUNCHED} <> '' AND launched_on IS NULL"},
                 fields={
                     "is_deleted": FLAG,
                     "custom_attribute_values": JSON,

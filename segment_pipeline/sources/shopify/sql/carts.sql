@@ -3,7 +3,6 @@ SELECT
   c.*,
   c.key AS cart_key,
   nullif(c.r.customer.legacyResourceId, '') AS customer_key,
-  TRY_CAST(c.r.completedAt AS TIMESTAMPTZ) AS completed_at,
   CAST(c.r.subtotalPriceSet.shopMoney.amount AS DECIMAL(18,4)) AS value,
   c.r.subtotalPriceSet.shopMoney.currencyCode AS currency,
   list_sort(list_distinct(list_filter(list_transform(c.r.lineItems.nodes, LAMBDA l: l.product.legacyResourceId), LAMBDA k: k <> ''))) AS product_keys,

@@ -10,8 +10,6 @@ SELECT
   nullif(trim(c.r.defaultAddress.provinceCode), '') AS region,
   nullif(upper(trim(c.r.defaultAddress.zip)), '') AS postcode,
   nullif(upper(trim(c.r.defaultAddress.countryCodeV2)), '') AS country,
-  TRY_CAST(c.r.birthDate.value AS DATE) AS birth_date,
-  substr(CAST(TRY_CAST(c.r.birthDate.value AS DATE) AS VARCHAR), 6, 5) AS birth_day,
   CASE
     WHEN lower(trim(c.r.gender.value)) IN ('female', 'f', 'woman') THEN 'female'
     WHEN lower(trim(c.r.gender.value)) IN ('male', 'm', 'man') THEN 'male'

@@ -9,6 +9,5 @@ SELECT
   c.r.collections.nodes[1].title AS collection,
   TRY_CAST(c.r.priceRangeV2.minVariantPrice.amount AS DECIMAL(18,4)) AS price,
   c.r.priceRangeV2.minVariantPrice.currencyCode AS currency,
-  coalesce(TRY_CAST(c.r.launchedOn.value AS DATE), CAST(timezone($timezone, TRY_CAST(c.r.publishedAt AS TIMESTAMPTZ)) AS DATE)) AS launched_on,
   list_sort(list_distinct(coalesce(list_filter(list_transform(c.r.variants.nodes, LAMBDA v: v.sku), LAMBDA s: s <> ''), []))) AS skus
 FROM usable AS c

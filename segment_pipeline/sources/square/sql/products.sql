@@ -26,7 +26,7 @@ SELECT
   json_extract_string(i.r.custom_attribute_values, '$.collection.string_value') AS collection,
   i.v.item_variation_data.price_money.amount * CAST(coalesce(u.value, '0.01') AS DECIMAL(4,3)) AS price,
   i.v.item_variation_data.price_money.currency AS currency,
-  TRY_CAST(json_extract_string(i.r.custom_attribute_values, '$.launched_on.string_value') AS DATE) AS launched_on,
+  i.launched_on,
   CASE WHEN i.r.is_deleted OR i.v.is_deleted THEN i.day END AS deleted_on,
   CASE WHEN i.v.item_variation_data.sku <> '' THEN [i.v.item_variation_data.sku] ELSE [] END AS skus,
   i.day
