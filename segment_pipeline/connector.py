@@ -75,8 +75,11 @@ class Described(Protocol):
     def secrets_present(self) -> None:
         """Offline: raises ConfigError naming the first variable that is missing."""
 
-    def check(self) -> None:
-        """Online: credentials, scopes, terms and clock are right; raises ConfigError with the way out, or TransientError."""
+    def check(self) -> str | None:
+        """Online: credentials, scopes, terms and clock are right; raises ConfigError with the way out, or TransientError.
+
+        What it returns is a sentence to be shown all the same; None: there is nothing to add.
+        """
 
 
 def secret(variable: str, what: str, *, optional: bool = False) -> Any:

@@ -45,11 +45,14 @@ def cursor_field(name: str = "cursor") -> Callable[[Mapping[str, Any]], str | No
 
 
 def link_next(body: Mapping[str, Any]) -> str | None:
-    """The next page is the URL `links.next`, null on the last page (JSON:API). A body without `links` is no page."""
+    """The next page is the URL `links.next`, null or absent on the last page (JSON:API). A body without `links` is no page."""
     links = body.get("links")
-    if not isinstance(links, Mapping) or "next" not in links:
-        raise ContractError("a page has no links.next: the rest of the listing cannot be found")
-    return links["next"] or None
+    if not isinstance(links, Mapping):
+        raise ContractError("a page has no links: the rest of the listing cannot be found")
+    following = links.get("next")
+    if following is not None and not isinstance(following, str):
+        raise ContractError("a page's links.next is no address: the rest of the listing cannot be found")
+    return following or None
 
 
 def graphql_next(connection: Mapping[str, Any]) -> str | None:

@@ -25,11 +25,12 @@ def test_next_cursors_are_read_as_each_vendor_writes_them() -> None:
     assert paging.cursor_field()({}) is None
     assert paging.link_next({"links": {"next": "http://x/2"}}) == "http://x/2"
     assert paging.link_next({"links": {"next": None}}) is None
+    assert paging.link_next({"links": {"self": "http://x/1"}}) is None
     assert paging.graphql_next({"pageInfo": {"hasNextPage": True, "endCursor": "c"}}) == "c"
     assert paging.graphql_next({"pageInfo": {"hasNextPage": False, "endCursor": "c"}}) is None
 
 
-@pytest.mark.parametrize("page", [{}, {"links": {}}, {"links": None}])
+@pytest.mark.parametrize("page", [{}, {"links": {"next": 2}}, {"links": None}])
 def test_a_page_without_links_is_refused(page: dict[str, Any]) -> None:
     with pytest.raises(ContractError):
         paging.link_next(page)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS people (
     number INTEGER PRIMARY KEY, id TEXT, held TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS people_id ON people (id) WHERE id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (key INTEGER, person INTEGER, PRIMARY KEY (key, person)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS members (list TEXT, person INTEGER, PRIMARY KEY (list, person)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS members (
+    list TEXT, person INTEGER, joined_at TEXT NOT NULL, PRIMARY KEY (list, person)) WITHOUT ROWID;
 """
 PERSON = "p.number, p.id, p.held, p.created_at, p.updated_at"
 
@@ -70,12 +71,21 @@ def new_id() -> str:
 class Lists:
     """The lists and people of one vendor's store. Changes that belong together are made within the store's `writing`.
 
-    `identify` makes the id of the list of that number. `identifiers`: the fields of `held` that find a person, strongest first.
+    `identify` makes the id of the list of that number. `identifiers`: the fields of `held` that find a person, strongest first;
+    those in `folded` are kept as they came and compared without regard to case.
     """
 
-    def __init__(self, store: VendorStore, *, identify: Callable[[int], str], identifiers: Sequence[str]) -> None:
+    def __init__(
+        self,
+        store: VendorStore,
+        *,
+        identify: Callable[[int], str],
+        identifiers: Sequence[str],
+        folded: Collection[str] = (),
+    ) -> None:
         self.store = store
         self.identifiers = identifiers
+        self._folded = folded
         self._identify = identify
 
     def create(self, name: str, **held: Any) -> sqlite3.Row:
@@ -119,6 +129,11 @@ class Lists:
     def size(self, identifier: str) -> int:
         return int(self.store.rows("SELECT count(*) FROM members WHERE list = ?", identifier)[0][0])
 
+    def joined(self, identifier: str, people: Iterable[int]) -> dict[int, str]:
+        """When each of these people came onto the list."""
+        query = "SELECT person, joined_at FROM members WHERE list = ? AND person IN (SELECT value FROM json_each(?))"
+        return {row[0]: row[1] for row in self.store.rows(query, identifier, listed(people))}
+
     def members(self, identifier: str, after: int = 0, limit: int = -1) -> list[Person]:
         query = (
             f"SELECT {PERSON} FROM members m JOIN people p ON p.number = m.person"
@@ -146,7 +161,8 @@ class Lists:
 
     def keys_of(self, held: Mapping[str, Any]) -> list[int]:
         """A key for each identifier that is there."""
-        return [digest(f"{name}:{value}") for name in self.identifiers if (value := held.get(name))]
+        given = ((name, held[name]) for name in self.identifiers if held.get(name))
+        return [digest(f"{name}:{str(value).lower() if name in self._folded else value}") for name, value in given]
 
     def keep(self, people: Sequence[Person], *, new: bool = False) -> None:
         """Store people with their keys. `new`: whoever has the number is the same and stays as it is."""
@@ -159,9 +175,9 @@ class Lists:
         database.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
 
     def add(self, lists: Iterable[str], people: Iterable[int]) -> None:
-        numbers = sorted(people)
-        rows = ((identifier, number) for identifier in lists for number in numbers)
-        self.store.database.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
+        numbers, now = sorted(people), self.store.now
+        rows = ((identifier, number, now) for identifier in lists for number in numbers)
+        self.store.database.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", rows)
 
     def remove(self, identifier: str, people: Iterable[int]) -> int:
         """How many of them were on the list."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -81,6 +82,9 @@ class SandboxDestinationContract(DestinationContract):
     def set(self, **settings: Any) -> None:
         """Settings of the sandbox's vendor, in force until the test ends."""
         self.server.control("PUT", f"/{self.vendor}/settings", settings)
+
+    def lapse(self, destination: Destination) -> None:
+        self.server.set_clock(self.server.clock() + timedelta(hours=2))
 
     def misbehave(self, *rules: Mapping[str, object]) -> None:
         """Faults of the other side, in force until the test ends."""

@@ -74,6 +74,28 @@ class TestKlaviyoLists(SandboxDestinationContract):
         sent = {one["path"] for one in self.server.recorded("klaviyo") if one["method"] not in {"GET", "POST"}}
         assert sent == {f"/klaviyo/api/lists/{audience}/relationships/profiles"}
 
+    def test_a_listing_that_lacks_members_is_no_reading(self, destination: KlaviyoLists, audience: str) -> None:
+        """Klaviyo's own count of the list says that some are missing: a part is never handed out as the whole."""
+        settle(destination, batch(destination, audience, crowd(130)))
+        self.set(lacking=2)
+        with pytest.raises(ContractError, match="showed 128 of 130 members"):
+            list(destination.members(audience))
+
+    def test_addresses_are_read_back_and_removed_in_whatever_case_the_tool_keeps_them(
+        self, destination: KlaviyoLists, audience: str
+    ) -> None:
+        """A profile made by hand keeps the case it was typed in; to us it is the same address."""
+        typed = import_of([profile(email="Ann@Quiet.Shop")], audience)
+        sdk = KlaviyoAPI("pk_sandbox", max_delay=1, max_retries=1, test_host=f"{self.server.base_url}/klaviyo")
+        sdk.Profiles.bulk_import_profiles({"data": typed})
+        people = [Person("ann@quiet.shop"), *crowd(3)]
+        receipt = settle(destination, batch(destination, audience, people[1:]))
+        (table,) = destination.members(audience)
+        assert set(table.column("email").to_pylist()) == {person.email for person in people}
+        assert len(receipt.vendor_ids) == 3
+        settle(destination, batch(destination, audience, people[:1], Operation.REMOVE, number=2))
+        assert self.held(destination, audience) == keys_of(destination, people[1:])
+
     def test_a_large_batch_is_split_by_bytes(
         self, destination: KlaviyoLists, audience: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -11,9 +11,10 @@ from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
 
 from segment_pipeline.delivery.destination import Destination, Operation
-from segment_pipeline.destinations.meta import connector as meta
 from segment_pipeline.destinations.meta.connector import MetaAudiences
+from segment_pipeline.destinations.meta.uploads import body_of, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
+from segment_pipeline.http import Response
 from segment_pipeline.testing.destination import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
@@ -30,7 +31,7 @@ class TestMetaAudiences(SandboxDestinationContract):
         secrets = (self.given["app_secret"], self.given["access_token"])
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(FacebookSession, "GRAPH", f"{self.server.base_url}/meta")
-            api = FacebookAdsApi.init("app", *secrets, api_version="v26.0", crash_log=False)
+            api = FacebookAdsApi.init("app", *secrets, api_version="v27.0", crash_log=False)
             made = AdAccount("act_1001", api=api).create_custom_audience(params=NEW)
             schema = [CustomAudience.Schema.MultiKeySchema.email, CustomAudience.Schema.MultiKeySchema.phone]
             theirs = CustomAudience(made["id"], api=api)
@@ -57,12 +58,98 @@ class TestMetaAudiences(SandboxDestinationContract):
             destination._call("POST", "act_1001/customaudiences", body=NEW)
         assert destination.ensure_audience("the first of many") == first
 
-    def test_terms_that_are_not_accepted_are_a_persons_work(self, destination: MetaAudiences, audience: str) -> None:
-        self.set(terms_accepted=False)
+    @pytest.mark.parametrize("which", ["terms_accepted", "user_terms_accepted"])
+    @pytest.mark.parametrize("code", [2663, 2655])
+    def test_terms_that_are_not_accepted_are_a_persons_work(
+        self, destination: MetaAudiences, audience: str, which: str, code: int
+    ) -> None:
+        """The account's or the user's; calls really say 2663 or 2655, with the address in their text
+        (facebook-python-business-sdk's and -nodejs-business-sdk's threads), not the guide's 1870034."""
+        self.set(**{which: False, "terms_error": code})
         with pytest.raises(ConfigError, match="accept them at facebook.com/ads/manage/customaudiences/tos"):
             destination.check()
-        with pytest.raises(ConfigError, match="accept them at"):
+        with pytest.raises(ConfigError, match=f"code {code}.*accept them at"):
             destination.apply(batch(destination, audience, crowd(3)))
+
+    def test_a_list_of_terms_without_ours_is_said_and_stops_nothing(
+        self, destination: MetaAudiences, audience: str
+    ) -> None:
+        """Those of accounts that two businesses share lack entries."""
+        self.set(user_terms_accepted=None)
+        assert destination.check() == "user_tos_accepted do not say whether its terms are accepted"
+        assert settle(destination, batch(destination, audience, crowd(3))).accepted == 3
+
+    def test_a_version_that_was_passed_over_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
+        """An ended version is not always refused: the next one answers, and a header says so. Once, not with each call."""
+        old = self.remade(version="v24.0")
+        for _ in range(2):
+            assert "auto-upgraded to v25.0 as v24.0 has been deprecated" in str(old.check())
+        assert caplog.text.count("set a newer `version`") == 1
+        assert self.remade().check() is None
+
+    def test_rows_are_said_to_be_keys_of_their_own(self, destination: MetaAudiences, audience: str) -> None:
+        """`is_raw`: without it Meta takes the columns for keys combined by somebody else."""
+        self.server.record()
+        settle(destination, batch(destination, audience, crowd(2)))
+        list(destination.replace([batch(destination, audience, crowd(2))]))
+        sent = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta") if "users" in each["path"]]
+        assert [payload["is_raw"] for payload in sent] == [True, True]
+
+    def test_a_full_account_says_what_to_delete(self, destination: MetaAudiences) -> None:
+        self.set(audiences_per_account=0)
+        with pytest.raises(ConfigError, match="code 2654.*delete some that nobody uses"):
+            destination.ensure_audience("one too many")
+
+    @pytest.mark.parametrize("sequence", [1, 2])
+    def test_a_lost_answer_in_a_replacement_is_found_in_its_session(
+        self, destination: MetaAudiences, audience: str, sequence: int
+    ) -> None:
+        """Batch 1 must not come twice, and the last one ends the session: both are looked up, neither is sent blindly."""
+        parts = [batch(destination, audience, crowd(30, first=n), number=n) for n in (0, 30)]
+        receipts, got = destination.replace(parts), []
+        for number in (1, 2):
+            if number == sequence:
+                self.misbehave({"kind": "lost_response", "path_regex": "/usersreplace$", "times": 1})
+            got.append(next(receipts).accepted)
+        assert (got, list(receipts)) == ([30, 30], [])
+        assert self.held(destination, audience) == keys_of(destination, crowd(60))
+
+    def test_while_a_replacement_is_open_another_waits(self, destination: MetaAudiences, audience: str) -> None:
+        parts = [batch(destination, audience, crowd(30, first=n), number=n) for n in (0, 30)]
+        assert next(iter(destination.replace(parts))).accepted == 30
+        once = self.remade(attempts=1)
+        with pytest.raises(TransientError, match="still open, for 90 minutes at most"):
+            next(iter(once.replace(parts)))
+        with pytest.raises(TransientError, match="still open"):
+            once.apply(parts[0])
+
+    def test_a_replacement_by_nobody_is_refused_before_anything_is_sent(
+        self, destination: MetaAudiences, audience: str
+    ) -> None:
+        settle(destination, batch(destination, audience, crowd(3)))
+        for nobody in ([], [batch(destination, audience, [])], [batch(destination, audience, [Person()])]):
+            with pytest.raises(ContractError, match="delete the audience instead"):
+                list(destination.replace(nobody))
+        assert self.held(destination, audience) == keys_of(destination, crowd(3))
+
+    def test_invalid_rows_of_a_replacement_are_rejected_by_key(self, destination: MetaAudiences, audience: str) -> None:
+        parts = [batch(destination, audience, crowd(30, first=n), number=n) for n in (0, 30)]
+        self.misbehave({"kind": "row_errors", "path_regex": "/usersreplace$", "every": 10})
+        first, second = destination.replace(parts)
+        assert [(one.accepted, len(one.rejected)) for one in (first, second)] == [(27, 3), (27, 3)]
+        inside = {digest(key) for key in self.held(destination, audience)}
+        assert inside.isdisjoint({*first.rejected, *second.rejected})
+
+    def test_more_invalid_rows_of_a_replacement_than_are_named_end_it_for_smaller_batches(
+        self, destination: MetaAudiences, audience: str
+    ) -> None:
+        """Meta samples 100 of a request; the session is ended all the same, or what came would be the audience in an hour."""
+        self.misbehave({"kind": "row_errors", "path_regex": "/usersreplace$", "every": 2})
+        receipts = destination.replace([batch(destination, audience, crowd(300))])
+        next(receipts)
+        with pytest.raises(RejectedRecords, match="50 rows.*smaller batches"):
+            next(receipts)
+        assert len(self.held(destination, audience)) == 150
 
     def test_a_removal_that_would_leave_too_few_is_final_and_tried_once(
         self, destination: MetaAudiences, audience: str
@@ -124,6 +211,27 @@ OFFLINE = MetaAudiences(ad_account="1")
 
 
 @pytest.mark.parametrize(
+    ("code", "subcode", "to_do"),
+    [
+        (2663, None, "accept them at facebook.com/ads/manage/customaudiences/tos"),
+        (2655, None, "accept them at"),
+        (200, 1870034, "accept them at"),
+        (3, None, "give it access to the Marketing API and the permission ads_management"),
+        (2654, 1713092, "delete some that nobody uses"),
+        (2635, None, "set a newer `version`"),
+        (190, 463, "renew META_ACCESS_TOKEN"),
+        (100, 33, "META_ACCESS_TOKEN may not use it"),
+    ],
+)
+def test_what_only_a_person_can_mend_says_how(code: int, subcode: int | None, to_do: str) -> None:
+    """Codes as people report them from the vendor's SDKs; none is tried again."""
+    body = {"error": {"code": code, "error_subcode": subcode, "message": "(#1) no", "is_transient": False}}
+    error = OFFLINE._refused(Response(400, {}, json.dumps(body).encode()))
+    assert isinstance(error, ConfigError)
+    assert to_do in str(error)
+
+
+@pytest.mark.parametrize(
     ("body", "error"),
     [({"num_received": "2"}, TransientError), ({}, ContractError), ({"num_received": "x"}, ContractError)],
 )
@@ -136,7 +244,7 @@ def test_an_answer_that_counts_fewer_rows_is_no_success(body: dict[str, Any], er
 
 def test_a_session_is_the_batchs_own() -> None:
     first, second = (batch(OFFLINE, "7", crowd(2), number=n) for n in (1, 2))
-    sessions = [json.loads(meta._users_body(b.rows, meta._session(b)))["session"] for b in (first, first, second)]
+    sessions = [json.loads(body_of(b.rows, session_of(b)))["session"] for b in (first, first, second)]
     assert sessions[0] == sessions[1]
     session, another = sessions[0].pop("session_id"), sessions[2]["session_id"]
     assert session != another

@@ -78,6 +78,22 @@ def test_its_cursor_reaches_the_last_page(server: SandboxServer, sdk: KlaviyoAPI
     assert [one.id for one in [*first.data, *second.data]] == [one["id"] for one in held]
 
 
+def test_it_renames_reads_and_deletes_a_list(sdk: KlaviyoAPI) -> None:
+    identifier = new_list(sdk, "before")
+    sdk.Lists.update_list(identifier, {"data": {"type": "list", "id": identifier, "attributes": {"name": "after"}}})
+    assert sdk.Lists.get_list(identifier).data.attributes.name == "after"
+    sdk.Profiles.bulk_import_profiles({"data": import_of([profile(email="ann@example.com")], identifier)})
+    [ann] = sdk.Lists.get_profiles_for_list(identifier).data
+    assert ann.attributes.joined_group_at is not None
+    # With sparse fields the SDK hands out what came as it is.
+    [sparse] = sdk.Lists.get_profiles_for_list(identifier, fields_profile=["email"])["data"]
+    assert sparse["attributes"] == {"email": "ann@example.com"}
+    sdk.Lists.delete_list(identifier)
+    with pytest.raises(ApiException) as refused:
+        sdk.Lists.get_list(identifier)
+    assert refused.value.status == 404
+
+
 def test_it_waits_and_tries_again_after_a_429(server: SandboxServer, sdk: KlaviyoAPI) -> None:
     server.clear_requests()
     server.faults([{"vendor": "klaviyo", "kind": "429", "times": 1, "seconds": 1}])

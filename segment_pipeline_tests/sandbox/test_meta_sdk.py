@@ -24,7 +24,7 @@ def _there(server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def connect(token: str = "sandbox-meta-token") -> None:
     session = FacebookSession(app_secret="sandbox-meta-secret", access_token=token, timeout=30)
-    FacebookAdsApi.set_default_api(FacebookAdsApi(session, api_version="v26.0"))
+    FacebookAdsApi.set_default_api(FacebookAdsApi(session, api_version="v27.0"))
     session.requests.close()
 
 

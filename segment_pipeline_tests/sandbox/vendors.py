@@ -32,7 +32,7 @@ class Meta:
 
     def __init__(self, server: SandboxServer) -> None:
         self.server = server
-        self.base = f"{server.base_url}/meta/v26.0"
+        self.base = f"{server.base_url}/meta/v27.0"
         self.auth = {"access_token": META_TOKEN, "appsecret_proof": META_PROOF}
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> requests.Response:
@@ -112,7 +112,7 @@ class Klaviyo:
         found = []
         answer = self.call("GET", path, **query).json()
         found.append(answer["data"])
-        while answer["links"]["next"]:
+        while "next" in answer["links"]:
             answer = self.call("GET", answer["links"]["next"]).json()
             found.append(answer["data"])
         return found

@@ -8,11 +8,11 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import BinaryIO, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +28,7 @@ from segment_pipeline.settings import Settings
 _ROWS: Final = 1_000_000
 _COLUMNS: Final = ("email", "phone")
 _MEMBERS: Final = "members.csv"
+_NAME: Final = ".name"
 _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -73,15 +74,22 @@ class HashedFiles:
             probe.unlink()
 
     def ensure_audience(self, name: str) -> str:
-        """The audience's folder; a name unfit for a folder gets a slug with a digest of the whole name."""
-        folder = name if _SAFE.fullmatch(name) else f"{_slug(name)}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        """The audience's folder; a name unfit for a folder, or whose folder another audience keeps, gets a slug with a digest."""
         with self._as_config():
+            folder = self._folder_of(name)
             path = self._root / folder
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(path):
                 if not (path / _MEMBERS).exists():
                     _write(path / _MEMBERS, _empty())
         return folder
+
+    def _folder_of(self, name: str) -> str:
+        """A renamed audience keeps its folder, which says the name it has now."""
+        for said in self._root.glob(f"*/{_NAME}"):
+            if said.read_text("utf-8") == name:
+                return said.parent.name
+        return next(folder for folder in _folders(name) if not (self._root / folder / _NAME).exists())
 
     def apply(self, batch: Batch) -> Receipt:
         """Write the change, then the members. The same batch again writes the same files."""
@@ -90,16 +98,10 @@ class HashedFiles:
         changes = rows.select(list(_COLUMNS)).cast(_empty().schema)
         upsert = batch.operation is Operation.UPSERT
         if changes.num_rows:
-            folder = self._folder(batch.remote_id)
-            try:
-                with _locked(folder):
-                    members = _read(folder / _MEMBERS)
-                    _write(folder / _change_name(batch), _sorted(changes))
-                    _write(folder / _MEMBERS, _with(members, changes) if upsert else _without(members, changes))
-            except OSError as error:
-                raise TransientError(
-                    f"{self.name}: audience {batch.remote_id} could not be written ({_errno(error)})"
-                ) from None
+            with self._changing(batch.remote_id) as folder:
+                members = _read(folder / _MEMBERS)
+                _write(folder / _change_name(batch, "add" if upsert else "remove"), _sorted(changes))
+                _write(folder / _MEMBERS, _with(members, changes) if upsert else _without(members, changes))
         return Receipt.final(batch, rejected, requests=0)
 
     def forget(self, batch: Batch) -> Receipt:
@@ -120,6 +122,39 @@ class HashedFiles:
         """Rows of `members.csv`."""
         return int(_read(self._folder(remote_id) / _MEMBERS).num_rows)
 
+    def members(self, remote_id: str) -> Iterator[pa.Table]:
+        held = _read(self._folder(remote_id) / _MEMBERS)
+        yield held.append_column("vendor_id", pa.nulls(held.num_rows, pa.string()))
+
+    def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
+        """Write what changes as one addition and one removal, then the members; with the last batch."""
+        for batch in batches:
+            bodies.refuse_oversize(batch, _ROWS, self.name)
+        fit = [bodies.refuse_unhashed(batch, *_COLUMNS) for batch in batches]
+        for number, (batch, (_, rejected)) in enumerate(zip(batches, fit, strict=True), 1):
+            if number == len(fit):
+                wanted = pa.concat_tables([rows.select(list(_COLUMNS)).cast(_empty().schema) for rows, _ in fit])
+                with self._changing(batch.remote_id) as folder:
+                    held = _read(folder / _MEMBERS)
+                    for kind, changes in (("add", _without(wanted, held)), ("remove", _without(held, wanted))):
+                        if changes.num_rows:
+                            _write(folder / _change_name(batch, kind), changes)
+                    _write(folder / _MEMBERS, _sorted(wanted))
+            yield Receipt.final(batch, rejected, requests=0)
+
+    def rename(self, remote_id: str, name: str) -> None:
+        """The folder stays where it is, so that whatever picks its files up goes on."""
+        with self._changing(remote_id) as folder, _whole(folder / _NAME) as file:
+            file.write(name.encode())
+
+    def delete(self, remote_id: str) -> None:
+        """Delete our files, and the folder unless somebody keeps something else in it."""
+        with suppress(AudienceGone), self._changing(remote_id) as folder:
+            for path in (*folder.glob("changes-*.csv"), folder / _NAME, folder / ".lock", folder / _MEMBERS):
+                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+
     @property
     def _root(self) -> Path:
         said = value(self, "directory")
@@ -132,6 +167,16 @@ class HashedFiles:
                 f"{self.name} no longer has the folder of audience {remote_id}: resend it to make it anew"
             )
         return folder
+
+    @contextmanager
+    def _changing(self, remote_id: str) -> Iterator[Path]:
+        """The folder, locked; what the disk does not take may be taken later."""
+        folder = self._folder(remote_id)
+        try:
+            with _locked(folder):
+                yield folder
+        except OSError as error:
+            raise TransientError(f"{self.name}: audience {remote_id} could not be written ({_errno(error)})") from None
 
     @contextmanager
     def _as_config(self) -> Iterator[None]:
@@ -147,17 +192,25 @@ class HashedFiles:
 CONNECTOR = HashedFiles
 
 
+def _folders(name: str) -> Iterator[str]:
+    """Folders an audience of this name may have, the first that no other one keeps; of equal names the same ones."""
+    if _SAFE.fullmatch(name):
+        yield name
+    slug = _slug(name)
+    for more in ("", *map(str, range(1, 1_000))):
+        yield f"{slug}-{hashlib.sha256((name + more).encode()).hexdigest()[:12]}"
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:40] or "audience"
 
 
-def _change_name(batch: Batch) -> str:
+def _change_name(batch: Batch, kind: str) -> str:
     plan = (
         batch.plan[:16]
         if re.fullmatch(r"[0-9a-f]{16,}", batch.plan)
         else hashlib.sha256(batch.plan.encode()).hexdigest()[:16]
     )
-    kind = "add" if batch.operation is Operation.UPSERT else "remove"
     return f"changes-{plan}-{batch.number:05d}-{kind}.csv"
 
 
@@ -205,14 +258,20 @@ def _sorted(table: pa.Table) -> pa.Table:
 
 
 def _write(path: Path, table: pa.Table) -> None:
+    with _whole(path) as file:
+        file.write(b"email,phone\n")  # pyarrow would quote the header, and not every upload form reads that
+        options = csv.WriteOptions(include_header=False, quoting_style="none")
+        csv.write_csv(table.select(list(_COLUMNS)), file, options)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the path's place once it is written; for its owner only."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(b"email,phone\n")  # pyarrow would quote the header, and not every upload form reads that
-            csv.write_csv(
-                table.select(list(_COLUMNS)), file, csv.WriteOptions(include_header=False, quoting_style="none")
-            )
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar, Final, Literal
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilit
 from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
+from segment_pipeline.identifiers import email as canonical_email
 
 _ROWS: Final = 10_000
 _PROFILE_BYTES: Final = 100_000
@@ -26,7 +28,7 @@ _PART_BYTES: Final = 4_700_000  # of 5 MB: room for the envelope and for the las
 _PAGE: Final = 100
 _REMOVALS: Final = 1_000
 _JSON_API: Final = "application/vnd.api+json"
-# Fixed windows per account: bulk jobs and list changes 10/s and 150/min, reads 75/s and 750/min (kept a little below), a
+# Fixed windows per account: bulk jobs, their errors and list changes 10/s and 150/min, reads 75/s and 750/min (kept a little below), a
 # list with its count 1/s and 15/min, erasures 3/s and 60/min.
 _RATES: Final = {
     "bulk": ((10, 1.0), (150, 60.0)),
@@ -161,6 +163,39 @@ class KlaviyoLists:
             raise self._gone(remote_id)
         return int(at(answer.json(), "data", "attributes", "profile_count", of="Klaviyo", kind=int))
 
+    def members(self, remote_id: str) -> Iterator[pa.Table]:
+        """Who is on the list; one read per 100 members, compared with Klaviyo's own count of before and after."""
+        expected, read = self.count(remote_id), set[str]()
+        params = {"fields[profile]": self._field, "page[size]": _PAGE}
+        listed = self._listing(f"/api/lists/{remote_id}/profiles", params)
+        full = True
+        while full:
+            some = list(islice(listed, _ROWS))
+            full = len(some) == _ROWS
+            ids = [str(at(one, "id", of="Klaviyo")) for one in some]
+            known = [at(one, "attributes", of="Klaviyo", kind=dict).get(self._field) for one in some]
+            read.update(ids)
+            yield pa.table(
+                {
+                    self._column: pa.array([self._as_sent(one) for one in known], pa.string()),
+                    "vendor_id": pa.array(ids, pa.string()),
+                }
+            )
+        # People come and go while a list is read: fewer than there were all along is a reading that missed some.
+        if len(read) < min(expected, self.count(remote_id)):
+            raise ContractError(
+                f"{self.name} showed {len(read)} of {expected} members of list {remote_id}: read it again"
+            )
+
+    def rename(self, remote_id: str, name: str) -> None:
+        changed = {"type": "list", "id": remote_id, "attributes": {"name": f"{self.list_prefix}{name}"}}
+        body = json.dumps({"data": changed})
+        if self._write("PATCH", f"/api/lists/{remote_id}", body, idempotent=True, expect=(404,)).status_code == 404:
+            raise self._gone(remote_id)
+
+    def delete(self, remote_id: str) -> None:
+        self._vendor.client("bulk").request("DELETE", f"/api/lists/{remote_id}", expect=(404,))
+
     def close(self) -> None:
         self._vendor.close()
 
@@ -176,9 +211,11 @@ class KlaviyoLists:
         headers = {"Content-Type": _JSON_API}
         return self._vendor.client(purpose).request(method, path, data=body.encode(), headers=headers, **options)
 
-    def _listing(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:
+    def _listing(
+        self, path: str, params: Mapping[str, Any] | None = None, purpose: str = "reads"
+    ) -> Iterator[Mapping[str, Any]]:
         def fetch(url: str | None) -> Any:
-            return self._vendor.client("reads").json("GET", url or path, params=None if url else params)
+            return self._vendor.client(purpose).json("GET", url or path, params=None if url else params)
 
         return records(fetch, paging.link_next, of=f"{self.name}: {redact.location(path)}")
 
@@ -200,9 +237,13 @@ class KlaviyoLists:
         )
         try:
             # Importing the same profiles twice leaves what once leaves, so a lost answer is sent again.
-            return _id(self._write("POST", _JOBS, body, idempotent=True).json())
+            answer = self._write("POST", _JOBS, body, idempotent=True, expect=(404,))
         except RejectedRecords as error:
             refused = error
+        else:
+            if answer.status_code == 404:
+                raise self._gone(batch.remote_id)
+            return _id(answer.json())
         raise bodies.as_given(refused, batch, rows.slice(first, count))
 
     def _job(self, job_id: str) -> Mapping[str, Any]:
@@ -217,8 +258,9 @@ class KlaviyoLists:
         """Key → reason of the rows that failed, by the profile each error quotes."""
         named: dict[str, str] = {}
         for job in jobs:
-            for item in self._listing(f"{_JOBS}/{job}/import-errors", {"page[size]": _PAGE}):
-                identifier = _identifier_in(item["attributes"].get("original_payload"), self._field)
+            for item in self._listing(f"{_JOBS}/{job}/import-errors", {"page[size]": _PAGE}, "bulk"):
+                quoted = _identifier_in(item["attributes"].get("original_payload"), self._field)
+                identifier = self._as_sent(quoted)
                 if identifier is not None and identifier in keys:
                     named[keys[identifier]] = redact.code(item["attributes"].get("code"))
         return failures(named, failed, keys.values(), reason="import_error", of=self.name)
@@ -230,9 +272,16 @@ class KlaviyoLists:
             some = ",".join(json.dumps(one, ensure_ascii=False) for one in identifiers[start : start + _PAGE])
             params = {"filter": f"any({self._field},[{some}])", "fields[profile]": self._field, "page[size]": _PAGE}
             for profile in self._listing("/api/profiles", params):
-                found[profile["attributes"][self._field]] = str(profile["id"])
+                if known := self._as_sent(profile["attributes"].get(self._field)):
+                    found[known] = str(profile["id"])
         asked = set(identifiers)
         return {identifier: vendor_id for identifier, vendor_id in found.items() if identifier in asked}
+
+    def _as_sent(self, known: str | None) -> str | None:
+        """An identifier as Klaviyo shows it, in the form we send; it keeps an address in the case somebody typed it in."""
+        if not known or self._column != "email":
+            return known
+        return canonical_email(known) or known.strip().lower()
 
     def _remove(self, batch: Batch) -> None:
         """Take off the list the profiles we once added (their ids) and whoever has these identifiers now.

@@ -7,38 +7,33 @@ names hint at health or money.
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
-from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told, variable
+from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, variable
+from segment_pipeline.destinations.meta.refusals import (
+    InvalidParameter,
+    Missing,
+    Refusals,
+    SessionOver,
+    TooFewLeft,
+    version_warning,
+)
+from segment_pipeline.destinations.meta.uploads import Replacement, body_of, in_samples, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
 _ROWS: Final = 10_000
-
-# Error codes of the Marketing API, as its error reference and custom-audience guide list them.
-_BUSY: Final = frozenset({4, 17, 32, 341, 368, 613, 80003, 80004, 803})
-_BROKEN: Final = frozenset({1, 2})
-_CREDENTIALS: Final = frozenset({10, 102, 104, 190, 194, 200, 294})
-_UPDATE_RUNNING: Final = (2650, 1870145)
-_TOO_FEW_LEFT: Final = 1870047
-_NO_SUCH_OBJECT: Final = (100, 33)
 _FLAGGED_STATUS: Final = 471
-
-
-class _TooFewLeft(RejectedRecords):
-    """Meta refuses a removal that would leave too few people to keep them anonymous."""
-
-
-class _InvalidParameter(ContractError):
-    """Code 100: in a call that carries rows, one of them may be to blame, and Meta does not say which."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +42,24 @@ class MetaAudiences:
 
     A removal that would leave too few people (subcode 1870047) is final, not an error: the receipt rejects every row with
     `too_few_left`, and the members stay until the audience grows or is deleted.
-    Meta answers with counts, never with the rows it matched, and publishes estimates only: what it holds cannot be counted.
+    Meta answers with counts, never with the rows it matched, and publishes estimates only: what it holds cannot be counted or read
+    back, only replaced.
     `marker` tells this installation's audiences from all others.
     Not verified against the live API, therefore fields: `terms_key`, the entry of the account's `tos_accepted` map.
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Meta", "custom audiences (Graph v26.0)")
+    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Meta", "custom audiences (Graph v27.0)")
     name: str = "meta"
     access_token: str = secret("META_ACCESS_TOKEN", "token of a system user with the permission ads_management")
     app_secret: str = secret("META_APP_SECRET", "the app's secret, where the app asks for proofs", optional=True)
     ad_account: str = address("META_AD_ACCOUNT", "", "number of the ad account")
     base_url: str = address("META_BASE_URL", "https://graph.facebook.com")
-    version: str = "v26.0"
+    version: str = "v27.0"
     marker: str = "segment-pipeline"
     terms_key: str = "custom_audience_tos"
     attempts: int = 6
     _vendor: Vendor = field(init=False, repr=False, compare=False)
+    _warnings: list[str] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def __post_init__(self) -> None:
         vendor = Vendor(self, key="access_token", refusal=self._refused, timeout=(5.0, 120.0))
@@ -86,29 +83,30 @@ class MetaAudiences:
     def secrets_present(self) -> None:
         require(self, "access_token", "ad_account")
 
-    def check(self) -> None:
-        """The token works on this ad account and the custom-audience terms are accepted."""
+    def check(self) -> str | None:
+        """The token works on this ad account, and both lists of accepted terms, the account's and the user's, hold ours.
+
+        A list without the entry is said and stops nothing: those of accounts shared between businesses lack some.
+        """
         self.secrets_present()
-        account = self._call("GET", f"act_{self._account}", fields="id,tos_accepted")
-        if not (account.get("tos_accepted") or {}).get(self.terms_key):
-            raise ConfigError(f"{self.name}: {self._terms_text()}")
+        lists = ("tos_accepted", "user_tos_accepted")
+        account = self._call("GET", f"act_{self._account}", fields=f"id,{','.join(lists)}")
+        accepted = {name: (account.get(name) or {}).get(self.terms_key) for name in lists}
+        if any(entry is not None and not entry for entry in accepted.values()):
+            raise ConfigError(f"{self.name}: {self._refusals.terms}")
+        silent = [name for name, entry in accepted.items() if entry is None]
+        said = [f"{' and '.join(silent)} do not say whether its terms are accepted"] if silent else []
+        return "; ".join([*said, *self._warnings]) or None
 
     def ensure_audience(self, name: str) -> str:
         """The audience whose description carries our marker for `name`; made under a neutral name if there is none."""
-        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-        mark = f"{self.marker} {digest}"
-        form = {
-            "name": f"Audience {digest[:8]}",
-            "subtype": "CUSTOM",
-            "description": mark,
-            "customer_file_source": "USER_PROVIDED_ONLY",
-        }
-
+        label = self._label(name)
+        form = {**label, "subtype": "CUSTOM", "customer_file_source": "USER_PROVIDED_ONLY"}
         status: dict[str, Any] = {}
 
         def find() -> Iterator[str]:
             for one in records(self._page, _after, of=self.name):
-                if one.get("description") == mark:
+                if one.get("description") == label["description"]:
                     identifier = str(at(one, "id", of="Meta"))
                     status[identifier] = (one.get("operation_status") or {}).get("code")
                     yield identifier
@@ -124,23 +122,98 @@ class MetaAudiences:
     def apply(self, batch: Batch) -> Receipt:
         """Add or remove the rows. Safe to repeat: Meta keeps sets of people."""
         method = "POST" if batch.operation is Operation.UPSERT else "DELETE"
-        return self._people(batch, method, f"{batch.remote_id}/users", _session(batch))
+        with self._of_audience(batch.remote_id):
+            return self._people(batch, method, f"{batch.remote_id}/users", session_of(batch))
 
     def forget(self, batch: Batch) -> Receipt:
         """Take people out of every audience of the account, however few that leaves in one."""
         return self._people(batch, "DELETE", f"act_{self._account}/usersofanyaudience", None)
 
-    def _people(self, batch: Batch, method: str, path: str, session: Mapping[str, Any] | None) -> Receipt:
+    def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
+        """One session of as many batches, which takes the audience's place with the last.
+
+        Meta closes a session 90 minutes after its first batch, and then what came is the audience: one that was cut short must
+        be done anew, which Meta refuses (TransientError) until then. It takes no empty one (ContractError): delete the audience.
+        Raises RejectedRecords at the end where Meta called rows invalid and did not say which: smaller batches find them.
+        """
+        fit = [self._fit(batch) for batch in batches]
+        waiting = sum(rows.num_rows > 0 for rows, _ in fit)
+        if not waiting:
+            raise ContractError(f"{self.name} replaces no audience by nobody: delete the audience instead")
+        session = Replacement(batches[0].remote_id, sum(rows.num_rows for rows, _ in fit))
+        for batch, (rows, refused) in zip(batches, fit, strict=True):
+            sent, invalid = self._vendor.counted(), dict[str, str]()
+            if rows.num_rows:
+                waiting -= 1
+                invalid = self._replaced(session, rows, last=not waiting)
+            yield Receipt.final(batch, refused | invalid, requests=sent())
+        if session.unnamed:
+            raise RejectedRecords(
+                f"{self.name} called {session.unnamed} rows of a replacement invalid and did not say which: make it anew in smaller batches"
+            )
+
+    def rename(self, remote_id: str, name: str) -> None:
+        with self._of_audience(remote_id):
+            self._call("POST", remote_id, body=self._label(name), idempotent=True)
+
+    def delete(self, remote_id: str) -> None:
+        with suppress(AudienceGone), self._of_audience(remote_id):
+            self._call("DELETE", remote_id)
+
+    @contextmanager
+    def _of_audience(self, remote_id: str) -> Iterator[None]:
+        """AudienceGone for what Meta does not find while the account itself answers."""
+        try:
+            yield
+        except Missing:
+            self._call("GET", f"act_{self._account}", fields="id")
+            raise AudienceGone(f"{self.name} no longer has audience {remote_id}: resend it to make it anew") from None
+
+    def _label(self, name: str) -> dict[str, str]:
+        """What an audience is called at Meta, and what it is found again by."""
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        return {"name": f"Audience {digest[:8]}", "description": f"{self.marker} {digest}"}
+
+    def _fit(self, batch: Batch) -> tuple[pa.Table, dict[str, str]]:
         bodies.refuse_oversize(batch, _ROWS, self.name)
-        rows, rejected = bodies.refuse_unhashed(batch, "email", "phone")
+        return bodies.refuse_unhashed(batch, "email", "phone")
+
+    def _replaced(self, session: Replacement, rows: pa.Table, *, last: bool) -> dict[str, str]:
+        """Send the next batch of a replacement; key → reason of the rows that Meta called invalid and named."""
+        session.sequence += 1
+        session.received += rows.num_rows
+        body, first = body_of(rows, session.told(last=last)), session.sequence == 1
+        answer: Mapping[str, Any] | None
+        try:
+            with self._of_audience(session.audience):
+                # Batch 1 must not come twice.
+                answer = self._call("POST", f"{session.audience}/usersreplace", body=body, idempotent=not first)
+        except (TransientError, SessionOver) as error:
+            lost = last if isinstance(error, SessionOver) else first and error.sent
+            if not lost or (answer := self._session(session)) is None:
+                raise
+        received, invalid = self._received(answer)
+        if received < session.received:
+            raise TransientError(
+                f"{self.name} received fewer rows than were sent: replace the audience anew", sent=True
+            )
+        return session.named(_samples(answer), invalid, rows)
+
+    def _session(self, session: Replacement) -> dict[str, Any] | None:
+        """A replacement's session as Meta lists it; None where it has none of that id, or ended it by itself."""
+        listed = self._call("GET", f"{session.audience}/sessions", session_id=str(session.id)).get("data") or []
+        return next((one for one in listed if isinstance(one, dict) and one.get("stage") != "timeout"), None)
+
+    def _people(self, batch: Batch, method: str, path: str, session: Mapping[str, Any] | None) -> Receipt:
+        rows, rejected = self._fit(batch)
         if rows.num_rows == 0:
             return Receipt.final(batch, rejected, requests=0)
         keys, sent = rows.column("key").to_pylist(), self._vendor.counted()
         try:
-            rejected |= self._invalid(self._call(method, path, body=_users_body(rows, session)), rows)
-        except _TooFewLeft:
+            rejected |= self._invalid(self._call(method, path, body=body_of(rows, session)), rows)
+        except TooFewLeft:
             rejected |= dict.fromkeys(keys, "too_few_left")
-        except _InvalidParameter as error:
+        except InvalidParameter as error:
             if rows.num_rows > 1:
                 raise RejectedRecords(str(error)) from None
             rejected |= dict.fromkeys(keys, "invalid_parameter")
@@ -153,7 +226,9 @@ class MetaAudiences:
     def _account(self) -> str:
         return value(self, "ad_account").removeprefix("act_")
 
-    def _call(self, method: str, path: str, *, body: Any = None, **params: str) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, *, body: Any = None, idempotent: bool | None = None, **params: Any
+    ) -> dict[str, Any]:
         if key := value(self, "app_secret"):
             proof = hmac.new(key.encode(), value(self, "access_token").encode(), hashlib.sha256)
             params["appsecret_proof"] = proof.hexdigest()
@@ -164,95 +239,54 @@ class MetaAudiences:
             params=params,
             data=body,
             headers={"Content-Type": "application/json"} if rows else None,
-            idempotent=True if rows else None,
+            idempotent=(rows or None) if idempotent is None else idempotent,
         )
         if not isinstance(answer, dict):
             raise ContractError(f"{self.name} answered with no object: check the base URL and version")
         return answer
 
     def _page(self, after: str | None) -> dict[str, Any]:
-        page = {"after": after} if after else {}
-        asked = "id,name,description,operation_status"
-        return self._call("GET", f"act_{self._account}/customaudiences", fields=asked, limit="100", **page)
+        asked: dict[str, Any] = {"fields": "id,name,description,operation_status", "limit": "100"}
+        asked |= {"after": after} if after else {}
+        return self._call("GET", f"act_{self._account}/customaudiences", **asked)
 
     def _invalid(self, answer: Mapping[str, Any], rows: pa.Table) -> dict[str, str]:
         """Key → reason of the rows that Meta called invalid; a 200 with counts only when it did not say which.
 
         Its number is not exact, and its samples stop at 100: unless the samples name all of them, the caller must split.
         """
-        if not str(answer.get("num_received", "")).isdigit():
-            raise ContractError(f"{self.name} did not say how many rows it received: the batch may not be applied")
-        if int(answer["num_received"]) < rows.num_rows:
+        received, invalid = self._received(answer)
+        if received < rows.num_rows:
             raise TransientError(f"{self.name} received fewer rows than the batch holds: it is sent again", sent=True)
-        invalid = int(answer.get("num_invalid_entries") or 0)
         if invalid == 0:
             return {}
-        samples = json.dumps(answer.get("invalid_entry_samples") or [])
-        named = {
-            row["key"]: "invalid_entry"
-            for row in rows.select(["key", "email", "phone"]).to_pylist()
-            if any(hashed and hashed in samples for hashed in (row["email"], row["phone"]))
-        }
+        named = in_samples(rows, _samples(answer))
         return failures(named, invalid, rows.column("key").to_pylist(), reason="invalid_entry", of=self.name)
 
+    def _received(self, answer: Mapping[str, Any]) -> tuple[int, int]:
+        """Rows the session has received so far, and how many of them Meta called invalid."""
+        told = str(answer.get("num_received", "")), str(answer.get("num_invalid_entries") or 0)
+        if not all(number.isdigit() for number in told):
+            raise ContractError(f"{self.name} did not say how many rows it received: the batch may not be applied")
+        return int(told[0]), int(told[1])
+
     def _refused(self, response: Response) -> SegmentPipelineError | None:
-        if response.status_code < 400 and b'"error"' not in response.content[:512]:
-            return None
-        if (error := told(response, "error", dict)) is None:
-            return None
-        code, sub = error.get("code"), error.get("error_subcode")
-        said = f"{self.name} refused a request (code {_number(code)}, subcode {_number(sub)})"
-        if sub == _TOO_FEW_LEFT:
-            return _TooFewLeft(f"{said}: the removal would leave too few people in the audience")
-        if (act := self._to_do(code, sub, str(error.get("message")))) is not None:
-            return ConfigError(f"{said}: {act}")
-        busy = code in _BUSY or (code, sub) == _UPDATE_RUNNING or response.status_code == 429
-        if busy or code in _BROKEN or error.get("is_transient") is True or response.status_code >= 500:
-            return TransientError(
-                f"{said}: it is tried again later", retry_after=_regain_access(response), sent=not busy
-            )
-        kind = _InvalidParameter if code == _NO_SUCH_OBJECT[0] else ContractError
-        return kind(f"{said}: {redact.text(str(error.get('message', '')))}")
+        if (warning := version_warning(response.headers)) and warning not in self._warnings:
+            self._warnings.append(warning)
+            _log.warning("%s was asked in %s and says: %s (set a newer `version`)", self.name, self.version, warning)
+        return self._refusals.error(response)
 
-    def _to_do(self, code: Any, sub: Any, message: str) -> str | None:
-        """What a person has to do about it; None: nothing."""
-        token, terms = variable(self, "access_token"), self._terms_text()
-        acts = {
-            1870034: terms,
-            1870090: terms,
-            1870050: f"link ad account {self._account} to a business",
-            1713230: "the audience is flagged, review its name in Ads Manager",
-            2635: f"API version {self.version} has ended, set a newer `version`",
-        }
-        if known := acts.get(sub) or acts.get(code):
-            return known
-        if (code, sub) == _NO_SUCH_OBJECT:
-            return f"the audience or account is gone, or {token} may not use it"
-        # A wrong proof is 104 by the reference, and in practice an invalid parameter (100) that names itself.
-        if code in _CREDENTIALS or "appsecret_proof" in message:
-            return f"renew {token} and check {variable(self, 'app_secret')} and the permission ads_management"
-        return None
-
-    def _terms_text(self) -> str:
-        terms = f"the custom-audience terms of ad account {self._account} are not accepted"
-        return f"{terms}: accept them at facebook.com/ads/manage/customaudiences/tos"
+    @property
+    def _refusals(self) -> Refusals:
+        token, secret_name = variable(self, "access_token"), variable(self, "app_secret")
+        return Refusals(self.name, self.version, self._account, token, secret_name)
 
 
 CONNECTOR = MetaAudiences
 
 
-def _session(batch: Batch) -> dict[str, Any]:
-    """A session of this batch alone: the same batch again is the same session."""
-    session = int.from_bytes(hashlib.sha256(f"{batch.plan}/{batch.number}/{batch.remote_id}".encode()).digest()[:7])
-    return {"session_id": session, "batch_seq": 1, "last_batch_flag": True}
-
-
-def _users_body(rows: pa.Table, session: Mapping[str, Any] | None) -> bytes:
-    told = json.dumps({**session, "estimated_num_total": rows.num_rows}).encode() if session else b""
-    # Nothing to escape: hashes in hex, or nothing.
-    data = bodies.joined('["', rows.column("email"), '","', rows.column("phone"), '"]')
-    opening = b'{"payload":{"schema":["EMAIL","PHONE"],"data":['
-    return b"".join((opening, data, b"]}", b',"session":' if told else b"", told, b"}"))
+def _samples(answer: Mapping[str, Any]) -> str:
+    return json.dumps(answer.get("invalid_entry_samples") or [])
 
 
 def _after(page: Mapping[str, Any]) -> str | None:
@@ -263,17 +297,3 @@ def _after(page: Mapping[str, Any]) -> str | None:
     if not after:
         raise ContractError("a page of Meta's list says there is more but gives no cursor")
     return str(after)
-
-
-def _regain_access(response: Response) -> float | None:
-    """Seconds until access is regained, by X-Business-Use-Case-Usage, which counts minutes; None when it does not say."""
-    try:
-        usage = json.loads(response.headers.get("x-business-use-case-usage", ""))
-        minutes = max(use["estimated_time_to_regain_access"] for uses in usage.values() for use in uses)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return float(minutes) * 60 or None
-
-
-def _number(code: Any) -> int | None:
-    return code if isinstance(code, int) else None

@@ -36,7 +36,7 @@ class NowhereMeta(MetaAudiences):
     def ensure_audience(self, name: str) -> str:  # noqa: ARG002
         return "1"
 
-    def _call(self, method: str, path: str, *, body: Any = None, **_: str) -> dict[str, Any]:  # noqa: ARG002
+    def _call(self, method: str, path: str, *, body: Any = None, **_: Any) -> dict[str, Any]:  # noqa: ARG002
         """As Meta answers when every row was taken."""
         return {"num_received": body.count(b'["') - 1, "num_invalid_entries": 0}
 

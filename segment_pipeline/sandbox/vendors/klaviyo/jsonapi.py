@@ -182,5 +182,16 @@ def collection(
     if len(found) > int(size):
         cursor = {"page[cursor]": seal(found[int(size) - 1][0])}
         following = str(request.url.include_query_params(**cursor))
-    links = {"self": str(request.url), "next": following, "prev": None}
+    # The last page has no `next`: the published schema knows no null there.
+    links = {"self": str(request.url)} | ({"next": following} if following else {})
     return 200, {"data": [shown for _, shown in found[: int(size)]], "links": links}
+
+
+def sparse(request: Request, kind: str, shown: Document) -> Document:
+    """The attributes that `fields[kind]` asks for, all where it does not; a name none has is refused."""
+    if (asked := request.query_params.get(f"fields[{kind}]")) is None:
+        return shown
+    names, held = {name.strip().split(".")[0] for name in asked.split(",")}, shown["attributes"]
+    for name in sorted(names - held.keys() - {"id"}):
+        raise invalid(f"'{name}' is not a field of '{kind}'.", f"fields[{kind}]")
+    return {**shown, "attributes": {name: held[name] for name in held if name in names}}

@@ -50,12 +50,12 @@ def problem_of(sent: Any) -> Document | None:
 
 
 def fields_of(sent: Mapping[str, Any]) -> Document:
-    """A profile as sent, as what is kept of it; e-mail addresses are compared without regard to case."""
+    """A profile as sent, as what is kept of it."""
     held = {name: value for name, value in sent["attributes"].items() if name not in UNKEPT}
     for name in IDENTIFIERS:
         if name in held:
             text = str(held[name] or "")
-            held[name] = (text.strip().lower() if name == "email" else text) or None
+            held[name] = (text.strip() if name == "email" else text) or None
     return held | ({"id": sent["id"]} if sent.get("id") else {})
 
 
@@ -75,4 +75,4 @@ def shown(profile: Person) -> Document:
     held = {name: profile.held.get(name) for name in (*IDENTIFIERS, *FIELDS)}
     times = {"created": profile.created_at, "updated": profile.updated_at, "last_event_date": None}
     groups = {name: profile.held.get(name, {}) for name in GROUPS}
-    return resource("profile", profile.id, {**held, "anonymous_id": None, **times, **groups})
+    return resource("profile", profile.id, {**held, **times, **groups})

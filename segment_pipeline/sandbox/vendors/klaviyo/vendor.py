@@ -3,6 +3,7 @@
 What Klaviyo's documents leave open is a setting, read and changed at `/_control/klaviyo/settings`; beside those of every job:
 
 - `poison` ([]): e-mails whose presence makes Klaviyo refuse a whole import with a pointer to the row.
+- `lacking` (0): so many of a list's members are missing from its listing, though they count.
 - `limit_factor` (1000; 1 gives Klaviyo's own limits), `lists_per_day` (150).
 """
 
@@ -41,6 +42,7 @@ IMPORT = "profile-bulk-import-job"
 ROWS = "/data/attributes/profiles/data"
 DEFAULTS: Mapping[str, Any] = {
     **jobs.DEFAULTS,
+    "lacking": 0,
     "limit_factor": 1000,
     "lists_per_day": 150,
     "poison": [],
@@ -52,7 +54,9 @@ class Klaviyo:
 
     def __init__(self, state: SandboxState) -> None:
         self.store = VendorStore(state, "klaviyo", defaults=DEFAULTS, schema=(lists.SCHEMA, jobs.SCHEMA))
-        self.lists = Lists(self.store, identify=lambda _: lists.new_id()[-6:], identifiers=IDENTIFIERS)
+        self.lists = Lists(
+            self.store, identify=lambda _: lists.new_id()[-6:], identifiers=IDENTIFIERS, folded=["email"]
+        )
         self.jobs = jobs.Jobs(self.store, self.carry_out)
         self.windows = Windows()
 
@@ -68,7 +72,7 @@ class Klaviyo:
         shown = {"name": row["name"], "created": row["created_at"], "updated": row["updated_at"]}
         if "profile_count" in request.query_params.get("additional-fields[list]", ""):
             shown["profile_count"] = self.lists.size(row["id"])
-        return jsonapi.resource("list", row["id"], shown | json.loads(row["held"]))
+        return jsonapi.sparse(request, "list", jsonapi.resource("list", row["id"], shown | json.loads(row["held"])))
 
     def create_list(self, request: Request) -> Answer:
         given = jsonapi.attributes(data_of(request), "list")
@@ -127,8 +131,29 @@ class Klaviyo:
             lambda each: (each.number, {"type": "profile", "id": each.id}),
         )
 
+    def members(self, request: Request) -> Answer:
+        """Those on a list, each with when it came onto it."""
+        identifier = self.the_list(request)["id"]
+        if request.query_params.get("filter"):
+            raise invalid("The sandbox filters no members.", "filter")
+
+        def show(each: Person) -> tuple[int, Document]:
+            shown = profiles.shown(each)
+            shown["attributes"]["joined_group_at"] = self.lists.joined(identifier, [each.number])[each.number]
+            return each.number, jsonapi.sparse(request, "profile", shown)
+
+        hidden = {each.number for each in self.lists.members(identifier, 0, int(self.store.setting("lacking")))}
+
+        def find(after: int, limit: int) -> Sequence[Person]:
+            found = self.lists.members(identifier, after, limit + len(hidden))
+            return [each for each in found if each.number not in hidden][:limit]
+
+        return collection(request, find, show)
+
     def profiles(self, request: Request, find: Callable[[int, int], Sequence[Person]]) -> Answer:
-        return collection(request, find, lambda each: (each.number, profiles.shown(each)))
+        return collection(
+            request, find, lambda each: (each.number, jsonapi.sparse(request, "profile", profiles.shown(each)))
+        )
 
     def get_profiles(self, request: Request) -> Answer:
         wanted = jsonapi.wanted(request, ("id", *IDENTIFIERS))
@@ -162,7 +187,7 @@ class Klaviyo:
         if problems := self.refusals(rows):
             raise refused(*problems)
         into = [str(self.the_list(request, str(each["id"]))["id"]) for each in jsonapi.related(data, "lists") or []]
-        return 202, {"data": self.shown_job(self.jobs.open(rows, into, row_errors(request)))}
+        return 202, {"data": self.shown_job(self.jobs.open(rows, into, row_errors(request)), request)}
 
     def refusals(self, rows: Sequence[Any]) -> list[Document]:
         """What makes Klaviyo refuse a whole import, each with a pointer to its row."""
@@ -190,7 +215,7 @@ class Klaviyo:
         self.lists.add(into, people)
         return jobs.Outcome(people, errors)
 
-    def shown_job(self, row: sqlite3.Row) -> Document:
+    def shown_job(self, row: sqlite3.Row, request: Request) -> Document:
         """Counts stay 0 until the job is complete."""
         complete, waits = row["completed_at"] is not None, self.jobs.waits(row)
         shown = {
@@ -203,10 +228,14 @@ class Klaviyo:
             "completed_at": row["completed_at"],
             "expires_at": (parse_instant(row["created_at"]) + timedelta(days=7)).isoformat(),
         }
-        return jsonapi.resource(IMPORT, row["id"], shown)
+        told = jsonapi.sparse(request, IMPORT, jsonapi.resource(IMPORT, row["id"], shown))
+        own = told["links"]["self"]
+        into = [{"type": "list", "id": identifier} for identifier in json.loads(row["lists"])]
+        errors = {"links": {"related": f"{own}import-errors/"}}
+        return {**told, "relationships": {"lists": {"data": into}, "import-errors": errors}}
 
     def get_import(self, request: Request) -> Answer:
-        return 200, {"data": self.shown_job(_found(self.jobs.poll(request.path_params["id"]), IMPORT))}
+        return 200, {"data": self.shown_job(_found(self.jobs.poll(request.path_params["id"]), IMPORT), request)}
 
     def finished(self, request: Request) -> str:
         """The id of the job; no job's while it is not complete."""
@@ -218,7 +247,8 @@ class Klaviyo:
 
         def show(row: sqlite3.Row) -> tuple[int, Document]:
             number = row["number"]
-            return number, jsonapi.resource("import-error", f"{job}.{number}", json.loads(row["body"]))
+            shown = {"type": "import-error", "id": f"{job}.{number}", "attributes": json.loads(row["body"])}
+            return number, jsonapi.sparse(request, "import-error", shown)
 
         return collection(request, lambda *part: self.jobs.errors(job, *part), show)
 
@@ -249,6 +279,7 @@ def serve(state: SandboxState) -> Served:
     calls: Calls[Request] = {
         "/api/lists": {"GET": klaviyo.get_lists, "POST": klaviyo.create_list},
         "/api/lists/{id}": {"GET": klaviyo.get_list, "PATCH": klaviyo.rename_list, "DELETE": klaviyo.drop_list},
+        "/api/lists/{id}/profiles": {"GET": klaviyo.members},
         "/api/lists/{id}/relationships/profiles": {"GET": klaviyo.member_ids, "POST": change, "DELETE": change},
         "/api/profiles": {"GET": klaviyo.get_profiles, "POST": partial(klaviyo.upsert, create=True)},
         "/api/profile-import": {"POST": klaviyo.upsert},

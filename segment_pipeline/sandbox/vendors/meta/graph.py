@@ -19,7 +19,9 @@ from segment_pipeline.sandbox.listing import seal
 from segment_pipeline.sandbox.lists import behind
 
 TOKEN, SECRET, ACCOUNT = "sandbox-meta-token", "sandbox-meta-secret", "1001"
-VERSIONS = frozenset({"v24.0", "v25.0", "v26.0"})
+VERSIONS = ("v25.0", "v26.0", "v27.0")
+# Ended on 2026-11-10: Meta answers in the next one and says so in a header.
+UPGRADED = "v24.0"
 REMOVED = ("pretty", "debug", "__debug__", "date_format", "ids")
 PROOF = hmac.new(SECRET.encode(), TOKEN.encode(), hashlib.sha256).hexdigest()
 HOUR = 3600
@@ -78,8 +80,8 @@ def whole(value: Any, name: str) -> int:
 
 def authorize(request: Request, given: Mapping[str, Any]) -> None:
     """Refuses a missing or wrong token (104, 190) or proof (100), a dead version (2635) and what v26.0 has removed (100)."""
-    if request.path_params.get("version", "") not in VERSIONS:
-        raise refused(2635, f"You are calling a deprecated version of the Ads API: update to {max(VERSIONS)}")
+    if request.path_params.get("version", "") not in (UPGRADED, *VERSIONS):
+        raise refused(2635, f"You are calling a deprecated version of the Ads API: update to {VERSIONS[-1]}")
     for name in REMOVED:
         if name in given:
             raise refused(100, f"The {name} query parameter is deprecated in v26.0+")
@@ -99,6 +101,15 @@ def authorize(request: Request, given: Mapping[str, Any]) -> None:
         raise refused(100, message, kind="GraphMethodException")
     if (account := request.path_params.get("account", ACCOUNT)) != ACCOUNT:
         raise missing(f"act_{account}")
+
+
+def upgraded(request: Request) -> dict[str, str]:
+    """The header of an answer in another version than was asked for."""
+    if request.path_params.get("version") != UPGRADED:
+        return {}
+    return {
+        "X-Ad-Api-Version-Warning": f"The call has been auto-upgraded to {VERSIONS[0]} as {UPGRADED} has been deprecated."
+    }
 
 
 def spend(windows: Windows, limit: int) -> dict[str, str]:

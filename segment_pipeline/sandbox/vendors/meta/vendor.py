@@ -1,11 +1,12 @@
-"""Meta's Graph API as far as customer-file audiences go: `/meta/v26.0/...`.
+"""Meta's Graph API as far as customer-file audiences go: `/meta/v27.0/...`.
 
 What Meta's documents leave open is a setting, read and changed at `/_control/meta/settings`:
 
 - `minimum_people` (20): a removal is refused (200/1870047) when it would take an audience from this size or more to under it;
   0 turns the rule off. Meta names the error, not the number.
 - `samples_form` (`list`): `invalid_entry_samples` as a list of the rows as sent, or a `map` from a running number to them.
-- `calls_per_hour` (190,000), `audiences_per_account` (500), `terms_accepted` (true).
+- `calls_per_hour` (190,000), `audiences_per_account` (500), `terms_accepted` (true), `user_terms_accepted` (true; null: the map
+  has no entry), `terms_error` (2663; 2655 too has been seen): the code of a call while terms are not accepted.
 - `poison` ([]): values whose presence makes Meta refuse a whole batch without saying which row (100).
 
 `POST /_control/meta/lists/{id} {"operation": 471}` flags an audience.
@@ -35,12 +36,14 @@ from segment_pipeline.sandbox.vendors.meta.uploads import Uploads
 
 FILE_SOURCES = ("USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED")
 KEPT = ("description", "customer_file_source", "retention_days", "usage_restriction", "audience_labels", "opt_out_link")
-TERMS = {"custom_audience_tos": 1, "value_based_custom_audience_tos": 1}
+TERMS = ("custom_audience_tos", "value_based_custom_audience_tos")
 FIRST_AUDIENCE = 120_210_000_000_000_000
 DEFAULTS: Mapping[str, Any] = {
     "minimum_people": 20,
     "calls_per_hour": 190_000,
     "terms_accepted": True,
+    "user_terms_accepted": True,
+    "terms_error": 2663,
     "samples_form": "list",
     "audiences_per_account": 500,
     "poison": [],
@@ -66,17 +69,22 @@ class Meta:
     def admit(self, request: Request, _call: str) -> tuple[Asked, Mapping[str, str]]:
         given = graph.parameters(request)
         graph.authorize(request, given)
-        return Asked(request, given), graph.spend(self.windows, int(self.store.setting("calls_per_hour")))
+        spent = graph.spend(self.windows, int(self.store.setting("calls_per_hour")))
+        return Asked(request, given), spent | graph.upgraded(request)
 
     def show_account(self, asked: Asked) -> Answer:
-        terms = TERMS if self.store.setting("terms_accepted") else {}
-        shown = {"id": f"act_{ACCOUNT}", "account_id": ACCOUNT, "name": "Sandbox ad account"}
-        return 200, selected(shown | {"account_status": 1, "currency": "USD", "tos_accepted": terms}, asked.given)
+        shown: dict[str, Any] = {"id": f"act_{ACCOUNT}", "account_id": ACCOUNT, "name": "Sandbox ad account"}
+        shown |= {"account_status": 1, "currency": "USD"}
+        for field, setting in (("tos_accepted", "terms_accepted"), ("user_tos_accepted", "user_terms_accepted")):
+            accepted = self.store.setting(setting)
+            shown[field] = {} if accepted is None else dict.fromkeys(TERMS, int(accepted))
+        return 200, selected(shown, asked.given)
 
     def require_terms(self) -> None:
-        if not self.store.setting("terms_accepted"):
-            message = "The Custom Audience terms have not been accepted for this ad account"
-            raise refused(200, message, 1870034)
+        if False in (self.store.setting("terms_accepted"), self.store.setting("user_terms_accepted")):
+            where = f"https://business.facebook.com/ads/manage/customaudiences/tos/?act={ACCOUNT}"
+            message = f"Terms of service has not been accepted. To accept, go to {where}"
+            raise refused(int(self.store.setting("terms_error")), message)
 
     def create(self, asked: Asked) -> Answer:
         given = asked.given
@@ -129,7 +137,8 @@ class Meta:
         return 200, selected(self.shown(self.audience(asked)), asked.given, KEPT)
 
     def rename(self, asked: Asked) -> Answer:
-        self.lists.change(self.audience(asked)["id"], name=asked.given.get("name"))
+        changed = {name: asked.given[name] for name in ("name", *KEPT) if name in asked.given}
+        self.lists.change(self.audience(asked)["id"], **changed)
         return 200, {"success": True}
 
     def drop(self, asked: Asked) -> Answer:

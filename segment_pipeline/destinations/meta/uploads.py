@@ -1,0 +1,77 @@
+"""What is uploaded to Meta: rows as positional values, sessions of one batch and of a whole replacement, and what an answer
+says about the rows. Sends nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+
+from segment_pipeline import clock
+from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery.destination import Batch
+
+# Meta's name of each column.
+KEYS: Final = {"email": "EMAIL", "phone": "PHONE"}
+_INVALID: Final = "invalid_entry"
+
+
+@dataclass(slots=True)
+class Replacement:
+    """A session that takes an audience's place with its last batch; a new one each time.
+
+    `received`, `invalid`: rows so far, by our count and by Meta's. `unnamed`: rows Meta called invalid and did not name.
+    """
+
+    audience: str
+    rows: int
+    id: int = field(default_factory=lambda: int(clock.now().timestamp() * 1_000_000))
+    sequence: int = 0
+    received: int = 0
+    invalid: int = 0
+    unnamed: int = 0
+
+    def told(self, *, last: bool) -> dict[str, Any]:
+        told = {"session_id": self.id, "batch_seq": self.sequence, "last_batch_flag": last}
+        return told | {"estimated_num_total": self.rows}
+
+    def named(self, samples: str, invalid: int, rows: pa.Table) -> dict[str, str]:
+        """Key → reason of a batch's rows that Meta called invalid and named, of so many in the session so far."""
+        fresh = min(max(0, invalid - self.invalid), rows.num_rows)
+        self.invalid = max(invalid, self.invalid)
+        keys = rows.column("key").to_pylist()
+        found = dict.fromkeys(keys, _INVALID) if fresh == len(keys) else in_samples(rows, samples)
+        self.unnamed += max(0, fresh - len(found))
+        return found
+
+
+def session_of(batch: Batch) -> dict[str, Any]:
+    """A session of this batch alone: the same batch again is the same session."""
+    session = int.from_bytes(hashlib.sha256(f"{batch.plan}/{batch.number}/{batch.remote_id}".encode()).digest()[:7])
+    told = {"session_id": session, "batch_seq": 1, "last_batch_flag": True}
+    return told | {"estimated_num_total": batch.rows.num_rows}
+
+
+def body_of(rows: pa.Table, session: Mapping[str, Any] | None) -> bytes:
+    """`is_raw`: each value is a key of its own; without it Meta takes them for keys combined by somebody else."""
+    pieces: list[pa.ChunkedArray | str] = []
+    for column in KEYS:
+        # Nothing to escape: hashes in hex, or nothing.
+        pieces += ['","' if pieces else '["', rows.column(column)]
+    opening = json.dumps({"schema": list(KEYS.values()), "is_raw": True})[:-1]
+    told = f',"session":{json.dumps(session)}' if session else ""
+    return b"".join(
+        (b'{"payload":', opening.encode(), b',"data":[', bodies.joined(*pieces, '"]'), f"]}}{told}}}".encode())
+    )
+
+
+def in_samples(rows: pa.Table, samples: str) -> dict[str, str]:
+    """Key → reason of the rows of which a value stands among the samples of invalid ones."""
+    return {
+        row["key"]: _INVALID
+        for row in rows.select(["key", *KEYS]).to_pylist()
+        if any(row[column] and row[column] in samples for column in KEYS)
+    }
