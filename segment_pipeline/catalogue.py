@@ -66,7 +66,7 @@ class Catalogue:
     @property
     def vocabulary(self) -> Vocabulary:
         """What segments are judged against and compiled with."""
-        return Vocabulary.of(self.trait_sets, self.events, self.identity.key_spaces)
+        return Vocabulary.of(self.trait_sets, self.events, self.identity.key_spaces, self.traits)
 
     def segment(self, name: str) -> Segment:
         """Raises ConfigError for a name that is not declared."""
@@ -93,11 +93,16 @@ class Catalogue:
         switched_on = self.enabled_destinations(settings)
         return [audience for audience in self.audiences if audience.destination in switched_on]
 
+    def definition(self, name: str) -> str:
+        """The hash of a segment's definition today; `segments.evaluated` tells which one a day's memberships were made with."""
+        by_name = {segment.name: segment for segment in self.segments}
+        return definition_hash(self.segment(name), by_name, self.vocabulary.meanings)
+
     @property
     def digest(self) -> str:
         """Changes whenever a rule of a segment does."""
-        by_name = {segment.name: segment for segment in self.segments}
-        hashes = sorted(f"{s.name}:{definition_hash(s, by_name, self.vocabulary.digests)}" for s in self.segments)
+        by_name, meanings = {segment.name: segment for segment in self.segments}, self.vocabulary.meanings
+        hashes = sorted(f"{s.name}:{definition_hash(s, by_name, meanings)}" for s in self.segments)
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
 
     def problems(self) -> list[str]:

@@ -37,7 +37,7 @@ def traits(
     """
     lake = Lake.open(settings or settings_here())
     day = _day(lake, "traits", as_of)
-    known = [c for c in table("traits").names if c not in ("as_of", "profile_id")]
+    known = [c for c in table("traits").names if c not in ("as_of", "profile_id", "definition_hash")]
     known += [trait.name for one in own for trait in one.traits]
     if unknown := sorted(set(columns) - set(known)):
         raise ConfigError(f"there is no trait {', '.join(unknown)}: `segment-pipeline traits` lists what there is")

@@ -18,6 +18,8 @@ from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_engine import SparkEngine
 from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.traits.sets import core_digest
 from segment_pipeline_tests import tiers
 from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.engines.named import NamedOnSpark
@@ -41,8 +43,10 @@ MANY_STATEMENTS = FEW_ROWS | {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 
 def arrow_rows(name: str, rows: Rows) -> pa.Table:
-    """Literal rows as the declared types of a table; a column a row does not name is NULL."""
+    """Literal rows as the declared types of a table; a column a row does not name is NULL. Traits mean what they do today."""
     declared = table(name)
+    if name == "traits":
+        rows = [{"definition_hash": core_digest(TraitRules())} | row for row in rows]
     unknown = {column for row in rows for column in row} - set(declared.names)
     assert not unknown, f"{name} has no columns {unknown}"
     return pa.Table.from_pylist(

@@ -5,6 +5,7 @@ A trait is about the world at the end of as_of. Windows are company days: `365 d
 the base currency, with refunds made by as_of off the order they belong to; amounts without a currency rate are left out.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from segment_pipeline.traits import Trait, TraitSet
@@ -12,6 +13,23 @@ from segment_pipeline.traits import Trait, TraitSet
 _NO_ORDERS: Final = "the orders of the day have not landed"
 _NO_EVENTS: Final = "the events of the day have not landed"
 _NO_MESSAGES: Final = "the messages of the day have not landed"
+
+# What a name means, where it no longer is what it was at first: raise the number of a trait (add it at 2) in the commit that
+# makes it mean something else. Segments that read it have another definition then, and nobody who enters or leaves one by
+# that fires anything. "trait_shares": the shares of spend.
+MEANINGS: Final[Mapping[str, int]] = {}
+
+# The fields of TraitRules a trait depends on: what a company changes there, its segments mean by other people.
+THRESHOLDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "value_tier": ("top_from", "mid_from"),
+    "value_tier_lifetime": ("top_from", "mid_from"),
+    "lifecycle_stage": ("new_days", "active_days", "at_risk_days"),
+    "loyalty_stage": ("loyal_orders", "active_days", "top_from"),
+    "activity_stage": ("power_visits", "dormant_days"),
+    "new_arrival_share": ("new_arrival_days",),
+    "preferred_department": ("department_questions",),
+    "interests": ("interest_questions",),
+}
 
 CORE: Final = TraitSet(
     "core",

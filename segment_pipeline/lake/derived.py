@@ -13,7 +13,7 @@ SEGMENT = C("segment", "VARCHAR", "name of the segment", nullable=False)
 HASH = C(
     "definition_hash",
     "VARCHAR",
-    "digest of the segment's rule, of what it refers to, and of the compiler's version",
+    "digest of the segment's rule, of what it refers to, and of what all they read means",
     nullable=False,
 )
 
@@ -21,7 +21,12 @@ HASH = C(
 def trait_table(traits: TraitSet) -> Table:
     """The table of a set of traits: of the core ones, or of a company's own."""
     made_by = C(
-        "definition_hash", "VARCHAR", "digest of the set as it was declared when this was computed", nullable=False
+        "definition_hash",
+        "VARCHAR",
+        "digest of what the traits meant when this was computed; NULL: before it was noted"
+        if traits.is_core
+        else "digest of the set as it was declared when this was computed",
+        nullable=traits.is_core,
     )
     return Table(
         traits.table,
@@ -30,7 +35,7 @@ def trait_table(traits: TraitSet) -> Table:
             AS_OF,
             PROFILE,
             *(C(trait.name, trait.type, trait.description) for trait in traits.traits),
-            *(() if traits.is_core else (made_by,)),
+            made_by,
         ),
         key=("as_of", "profile_id"),
         subject=Subject(profiles=("profile_id",)),

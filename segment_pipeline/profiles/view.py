@@ -12,7 +12,8 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.lake.tables import all_tables, table
 from segment_pipeline.profiles.facts.persons import register_key_spaces
-from segment_pipeline.profiles.traits.sets import declared, define_traits, unready
+from segment_pipeline.profiles.traits.sets import declared, define_traits, trait_types, unready
+from segment_pipeline.traits import TraitSet
 
 
 def find_profile(
@@ -61,12 +62,14 @@ def profile_view(lake: Lake, profile_id: str, key_spaces: Mapping[str, str] | No
         newest = {name: max(lake.snapshots(name), default=None) for name in ("identities", "traits", "memberships")}
         for name, day in newest.items():
             session.scan(name, partitions={"as_of": [day] if day else []})
+        sets: list[TraitSet] = []
         if day := newest["traits"]:
             why = unready(session, day, declared())
-            define_traits(session, day, [own for own in declared() if own.name not in why])
+            sets = [own for own in declared() if own.name not in why]
+            define_traits(session, day, sets)
         return {
             "profile": _first(_rows(session, "profiles")),
-            "traits": _first(_rows(session, "traits")),
+            "traits": _first(_rows(session, "traits", "as_of", "profile_id", *trait_types(sets))),
             "identifiers": _rows(
                 session, "profile_identifiers", "identifier_type", "identifier", "last_seen_at", "usable"
             ),

@@ -33,7 +33,8 @@ class History:
     hashes: Mapping[str, Mapping[date, str]]
 
     @classmethod
-    def read(cls, lake: Lake, session: Session) -> "History":
+    def read(cls, lake: Lake, session: Session, former: Mapping[str, Mapping[str, str]]) -> "History":
+        """`former`: by segment, hashes that stand for another one today."""
         session.scan("segment_sizes", alias="sizes_held")
         held = set(lake.snapshots("memberships"))
         rows = session.rows("SELECT as_of, segment, definition_hash, size FROM sizes_held")
@@ -42,7 +43,9 @@ class History:
         for row in rows:
             # Members counted on a day that has none any more: retention took them, and nobody must seem to enter after it.
             if row["as_of"] in held or row["as_of"] not in peopled:
-                hashes.setdefault(row["segment"], {})[row["as_of"]] = row["definition_hash"]
+                made_with = row["definition_hash"]
+                today = former.get(row["segment"], {}).get(made_with, made_with)
+                hashes.setdefault(row["segment"], {})[row["as_of"]] = today
         return cls(hashes)
 
     def before(self, segment: str, day: date) -> date | None:
@@ -52,10 +55,17 @@ class History:
         return min((held for held in self.hashes.get(segment, {}) if held > day), default=None)
 
 
-def rebuild_changes(lake: Lake, as_of: date, segments: Collection[str], run: Run | None = None) -> None:
-    """Recompute the changes of `as_of` and of each segment's next existing day, for these segments."""
+def rebuild_changes(
+    lake: Lake,
+    as_of: date,
+    segments: Collection[str],
+    run: Run | None = None,
+    *,
+    former: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Recompute the changes of `as_of` and of each segment's next existing day, for these segments. `former`: as of `History`."""
     with session_of(lake, run) as session:
-        history = History.read(lake, session)
+        history = History.read(lake, session, former or {})
         by_day: dict[date, list[str]] = {}
         for segment in sorted(segments):
             for day in (as_of, history.after(segment, as_of)):

@@ -1,6 +1,8 @@
 """What a segment's rule is, as canonical JSON and as a digest: the same people are meant exactly when the digest is the same.
 
-Order inside all_of, any_of, none_of and lists of names does not count; descriptions and owners do not either.
+Order inside all_of, any_of, none_of and lists of names does not count; descriptions, owners and the names of segments do not
+either: a reference stands for the rule it refers to. What a rule reads is part of it: a trait or an activity that begins to
+mean something else (`Vocabulary.meanings`) makes another definition of every segment that reads it.
 """
 
 import hashlib
@@ -9,24 +11,37 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.segments.nodes import (
     NAMED,
     Activities,
     AllOf,
     AnyOf,
+    BirthdayRule,
+    CountRule,
+    InsideRule,
     MemberRule,
+    NearRule,
     NoneOf,
     Rule,
+    SequenceRule,
+    ShareRule,
+    SumRule,
     TopRule,
     TraitRule,
 )
 from segment_pipeline.segments.rules import Segment
 
-# Part of every definition_hash: raise it when the same rule begins to mean other people.
+# Part of every definition_hash: raise it when every rule begins to mean other people.
 COMPILER_VERSION = 1
+# By kind of rule, where one no longer means what it did at first: raise a kind's number (add it at 2) in the commit that
+# makes such rules mean other people.
+RULE_MEANINGS: Final[Mapping[str, int]] = {}
+# What `Vocabulary.meanings` calls an activity begins with this; the name of no trait does.
+DID: Final = "did "
 
 
 def children(rule: Rule) -> tuple[Rule, ...]:
@@ -45,26 +60,61 @@ def references(rule: Rule) -> set[str]:
     return {leaf.segment for leaf in leaves(rule) if isinstance(leaf, MemberRule)}
 
 
-def traits_of(rule: Rule, segments: Mapping[str, Segment]) -> set[str]:
-    """Names of the traits a rule compares or ranks by, those of segments it refers to included."""
-    found: set[str] = set()
+def reached(rule: Rule, segments: Mapping[str, Segment]) -> list[Rule]:
+    """The leaves of a rule and of the segments it refers to, each segment once."""
+    found: list[Rule] = []
     seen: set[str] = set()
     open_rules = [rule]
     while open_rules:
         for leaf in leaves(open_rules.pop()):
-            if isinstance(leaf, TraitRule | TopRule):
-                found.add(leaf.trait)
-            elif isinstance(leaf, MemberRule) and leaf.segment in segments and leaf.segment not in seen:
+            found.append(leaf)
+            if isinstance(leaf, MemberRule) and leaf.segment in segments and leaf.segment not in seen:
                 seen.add(leaf.segment)
                 open_rules.append(segments[leaf.segment].where)
     return found
 
 
-def canonical(node: object) -> Any:
-    """A rule, or a part of one, as JSON values."""
+def traits_of(rule: Rule, segments: Mapping[str, Segment]) -> set[str]:
+    """Names of the traits a rule reads, those of segments it refers to included; shares of spend are no trait."""
+    return {name for leaf in reached(rule, segments) for name in _traits_read(leaf)}
+
+
+def reads_core(rule: Rule, segments: Mapping[str, Segment]) -> bool:
+    """Whether a rule, or one it refers to, reads core traits or shares of spend."""
+    read = {name for leaf in reached(rule, segments) for name in _read(leaf)}
+    return not read.isdisjoint({"trait_shares", *CORE.types})
+
+
+def _traits_read(leaf: Rule) -> tuple[str, ...]:
+    match leaf:
+        case TraitRule(name) | TopRule(name):
+            return (name,)
+        case NearRule() | InsideRule():
+            return ("lat", "lon")
+        case BirthdayRule():
+            return ("birth_day",)
+    return ()
+
+
+def _read(leaf: Rule) -> set[str]:
+    """What a leaf reads, as `Vocabulary.meanings` calls it."""
+    match leaf:
+        case ShareRule():
+            return {"trait_shares"}
+        case CountRule(of) | SumRule(of):
+            return {DID + name for name in (of.name, of.not_followed_by, of.never) if name}
+        case SequenceRule(steps):
+            return {DID + step.name for step in steps}
+    return set(_traits_read(leaf))
+
+
+def canonical(node: object, referred: Mapping[str, str] | None = None) -> Any:  # noqa: C901 - one case per kind of node
+    """A rule, or a part of one, as JSON values. `referred`: digests of the rules of segments it refers to, by their names."""
     match node:
+        case MemberRule(segment):
+            return {"MemberRule": {"segment": segment} if referred is None else {"rule": referred[segment]}}
         case AllOf(rules) | AnyOf(rules) | NoneOf(rules):
-            texts = sorted({json.dumps(canonical(rule), sort_keys=True) for rule in rules})
+            texts = sorted({json.dumps(canonical(rule, referred), sort_keys=True) for rule in rules})
             return {type(node).__name__: [json.loads(text) for text in texts]}
         case TraitRule(trait, "in", values):
             return {"TraitRule": [trait, "in", sorted((canonical(value) for value in values), key=json.dumps)]}
@@ -87,26 +137,45 @@ def canonical(node: object) -> Any:
 
 
 def definition_hash(
-    segment: Segment, segments: Mapping[str, Segment], own_traits: Mapping[str, str] | None = None
+    segment: Segment, segments: Mapping[str, Segment], meanings: Mapping[str, str] | None = None
 ) -> str:
-    """Digest of a segment's rule, of the rules and own traits it refers to, and of the compiler's version; 32 hex digits.
+    """Digest of a segment's rule, of the rules it refers to, and of what everything they read means; 32 hex digits.
 
-    `segments`: by name, those referred to included. `own_traits`: what a company's own traits are made of, as a digest by
-    name. Raises ConfigError for a reference to none of them, or a cycle.
+    `segments`: by name, those referred to included. `meanings`: of `Vocabulary`. Raises ConfigError for a reference to
+    none of the segments, or a cycle.
     """
-    held: dict[str, Any] = {}
-    _collect(segment.name, segment.where, segments, held, (segment.name,))
-    content = {"compiler": COMPILER_VERSION, "where": canonical(segment.where), "references": held}
-    own = own_traits or {}
-    if read := sorted(traits_of(segment.where, segments) & own.keys()):
-        content["traits"] = {name: own[name] for name in read}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    referred = _referred(segment.name, segment.where, segments, path=(segment.name,), known={})
+    where = {"where": canonical(segment.where, referred), "references": {}}
+    return _digest(_beside(segment.where, segments, meanings or {}) | where)
 
 
-def _collect(
-    name: str, rule: Rule, segments: Mapping[str, Segment], held: dict[str, Any], path: tuple[str, ...]
-) -> None:
+def former_hash(segment: Segment, segments: Mapping[str, Segment], meanings: Mapping[str, str] | None = None) -> str:
+    """The same digest as it was made while a reference stood for the name it refers to: lakes hold days with it."""
+    names = {leaf.segment for leaf in reached(segment.where, segments) if isinstance(leaf, MemberRule)}
+    where = {
+        "where": canonical(segment.where),
+        "references": {name: canonical(segments[name].where) for name in names},
+    }
+    return _digest(_beside(segment.where, segments, meanings or {}) | where)
+
+
+def _beside(rule: Rule, segments: Mapping[str, Segment], meanings: Mapping[str, str]) -> dict[str, Any]:
+    """What counts beside the rule's text. What means what it always did is not said, so that older digests stay."""
+    found = reached(rule, segments)
+    read = {name for leaf in found for name in _read(leaf)}
+    kinds = {type(leaf).__name__ for leaf in found}
+    parts = {
+        "traits": {name: meant for name, meant in meanings.items() if name in read and not name.startswith(DID)},
+        "activities": {name: meant for name, meant in meanings.items() if name in read and name.startswith(DID)},
+        "rules": {kind: number for kind, number in RULE_MEANINGS.items() if kind in kinds},
+    }
+    return {"compiler": COMPILER_VERSION} | {part: held for part, held in parts.items() if held}
+
+
+def _referred(
+    name: str, rule: Rule, segments: Mapping[str, Segment], *, path: tuple[str, ...], known: dict[str, str]
+) -> dict[str, str]:
+    """Digests of the rules of the segments a rule refers to, by name. `known`: those made already."""
     for reference in sorted(references(rule)):
         if reference not in segments:
             raise ConfigError(
@@ -116,7 +185,12 @@ def _collect(
             raise ConfigError(
                 f"segments refer to each other in a circle ({' -> '.join((*path, reference))}): take one reference out"
             )
-        if reference not in held:
+        if reference not in known:
             where = segments[reference].where
-            held[reference] = canonical(where)
-            _collect(reference, where, segments, held, (*path, reference))
+            below = _referred(reference, where, segments, path=(*path, reference), known=known)
+            known[reference] = _digest(canonical(where, below))
+    return known
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:32]

@@ -12,14 +12,14 @@ from sqlglot import exp
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.profiles.traits.sets import read_by, unready
+from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
 from segment_pipeline.segments.compiler import aggregates
 from segment_pipeline.segments.compiler.aggregates import Selection
 from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
 from segment_pipeline.segments.compiler.conditions import CountCondition, SumCondition, literals
 from segment_pipeline.segments.compiler.expressions import checked, column, value
 from segment_pipeline.segments.compiler.filters import Shape
-from segment_pipeline.segments.definition import children, traits_of
+from segment_pipeline.segments.definition import children, reads_core, traits_of
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.nodes import (
     AllOf,
@@ -153,6 +153,8 @@ def _compiled(
     sets = read_by(traits_of(segment.where, declared), known.sets)
     if why := unready(session, as_of, sets):
         raise ConfigError(next(iter(why.values())))
+    if reads_core(segment.where, declared) and (other := outdated(session, as_of, known.rules)):
+        raise ConfigError(other)
     open_people(session, as_of, sets)
     compilation = compile_segments(
         [segment], as_of, traits=known.traits, declared=declared, properties=known.properties

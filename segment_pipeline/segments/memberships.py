@@ -18,10 +18,10 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.activities import define_activities
 from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
-from segment_pipeline.profiles.traits.sets import define_traits, read_by, unready
+from segment_pipeline.profiles.traits.sets import define_traits, outdated, read_by, unready
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
-from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, traits_of
+from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import problems
@@ -79,11 +79,12 @@ def build_memberships(
             written = [segment.name for segment in good]
         except ContractError:
             written = _run_alone(session, good, by_name, as_of, known=known, failed=failed)
-        hashes = {name: definition_hash(by_name[name], by_name, known.digests) for name in written}
+        hashes = {name: definition_hash(by_name[name], by_name, known.meanings) for name in written}
         if written:
             _write(session, as_of, population, hashes)
     if written:
-        rebuild_changes(lake, as_of, written, run)
+        former = {name: {former_hash(by_name[name], by_name, known.meanings): hashes[name]} for name in written}
+        rebuild_changes(lake, as_of, written, run, former=former)
     return _report(lake, as_of, population, written, failed=failed, run=run)
 
 
@@ -111,7 +112,14 @@ def _readable(
     known: Vocabulary,
     failed: dict[str, str],
 ) -> list[TraitSet]:
-    """The company's sets of traits that the segments read and that can be read; what reads one that cannot has failed."""
+    """The company's sets of traits that the segments read and that can be read; what reads one that cannot has failed.
+
+    So has what reads core traits that were made when they meant something else.
+    """
+    if other := outdated(session, as_of, known.rules):
+        for segment in segments:
+            if reads_core(segment.where, by_name):
+                failed[segment.name] = f"{segment.place}: segment {segment.name}: {other}"
     read = {segment.name: read_by(traits_of(segment.where, by_name), known.sets) for segment in segments}
     sets = [one for one in known.sets if any(one in held for held in read.values())]
     why = unready(session, as_of, sets)

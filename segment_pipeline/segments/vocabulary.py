@@ -8,8 +8,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from segment_pipeline.events import PROPERTY_TYPES, Event
-from segment_pipeline.profiles.facts.activities import ACTIVITY_NAMES, tellers
-from segment_pipeline.profiles.traits.sets import trait_types
+from segment_pipeline.profiles.facts.activities import ACTIVITY_MEANINGS, ACTIVITY_NAMES, tellers
+from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.traits.sets import core_meanings, trait_types
+from segment_pipeline.segments.definition import DID
 from segment_pipeline.segments.nodes import Activities
 from segment_pipeline.traits import TraitSet
 
@@ -27,20 +29,25 @@ class Vocabulary:
     """What segments are judged against and compiled with. `traits`: lake types by name; `events`: declarations by name, or names.
 
     `sets`: the company's own sets of traits, whose names are among `traits`. `key_spaces`: those the identities were built with,
-    by which events, messages and answers find their person.
+    by which events, messages and answers find their person. `rules`: the thresholds the core's traits are made with.
     """
 
     traits: Mapping[str, str] = field(default_factory=trait_types)
     events: Collection[str] | Mapping[str, Event] = ACTIVITY_NAMES
     sets: Sequence[TraitSet] = ()
     key_spaces: Mapping[str, str] = field(default_factory=dict)
+    rules: TraitRules = field(default_factory=TraitRules)
 
     @classmethod
     def of(
-        cls, sets: Sequence[TraitSet], events: Sequence[Event], key_spaces: Mapping[str, str] | None = None
+        cls,
+        sets: Sequence[TraitSet],
+        events: Sequence[Event],
+        key_spaces: Mapping[str, str] | None = None,
+        rules: TraitRules | None = None,
     ) -> "Vocabulary":
         """Ours, and what a company declares beside it."""
-        return cls(trait_types(sets), known_events(events), sets, key_spaces or {})
+        return cls(trait_types(sets), known_events(events), sets, key_spaces or {}, rules or TraitRules())
 
     @property
     def properties(self) -> dict[str, str]:
@@ -53,9 +60,13 @@ class Vocabulary:
         return {name: key for event in by_name(self.events).values() for name, key in event.keys.items()}
 
     @property
-    def digests(self) -> dict[str, str]:
-        """What the company's own traits are made of, as a digest by name."""
-        return {trait.name: trait.digest for one in self.sets for trait in one.traits}
+    def meanings(self) -> dict[str, str]:
+        """What traits and activities mean, as text by name: of a company's own traits what they are made of; of ours what
+        is not what it was at first. Names without an entry mean what they always did.
+        """
+        own = {trait.name: trait.digest for one in self.sets for trait in one.traits}
+        ours = {DID + name: str(number) for name, number in ACTIVITY_MEANINGS.items()}
+        return ours | core_meanings(self.rules) | own
 
 
 def meant(name: str, known: Collection[str]) -> str:

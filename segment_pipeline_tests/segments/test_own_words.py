@@ -324,10 +324,10 @@ def test_a_digest_covers_the_own_traits_a_rule_reads_and_only_those() -> None:
     reads, other = segment("reads", trait("store") == "S1"), segment("other", trait("orders_total") >= 1)
     leans = segment("leans", member_of("reads"))
     declared = {one.name: one for one in (reads, other, leans)}
-    changed = KNOWN.digests | {"store": "another"}
+    changed = KNOWN.meanings | {"store": "another"}
     for one in (reads, leans):
-        assert definition_hash(one, declared, KNOWN.digests) != definition_hash(one, declared, changed)
-    assert definition_hash(other, declared, KNOWN.digests) == definition_hash(other, declared)
+        assert definition_hash(one, declared, KNOWN.meanings) != definition_hash(one, declared, changed)
+    assert definition_hash(other, declared, KNOWN.meanings) == definition_hash(other, declared, changed)
 
 
 def test_an_audience_may_send_own_traits() -> None:

@@ -22,7 +22,7 @@ from segment_pipeline.profiles.facts.landed import landed
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
-from segment_pipeline.profiles.traits.sets import clear
+from segment_pipeline.profiles.traits.sets import clear, core_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,13 @@ def build_traits(
             session.drop(name)
         _define_behaviour(session, as_of, identity_rules or IdentityRules(), values)
         known = landed(session, ("orders", "events", "messages"), as_of)
-        flags = {f"{name}_landed": is_known for name, is_known in known.items()}
+        also = {f"{name}_landed": is_known for name, is_known in known.items()} | {
+            "definition": core_digest(rules or TraitRules())
+        }
         inputs = session.inputs
         clear(session, as_of.day)
         query = statement("profiles/traits", "traits")
-        written = session.replace("traits", query, {"as_of": [as_of.day]}, **_wanted("traits", values | flags))
+        written = session.replace("traits", query, {"as_of": [as_of.day]}, **_wanted("traits", values | also))
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
     return TraitsReport(as_of.day, written.rows, shares.rows, buyers, unknown, inputs)

@@ -1,17 +1,20 @@
 """A company's sets of own traits as everybody but their builder sees them: known, judged, ready or not, one view with the core's."""
 
+import hashlib
 import inspect
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from segment_pipeline.lake import tables
-from segment_pipeline.lake.core_traits import CORE
+from segment_pipeline.lake.core_traits import CORE, MEANINGS, THRESHOLDS
 from segment_pipeline.lake.derived import trait_table
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.session import Session
+from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits import queries
 from segment_pipeline.traits import Trait, TraitSet
 
@@ -45,6 +48,31 @@ def forget() -> None:
 def trait_types(sets: Sequence[TraitSet] = ()) -> dict[str, str]:
     """Every trait a rule may name and its type: the core's, and those of these sets."""
     return {name: kind for one in (CORE, *sets) for name, kind in one.types.items()}
+
+
+def core_meanings(rules: TraitRules) -> dict[str, str]:
+    """What the core's traits and `trait_shares` mean where it is not what it was at first or by default, as JSON by name."""
+    usual = TraitRules()
+    found: dict[str, dict[str, Any]] = {name: {"version": number} for name, number in MEANINGS.items()}
+    for name, fields in THRESHOLDS.items():
+        for field in fields:
+            if (value := getattr(rules, field)) != getattr(usual, field):
+                found.setdefault(name, {})[field] = value
+    return {name: json.dumps(held, sort_keys=True) for name, held in found.items()}
+
+
+def core_digest(rules: TraitRules) -> str:
+    """Changes whenever a core trait or a share of spend begins to mean something else; 32 hex digits."""
+    return hashlib.sha256(json.dumps(core_meanings(rules), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def outdated(session: Session, day: date, rules: TraitRules) -> str:
+    """Why the core traits of a day are not what their names mean today; empty: they are."""
+    session.scan("traits", partitions={"as_of": [day]}, alias="core_traits")
+    others = "SELECT count(*) FROM core_traits WHERE definition_hash IS DISTINCT FROM $digest"
+    if not session.value(others, digest=core_digest(rules)):
+        return ""
+    return f"the core traits as of {day} were made when some of them meant something else: materialise profiles/traits for that day"
 
 
 def problems(sets: Sequence[TraitSet]) -> list[str]:

@@ -88,7 +88,8 @@ SELECT
     coalesce(r.email_reachable, FALSE) AS email_reachable,
     coalesce(r.sms_reachable, FALSE) AS sms_reachable,
     coalesce(r.ads_reachable, FALSE) AS ads_reachable,
-    k.sources
+    k.sources,
+    CAST($definition AS VARCHAR) AS definition_hash
 FROM people AS p
 JOIN person_sources AS k ON k.person_no = p.person_no
 LEFT JOIN order_facts AS o ON o.person_no = p.person_no
