@@ -3,7 +3,7 @@
 A rule is JSON: `{vendor, path_regex?, method?, kind, rate | times, after?, seconds?, every?, seed?}`.
 
 - `vendor`: whose requests; `*` for all. `path_regex`: searched in the path with the vendor's prefix. `method`: one HTTP method.
-- `kind`: `429`, `500`, `503` and `expired_token` are answered in the vendor's own form without carrying the request out;
+- `kind`: `429`, `500`, `503`, `504` and `expired_token` are answered in the vendor's own form without carrying the request out;
   `slow` waits `seconds` (default 1) and goes on; `reset` drops the connection before, `lost_response` after the request was
   carried out; `truncated` carries it out and sends half of the answer; `row_errors` makes every `every`-th row (default 10)
   fail in the form the vendor has for that, but of none that it took in the same request before, unheard: it takes those again.
@@ -26,10 +26,10 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.sandbox.exchange import Refused
 
 KINDS = frozenset(
-    {"429", "500", "503", "slow", "reset", "lost_response", "truncated", "row_errors", "expired_token"},
+    {"429", "500", "503", "504", "slow", "reset", "lost_response", "truncated", "row_errors", "expired_token"},
 )
 UNHEARD = frozenset({"lost_response", "truncated"})
-ANSWERED = frozenset({"429", "500", "503", "expired_token"})
+ANSWERED = frozenset({"429", "500", "503", "504", "expired_token"})
 FIELDS = frozenset({"vendor", "path_regex", "method", "kind", "rate", "times", "after", "seconds", "every", "seed"})
 
 
@@ -134,7 +134,7 @@ class FaultBook:
 
 def generic_response(kind: str, seconds: float | None) -> Response:
     """The answer of a vendor that has no form of its own for this kind."""
-    status = {"429": 429, "500": 500, "503": 503, "expired_token": 401}[kind]
+    status = {"429": 429, "500": 500, "503": 503, "504": 504, "expired_token": 401}[kind]
     headers = {"Retry-After": f"{seconds:g}"} if kind == "429" and seconds is not None else None
     return JSONResponse({"error": kind}, status_code=status, headers=headers)
 
@@ -143,7 +143,12 @@ def answered(
     errors: Callable[[float], Mapping[str, Refused]], *, seconds: float, media_type: str | None = None
 ) -> FaultForm:
     """The form of a vendor that has an error of its own for each kind; `errors` gets the seconds a `429` is to name."""
-    return lambda kind, request: errors(wait_of(request, seconds))[kind].response(media_type=media_type)
+
+    def form(kind: str, request: Request) -> Response | None:
+        said = errors(wait_of(request, seconds)).get(kind)
+        return said and said.response(media_type=media_type)
+
+    return form
 
 
 def wait_of(request: Request, default: float) -> float:

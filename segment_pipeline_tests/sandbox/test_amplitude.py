@@ -79,9 +79,10 @@ def test_a_range_without_events_is_not_found_and_one_that_is_no_range_is_refused
     assert status(export, start, end) == expected
 
 
-def test_more_than_the_size_limit_is_refused(export: Client) -> None:
-    export.put("/_control/amplitude/settings", json={"max_export_bytes": 500}).raise_for_status()
-    assert [status(export, f"20170501T{hour}", "20170501T13") for hour in (10, 13)] == [400, 200]
+@pytest.mark.parametrize(("setting", "refused"), [("max_export_bytes", 400), ("packed_bytes", 504)])
+def test_too_much_is_refused_by_size_and_by_time(export: Client, setting: str, refused: int) -> None:
+    export.put("/_control/amplitude/settings", json={setting: 500}).raise_for_status()
+    assert [status(export, f"20170501T{hour}", "20170501T13") for hour in (10, 13)] == [refused, 200]
 
 
 def test_a_wrong_secret_is_forbidden_and_a_limit_is_429(export: Client) -> None:

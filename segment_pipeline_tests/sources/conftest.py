@@ -12,14 +12,15 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
-from segment_pipeline.testing.source import JUNE, Server, Vendor
+from segment_pipeline.testing.source import JUNE, Vendor
 from segment_pipeline_tests.sandbox.source_world import Version
 from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE
+from segment_pipeline_tests.sources.sandboxed import Sandboxed, serve
 from segment_pipeline_tests.sources.shopify_records import SHOPIFY
 from segment_pipeline_tests.sources.square_records import SQUARE
 
 Landed = Callable[[str, Sequence[Version], str], list[dict[str, Any]]]
-Served = Callable[[Sequence[Version]], AbstractContextManager[Server]]
+Served = Callable[[Sequence[Version]], AbstractContextManager[Sandboxed]]
 VENDORS = {vendor.name: vendor for vendor in (SQUARE, SHOPIFY, AMPLITUDE)}
 
 
@@ -47,7 +48,7 @@ def vendor(request: pytest.FixtureRequest) -> Vendor:
 @pytest.fixture
 def served(tmp_path: Path, vendor: Vendor) -> Served:
     """The vendor with these records and those it needs to answer."""
-    return lambda records: vendor.serve(tmp_path, [*vendor.setting, *records])
+    return lambda records: serve(vendor.name)(tmp_path, [*vendor.setting, *records])
 
 
 @pytest.fixture

@@ -24,6 +24,10 @@ class Sandboxed:
     def fault(self, kind: str, **rule: Any) -> None:
         assert self.http.post("/_control/faults", json=[{"vendor": self.vendor, "kind": kind, **rule}]).ok
 
+    def set(self, **settings: Any) -> None:
+        """Change settings of the vendor."""
+        self.http.put(f"/_control/{self.vendor}/settings", json=settings).raise_for_status()
+
     def mend(self) -> None:
         assert self.http.delete("/_control/faults").ok
 

@@ -4,7 +4,10 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from segment_pipeline.days import Window
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
@@ -100,3 +103,49 @@ def test_the_whole_month_is_one_request_per_day_and_a_day_more_for_late_ones(
     with served([event(1)]) as server:
         report = ingest(lake, connector("amplitude", server.base_url), "events", JUNE, settings, "run")
     assert report.requests == 31
+
+
+HOURS = [event(n, f"2017-06-05T{n + 4:02d}:30:00") for n in range(19)]
+THE_DAY = Window.of(date(2017, 6, 5))
+
+
+@pytest.mark.parametrize("setting", ["max_export_bytes", "packed_bytes"])
+def test_what_is_too_much_for_one_export_is_asked_for_in_halves(
+    served: Served, lake: Lake, settings: Settings, setting: str
+) -> None:
+    """By the vendor's page 400 is more than 4 GB, and 504 means too much data as well."""
+    with served(HOURS) as server:
+        server.set(**{setting: 1000})
+        report = ingest(lake, connector("amplitude", server.base_url), "events", THE_DAY, settings, "run")
+    assert (report.received, report.rows["events"]) == (19, 19)
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind", "said"),
+    [
+        ("max_export_bytes", ContractError, "the hour 20170605T04 was refused .HTTP 400.: it is larger"),
+        ("packed_bytes", TransientError, "the hour 20170605T04 failed after several attempts, and less than an hour"),
+    ],
+)
+def test_an_hour_that_is_too_much_is_named(
+    served: Served, lake: Lake, settings: Settings, setting: str, kind: type[Exception], said: str
+) -> None:
+    with served(HOURS) as server:
+        server.set(**{setting: 10})
+        with pytest.raises(kind, match=said):
+            ingest(lake, connector("amplitude", server.base_url, parallel=1), "events", THE_DAY, settings, "run")
+    assert lake.version("events") is None
+
+
+def test_a_504_that_passes_costs_no_event(served: Served, lake: Lake, settings: Settings) -> None:
+    """Of an hour that cannot be halved it is tried again, as a server's fault is."""
+    with served(HOURS) as server:
+        server.fault("504", times=4)
+        source = connector("amplitude", server.base_url, chunk_hours=1, parallel=1)
+        report = ingest(lake, source, "events", THE_DAY, settings, "run")
+    assert report.received == 19
+
+
+def test_keys_the_project_does_not_take_are_told_as_keys_of_one_project_and_region(served: Served) -> None:
+    with served([]) as server, pytest.raises(ConfigError, match=r"same project.*of its region"):
+        connector("amplitude", server.base_url, secret_key="another project's").check()

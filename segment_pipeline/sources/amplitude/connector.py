@@ -19,21 +19,23 @@ from requests.auth import HTTPBasicAuth
 
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
-from segment_pipeline.errors import ContractError
-from segment_pipeline.http import HttpClient
+from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.http import HttpClient, Response
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.amplitude.mapping import entities
 
 HOUR = timedelta(hours=1)
 DELAY = timedelta(hours=2)
+# More than one export can hold: over 4 GB it is 400, and what takes the vendor too long to pack is 504.
+TOO_MUCH = frozenset({400, 413, 504})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Amplitude:
     """One Amplitude project. `base_url` of an EU project is https://analytics.eu.amplitude.com.
 
-    `chunk_hours`: hours of one export, at most what stays below the vendor's 4 GB. `look_back`: days exported again before a window.
+    `chunk_hours`: hours of one export; what is too much for one is asked for in halves, down to an hour. `look_back`: days exported again before a window.
     `names`: event types and what they are called here, besides and before `mapping.NAMES`.
     """
 
@@ -82,15 +84,13 @@ class Amplitude:
         span = f"{first:%Y%m%dT%H}-{last:%Y%m%dT%H}"
         archive = into.folder / f"{span}.zip"
         hours = {"start": f"{first:%Y%m%dT%H}", "end": f"{last:%Y%m%dT%H}"}
-        answer = client.download("/api/2/export", archive, params=hours, expect={400, 404})
+        if first == last:
+            answer = self._hour(client, archive, hours)
+        else:
+            answer = client.download("/api/2/export", archive, params=hours, expect={404, *TOO_MUCH})
         if answer.status_code == 404:
             return
-        if answer.status_code == 400:
-            # More than one export can hold: the same hours in two.
-            if first == last:
-                raise ContractError(
-                    f"amplitude: the export of the hour {hours['start']} was refused: it is larger than an export may be"
-                )
+        if answer.status_code in TOO_MUCH:
             middle = first + int((last - first) / HOUR) // 2 * HOUR
             self._export(client, first, middle, into)
             self._export(client, middle + HOUR, last, into)
@@ -99,6 +99,23 @@ class Amplitude:
             self._unpack(archive, span, into)
         finally:
             archive.unlink(missing_ok=True)
+
+    @staticmethod
+    def _hour(client: HttpClient, archive: Path, hours: Mapping[str, str]) -> Response:
+        """The export of one hour, the smallest there is; a 504 may be a server's passing fault then, and is tried again."""
+        where = f"amplitude: the export of the hour {hours['start']}"
+        try:
+            answer = client.download("/api/2/export", archive, params=hours, expect={400, 404, 413})
+        except TransientError as error:
+            raise TransientError(
+                f"{where} failed after several attempts, and less than an hour cannot be asked for: {error}"
+            ) from None
+        if answer.status_code in TOO_MUCH:
+            raise ContractError(
+                f"{where} was refused (HTTP {answer.status_code}): it is larger than an export may be, and less than an hour"
+                " cannot be asked for: have the vendor export it"
+            )
+        return answer
 
     @staticmethod
     def _unpack(archive: Path, span: str, into: RawPages) -> None:
@@ -121,7 +138,19 @@ class Amplitude:
 
     def _client(self) -> HttpClient:
         auth = HTTPBasicAuth(value(self, "api_key"), value(self, "secret_key"))
-        return HttpClient(value(self, "base_url"), name=self.name, auth=auth, timeout=(5.0, 600.0))
+        return HttpClient(
+            value(self, "base_url"), name=self.name, auth=auth, timeout=(5.0, 600.0), classify=_not_allowed
+        )
+
+
+def _not_allowed(response: Response) -> ConfigError | None:
+    """Keys are of one project, and a project is of one region: the other region answers as it does to wrong keys."""
+    if response.status_code not in {401, 403}:
+        return None
+    return ConfigError(
+        f"amplitude: the export was not allowed (HTTP {response.status_code}): check that API key and secret key are of the same"
+        " project, and that the base URL is of its region (EU: https://analytics.eu.amplitude.com)"
+    )
 
 
 def _lines(path: Path) -> int:

@@ -2,8 +2,9 @@
 
 An hour H shows once the sandbox's clock is past H + 3 h (it ends an hour later and is exportable about two hours after that):
 a reader that comes earlier gets a smaller archive, or 404, and no warning. Chosen here because the vendor's page does not say:
-the size limit counts bytes before compression. Settings at `/_control/amplitude/settings`: that limit, `max_export_bytes`
-(4 GB), and `file_lines` (50,000), how many lines a file of the archive holds at most.
+size limits count bytes before compression. Settings at `/_control/amplitude/settings`: `max_export_bytes` (4 GB), above which
+an export is 400; `packed_bytes` (as much), above which packing takes too long and it is 504, which the vendor calls too much data
+as well; and `file_lines` (50,000), how many lines a file of the archive holds at most.
 """
 
 import base64
@@ -29,7 +30,7 @@ PROJECT = "100001"
 HOUR = "%Y%m%dT%H"
 LONGEST = timedelta(days=365)
 EXPORTABLE_AFTER = timedelta(hours=3)
-DEFAULTS: Mapping[str, Any] = {"max_export_bytes": 4 * 1024**3, "file_lines": 50_000}
+DEFAULTS: Mapping[str, Any] = {"max_export_bytes": 4 * 1024**3, "packed_bytes": 4 * 1024**3, "file_lines": 50_000}
 
 
 class _Sink(io.BytesIO):
@@ -67,8 +68,11 @@ class Amplitude:
             return PlainTextResponse("The time range must be positive and at most 365 days", 400)
         now = self.state.now()
         listing = _events(start.strftime(HOUR), min(end, now - EXPORTABLE_AFTER).strftime(HOUR))
-        if self.records.total_bytes(listing, now) > self.store.setting("max_export_bytes"):
+        size = self.records.total_bytes(listing, now)
+        if size > self.store.setting("max_export_bytes"):
             return PlainTextResponse("The exported data is larger than 4GB: use a smaller time range", 400)
+        if size > self.store.setting("packed_bytes"):
+            return PlainTextResponse("Gateway Timeout", 504)
         hours = self.records.routes(listing, now)
         if not hours:
             return PlainTextResponse("Raw data files were not found for the given time range", 404)
@@ -98,6 +102,8 @@ def fault_response(kind: str, request: Request) -> Response | None:
     """Amplitude's own form of a rate limit and of credentials it no longer takes."""
     if kind == "429":
         return PlainTextResponse("Too many requests", 429)
+    if kind == "504":
+        return PlainTextResponse("Gateway Timeout", 504)
     return PlainTextResponse("Forbidden", 403) if kind == "expired_token" else None
 
 

@@ -167,6 +167,7 @@ FAULTS: Mapping[str, Refused] = {
     "429": refused("RATE_LIMITED", "Rate limited.", status=429, category="RATE_LIMIT_ERROR"),
     "500": failed("INTERNAL_SERVER_ERROR", "An internal error occurred.", status=500),
     "503": failed("SERVICE_UNAVAILABLE", "An internal error occurred.", status=503),
+    "504": failed("GATEWAY_TIMEOUT", "The request took too long.", status=504),
     "expired_token": unauthorized("ACCESS_TOKEN_EXPIRED", "The access token has expired."),
 }
 
