@@ -146,7 +146,7 @@ def answered(
 
     def form(kind: str, request: Request) -> Response | None:
         said = errors(wait_of(request, seconds)).get(kind)
-        return said and said.response(media_type=media_type)
+        return None if said is None else said.response(media_type=media_type)
 
     return form
 

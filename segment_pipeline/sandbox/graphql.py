@@ -51,7 +51,7 @@ class Rules(NamedTuple):
 
     `resolvers` make a getter from a field's name and arguments, by field name; without one the stored object holds the value.
     `whole` finds the record itself, by type and id, where another record names it by id only. `scale`: how many times a page
-    of that size counts the cost of one node.
+    of that size counts the cost of one node. `denied`: types the asking app may not read, with the scope it lacks.
     """
 
     schema: GraphQLSchema
@@ -59,6 +59,7 @@ class Rules(NamedTuple):
     resolvers: Mapping[str, Resolver]
     whole: Callable[[str, str], Json | None]
     whole_types: frozenset[str]
+    denied: Mapping[str, str]
     largest_page: int
     scale: Callable[[int], int]
 
@@ -115,17 +116,24 @@ class Query:
         answer: Json = self._run(None)
         return answer
 
-    def _object(self, target: GraphQLNamedType, nodes: list[FieldNode]) -> tuple[Get, int]:
-        """How an object of this type is shown, and what one costs."""
+    def _object(self, target: GraphQLNamedType, nodes: list[FieldNode], *, one_of: bool = False) -> tuple[Get, int]:
+        """How an object of this type is shown, and what one costs. `one_of`: it is one of those an interface stands for."""
         if isinstance(target, GraphQLInterfaceType):
-            kinds = {kind.name: self._object(kind, nodes) for kind in self.rules.schema.get_possible_types(target)}
+            kinds = {
+                kind.name: self._object(kind, nodes, one_of=True)
+                for kind in self.rules.schema.get_possible_types(target)
+            }
             return lambda o: kinds[o["__typename"]][0](o), max(cost for _, cost in kinds.values())
         owner = cast(GraphQLObjectType, target)
         fields = collect_sub_fields(self.rules.schema, self._fragments, self._variables, owner, nodes)
+        wanted = {found[0].name.value for found in fields.values()} - {"__typename"}
+        if (scope := self.rules.denied.get(owner.name)) and (wanted - {"id"} or not one_of):
+            needed = f"`{scope}` access scope."
+            message = f"Access denied for {nodes[0].name.value} field. Required access: {needed}"
+            raise refused(message, "ACCESS_DENIED", requiredAccess=needed)
         project, cost = self._projection(owner, fields)
         if owner.name not in self.rules.whole_types:
             return project, cost
-        wanted = {found[0].name.value for found in fields.values()} - {"__typename"}
 
         def followed(found: Json) -> Json | None:
             record = found if wanted <= found.keys() else self.rules.whole(owner.name, found["id"])
@@ -176,7 +184,7 @@ class Query:
         outer = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
         if is_list_type(outer):
             size = arguments.get("first")
-            return lambda o: [project(each) for each in (held(o) or [])[:size]], cost
+            return lambda o: [each and project(each) for each in (held(o) or [])[:size]], cost
 
         def get(found: Any) -> Any:
             value = held(found)

@@ -21,9 +21,13 @@ from segment_pipeline.sandbox.vendors.shopify.shop import schema
 from segment_pipeline.sources.shopify import queries
 from segment_pipeline_tests.sandbox.source_world import vendor_schema
 
-QUERIES = {name: text for name, text in vars(queries).items() if str(text).startswith("query ")} | {
-    name: queries.count(f"{name}Count") for name in ("orders", "customers", "products", "abandonedCheckouts")
-}
+LISTED = ("orders", "customers", "products", "abandonedCheckouts")
+QUERIES = (
+    {name: text for name, text in vars(queries).items() if str(text).startswith("query ")}
+    | {f"count of {name}": queries.count(f"{name}Count") for name in LISTED}
+    | {f"ends of {name}": queries.ends(name) for name in LISTED}
+    | {f"more {kind}.{field}": queries.more(kind, field) for kind, field in queries.NESTED}
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,4 +77,4 @@ def test_queries_valid_against_the_vendors_schema_are_valid_here(vendor: GraphQL
 
 def test_the_vendors_schema_takes_every_query_of_the_source(vendor: GraphQLSchema) -> None:
     assert {name: validate(vendor, parse(text)) for name, text in QUERIES.items()} == dict.fromkeys(QUERIES, [])
-    assert len(QUERIES) == 11
+    assert len(QUERIES) == 6 + 2 * len(LISTED) + len(queries.NESTED)

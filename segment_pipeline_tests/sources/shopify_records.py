@@ -96,12 +96,11 @@ def product(number: int, updated: str = NOON, **more: Any) -> Version:
     category = {"id": "gid://shopify/TaxonomyCategory/aa-8", "name": "Shoes", "fullName": "Apparel > Shoes"}
     variant = {"id": f"gid://shopify/ProductVariant/{number}", "sku": f"W-{number}", "price": "129.00"}
     body = {
-        **gid("Product", number),
-        "productType": "Running Shoes",
-        "category": category,
-        "variants": [variant],
-        **more,
-    }
+        **gid("Product", number), "title": "Shoe", "handle": f"shoe-{number}", "vendor": "Quiet", "status": "ACTIVE", "tags": [],
+        "isGiftCard": False, "createdAt": f"{updated}Z", "updatedAt": f"{updated}Z", "publishedAt": f"{updated}Z",
+        "productType": "Running Shoes", "category": category, "collections": [], "metafields": [], "variants": [variant],
+        "priceRangeV2": {"minVariantPrice": {"amount": "129.00", "currencyCode": "USD"}}, **more,
+    }  # fmt: skip
     return version("shopify", "products", str(number), body, updated=updated)
 
 

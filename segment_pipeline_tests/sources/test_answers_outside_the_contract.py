@@ -100,6 +100,9 @@ def test_an_empty_object_is_an_empty_listing(lake: Lake, settings: Settings) -> 
     assert square(lake, settings, {}) == 0
 
 
+SCOPES = {"data": {"currentAppInstallation": {"accessScopes": [{"handle": "read_customers"}]}}}
+
+
 def shopify(lake: Lake, settings: Settings, page: Any, *, count: Any = None) -> int:
     counted = count or {"count": 1, "precision": "EXACT"}
 
@@ -107,7 +110,7 @@ def shopify(lake: Lake, settings: Settings, page: Any, *, count: Any = None) -> 
         asked = str(body.get("query"))
         if "customersCount" in asked:
             return {"data": {"customersCount": counted}}
-        return page
+        return SCOPES if "accessScopes" in asked else page
 
     with vendor(answer) as url:
         return ingest(lake, Shopify(base_url=url, access_token="t"), "customers", JUNE, settings, "run").received
@@ -154,6 +157,8 @@ def test_a_window_with_more_than_a_listing_gives_is_halved(lake: Lake, settings:
     asked: list[str] = []
 
     def answer(path: str, body: Mapping[str, Any]) -> Any:
+        if "accessScopes" in str(body["query"]):
+            return SCOPES
         search = body["variables"]["query"]
         if "customersCount" in str(body["query"]):
             first, last = (datetime.fromisoformat(part.split("'")[1]) for part in search.split(" "))

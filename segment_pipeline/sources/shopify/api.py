@@ -1,42 +1,48 @@
-"""Shopify's Admin GraphQL API as the source asks it: tokens, listings and their limits, and what errors in a 200 mean."""
+"""Shopify's Admin GraphQL API as the source asks it: tokens, listings and their limits, and the lists inside records.
 
+What answers say beside their data is in `answers`.
+"""
+
+import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
 
-from segment_pipeline import redact
-from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
+from segment_pipeline.errors import ContractError
 from segment_pipeline.http import HttpClient, Response
-from segment_pipeline.landing.raw import RawPages
+from segment_pipeline.landing.raw import PAGE_BYTES, RawPages
 from segment_pipeline.paging import graphql_next, walk
-from segment_pipeline.sources.shopify import queries
+from segment_pipeline.sources.shopify import answers, queries
 
 HEADER = "X-Shopify-Access-Token"
-SCOPES = ("read_orders", "read_all_orders", "read_customers", "read_products")
 # A listing ends at 25,000 objects whatever there is; windows are halved well before that.
 LISTING_LIMIT = 20_000
+LARGEST_PAGE = 250
+# Lists inside records are continued one record at a time, so that more of one list fits into a query than of fifty.
+LARGEST_REST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How an entity is listed: the connection's field, the query, and the listings inside that are not walked further."""
+    """How an entity is listed: the connection's field, the query, and the scopes without which it is not there or not whole."""
 
     connection: str
     query: str
-    nested: tuple[str, ...] = ()
+    scopes: tuple[str, ...]
     whole_days: bool = False
 
 
 LISTINGS = {
     # The vendor says that this filter matches whole days: whole UTC days are asked for, the window's rows are kept.
-    "customers": Listing("customers", queries.CUSTOMERS, whole_days=True),
-    "products": Listing("products", queries.PRODUCTS, nested=("variants",)),
-    "orders": Listing("orders", queries.ORDERS),
-    "checkouts": Listing("abandonedCheckouts", queries.CHECKOUTS, nested=("lineItems",)),
+    "customers": Listing("customers", queries.CUSTOMERS, ("read_customers",), whole_days=True),
+    "products": Listing("products", queries.PRODUCTS, ("read_products",)),
+    # Orders name customers and products.
+    "orders": Listing("orders", queries.ORDERS, answers.SCOPES),
+    "checkouts": Listing("abandonedCheckouts", queries.CHECKOUTS, ("read_orders", "read_customers", "read_products")),
 }
 
 
@@ -71,146 +77,180 @@ class ClientCredentials:
         self._token = token
 
 
-class _TooCostlyError(ContractError):
-    """The query costs more than a query may: ask for fewer nodes at once."""
+class Api:
+    """Queries of one API version; `fell_forward`: what there is to say of answers by another one."""
+
+    def __init__(self, client: HttpClient, version: str) -> None:
+        self._client, self._version = client, version
+        self.fell_forward: str | None = None
+
+    def answer(self, query: str, variables: Mapping[str, Any] | None = None) -> Response:
+        body = {"query": query, "variables": dict(variables or {})}
+        answer = self._client.request("POST", f"/admin/api/{self._version}/graphql.json", json=body, idempotent=True)
+        self.fell_forward = answers.fell_forward(answer, self._version) or self.fell_forward
+        return answer
+
+    def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
+        return self.answer(query, variables).json()
+
+    def require(self, name: str, scopes: tuple[str, ...]) -> None:
+        """Raises ConfigError naming a scope the app lacks: what it hides is not counted either, so no count would tell."""
+        if error := answers.lacking(name, scopes, answers.granted(self.ask(queries.SCOPES))):
+            raise error
 
 
 class Pull:
-    """One pull's queries and pages."""
+    """One listing's pages, each record with its lists to their end."""
 
-    def __init__(
-        self, client: HttpClient, path: str, into: RawPages, page_size: int, variables: Mapping[str, Any]
+    def __init__(  # noqa: PLR0917 - of what, into what, and how much at once
+        self, api: Api, part: str, listing: Listing, into: RawPages, page_size: int, variables: Mapping[str, Any]
     ) -> None:
-        self._client, self._path, self._into, self._size, self._variables = client, path, into, page_size, variables
+        self._api, self._part, self._listing, self._into = api, part, listing, into
+        self._size, self._variables = min(page_size, LARGEST_PAGE), dict(variables)
+        if "nested" in self._variables:
+            self._variables["nested"] = min(self._variables["nested"], LARGEST_PAGE)
 
-    def ask(self, query: str, variables: Mapping[str, Any]) -> Any:
-        return self._answer(query, variables).json()
-
-    def _answer(self, query: str, variables: Mapping[str, Any]) -> Response:
-        body = {"query": query, "variables": dict(variables)}
-        return self._client.request("POST", self._path, json=body, idempotent=True)
-
-    def walk(self, part: str, listing: Listing, start: datetime, end: datetime) -> int:
-        """Every page of a listing in [start, end); returns how many records the shop says there are.
+    def walk(self, start: datetime, end: datetime) -> int:
+        """Every page in [start, end); returns how many records the shop says there are.
 
         Counted before and after: a record that changes meanwhile leaves the window, and the smaller number is the claim.
         """
-        if listing.whole_days:
+        if self._listing.whole_days:
             start, end = _midnight(start), _midnight(end - timedelta(microseconds=1)) + timedelta(days=1)
         search = f"updated_at:>='{_text(start)}' updated_at:<'{_text(end)}'"
-        said = self._count(listing, search)
-        if said is None:
-            middle = (start + (end - start) / 2).replace(microsecond=0)
-            middle = _midnight(middle) if listing.whole_days else middle
-            if not start < middle < end:
-                raise ContractError(
-                    f"shopify: {part} has more than {LISTING_LIMIT} records in the shortest window: use a bulk export"
-                )
-            return self.walk(part, listing, start, middle) + self.walk(part, listing, middle, end)
-        self._pages(part, listing, search)
-        after = self._count(listing, search)
+        said = self._count(search)
+        if said is not None:
+            return self._listed(search, said)
+        middle = (start + (end - start) / 2).replace(microsecond=0)
+        middle = _midnight(middle) if self._listing.whole_days else middle
+        if start < middle < end:
+            return self.walk(start, middle) + self.walk(middle, end)
+        return self._by_id(search, *self._ends(search))
+
+    def _by_id(self, search: str, first: int, last: int) -> int:
+        """Records that are too many for one listing and of one time: in ranges of their ids."""
+        ranged = f"{search} id:>={first} id:<={last}"
+        said = self._count(ranged)
+        if said is not None:
+            return self._listed(ranged, said)
+        if first >= last:
+            raise ContractError(
+                f"shopify: {self._listing.connection} of one id were said to be more than {LISTING_LIMIT}:"
+                " see whether the API still filters by id"
+            )
+        middle = (first + last) // 2
+        return self._by_id(search, first, middle) + self._by_id(search, middle + 1, last)
+
+    def _ends(self, search: str) -> tuple[int, int]:
+        """The smallest and the largest id that a search finds."""
+        answer = self._api.ask(queries.ends(self._listing.connection), {"query": search})
+        try:
+            first, last = (
+                int(answer["data"][end]["nodes"][0]["id"].rpartition("/")[2]) for end in ("smallest", "largest")
+            )
+        except (KeyError, TypeError, IndexError, ValueError):
+            raise ContractError(
+                f"shopify: {self._listing.connection} by id were answered without ids: see whether the API changed"
+            ) from None
+        return first, last
+
+    def _listed(self, search: str, said: int) -> int:
+        self._pages(search)
+        after = self._count(search)
         return said if after is None else min(said, after)
 
-    def _count(self, listing: Listing, search: str) -> int | None:
+    def _count(self, search: str) -> int | None:
         """None: more than one listing can give."""
-        answer = self.ask(queries.count(f"{listing.connection}Count"), {"query": search, "limit": LISTING_LIMIT})
-        found = (answer.get("data") or {}).get(f"{listing.connection}Count")
+        field = f"{self._listing.connection}Count"
+        answer = self._api.ask(queries.count(field), {"query": search, "limit": LISTING_LIMIT})
+        found = (answer.get("data") or {}).get(field)
         if not isinstance(found, Mapping) or not isinstance(found.get("count"), int):
             raise ContractError(
-                f"shopify: {listing.connection} was answered without a count: see whether the API changed"
+                f"shopify: {self._listing.connection} was answered without a count: see whether the API changed"
             )
         return int(found["count"]) if found.get("precision") == "EXACT" else None
 
-    def _pages(self, part: str, listing: Listing, search: str) -> None:
+    def _pages(self, search: str) -> None:
         def fetch(cursor: str | None) -> Mapping[str, Any]:
-            while True:
-                variables = {**self._variables, "first": self._size, "after": cursor, "query": search}
-                try:
-                    answer = self._answer(listing.query, variables)
-                except _TooCostlyError:
-                    if self._size == 1:
-                        raise
-                    self._size //= 2
-                    continue
-                connection = (answer.json().get("data") or {}).get(listing.connection)
-                if not isinstance(connection, Mapping) or not isinstance(connection.get("nodes"), list):
-                    raise ContractError(
-                        f"shopify: {listing.connection} was answered without nodes: see whether the API changed"
-                    )
-                self._into.add(part, answer.content, records=len(connection["nodes"]))
-                self._rest(listing, connection["nodes"])
-                return connection
-
-        walk(fetch, graphql_next, what=f"shopify {listing.connection}")
-
-    def _rest(self, listing: Listing, nodes: Sequence[Any]) -> None:
-        """What did not fit into the nested listings of a page."""
-        for node in nodes:
-            if not isinstance(node, Mapping):
-                continue
-            inner = [node.get(name) for name in listing.nested]
-            inner += [
-                refund.get("refundLineItems") for refund in node.get("refunds") or () if isinstance(refund, Mapping)
-            ]
-            if any(isinstance(each, Mapping) and graphql_next(each) for each in inner):
+            answer = self._page(search, cursor)
+            body = answer.json()
+            connection = (body.get("data") or {}).get(self._listing.connection)
+            if not isinstance(connection, Mapping) or not isinstance(connection.get("nodes"), list):
                 raise ContractError(
-                    f"shopify: a record of {listing.connection} has more than {self._variables['nested']} lines or variants:"
-                    " set a larger `nested` and a smaller `page_size`"
+                    f"shopify: {self._listing.connection} was answered without nodes: see whether the API changed"
                 )
-            lines = node.get("lineItems") if listing.connection == "orders" else None
-            cursor = graphql_next(lines) if isinstance(lines, Mapping) else None
-            if cursor:
-                self._more_lines(str(node.get("id")), cursor)
+            # A page is kept as it came, unless a record's list goes on.
+            completed = self._complete(connection["nodes"])
+            content = json.dumps(body, ensure_ascii=False).encode() if completed else answer.content
+            self._into.add(self._part, content, records=len(connection["nodes"]))
+            return connection
 
-    def _more_lines(self, order: str, cursor: str) -> None:
-        def fetch(after: str | None) -> Mapping[str, Any]:
-            answer = self.ask(
-                queries.MORE_LINES, {"id": order, "after": after or cursor, "nested": self._variables["nested"]}
-            )
-            lines = ((answer.get("data") or {}).get("order") or {}).get("lineItems")
-            if not isinstance(lines, Mapping):
-                raise ContractError("shopify: the further lines of an order are gone: pull the window again")
-            self._into.add_line("more_lines", answer)
-            return lines
+        walk(fetch, graphql_next, what=f"shopify {self._listing.connection}")
 
-        walk(fetch, graphql_next, what="shopify lines of an order")
+    def _page(self, search: str, cursor: str | None) -> Response:
+        """A page of as many records as one answer can hold: halved when they are too much, down to one on its own."""
+        while True:
+            variables = {**self._variables, "first": self._size, "after": cursor, "query": search}
+            try:
+                answer = self._api.answer(self._listing.query, variables)
+            except answers.TooMuchError as error:
+                if not self._smaller():
+                    raise error.alone from None
+                continue
+            if len(answer.content) <= PAGE_BYTES or not self._smaller():
+                return answer
+
+    def _smaller(self) -> bool:
+        """Ask for half as much from now on; False: it is the least already."""
+        if self._size > 1:
+            self._size //= 2
+        elif self._variables.get("nested", 1) > 1:
+            self._variables["nested"] //= 2
+        else:
+            return False
+        return True
+
+    def _complete(self, held: Any) -> bool:
+        """Continue every list inside, whatever its depth, to its end; whether there was one to continue."""
+        if isinstance(held, list):
+            return sum(self._complete(each) for each in held) > 0
+        if not isinstance(held, dict):
+            return False
+        continued = 0
+        for field, value in held.items():
+            if isinstance(value, dict) and "pageInfo" in value and graphql_next(value):
+                continued += self._continue(held, field, value)
+            continued += self._complete(value)
+        return continued > 0
+
+    def _continue(self, owner: Mapping[str, Any], field: str, connection: dict[str, Any]) -> bool:
+        """Add the rest of a list. A record that is gone meanwhile stays without its end: landing refuses it by that."""
+        kind = str(owner.get("id")).rpartition("/")[0].rpartition("/")[2]
+        if (kind, field) not in queries.NESTED:
+            raise ContractError(f"shopify: {field} of a record goes on and nobody says how to ask for the rest")
+        rest: list[Any] = []
+        start = graphql_next(connection)
+
+        def fetch(cursor: str | None) -> Mapping[str, Any]:
+            variables = {"id": owner["id"], "after": cursor or start, "first": LARGEST_REST}
+            answer = self._api.ask(queries.more(kind, field), variables)
+            found = ((answer.get("data") or {}).get("node") or {}).get(field)
+            if not isinstance(found, Mapping) or not isinstance(found.get("nodes"), list):
+                raise _GoneError
+            rest.extend(found["nodes"])
+            return found
+
+        try:
+            walk(fetch, graphql_next, what=f"shopify {field} of a record")
+        except _GoneError:
+            return False
+        connection["nodes"] = [*connection["nodes"], *rest]
+        connection["pageInfo"] = {"hasNextPage": False, "endCursor": None}
+        return True
 
 
-def classify(response: Response) -> SegmentPipelineError | None:
-    """GraphQL says what went wrong in a 200's body; None: nothing did, or the status tells."""
-    if response.status_code != 200 or b'"errors"' not in response.content:
-        return None
-    body = response.json()
-    errors = body.get("errors") if isinstance(body, Mapping) else None
-    if not errors:
-        return None
-    said = [each for each in errors if isinstance(each, Mapping)] if isinstance(errors, list) else [{}]
-    codes = {str((each.get("extensions") or {}).get("code") or "unknown") for each in said}
-    if "THROTTLED" in codes:
-        return TransientError(
-            "shopify: the query was throttled: it is tried again when points are back", retry_after=_wait(body)
-        )
-    if codes & {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
-        return TransientError("shopify: the query failed at the server: it is tried again")
-    if "MAX_COST_EXCEEDED" in codes:
-        return _TooCostlyError("shopify: one record costs more than a query may: set a smaller `nested`")
-    if "ACCESS_DENIED" in codes:
-        return ConfigError(f"shopify: a field was not allowed: give the app {', '.join(SCOPES)}")
-    named = ", ".join(sorted(redact.code(code) for code in codes))
-    return ContractError(
-        f"shopify: the query was answered with errors ({named}): see whether the API version still has its fields"
-    )
-
-
-def _wait(body: Mapping[str, Any]) -> float:
-    """Seconds until the bucket holds what the query asked for."""
-    cost = (body.get("extensions") or {}).get("cost") or {}
-    throttle = cost.get("throttleStatus") or {}
-    try:
-        missing = float(cost["requestedQueryCost"]) - float(throttle["currentlyAvailable"])
-        return max(0.1, missing / float(throttle["restoreRate"]))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return 1.0
+class _GoneError(Exception):
+    """The record whose list was to be continued is not there any more."""
 
 
 def _text(instant: datetime) -> str:

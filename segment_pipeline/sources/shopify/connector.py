@@ -14,7 +14,8 @@ from segment_pipeline.http import Auth, HttpClient, RetryPolicy, header
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.shopify import queries
-from segment_pipeline.sources.shopify.api import HEADER, LISTINGS, SCOPES, ClientCredentials, Pull, classify
+from segment_pipeline.sources.shopify.answers import SCOPES, classify
+from segment_pipeline.sources.shopify.api import HEADER, LISTINGS, Api, ClientCredentials, Pull
 from segment_pipeline.sources.shopify.mapping import entities
 
 
@@ -23,8 +24,8 @@ class Shopify:
     """One Shopify shop. `base_url` is https://<shop>.myshopify.com.
 
     An access token is used where there is one; otherwise client id and secret get one that lives 24 hours and is renewed when the
-    shop refuses it. `page_size` is halved by itself when the shop finds a query too costly. `nested`: how many lines of an order
-    come with it. `*_metafield`: namespace.key of what Shopify has no field for.
+    shop refuses it. `page_size` and `nested`, how many lines of an order come with it before the rest is asked for on its own, are
+    halved by themselves when the shop finds a query too costly. `*_metafield`: namespace.key of what Shopify has no field for.
     """
 
     about: ClassVar[About] = About(
@@ -56,25 +57,22 @@ class Shopify:
 
     def check(self) -> None:
         with self._client() as client:
-            answer = client.json("POST", self._path, json={"query": queries.SCOPES}, idempotent=True)
-            held = {scope["handle"] for scope in answer["data"]["currentAppInstallation"]["accessScopes"]}
-            if missing := [scope for scope in SCOPES if scope not in held]:
-                # Without read_all_orders a shop shows sixty days of orders and does not say that there were more.
-                raise ConfigError(
-                    f"source {self.name}: its app lacks the scope {missing[0]}: give it to the app, and install it again"
-                )
+            api = Api(client, self.version)
+            api.require(self.name, SCOPES)
+            if api.fell_forward:
+                raise ConfigError(f"source {self.name}: {api.fell_forward}")
 
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
+        listing = LISTINGS[entity.name]
         with self._client() as client:
-            pull = Pull(client, self._path, into, self.page_size, self._variables(entity.name))
+            api = Api(client, self.version)
+            api.require(self.name, listing.scopes)
             if entity.name == "orders":
-                into.add_line("shop", pull.ask(queries.SHOP, {}))
-            said = pull.walk(entity.name, LISTINGS[entity.name], *window.instants(timezone))
-            return into.finish(requests=client.requests, said=said)
-
-    @property
-    def _path(self) -> str:
-        return f"/admin/api/{self.version}/graphql.json"
+                into.add_line("shop", api.ask(queries.SHOP))
+            pull = Pull(api, entity.name, listing, into, self.page_size, self._variables(entity.name))
+            said = pull.walk(*window.instants(timezone))
+            notes = [api.fell_forward] if api.fell_forward else []
+            return into.finish(requests=client.requests, said=said, notes=notes)
 
     def _variables(self, entity: str) -> dict[str, Any]:
         match entity:

@@ -13,6 +13,8 @@ from segment_pipeline.landing.standard import CONSENTS, ORDER_LINES, ORDER_TOTAL
 _sql = partial(statement, "sources/shopify")
 _BORN = "r.birthDate.value"
 _LAUNCHED, _PUBLISHED = a_day("r.launchedOn.value"), a_time("r.publishedAt")
+# Its list goes on in the record as it came: the rest could not be asked for.
+_CUT_SHORT = {"a list without its end": "regexp_matches(record, '\"hasNextPage\"[ ]*:[ ]*true')"}
 
 
 def entities(look_back: int) -> tuple[Entity, ...]:
@@ -78,6 +80,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                     "a launch day that is none: it is empty": f"(r.launchedOn.value <> '' AND {_LAUNCHED} IS NULL)"
                     f" OR (r.publishedAt <> '' AND {_PUBLISHED} IS NULL)"
                 },
+                reasons=_CUT_SHORT,
             ),
             (Fill("products", _sql("products"), absent="deleted_on", one_per_record=True),),
             look_back=look_back,
@@ -87,7 +90,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
         Entity(
             "orders",
             Kind.MUTABLE,
-            (Part("orders", ("data", "orders", "nodes")), Part("more_lines"), Part("shop")),
+            (Part("orders", ("data", "orders", "nodes")), Part("shop")),
             Record(
                 key="legacyResourceId",
                 needs=("id",),
@@ -121,6 +124,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 joins={_sql("zone"): "TRUE"},
                 columns={"timezone": "zone.timezone", "currency": "r.currencyCode"},
                 reasons={
+                    **_CUT_SHORT,
                     "no currency": "currency IS NULL",
                     "lineItems is not a list": "r.lineItems.nodes IS NULL",
                     "a line without id or amount": f"len(list_filter(r.lineItems.nodes, LAMBDA l: l.id IS NULL OR {_amount('l.originalTotalSet')} IS NULL)) > 0",
@@ -157,6 +161,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 reasons={
                     # Without its time a cart that was bought would be a cart left.
                     "completedAt is not a time": "r.completedAt <> '' AND completed_at IS NULL",
+                    **_CUT_SHORT,
                     "no amount": f"{_amount('r.subtotalPriceSet')} IS NULL OR r.subtotalPriceSet.shopMoney.currencyCode IS NULL",
                     "lineItems is not a list": "r.lineItems.nodes IS NULL",
                 },

@@ -9,6 +9,20 @@ _LINE = f"""id sku title quantity isGiftCard
     product{{legacyResourceId}}
     discountAllocations{{allocatedAmountSet{MONEY} discountApplication{{__typename ... on AutomaticDiscountApplication{{title}}}}}}"""
 
+# Lists inside records, by the type that holds them and their field: what is asked of each node. They come with the record as far as
+# they fit, and go on by `more`.
+NESTED = {
+    ("Order", "lineItems"): _LINE,
+    ("Refund", "refundLineItems"): f"quantity lineItem{{id isGiftCard}} subtotalSet{MONEY}",
+    ("Product", "variants"): "id sku",
+    ("AbandonedCheckout", "lineItems"): "sku title quantity product{legacyResourceId}",
+}
+
+
+def _nested(kind: str, field: str) -> str:
+    return f"{field}(first: $nested) {{ {_PAGE} nodes {{ {NESTED[kind, field]} }} }}"
+
+
 SCOPES = "query Scopes{currentAppInstallation{accessScopes{handle}}}"
 
 SHOP = "query Shop{shop{id name myshopifyDomain ianaTimezone currencyCode}}"
@@ -23,18 +37,14 @@ ORDERS = f"""query Orders($first: Int!, $after: String, $query: String, $nested:
       shippingAddress{{phone countryCodeV2}} billingAddress{{phone countryCodeV2}}
       customerJourneySummary{{lastVisit{{utmParameters{{campaign}}}}}}
       currencyCode
-      lineItems(first: $nested) {{ {_PAGE} nodes {{ {_LINE} }} }}
+      {_nested("Order", "lineItems")}
       refunds {{
         id legacyResourceId createdAt processedAt
         totalRefundedSet{MONEY}
-        refundLineItems(first: $nested) {{ {_PAGE} nodes {{ quantity lineItem{{id isGiftCard}} subtotalSet{MONEY} }} }}
+        {_nested("Refund", "refundLineItems")}
       }}
     }}
   }}
-}}"""
-
-MORE_LINES = f"""query MoreLines($id: ID!, $after: String, $nested: Int!) {{
-  order(id: $id) {{ id lineItems(first: $nested, after: $after) {{ {_PAGE} nodes {{ {_LINE} }} }} }}
 }}"""
 
 CUSTOMERS = f"""query Customers(
@@ -67,7 +77,7 @@ PRODUCTS = f"""query Products(
       department: metafield(namespace: $departmentSpace, key: $departmentKey) {{value}}
       launchedOn: metafield(namespace: $launchSpace, key: $launchKey) {{value}}
       priceRangeV2{{minVariantPrice{{amount currencyCode}}}}
-      variants(first: $nested) {{ {_PAGE} nodes {{id sku}} }}
+      {_nested("Product", "variants")}
     }}
   }}
 }}"""
@@ -80,7 +90,7 @@ CHECKOUTS = f"""query Checkouts($first: Int!, $after: String, $query: String, $n
       customer{{legacyResourceId defaultEmailAddress{{emailAddress}} defaultPhoneNumber{{phoneNumber}}}}
       shippingAddress{{phone countryCodeV2}} billingAddress{{phone countryCodeV2}}
       subtotalPriceSet{MONEY}
-      lineItems(first: $nested) {{ {_PAGE} nodes {{ sku title quantity product{{legacyResourceId}} }} }}
+      {_nested("AbandonedCheckout", "lineItems")}
     }}
   }}
 }}"""
@@ -89,3 +99,19 @@ CHECKOUTS = f"""query Checkouts($first: Int!, $after: String, $query: String, $n
 def count(field: str) -> str:
     """How many records a listing's filter matches; `precision` tells whether the vendor stopped counting."""
     return f"query Count($query: String, $limit: Int) {{ {field}(query: $query, limit: $limit) {{count precision}} }}"
+
+
+def more(kind: str, field: str) -> str:
+    """More of a list inside a record."""
+    inner = f"{field}(first: $first, after: $after) {{ {_PAGE} nodes {{ {NESTED[kind, field]} }} }}"
+    return (
+        f"query More($id: ID!, $first: Int!, $after: String) {{ node(id: $id) {{ ... on {kind} {{ id {inner} }} }} }}"
+    )
+
+
+def ends(field: str) -> str:
+    """The smallest and the largest id that a listing's filter matches."""
+    return (
+        f"query Ends($query: String) {{ smallest: {field}(first: 1, query: $query, sortKey: ID) {{nodes {{id}}}}"
+        f" largest: {field}(first: 1, query: $query, sortKey: ID, reverse: true) {{nodes {{id}}}} }}"
+    )

@@ -1,6 +1,6 @@
-"""Shopify's search syntax, the part of it that filters by time: `updated_at:>='2026-11-20T00:00:00Z' created_at:2026-11`.
+"""Shopify's search syntax, the part of it that filters by time and id: `updated_at:>='2026-11-20T00:00:00Z' id:<=1234`.
 
-Terms are joined by AND. Fields that are no times, OR, NOT, brackets and words without a field are refused: the sandbox lacks them.
+Terms are joined by AND. Other fields, OR, NOT, brackets and words without a field are refused: the sandbox lacks them.
 The vendor ignores a field the resource does not have: such a query returns more than was meant, not less.
 """
 
@@ -15,6 +15,8 @@ TERM = re.compile(
     r"""\s*(?:AND\s+)?(?P<name>[A-Za-z_][\w.]*):\s*(?P<comparator><=|>=|<|>)?\s*(?P<value>"[^"]*"|'[^']*'|[^\s()]+)"""
 )
 PROCESSED_AT = "strftime('%Y-%m-%dT%H:%M:%f000Z', json_extract(body, '$.processedAt'))"
+# Ids as text that sorts like the numbers they are.
+NUMBER = "printf('%020d', CAST(key AS INTEGER))"
 
 
 class SearchError(Exception):
@@ -38,7 +40,7 @@ def parse(text: str, fields: Mapping[str, Term], clock: Clock) -> list[Condition
     while text[position:].strip():
         found = TERM.match(text, position)
         if found is None or found["name"] not in fields:
-            raise SearchError("the sandbox reads search terms of the form field:value, by time, joined by AND")
+            raise SearchError("the sandbox reads search terms of the form field:value, by time or id, joined by AND")
         position = found.end()
         conditions.append(fields[found["name"]](found["comparator"] or "", found["value"].strip("'\""), clock))
     return conditions
@@ -63,10 +65,17 @@ def time(expression: str, *, whole_days: bool = False) -> Term:
     return term
 
 
-_DATED: Mapping[str, Term] = {"updated_at": time("updated_at"), "created_at": time("created_at")}
+def number(comparator: str, value: str, _: Clock) -> Condition:
+    """Compares the id without its type."""
+    if not value.isdigit():
+        raise SearchError("a search term holds an id that is not a number")
+    return Condition(f"{NUMBER} {comparator or '='} ?", (value.rjust(20, "0"),))
+
+
+_DATED: Mapping[str, Term] = {"updated_at": time("updated_at"), "created_at": time("created_at"), "id": number}
 FIELDS: Mapping[str, Mapping[str, Term]] = {
     "orders": {**_DATED, "processed_at": time(PROCESSED_AT)},
-    "customers": {"updated_at": time("updated_at", whole_days=True), "customer_date": time("created_at")},
+    "customers": {"updated_at": time("updated_at", whole_days=True), "customer_date": time("created_at"), "id": number},
     "products": _DATED,
     "abandonedCheckouts": _DATED,
 }

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -13,12 +13,31 @@ from zoneinfo import ZoneInfo
 from graphql import GraphQLSchema, build_schema
 
 from segment_pipeline.sandbox.graphql import Get, Json, Page, Resolver, Rules, bad_cursor, refused
-from segment_pipeline.sandbox.listing import Condition, Listing, Records, opened, sealed
+from segment_pipeline.sandbox.listing import Condition, Listing, Records, opened, sealed, stamp
 from segment_pipeline.sandbox.vendors.shopify import search
 
 LARGEST_PAGE = 250
-SORTS = {"CREATED_AT": "created_at", "UPDATED_AT": "updated_at", "PROCESSED_AT": search.PROCESSED_AT, "ID": "key"}
-ENTITIES = {"Customer": "customers", "Product": "products", "Order": "orders"}
+SORTS = {
+    "CREATED_AT": "created_at",
+    "UPDATED_AT": "updated_at",
+    "PROCESSED_AT": search.PROCESSED_AT,
+    "ID": search.NUMBER,
+}
+ENTITIES = {
+    "Customer": "customers",
+    "Product": "products",
+    "Order": "orders",
+    "AbandonedCheckout": "abandonedCheckouts",
+}
+# The scope without which a type is refused, and how far back orders go without the one for all.
+SCOPES = {
+    "Customer": "read_customers",
+    "Product": "read_products",
+    "ProductVariant": "read_products",
+    "Order": "read_orders",
+    "AbandonedCheckout": "read_orders",
+}
+RECENT = timedelta(days=60)
 
 
 @cache
@@ -34,21 +53,29 @@ class ShopAt:
         self.records = records
         self.at = at
         self.setting = setting
+        self.scopes = frozenset(setting("scope").split(","))
+        # Who may write may read.
+        self.readable = self.scopes | {scope.replace("write_", "read_") for scope in self.scopes}
         self._nodes: dict[tuple[str, str], Json | None] = {}
         self._variants: dict[str, Json] | None = None
 
     def rules(self) -> Rules:
         whole_types = frozenset({"Customer", "Product", "ProductVariant"})
-        return Rules(schema(), self.root, RESOLVERS, self.node, whole_types, LARGEST_PAGE, scale)
+        denied = {kind: scope for kind, scope in SCOPES.items() if scope not in self.readable}
+        return Rules(schema(), self.root, RESOLVERS, self.node, whole_types, denied, LARGEST_PAGE, scale)
 
     def root(self, name: str, arguments: Json) -> Get:
         if name == "shop":
             return lambda _: self._shop()
         if name == "currentAppInstallation":
-            scopes = [{"handle": scope} for scope in self.setting("scope").split(",")]
+            scopes = [{"handle": scope} for scope in sorted(self.scopes)]
             return lambda _: {"id": "gid://shopify/AppInstallation/1", "accessScopes": scopes}
         if name.endswith("Count"):
             return lambda _: self._count(name.removesuffix("Count"), arguments)
+        if name == "nodes":
+            return lambda _: [self._any(gid) for gid in arguments["ids"]]
+        if name == "node":
+            return lambda _: self._any(arguments["id"])
         if "id" in arguments:
             return lambda _: self.node(name.capitalize(), str(arguments["id"]))
         return lambda _: self._page(name, arguments)
@@ -60,9 +87,20 @@ class ShopAt:
         if gid != f"gid://shopify/{type_name}/{key}":
             return None
         if (type_name, key) not in self._nodes:
-            body = self.records.get("shopify", ENTITIES[type_name], key, self.at)
-            self._nodes[type_name, key] = None if body is None else _opened(body)
+            found = self.records.bodies(self._listing(ENTITIES[type_name], (Condition("key = ?", (key,)),)), self.at)
+            self._nodes[type_name, key] = _opened(found[0]) if found else None
         return self._nodes[type_name, key]
+
+    def _any(self, gid: str) -> Json | None:
+        """A record by an id that says its type."""
+        kind = gid.rpartition("/")[0].rpartition("/")[2]
+        found = self._refund(gid) if kind == "Refund" else self.node(kind, gid) if kind in ENTITIES else None
+        return None if found is None else {**found, "__typename": kind}
+
+    def _refund(self, gid: str) -> Json | None:
+        naming = Condition("instr(body, ?) > 0", (json.dumps(gid),))
+        bodies = self.records.bodies(self._listing("orders", (naming,)), self.at)
+        return next((each for body in bodies for each in _opened(body).get("refunds") or () if each["id"] == gid), None)
 
     def _page(self, name: str, arguments: Json) -> Page:
         sort, descending = str(arguments["sortKey"]), bool(arguments.get("reverse"))
@@ -75,7 +113,7 @@ class ShopAt:
         size = arguments["first"]
         if seen + size > (most := self.setting("most_paged")):
             raise refused(f"Pagination is limited to {most} objects: filter the query", "PAGINATION_LIMIT")
-        listing = Listing("shopify", name, self._conditions(name, arguments), SORTS[sort], descending)
+        listing = self._listing(name, self._conditions(name, arguments), SORTS[sort], descending=descending)
         found, more = self.records.page(listing, self.at, size, after)
 
         def cursor(number: int) -> str:
@@ -85,11 +123,19 @@ class ShopAt:
 
     def _count(self, name: str, arguments: Json) -> Json:
         """Exact up to `limit`; beyond it, at least that many. Without a limit Shopify still stops one behind what it pages."""
-        listing = Listing("shopify", name, self._conditions(name, arguments))
+        listing = self._listing(name, self._conditions(name, arguments))
         asked, most = arguments.get("limit"), self.setting("most_paged") + 1
         limit = most if asked is None else min(asked, most)
         found = self.records.count(listing, self.at, limit + 1)
         return {"count": min(found, limit), "precision": "AT_LEAST" if found > limit else "EXACT"}
+
+    def _listing(
+        self, name: str, conditions: tuple[Condition, ...], order: str = "key", *, descending: bool = False
+    ) -> Listing:
+        """Records of a kind; of orders the app sees the last sixty days unless it may see all, and is not told."""
+        if name == "orders" and "read_all_orders" not in self.scopes:
+            conditions = (*conditions, Condition("created_at >= ?", (stamp(self.at - RECENT),)))
+        return Listing("shopify", name, conditions, order, descending)
 
     def _variant(self, gid: str) -> Json | None:
         if self._variants is None:

@@ -1,11 +1,13 @@
-"""Shopify's Admin GraphQL API 2026-10 and its client-credentials token, over the shop of the sandbox's world.
+"""Shopify's Admin GraphQL API and its client-credentials token, over the shop of the sandbox's world.
 
-Queries are validated against the part of the vendor's schema in `schema.graphql`. Limits answer HTTP 200 with
-`errors[].extensions.code`, as the vendor does. Settings at `/_control/shopify/settings`: the bucket's `maximum_available` and
-`restore_rate`, far larger than any plan's so that a demo is not slowed (a change fills it), `largest_query` (1000 points),
-`most_paged` (25,000), the objects a listing ends at, and `scope`, what the app says it may read: nothing is refused for the lack of it.
+Queries are validated against the part of the vendor's schema of 2026-10 in `schema.graphql`, whatever version is asked for.
+Limits answer HTTP 200 with `errors[].extensions.code`, as the vendor does. Settings at `/_control/shopify/settings`: the bucket's
+`maximum_available` and `restore_rate`, far larger than any plan's so that a demo is not slowed (a change fills it),
+`largest_query` (1000 points), `most_paged` (25,000), the objects a listing ends at, `scope`, what the app may read, and `versions`,
+those alive, oldest first: an older one is answered by the oldest alive, which only a header says.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,7 +28,6 @@ from segment_pipeline.sandbox.vendor import Served, Vendor
 from segment_pipeline.sandbox.vendors.shopify.shop import ShopAt
 
 CLIENT_ID, CLIENT_SECRET = "sandbox-shopify-id", "sandbox-shopify-secret"
-VERSION = "2026-10"
 TOKEN_SECONDS = 86_399
 TOKENS = "CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, expires_at TEXT NOT NULL);"
 DEFAULTS: Mapping[str, Any] = {
@@ -34,6 +35,8 @@ DEFAULTS: Mapping[str, Any] = {
     "restore_rate": 100_000,
     "largest_query": 1000,
     "most_paged": 25_000,
+    # A stable version lives for a year; these are of the end of 2026.
+    "versions": ["2026-01", "2026-04", "2026-07", "2026-10"],
     "scope": "read_all_orders,read_customers,read_orders,read_products",
 }
 UNAUTHORIZED = Refused(401, {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"})
@@ -64,8 +67,19 @@ class Shopify:
         query = "SELECT 1 FROM tokens WHERE token = ? AND expires_at > ?"
         return self.store.row(query, token, stamp(self.state.now())) is not None
 
+    def served(self, request: Request) -> str | None:
+        """The version that answers; None: there never was, or is not yet, one like it."""
+        asked, alive = str(request.path_params.get("version")), self.store.setting("versions")
+        if not re.fullmatch(r"20\d\d-(01|04|07|10)", asked):
+            return None
+        return asked if asked in alive else alive[0] if asked < alive[0] else None
+
+    def admit(self, request: Request, _: str) -> tuple[Request, Mapping[str, str]]:
+        version = self.served(request)
+        return request, {"X-Shopify-API-Version": version} if version else {}
+
     def graphql(self, request: Request) -> Answer:
-        if request.path_params["version"] != VERSION:
+        if self.served(request) is None:
             return 404, {"errors": "Not Found"}
         if not self.is_good(request.headers.get("X-Shopify-Access-Token", "")):
             raise UNAUTHORIZED
@@ -110,8 +124,7 @@ def serve(state: SandboxState) -> Served:
         "/admin/oauth/access_token": {"POST": shopify.access_token},
         "/admin/api/{version}/graphql.json": {"POST": shopify.graphql},
     }
-    routes = endpoints(calls, lambda request, _: (request, {"X-Shopify-API-Version": VERSION}))
-    return Served(routes, shopify.store.control())
+    return Served(endpoints(calls, shopify.admit), shopify.store.control())
 
 
 def fault_response(kind: str, request: Request) -> Response | None:

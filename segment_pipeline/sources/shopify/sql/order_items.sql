@@ -1,20 +1,7 @@
--- One row per line of a usable version of an order, gift cards included; lines that came in further answers too.
--- Those have their fields in the order of the record's: not every engine unites structs by name.
+-- One row per line of a usable version of an order, gift cards included.
 -- Allocations hold every discount of a line, codes for the whole order included; what is left of the total is net.
-WITH further AS (
-  SELECT
-    json_extract_string(record, '$.data.order.id') AS id,
-    unnest(from_json(json_extract(record, '$.data.order.lineItems.nodes'), '[{
-      "id": "VARCHAR", "product": {"legacyResourceId": "VARCHAR"}, "originalTotalSet": {"shopMoney": {"amount": "VARCHAR"}},
-      "discountAllocations": [{"allocatedAmountSet": {"shopMoney": {"amount": "VARCHAR"}}, "discountApplication": {"__typename": "VARCHAR"}}],
-      "quantity": "BIGINT", "isGiftCard": "BOOLEAN"
-    }]')) AS l
-  FROM raw_more_lines
-),
-lines AS (
+WITH lines AS (
   SELECT key, updated_at, unnest(r.lineItems.nodes) AS l FROM usable
-  UNION ALL
-  SELECT o.key, o.updated_at, f.l FROM usable AS o INNER JOIN further AS f ON f.id = o.r.id
 ),
 amounts AS (
   SELECT
