@@ -10,6 +10,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from json import JSONDecodeError, loads
@@ -27,6 +28,7 @@ from requests.cookies import RequestsCookieJar
 from segment_pipeline import clock, redact
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.pacing import Pacer, retry_after
+from segment_pipeline.texts import json_text
 
 logging.getLogger("urllib3.connectionpool").addFilter(redact.QuietTransport())
 
@@ -49,7 +51,9 @@ class Response:
         try:
             return loads(self.content)
         except (JSONDecodeError, UnicodeDecodeError):
-            pass
+            # One record's odd text must not cost the page it stands in.
+            with suppress(JSONDecodeError):
+                return loads(json_text(self.content))
         raise ContractError(
             f"an answer (HTTP {self.status_code}, {len(self.content)} bytes) is not JSON: check the base URL"
         )

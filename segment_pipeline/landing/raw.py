@@ -1,5 +1,8 @@
 """Raw pages: what a vendor answered, character for character, one folder per pull, kept for thirty days.
 
+One record may hold a text that no engine reads, such as half a pair of surrogates: the page then stands there as it came
+(`.received`), and beside it with that character replaced.
+
 A page is a Parquet file with one column, `content`: compressed, and parsed by an engine thirty times faster than JSON files.
 
 Knows no vendor. A pull without its manifest was cut short and does not count.
@@ -9,11 +12,11 @@ import json
 import shutil
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +26,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.landing import columns
 from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.texts import json_text, plain
 
 RETENTION = timedelta(days=30)
 MANIFEST = "manifest.json"
@@ -116,6 +120,7 @@ class RawPages:
         self._lock = threading.Lock()
         self._files: dict[str, list[Path]] = {}
         self._records: dict[str, int] = {}
+        self._mended = 0
 
     def add(self, part: str, content: bytes, *, records: int, at: str = "") -> None:
         """Keep one page as received. `at` orders pages fetched at the same time; `records` is what its envelope holds."""
@@ -124,7 +129,8 @@ class RawPages:
                 f"a page of {self.source}/{self.entity} has {len(content)} bytes: make the source's pages smaller"
             )
         path = self.path(part, ".parquet", at=at)
-        page = pa.table({"content": pa.array([content.decode()], pa.large_string())})
+        text = self._kept(path, content)
+        page = pa.table({"content": pa.array([text], pa.large_string())})
         parquet.write_table(
             page, path, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False
         )
@@ -139,6 +145,23 @@ class RawPages:
         self.add(part, content, records=count, at=at)
         return envelope
 
+    def _kept(self, path: Path, content: bytes) -> str:
+        """A page as text that engines read. Where that is not what came, what came stands beside it."""
+        with suppress(UnicodeDecodeError):
+            text = content.decode()
+            if "\\u0000" not in text and self._envelopes.valid(text):
+                return text
+        mended = json_text(content)
+        if mended.encode() != content:
+            path.with_suffix(".received").write_bytes(content)
+            self.mended(1)
+        return mended
+
+    def mended(self, pages: int) -> None:
+        """Pages, or lines, whose text was no Unicode; said once the pull is finished."""
+        with self._lock:
+            self._mended += pages
+
     def count(self, part: str, records: int) -> None:
         """Records received in addition to those counted before."""
         with self._lock:
@@ -146,9 +169,8 @@ class RawPages:
 
     def add_line(self, part: str, answer: Any) -> None:
         """Keep a small answer that is no listing: one JSON line, a record of its own."""
-        self.path(part, ".jsonl").write_text(
-            json.dumps(answer, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
-        )
+        line = plain(json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
+        self.path(part, ".jsonl").write_text(f"{line}\n", encoding="utf-8")
 
     def path(self, part: str, suffix: str, *, at: str = "") -> Path:
         """A new file of a part, for content that is streamed to disk as it comes."""
@@ -173,6 +195,8 @@ class RawPages:
         notes: Sequence[str] = (),
     ) -> Pulled:
         """Write the manifest, last of all, and return what it says."""
+        if self._mended:
+            notes = [*notes, f"{self._mended} pages or lines held characters that are no Unicode: each is a \ufffd now"]
         pulled = Pulled(
             source=self.source,
             entity=self.entity,
@@ -218,24 +242,30 @@ class Envelopes:
     def __init__(self) -> None:
         self._local = threading.local()
 
+    def valid(self, text: str) -> bool:
+        """Whether a text is JSON to an engine."""
+        found = self._connection.execute("SELECT json_valid($text)", {"text": text}).fetchone()
+        return found is not None and bool(found[0])
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if not hasattr(self._local, "connection"):
+            # One thread's parser; DuckDB walks a page in a fifth of the time Python needs, without holding the interpreter.
+            self._local.connection = duckdb.connect(config={"threads": 1})
+        return cast("duckdb.DuckDBPyConnection", self._local.connection)
+
     def read(self, content: bytes, records: str, fields: Sequence[str]) -> tuple[dict[str, Any], int]:
         """Top-level fields of a page (None where absent) and how many records its list holds (an absent list: none).
 
         Raises ContractError when the page is cut short or no JSON object, or `records` is something else than a list.
         """
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            # One thread's parser; DuckDB walks a page in a fifth of the time Python needs, without holding the interpreter.
-            connection = self._local.connection = duckdb.connect(config={"threads": 1})
-        paths = [f"$.{name}" for name in fields]
         try:
-            row = connection.execute(
-                "SELECT json_type(page), json_type(page, $records), json_array_length(page, $records), json_extract(page, $paths)"
-                " FROM (SELECT CAST($page AS VARCHAR) AS page)",
-                {"page": content.decode(), "records": f"$.{records}", "paths": paths},
-            ).fetchone()
+            row = self._read(content.decode(), records, fields)
         except (duckdb.Error, UnicodeDecodeError):
-            row = None
+            try:
+                row = self._read(json_text(content), records, fields)
+            except duckdb.Error:
+                row = None
         if row is None or row[0] != "OBJECT":
             raise ContractError(f"a page of {len(content)} bytes is no whole JSON object: pull the window again")
         if row[1] not in {None, "NULL", "ARRAY"}:
@@ -244,6 +274,13 @@ class Envelopes:
             )
         values = [None if text is None else json.loads(text) for text in row[3]]
         return dict(zip(fields, values, strict=True)), row[2] or 0
+
+    def _read(self, page: str, records: str, fields: Sequence[str]) -> Any:
+        return self._connection.execute(
+            "SELECT json_type(page), json_type(page, $records), json_array_length(page, $records), json_extract(page, $paths)"
+            " FROM (SELECT CAST($page AS VARCHAR) AS page)",
+            {"page": page, "records": f"$.{records}", "paths": [f"$.{name}" for name in fields]},
+        ).fetchone()
 
 
 def pulls(root: Path, source: str, entity: str) -> list[Pulled]:

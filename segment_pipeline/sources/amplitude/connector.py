@@ -5,6 +5,8 @@ complete once and then never changes; each hour can be exported two hours after 
 """
 
 import gzip
+import json
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,14 +23,18 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.http import HttpClient, Response
+from segment_pipeline.lake.duckdb_engine import RECORD_BYTES
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.amplitude.mapping import entities
+from segment_pipeline.texts import json_text
 
 HOUR = timedelta(hours=1)
 DELAY = timedelta(hours=2)
 # More than one export can hold: over 4 GB it is 400, and what takes the vendor too long to pack is 504.
 TOO_MUCH = frozenset({400, 413, 504})
+# What may be in a line that no engine reads: other bytes than those of ASCII, control characters, escapes of surrogates, NUL.
+SUSPECT = re.compile(rb"[^\x20-\x7e\r\n]|\r(?!\n)|\\u(?:[dD]|0000)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +138,7 @@ class Amplitude:
                     path = into.path("events", ".json.gz", at=span)
                     with packed.open(member) as source, path.open("wb") as target:
                         copyfileobj(source, target, 1 << 20)
-                    into.count("events", _lines(path))
+                    into.count("events", _lines(path, into))
         except (zipfile.BadZipFile, EOFError, OSError, zlib.error):
             raise ContractError(f"amplitude: the export {span} is cut short: pull the window again") from None
 
@@ -153,10 +159,27 @@ def _not_allowed(response: Response) -> ConfigError | None:
     )
 
 
-def _lines(path: Path) -> int:
-    """Lines that are not empty; reading to the end also checks the file's own sum."""
+def _lines(path: Path, into: RawPages) -> int:
+    """Lines that are not empty; reading to the end also checks the file's own sum. What no engine reads is mended in its line."""
     with gzip.open(path, "rb") as lines:
-        return sum(1 for line in lines if line.strip())
+        count, odd = 0, 0
+        for line in lines:
+            count += bool(line.strip())
+            odd += bool(len(line) > RECORD_BYTES or SUSPECT.search(line)) and _readable(line) != line
+    if odd:
+        received = path.replace(path.with_suffix(".received"))
+        with gzip.open(received, "rb") as lines, gzip.open(path, "wb") as target:
+            target.writelines(map(_readable, lines))
+        into.mended(odd)
+    return count
+
+
+def _readable(line: bytes) -> bytes:
+    """A line of JSON as an engine reads it; one that is longer than a record may be is a text that says so."""
+    if len(line) > RECORD_BYTES:
+        return json.dumps(f"a record of {len(line)} bytes").encode() + b"\n"
+    body = line.rstrip(b"\r\n")
+    return json_text(body).replace("\r", " ").encode() + line[len(body) :]
 
 
 CONNECTOR = Amplitude

@@ -29,6 +29,7 @@ from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
 from segment_pipeline.landing.tabular_rows import KEYS, ROWS
 from segment_pipeline.sources.database.told import told
 from segment_pipeline.sources.database.windows import Cursor, within
+from segment_pipeline.texts import plain
 
 # What ends a statement, where only comments follow: it would end the subquery a query is made.
 ENDING = re.compile(r";(?=(\s|--[^\n]*(\n|\Z)|/\*.*?\*/)*\Z)", re.DOTALL)
@@ -195,7 +196,11 @@ def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> p
     arrays = []
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         try:
-            arrays.append(_array(values))
+            try:
+                arrays.append(_array(values))
+            except UnicodeEncodeError:
+                # Half a pair of surrogates in one value must not cost all others.
+                arrays.append(_array([plain(held) if isinstance(held, str) else held for held in values]))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ContractError(
                 f"{where}: the column {name} holds values of several types: cast it to one in a `query`"

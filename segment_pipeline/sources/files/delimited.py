@@ -23,7 +23,7 @@ PATIENCE = 60.0
 
 
 class Batches:
-    """The batches of a stream. `refuse` is called with each line that is no row."""
+    """The batches of a stream. `refuse` is called with each line that is no row; `errors`: what is made of bytes of no character."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Batches:
         encoding: str,
         refuse: Callable[[str], None],
         *,
+        errors: str = "strict",
         read: csv.ReadOptions,
         convert: csv.ConvertOptions,
         **parse: Any,
@@ -40,7 +41,7 @@ class Batches:
         try:
             # What is lent is no local variable: one that is, is kept by the traceback of an error.
             self._reader = csv.open_csv(
-                self._to_lend(_Utf8(stream, encoding, self._to_lend)),
+                self._to_lend(_Utf8(stream, encoding, errors, self._to_lend)),
                 read_options=read,
                 parse_options=csv.ParseOptions(**parse, invalid_row_handler=self._to_lend(_Ragged(refuse))),
                 convert_options=convert,
@@ -94,10 +95,10 @@ class _Utf8:
 
     closed = False
 
-    def __init__(self, stream: IO[bytes], encoding: str, lend: Callable[[memoryview], memoryview]) -> None:
+    def __init__(self, stream: IO[bytes], encoding: str, errors: str, lend: Callable[[memoryview], memoryview]) -> None:
         self._stream, self._lend, self._rest = stream, lend, b""
-        recoded = codecs.lookup(encoding).name != "utf-8"
-        self._decoder = codecs.getincrementaldecoder(encoding)() if recoded else None
+        recoded = codecs.lookup(encoding).name != "utf-8" or errors != "strict"
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors) if recoded else None
 
     def readable(self) -> bool:
         return True

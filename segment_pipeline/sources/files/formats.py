@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -24,12 +25,16 @@ from segment_pipeline.landing.columns import TEXT, Written
 from segment_pipeline.sources.files.delimited import Batches
 from segment_pipeline.sources.files.lines import (
     CUT_SHORT,
+    HANDLER,
     LINE_BYTES,
+    ODD,
     RAGGED,
+    UNREADABLE,
     Refused,
     known,
     lines,
     named,
+    not_in,
     opened,
     some,
     texts,
@@ -76,36 +81,65 @@ class Csv:
             raise ConfigError('a CSV file without header needs the names of its columns: `header=("id", "when", …)`')
 
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:
+        found = Refused()
         try:
-            read = self._header(file)
+            written = self._converted(file, into, found, errors="strict")
+        except UnicodeDecodeError:
+            # Slower, line by line: one that is not of the encoding must not cost all others.
+            found = Refused()
+            written = self._converted(file, into, found, errors=HANDLER)
+        for text, reason in zip(found.texts, found.reasons, strict=True):
+            refused.add(text, reason)
+        said = f"no line has {len(written.columns)} fields: declare its `delimiter` and `header`"
+        return some(written, refused, said, self.encoding)
+
+    def _converted(self, file: Path, into: Path, refused: Refused, *, errors: str) -> Written:
+        """Raises UnicodeDecodeError for bytes that are not of the encoding, where `errors` are strict."""
+        try:
+            read = self._header(file, errors)
             names = named([name.removeprefix("\ufeff") for name in read])
             schema = pa.schema([(name, TEXT) for name in names])
-            with opened(file) as stream, self._reader(stream, read, refused) as reader:
-                batches = (each.rename_columns(names) for each in self._checked(reader, file))
-                written = columns.write(into, schema, batches)
-        except UnicodeDecodeError:
-            raise ContractError(f"it is not written in {self.encoding}: declare its `encoding`") from None
+            if any(ODD in name for name in names):
+                raise not_in(self.encoding)
+            with opened(file) as stream, self._reader(stream, read, refused, errors) as reader:
+                rows = (
+                    self._readable(self._checked(reader, file), refused)
+                    if errors != "strict"
+                    else self._checked(reader, file)
+                )
+                written = columns.write(into, schema, (each.rename_columns(names) for each in rows))
         except CUT_SHORT:
             raise ContractError("it cannot be unpacked: is it complete?") from None
         except pa.ArrowInvalid as error:
+            if "UTF8" in str(error) and errors == "strict":
+                raise UnicodeDecodeError(self.encoding, b"", 0, 0, "") from None
             raise ContractError(self._told(str(error))) from None
         if any(self._swallows(text) for text in refused.texts):
             raise ContractError(OPEN_QUOTE)
-        return some(written, refused, f"no line has {len(names)} fields: declare its `delimiter` and `header`")
+        return written
 
-    def _header(self, file: Path) -> list[str]:
+    def _readable(self, batches: Iterator[pa.RecordBatch], refused: Refused) -> Iterator[pa.RecordBatch]:
+        """The rows whose bytes are all of the encoding; the others are refused."""
+        for batch in batches:
+            odd = reduce(pc.or_, (pc.match_substring(column, ODD) for column in batch.columns))
+            for row in batch.filter(odd).to_pylist():
+                refused.add(self.delimiter.join(row.values()), UNREADABLE)
+            yield batch.filter(pc.invert(odd))
+
+    def _header(self, file: Path, errors: str) -> list[str]:
         """The names as they are written, in the file or in the declaration."""
         if not isinstance(self.header, bool):
             return list(self.header)
-        with opened(file) as stream, self._reader(stream, (), Refused()) as reader:
+        with opened(file) as stream, self._reader(stream, (), Refused(), errors) as reader:
             return list(reader.schema.names)
 
-    def _reader(self, stream: IO[bytes], names: Sequence[str], refused: Refused) -> Batches:
+    def _reader(self, stream: IO[bytes], names: Sequence[str], refused: Refused, errors: str) -> Batches:
         """The file's rows, all of text; where the file names its columns, Arrow finds the header itself, behind blank lines too."""
         return Batches(
             stream,
             self.encoding,
             lambda text: refused.add(text, RAGGED),
+            errors=errors,
             read=csv.ReadOptions(
                 block_size=LINE_BYTES // 2,
                 column_names=None if self.header is True else names,
@@ -139,8 +173,6 @@ class Csv:
     def _told(self, said: str) -> str:
         if "straddl" in said or "block" in said:
             return f"a line is longer than {LINE_BYTES // 2 // 1024 // 1024} MB: see whether it has line ends, and quotes are closed"
-        if "UTF8" in said:
-            return f"it is not written in {self.encoding}: declare its `encoding`"
         if "Empty CSV" in said:
             return "it has no header: if it means that there are no rows, write one"
         return "it cannot be read as CSV: declare its `delimiter`, `quote` and `escape`"
@@ -159,16 +191,21 @@ class Whitespace:
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:
         rest = (line for line in lines(file, self.encoding, self.skip) if line.strip())
         names = named(next(rest, "").split() if self.header is True else list(self.header or ()))
+        if any(ODD in name for name in names):
+            raise not_in(self.encoding)
 
         def rows() -> Iterator[Sequence[str]]:
             for line in rest:
                 fields = line.split()
-                if len(fields) == len(names):
+                if ODD in line:
+                    refused.add(line, UNREADABLE)
+                elif len(fields) == len(names):
                     yield fields
                 else:
                     refused.add(line, RAGGED)
 
-        return some(texts(into, names, rows()), refused, f"no line has {len(names)} fields: declare its `header`")
+        said = f"no line has {len(names)} fields: declare its `header`"
+        return some(texts(into, names, rows()), refused, said, self.encoding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,15 +224,14 @@ class FixedWidth:
 
         def rows() -> Iterator[Sequence[str]]:
             for line in lines(file, self.encoding, self.skip):
-                if len(line) < shortest:
+                if ODD in line or len(line) < shortest:
                     if line.strip():
-                        refused.add(line, "a line too short for its fields")
+                        refused.add(line, UNREADABLE if ODD in line else "a line too short for its fields")
                     continue
                 yield [line[start:end] for start, end in places]
 
-        return some(
-            texts(into, named(list(self.fields)), rows()), refused, "every line is too short: correct its `fields`"
-        )
+        written = texts(into, named(list(self.fields)), rows())
+        return some(written, refused, "every line is too short: correct its `fields`", self.encoding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,11 +249,15 @@ class JsonLines:
             names.update(dict.fromkeys(row))
         _alike(names)
         rows = ([row.get(name) for name in names] for row in self._rows(file, refused))
-        return some(texts(into, list(names), rows), refused, "no line is a JSON object: write one object a line")
+        said = "no line is a JSON object: write one object a line"
+        return some(texts(into, list(names), rows), refused, said, self.encoding)
 
     def _rows(self, file: Path, refused: Refused) -> Iterator[dict[str, str | None]]:
         for line in lines(file, self.encoding, 0):
             if not line.strip():
+                continue
+            if ODD in line:
+                refused.add(line, UNREADABLE)
                 continue
             try:
                 # Numbers as they are written: a float would change long ones.

@@ -1,5 +1,6 @@
 """Lines of text files on their way into raw files: unpacked, decoded, counted, and set aside where they are no rows."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -14,6 +15,7 @@ import pyarrow as pa
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns
 from segment_pipeline.landing.columns import TEXT, Written
+from segment_pipeline.texts import REPLACEMENT
 
 BATCH = 50_000
 # A line is held in memory at once; one beyond this is no line but a file without line ends.
@@ -22,6 +24,12 @@ MOST_REFUSED = 100_000
 # What reading a packed file raises that is not whole.
 CUT_SHORT = (EOFError, gzip.BadGzipFile, zlib.error)
 RAGGED = "another number of fields than the others"
+UNREADABLE = "bytes that are not of the encoding declared"
+# Beyond it, and beyond one, such lines are a file in another encoding.
+UNREADABLE_SHARE = 0.05
+# Stands in a line for bytes that are not of its encoding: Unicode has it for such uses, and no text has it.
+ODD, HANDLER = "\ufdd0", "segment_pipeline.odd"
+codecs.register_error(HANDLER, lambda error: (ODD, error.end))  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -34,7 +42,7 @@ class Refused:
     def add(self, text: str, reason: str) -> None:
         if len(self.texts) >= MOST_REFUSED:
             raise ContractError(f"more than {MOST_REFUSED:,} lines are no rows ({reason}): see how the file is written")
-        self.texts.append(text[:10_000])
+        self.texts.append(text[:10_000].replace(ODD, REPLACEMENT))
         self.reasons.append(reason)
 
 
@@ -48,15 +56,19 @@ def known(encoding: str) -> None:
         ) from None
 
 
+def not_in(encoding: str) -> ContractError:
+    return ContractError(f"it is not written in {encoding}: declare its `encoding`")
+
+
 def opened(file: Path) -> IO[bytes]:
     return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
 
 
 def lines(file: Path, encoding: str, skip: int) -> Iterator[str]:
-    """Lines without their ends, none longer than LINE_BYTES."""
+    """Lines without their ends, none longer than LINE_BYTES; ODD stands for bytes that are not of the encoding."""
     known(encoding)
     try:
-        with opened(file) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n") as stream:
+        with opened(file) as raw, io.TextIOWrapper(raw, encoding, HANDLER, newline="\n") as stream:
             first = True
             while line := stream.readline(LINE_BYTES):
                 if len(line) == LINE_BYTES:
@@ -69,8 +81,8 @@ def lines(file: Path, encoding: str, skip: int) -> Iterator[str]:
                     skip -= 1
                     continue
                 yield line.rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ContractError(f"it is not written in {encoding}: declare its `encoding`") from None
+    except UnicodeError:
+        raise not_in(encoding) from None
     except CUT_SHORT:
         raise ContractError("it cannot be unpacked: is it complete?") from None
 
@@ -100,8 +112,11 @@ def named(header: Sequence[str]) -> list[str]:
     return names
 
 
-def some(written: Written, refused: Refused, said: str) -> Written:
-    """Raises ContractError where no line is a row, and some are none."""
+def some(written: Written, refused: Refused, said: str, encoding: str = "utf-8") -> Written:
+    """Raises ContractError where no line is a row, and some are none; or where too many are not of the encoding."""
+    odd = refused.reasons.count(UNREADABLE)
+    if odd and (not written.rows or (odd > 1 and odd > UNREADABLE_SHARE * (written.rows + odd))):
+        raise not_in(encoding)
     if not written.rows and refused.texts:
         raise ContractError(said)
     return written

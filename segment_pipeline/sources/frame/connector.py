@@ -26,6 +26,7 @@ from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.landing.tabular import Tabular
 from segment_pipeline.landing.tabular_rows import ROWS
+from segment_pipeline.texts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,13 +119,21 @@ def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
         if why := _mixed_times(column):
             raise ConfigError(f"{where}: the column {name} of its frame holds {why}")
         try:
-            arrays.append(pa.Array.from_pandas(_dense(column)))
+            arrays.append(_array(_dense(column)))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ConfigError(
                 f"{where}: the column {name} of its frame holds {_kinds(column)}: make it one type that columns have, by"
                 " `astype(str)` say"
             ) from None
     return pa.table([_plain(array) for array in arrays], names=names)
+
+
+def _array(column: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.Array.from_pandas(column)
+    except UnicodeEncodeError:
+        # Half a pair of surrogates in one value must not cost all others.
+        return pa.Array.from_pandas(column.map(lambda held: plain(held) if isinstance(held, str) else held))
 
 
 def _mixed_times(column: "pd.Series[Any]") -> str:
