@@ -1,6 +1,7 @@
 """The command line: parses, calls the rooms, prints a table or `--json`. Holds no logic of its own.
 
-A failure ends with exit code 1 (2: wrong usage, 130: interrupted) and one line that says what to do; a held plan ends with 3.
+A failure ends with exit code 1 (2: wrong usage, 130: interrupted) and one line that says what to do; a held plan ends with 3, a
+sync whose tool did not take all of it with 4.
 """
 
 import json

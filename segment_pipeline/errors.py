@@ -5,6 +5,7 @@
     ├── TransientError     try again later: the network, a limit, a server fault
     ├── RejectedRecords    some records were refused: they are reported, the rest goes on
     ├── GuardTripped       nothing was sent: approve the plan or fix what it shows
+    ├── Undelivered        not all of a plan is known to have arrived: sync again, or act by hand
     ├── ContractError      a vendor, or one of our own tables, answered outside its contract
     └── ConflictError      another writer or holder was there first
 
@@ -56,6 +57,10 @@ class GuardTripped(SegmentPipelineError):
     def __init__(self, message: str, *, digest: str | None = None) -> None:
         super().__init__(message)
         self.digest = digest
+
+
+class Undelivered(SegmentPipelineError):
+    """A sync went to its end and the tool did not take all of it; the message names denials among what is missing."""
 
 
 class ContractError(SegmentPipelineError):

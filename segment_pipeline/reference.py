@@ -41,7 +41,7 @@ def _commands(group: click.Group) -> str:
     return (
         "`--home DIR` before a command's name is the folder of lake, ledger and raw pages, `--traceback` shows what the line about an\n"
         "unexpected error withholds. A failure ends with exit code 1 and one line that says what to do (2: wrong usage, 3: a plan was\n"
-        "held, 130: interrupted).\n\n" + _table(("command", "what it does"), rows)
+        "held, 4: a tool did not take all of a sync, 130: interrupted).\n\n" + _table(("command", "what it does"), rows)
     )
 
 

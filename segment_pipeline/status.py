@@ -169,6 +169,22 @@ def _held(catalogue: Catalogue, settings: Settings, now: datetime) -> list[Held]
     return found
 
 
+def not_taken(settings: Settings, audiences: Sequence[str]) -> list[str]:
+    """Of these audiences those whose tool did not take all of the newest denials it was sent."""
+    if not _there(settings.ledger):
+        return []
+    with closing(Ledger.open(settings.ledger)) as ledger:
+        newest = {
+            name: [plan for plan in ledger.plans_of(name) if plan.plan.kind == DENIALS][-1:] for name in audiences
+        }
+        return [
+            name
+            for name, plans in newest.items()
+            for plan in plans
+            if any(b.state != "final" or b.rejected for b in ledger.outcome(plan.plan.digest) if b.batch.phase)
+        ]
+
+
 def _there(url: str) -> bool:
     """Whether there is a ledger to look into: opening a SQLite one would make it."""
     try:

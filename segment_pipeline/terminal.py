@@ -14,13 +14,14 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 import click
 
 from segment_pipeline import interrupts
-from segment_pipeline.errors import GuardTripped, SegmentPipelineError, place_of
+from segment_pipeline.errors import GuardTripped, SegmentPipelineError, Undelivered, place_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 FAILED = 1
 HELD = 3
+UNDELIVERED = 4
 INTERRUPTED = 130
 INTERRUPTION = "interrupted: what was finished is kept, the same command goes on from there"
 
@@ -28,7 +29,7 @@ INTERRUPTION = "interrupted: what was finished is kept, the same command goes on
 class CommandLine(click.Group):
     """The outermost group: whatever goes wrong in a command is one line on standard error and an exit code, never a traceback.
 
-    1: failed; 3: a guard held a plan; 130: interrupted. `--traceback` shows what an unexpected error withholds: its own text
+    1: failed; 3: a guard held a plan; 4: a tool did not take all of it; 130: interrupted. `--traceback` shows what an unexpected error withholds: its own text
     may quote a row.
     """
 
@@ -45,6 +46,8 @@ class CommandLine(click.Group):
                     _end(INTERRUPTION, INTERRUPTED)
                 if isinstance(error, GuardTripped):
                     _end(f"held: {error}", HELD)
+                if isinstance(error, Undelivered):
+                    _end(f"not delivered: {error}", UNDELIVERED)
                 if isinstance(error, SegmentPipelineError):
                     _end(f"error: {error}", FAILED)
                 if ctx.params.get("traceback"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +13,16 @@ class SyncReport:
     desired = unchanged + added + updated + rejected + held + uncertain
     leaving (keys held before that are not desired) = removed + remove_rejected + held_removals + uncertain_removals
 
-    `status`: `synced`; `partial` (some keys are uncertain, the next run settles them); `held` (a guard stopped the changes,
-    explicit denials apart; `reasons` names it, `digests` holds what to approve); `differs` (all was sent, but before that the tool
+    `status`: `synced`; `undelivered` (explicit denials, suppressions or erasures are not known to be out: `denials` keys);
+    `held` (a guard stopped the changes, explicit denials apart; `reasons` names it, `digests` holds what to approve); `partial`
+    (some keys are uncertain, the next run settles them); `refused` (the tool would not let go of keys that left); `differs` (all was sent, but before that the tool
     held fewer keys than it had been sent, or another number where nobody else writes to it); `planned` (shown: a sync would not be held); `off`
     (SEGMENT_PIPELINE_SENDING is off: the numbers are what would have been sent, and nothing was, denials included);
     `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
     `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say
-    where it tells no number; None: not known. `denials`: keys that explicit denials, suppressions or erasures take out, of a plan
-    that is shown and not sent; `denied_since`: when the oldest of those was said (None: none waits, or not known).
+    where it tells no number; None: not known. `denials`: keys that explicit denials, suppressions or erasures take out and that are
+    not known to be out, all of them where a plan is shown and not sent; `denied_since`: when the oldest of those was said (None:
+    none waits, or not known).
     """
 
     audience: str
@@ -49,3 +51,18 @@ class SyncReport:
     denied_since: datetime | None = None
     digests: Sequence[str] = ()
     reasons: Sequence[str] = ()
+
+    def waiting(self, now: datetime) -> str:
+        """How many denials wait, and how long already; empty where none does."""
+        if not self.denials:
+            return ""
+        return f"{self.denials} {'denial waits' if self.denials == 1 else 'denials wait'}, {waited(self.denied_since, now)}"
+
+
+def waited(since: datetime | None, now: datetime) -> str:
+    """Since when, and how long that is, in whole days or hours."""
+    if since is None:
+        return "since an unknown day"
+    hours = max(0, (now - since) // timedelta(hours=1))
+    long = f"{hours // 24} days" if hours >= 2 * 24 else f"{hours} hours"
+    return f"the oldest since {since:%Y-%m-%d %H:%M} UTC ({long})"

@@ -77,21 +77,13 @@ class Run:
         with self.lake.session() as session:
             decision = decide(session, self.of, self.audience, everything=self.everything)
             self.report = decision.reported(self.audience)
-            digests, denials = [], dict[str, Any](keys=0, since=None)
-            for kind in (DENIALS, MAIN):
-                plan = self._draw(session, decision, kind)
-                digests += [plan.digest] if plan else []
-                if plan and kind == DENIALS:
-                    [denials] = session.rows(statement("audiences", "denials_waiting"), channel=self.audience.channel)
+            plans = [self._draw(session, decision, kind) for kind in (DENIALS, MAIN)]
+            denials = self._denials(session, "denials_planned")
             if look:
                 look(session)
             pretend(session, held=decision.held())
-            self.report = replace(
-                account(session, self.report),
-                digests=tuple(digests),
-                denials=int(denials["keys"]),
-                denied_since=denials["since"],
-            )
+            digests = tuple(plan.digest for plan in plans if plan)
+            self.report = replace(account(session, self.report), digests=digests, **denials)
             found = None if off or self.everything else self._counted(once=True)
             drift = self._drift(session, found)
         remembered = self.ledger.remote_keys(self.audience.name, self.audience.destination)
@@ -135,20 +127,39 @@ class Run:
             keep_house(session, self.audience.name)
         session.scan("audience_members", partitions={"audience": [self.audience.name]}, alias="audience_members_now")
         self.report = replace(account(session, self.report), requests=self.requests, digests=tuple(digests))
+        self.report = replace(self.report, **self._denials(session, "denials_undelivered"))
         if self.stopped:
             raise self.stopped
         ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
         counted = self._counted() if self.sent else found
         if self.report.remove_rejected:
             self.troubles.append("removals_refused")
-        partial = self.report.uncertain or self.report.uncertain_removals
         return replace(
             self.report,
-            status="held" if held else "partial" if partial else "differs" if drift else "synced",
+            status=self._status(held=held, drift=drift),
             remote=ours if counted is None else counted,
             counted=counted is not None,
             reasons=(*self.report.reasons, *drift, *dict.fromkeys(self.troubles)),
         )
+
+    def _status(self, *, held: bool, drift: tuple[str, ...]) -> str:
+        """What a run that went to its end is called: the first that is true, the worst for the people concerned first."""
+        report = self.report
+        partial = report.uncertain or report.uncertain_removals
+        named = {
+            "undelivered": report.denials,
+            "held": held,
+            "partial": partial,
+            "refused": report.remove_rejected,
+            "differs": drift,
+        }
+        return next((status for status, true in named.items() if true), "synced")
+
+    def _denials(self, session: Session, which: str) -> dict[str, Any]:
+        """How many keys denials are still to take out, by the statement `which`, and since when the oldest of them waits."""
+        session.define("denials_left", statement("audiences", which))
+        [waiting] = session.rows(statement("audiences", "denials_waiting"), channel=self.audience.channel)
+        return {"denials": int(waiting["keys"]), "denied_since": waiting["since"]}
 
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
         """A plan that sent everything again is approved as one."""

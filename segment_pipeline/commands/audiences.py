@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segment_pipeline.commands.company import company
-from segment_pipeline.errors import GuardTripped, SegmentPipelineError
+from segment_pipeline.errors import GuardTripped, SegmentPipelineError, Undelivered
 from segment_pipeline.terminal import show, show_one, with_json
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def audiences_sync(name: str, as_json: bool) -> None:
     catalogue, settings = company()
     report = synced(catalogue, settings, name)
     show_one(asdict(report), as_json=as_json, title=f"Sync of {name}")
-    _end(report)
+    _end(report, sent=True)
 
 
 @audiences.command("resend")
@@ -88,7 +88,7 @@ def audiences_resend(name: str, yes: bool, as_json: bool) -> None:
     catalogue, settings = company()
     report = resent(catalogue, settings, name) if yes else planned(catalogue, settings, name, everything=True)
     show_one(asdict(report), as_json=as_json, title=f"{'Resending' if yes else 'Plan to resend'} {name}")
-    _end(report)
+    _end(report, sent=yes)
     if not yes:
         raise GuardTripped(f"nothing was sent: `segment-pipeline audiences resend {name} --yes` sends it")
 
@@ -103,14 +103,32 @@ def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:
         yield {"operation": row["operation"], "cause": row["cause"], **sent}
 
 
-def _end(report: "SyncReport", nothing_sent: str = "nothing was sent") -> None:
-    """The exit code of a sync or its plan: raises SegmentPipelineError (1) or GuardTripped (3), nothing where all is well."""
-    reasons = "; ".join(report.reasons)
+def _end(report: "SyncReport", nothing_sent: str = "nothing was sent", *, sent: bool = False) -> None:
+    """The exit code of a sync or its plan: raises SegmentPipelineError (1), GuardTripped (3) or Undelivered (4), nothing where all is well.
+
+    `sent`: it was no plan that is shown, so that denials which still wait are those the tool did not take.
+    """
+    from segment_pipeline import clock
+
+    reasons, waiting = "; ".join(report.reasons), report.waiting(clock.now())
+    if sent and waiting and report.status != "off":
+        by_hand = f"the people concerned are still in {report.destination}: sync again, or take them out there by hand"
+        raise Undelivered("; ".join([f"{waiting}: {by_hand}", *([reasons] if reasons else [])]))
+    if report.status == "partial":
+        raise Undelivered(
+            f"{report.uncertain + report.uncertain_removals} keys of audience {report.audience} are uncertain, the next sync"
+            f" settles them: {reasons or 'the tool gave no answer'}"
+        )
+    if report.status == "refused":
+        raise Undelivered(
+            f"{report.destination} does not let go of {report.remove_rejected} keys that left audience {report.audience}:"
+            " they are tried again in a week, and once the audience has grown"
+        )
     if report.status in ("failed", "differs"):
         raise SegmentPipelineError(reasons)
     if report.status == "off":
-        waiting = f"; {report.denials} denials wait, the oldest since {report.denied_since}" if report.denials else ""
-        raise GuardTripped(f"nothing was sent, sending is off here: set SEGMENT_PIPELINE_SENDING=on{waiting}")
+        more = f"; {waiting}" if waiting else ""
+        raise GuardTripped(f"nothing was sent, sending is off here: set SEGMENT_PIPELINE_SENDING=on{more}")
     if report.status == "held":
         raise GuardTripped(f"{nothing_sent}: {reasons}", digest=report.digests[-1] if report.digests else None)
 
@@ -123,4 +141,6 @@ def audiences_approve(digest: str, as_json: bool) -> None:
     from segment_pipeline.defs.operations import approved
 
     catalogue, settings = company()
-    show_one(asdict(approved(catalogue, settings, digest)), as_json=as_json, title="Approved")
+    report = approved(catalogue, settings, digest)
+    show_one(asdict(report), as_json=as_json, title="Approved")
+    _end(report, sent=True)

@@ -6,13 +6,16 @@ import sys
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segment_pipeline.commands.company import DAY, company
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.terminal import FAILED, Stages, plain, show, with_json
+
+if TYPE_CHECKING:
+    from segment_pipeline.audiences.report import SyncReport
 
 
 @click.command()
@@ -85,16 +88,17 @@ def status(as_json: bool) -> None:
     from segment_pipeline.defs.operations import withheld
     from segment_pipeline.defs.runs import dagster_instance
     from segment_pipeline.defs.ticks import automations, expected_day, failed_runs, silent_daemons
-    from segment_pipeline.status import status as look
+    from segment_pipeline.status import not_taken, status as look
 
     catalogue, settings = company()
     now = clock.now()
     found = look(catalogue, settings, now=now, expected=expected_day(settings, now))
     attention, failures = list(found.attention), []
-    denials = withheld(catalogue, settings)
+    # Where sending is on, denials since the last sync are on their way: those count that a tool did not take.
+    names = [audience.name for audience in catalogue.enabled_audiences(settings)]
+    denials = withheld(catalogue, settings, not_taken(settings, names) if settings.sending else names)
     attention += [
-        f"{report.denials} {'denial waits' if report.denials == 1 else 'denials wait'} for audience {report.audience}, the oldest since {report.denied_since or 'an unknown day'}:"
-        " sending is off, set SEGMENT_PIPELINE_SENDING=on or take these people out of the tool by hand"
+        f"audience {report.audience}: {report.waiting(now)}: {_why_they_wait(settings.sending, report)}"
         for report in denials
     ]
     with ExitStack() as stack:
@@ -131,6 +135,12 @@ def status(as_json: bool) -> None:
     else:
         _print(answer)
     sys.exit(FAILED if attention else 0)
+
+
+def _why_they_wait(sending: bool, report: "SyncReport") -> str:
+    if sending:
+        return f"{report.destination} did not take them, `segment-pipeline audiences sync {report.audience}` or take these people out by hand"
+    return "sending is off, set SEGMENT_PIPELINE_SENDING=on or take these people out of the tool by hand"
 
 
 def _print(answer: dict[str, Any]) -> None:

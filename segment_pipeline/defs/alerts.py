@@ -1,4 +1,4 @@
-"""What is told outside of Dagster: a failed run, and denials that wait because sending is off. One POST each to the alert webhook.
+"""What is told outside of Dagster: a failed run, and denials that wait. One POST each to the alert webhook.
 
 The body is `{"text": …}`, which Slack and its kin show, with the parts beside it for whoever reads JSON.
 """
@@ -15,19 +15,25 @@ from segment_pipeline.http import HttpClient
 from segment_pipeline.settings import Settings
 
 DENIALS_CHECK = "denials_are_sent"
+TAKEN_CHECK = "all_is_taken"
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Denials of one audience that its last run did not send. `since`: when the oldest was said; "unknown" where nobody can tell."""
+    """Denials of one audience that its last run did not deliver. `since`: when the oldest was said; "unknown" where nobody can tell.
+
+    `how_long`, `why`: in words.
+    """
 
     audience: str
     keys: int
     since: str
+    how_long: str
+    why: str
 
     @property
     def text(self) -> str:
-        return f"{self.audience}: {self.keys} since {self.since}"
+        return f"{self.audience}: {self.keys}, {self.how_long}: {self.why}"
 
 
 def failures(settings: Settings) -> dg.SensorDefinition:
@@ -44,14 +50,14 @@ def failures(settings: Settings) -> dg.SensorDefinition:
         waiting = list(_waiting(context))
         text = f"{context.dagster_run.job_name} failed: {'; '.join(said)}"
         if waiting:
-            text += f"; denials wait: {', '.join(each.text for each in waiting)}"
+            text += f"; denials wait: {'; '.join(each.text for each in waiting)}"
         _post(settings, context, text, error="; ".join(said), waiting=waiting)
 
     return sensor
 
 
 def denials_waiting(settings: Settings) -> dg.SensorDefinition:
-    """One alert per run that left denials unsent though nothing failed: sending is off. Starts running."""
+    """One alert per run that left denials undelivered though nothing failed. Starts running."""
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -64,8 +70,8 @@ def denials_waiting(settings: Settings) -> dg.SensorDefinition:
         waiting = list(_waiting(context))
         if waiting:
             text = (
-                f"sending is off, and denials wait ({', '.join(each.text for each in waiting)}): the people concerned are still"
-                " in the tools; set SEGMENT_PIPELINE_SENDING=on, or take them out there by hand"
+                f"denials wait ({'; '.join(each.text for each in waiting)}): the people concerned are still in the tools;"
+                " set SEGMENT_PIPELINE_SENDING=on or sync again, or take them out there by hand"
             )
             _post(settings, context, text, waiting=waiting)
 
@@ -90,7 +96,8 @@ def _waiting(context: dg.RunStatusSensorContext) -> Iterator[Waiting]:
         found = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
         if found.check_name == DENIALS_CHECK and not found.passed:
             said = {name: value.value for name, value in found.metadata.items()}
-            yield Waiting(found.asset_key.path[-1], int(str(said["waiting"])), str(said["since"]))
+            words = (str(said[name]) for name in ("since", "how_long", "why"))
+            yield Waiting(found.asset_key.path[-1], int(str(said["waiting"])), *words)
 
 
 def _post(

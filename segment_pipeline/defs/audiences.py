@@ -7,14 +7,15 @@ from typing import Any
 
 import dagster as dg
 
+from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.report import SyncReport, waited
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.defs import specs
-from segment_pipeline.defs.alerts import DENIALS_CHECK
+from segment_pipeline.defs.alerts import DENIALS_CHECK, TAKEN_CHECK
 from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.resources import in_run, kind_of, resource_keys
 from segment_pipeline.defs.segments import segment_key
@@ -34,9 +35,13 @@ NUMBERS = (
     "uncertain_removals", "requests",
 )  # fmt: skip
 ALWAYS = frozenset({*FIRST, "desired", "unchanged"})
+# An asset that ends like this has failed, whatever was sent before.
+FAILING = frozenset({"held", "failed", "differs", "undelivered"})
 SAID = {
     "synced": "sent",
     "partial": "sent in part, the next run settles the rest",
+    "refused": "sent, but the tool does not let go of people who left",
+    "undelivered": "denials are not known to have arrived",
     "off": "nothing was sent: sending is off",
 }
 
@@ -85,13 +90,21 @@ def columns(audience: Audience, destination: Destination) -> list[Column]:
     return sent + [Column(a.field, "VARCHAR", f"trait {a.trait}") for a in audience.attributes]
 
 
-def _denials(audience: Audience, report: SyncReport) -> dg.AssetCheckResult:
+def _checked(audience: Audience, report: SyncReport) -> Iterator[dg.AssetCheckResult]:
+    """Whether denials wait, and whether the tool took all else of what it was sent."""
+    key = audience_key(audience.name)
     since = report.denied_since.isoformat() if report.denied_since else "unknown"
-    return dg.AssetCheckResult(
-        passed=not report.denials,
-        check_name=DENIALS_CHECK,
-        asset_key=audience_key(audience.name),
-        metadata={"waiting": report.denials, "since": since if report.denials else "none"},
+    waiting: dict[str, Any] = {"waiting": report.denials, "since": since if report.denials else "none"}
+    if report.denials:
+        waiting["how_long"] = waited(report.denied_since, clock.now())
+        waiting["why"] = "sending is off" if report.status == "off" else f"{report.destination} did not take them"
+    yield dg.AssetCheckResult(passed=not report.denials, check_name=DENIALS_CHECK, asset_key=key, metadata=waiting)
+    yield dg.AssetCheckResult(
+        passed=report.status not in ("partial", "refused", "undelivered"),
+        check_name=TAKEN_CHECK,
+        asset_key=key,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"uncertain": report.uncertain + report.uncertain_removals, "refused": report.remove_rejected},
     )
 
 
@@ -119,14 +132,19 @@ def _audience_asset(
             dg.AssetCheckSpec(
                 DENIALS_CHECK,
                 asset=audience_key(audience.name),
-                description="no explicit denial, suppression or erasure waits because sending is off",
-            )
+                description="no explicit denial, suppression or erasure waits: sending is on, and the tool took them",
+            ),
+            dg.AssetCheckSpec(
+                TAKEN_CHECK,
+                asset=audience_key(audience.name),
+                description="the tool took all it was sent and let go of all who left",
+            ),
         ],
         # All of them: who is claimed by another audience depends on what its destination can reach.
         required_resource_keys=resource_keys(sources, destinations),
         pool=audience.destination,
     )
-    def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         if "dagster/backfill" in context.run.tags:
             raise dg.Failure(
                 "a backfill never sends: launch the job sync, or `segment-pipeline audiences sync`", allow_retries=False
@@ -144,17 +162,19 @@ def _audience_asset(
                 refresh_consents=lambda: refresh_consents(lake, connectors, settings, context.run.run_id),
                 only=[audience.name],
             )
-        if report.status in ("held", "failed", "differs"):
+        yield from _checked(audience, report)
+        if report.status in FAILING:
             raise dg.Failure(_why(report), metadata=metadata(report), allow_retries=False)
-        yield dg.MaterializeResult(
-            asset_key=audience_key(audience.name), metadata=metadata(report), check_results=[_denials(audience, report)]
-        )
+        yield dg.MaterializeResult(asset_key=audience_key(audience.name), metadata=metadata(report))
 
     return body
 
 
 def _why(report: SyncReport) -> str:
     reasons = "; ".join(report.reasons)
+    if report.status == "undelivered":
+        waiting = f"{report.waiting(clock.now())}: {report.destination} did not take them, the people concerned are still in it"
+        return "; ".join([waiting, *report.reasons])
     if report.status != "held":
         return reasons
     # A plan of denials is listed first and was sent; the last is the one that waits.

@@ -1,6 +1,7 @@
 """What the command line does to audiences, outside of a Dagster run but through the same rooms."""
 
 import uuid
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 
 from segment_pipeline.audiences.ledger import Ledger
@@ -37,11 +38,11 @@ def planned(
     return report
 
 
-def withheld(catalogue: Catalogue, settings: Settings) -> list[SyncReport]:
-    """Where sending is off: what a sync of each audience would do, of those that have denials waiting; nothing is sent."""
-    if settings.sending or not Lake.open(settings).snapshots("segment_sizes"):
+def withheld(catalogue: Catalogue, settings: Settings, names: Iterable[str]) -> list[SyncReport]:
+    """What a sync of each of these audiences would do, of those that have denials waiting; nothing is sent."""
+    if not Lake.open(settings).snapshots("segment_sizes"):
         return []
-    reports = [planned(catalogue, settings, audience.name) for audience in catalogue.enabled_audiences(settings)]
+    reports = [planned(catalogue, settings, name) for name in names]
     return [report for report in reports if report.denials]
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.definitions import build_definitions
+from segment_pipeline.delivery.destination import Batch, Operation, Receipt
+from segment_pipeline.errors import TransientError
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import LATER, NOW, Person, World, audience
@@ -64,8 +66,8 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
-def check(result: dg.ExecuteInProcessResult) -> tuple[bool, dict[str, Any]]:
-    [found] = result.get_asset_check_evaluations()
+def check(result: dg.ExecuteInProcessResult, name: str = "denials_are_sent") -> tuple[bool, dict[str, Any]]:
+    [found] = [each for each in result.get_asset_check_evaluations() if each.check_name == name]
     return found.passed, {name: value.value for name, value in found.metadata.items()}
 
 
@@ -108,7 +110,9 @@ def test_off_a_check_and_an_alert_say_how_many_denials_wait_and_since_when(
     off = definitions(world, tool, sending=False, alert_url=webhook.url)
     result = sync(off, instance)
     assert result.success
-    assert check(result) == (False, {"waiting": 1, "since": "2017-06-01T00:00:00+00:00"})
+    how_long = "the oldest since 2017-06-01 00:00 UTC (30 days)"
+    since = {"since": "2017-06-01T00:00:00+00:00", "how_long": how_long, "why": "sending is off"}
+    assert check(result) == (False, {"waiting": 1, **since})
     assert len(tool.held()) == 2
     sensor = off.resolve_sensor_def("denials_waiting")
     [finished] = [e for e in result.all_events if e.event_type is dg.DagsterEventType.RUN_SUCCESS]
@@ -121,7 +125,7 @@ def test_off_a_check_and_an_alert_say_how_many_denials_wait_and_since_when(
         )
     )
     [told] = alerts(webhook)
-    assert told["text"].startswith("sending is off, and denials wait (shoppers: 1 since 2017-06-01T00:00:00+00:00)")
+    assert told["text"].startswith(f"denials wait (shoppers: 1, {how_long}: sending is off)")
     assert told["denials"] == [{"audience": "shoppers", "keys": 1, "since": "2017-06-01T00:00:00+00:00"}]
     assert told["run_id"] == result.run_id
 
@@ -165,3 +169,59 @@ def test_an_alert_of_a_failed_run_has_a_text_and_the_sentence_of_the_step(
     assert told["text"].startswith("sync failed: ")
     assert "sync_shoppers: held, nothing but denials was sent: empty_result" in told["text"]
     assert (told["job"], told["run_id"]) == ("sync", result.run_id)
+
+
+class Deaf(Tool):
+    """Takes nobody out: busy, or for good."""
+
+    for_good = False
+
+    def apply(self, batch: Batch) -> Receipt:
+        if batch.operation is Operation.UPSERT:
+            return super().apply(batch)
+        if self.for_good:
+            return Receipt(accepted=0, rejected=dict.fromkeys(batch.rows.column("key").to_pylist(), "too_few_left"))
+        raise TransientError("the tool was busy (HTTP 503)")
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_a_denial_the_tool_does_not_take_fails_its_check_and_its_run_and_is_told(
+    world: World, tmp_path: Path, instance: dg.DagsterInstance, webhook: ScriptedServer, for_good: bool
+) -> None:
+    """A busy vendor with a withdrawal waiting was green and told nobody (keboola 745)."""
+    tool = Deaf(tmp_path / "tool.sqlite")
+    tool.for_good = for_good
+    built = definitions(world, tool, alert_url=webhook.url)
+    sync(built, instance)
+    world.people([ANN, replace(BOB, consent=False, said=LATER)])
+    result = sync(built, instance)
+    assert not result.success
+    passed, said = check(result)
+    assert (passed, said["waiting"], said["why"]) == (False, 1, "tool did not take them")
+    assert not check(result, "all_is_taken")[0]
+    [failed] = [e for e in result.all_events if e.event_type is dg.DagsterEventType.RUN_FAILURE]
+    built.resolve_sensor_def("failures")(
+        dg.build_run_status_sensor_context(
+            sensor_name="failures", dagster_instance=instance, dagster_run=result.dagster_run, dagster_event=failed
+        ).for_run_failure()
+    )
+    [told] = alerts(webhook)
+    assert (
+        "denials wait: shoppers: 1, the oldest since 2017-06-01 00:00 UTC (30 days): tool did not take them"
+        in told["text"]
+    )
+    assert told["denials"] == [{"audience": "shoppers", "keys": 1, "since": "2017-06-01T00:00:00+00:00"}]
+
+
+def test_who_left_and_is_not_let_go_warns_on_a_check(
+    world: World, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    tool = Deaf(tmp_path / "tool.sqlite")
+    tool.for_good = True
+    built = definitions(world, tool)
+    sync(built, instance)
+    world.members([ANN.profile_id])
+    result = sync(built, instance)
+    assert result.success
+    assert (check(result)[0], check(result, "all_is_taken")) == (True, (False, {"uncertain": 0, "refused": 1}))
+    assert shown(result)["why"] == "sent, but the tool does not let go of people who left; removals_refused"

@@ -1,9 +1,10 @@
--- One row: how many keys a plan of denials takes out, and when the oldest of those denials was said (NULL: none, or not known whose).
+-- One row: how many keys of `denials_left` explicit denials were to take out, and when the oldest of those denials was said
+-- (NULL: none, or not known whose).
 SELECT count(*) AS keys, min(w.said_at) AS since
 FROM (
-    SELECT p.key, min(s.said_at) AS said_at
-    FROM planned AS p
-    LEFT JOIN leaving_owners AS o ON o.key = p.key
+    SELECT l.key, min(s.said_at) AS said_at
+    FROM denials_left AS l
+    LEFT JOIN leaving_owners AS o ON o.key = l.key
     LEFT JOIN (
         SELECT profile_id, denied_at AS said_at
         FROM person_consent
@@ -14,6 +15,5 @@ FROM (
         JOIN suppressions AS s ON s.identifier_type = k.identifier_type AND s.identifier = k.identifier
         WHERE s.channel IN ('*', $channel) OR s.reason = 'erased'
     ) AS s ON s.profile_id = o.profile_id
-    WHERE p.kind = 'denials' AND p.operation = 'remove'
-    GROUP BY p.key
+    GROUP BY l.key
 ) AS w

@@ -16,4 +16,4 @@ SELECT
 FROM leaving_held AS h
 LEFT JOIN denied_keys AS d ON d.key = h.key
 LEFT JOIN rekeyed AS r ON r.key = h.key
-WHERE $known OR d.key IS NOT NULL
+WHERE NOT h.stuck AND ($known OR d.key IS NOT NULL)
