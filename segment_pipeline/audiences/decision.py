@@ -30,13 +30,15 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.settings import Settings
 
 Refresh = Callable[[], None]
+NO_SPACES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Round:
     """What the runs of a company's audiences share while they are brought up to date.
 
-    `claims`: the people each audience holds back from those after it, filled as they come to be known.
+    `claims`: the people each audience holds back from those after it, filled as they come to be known. `key_spaces`: sources
+    whose customer keys are another source's.
     """
 
     lake: Lake
@@ -48,6 +50,7 @@ class Round:
     progress: Progress | None = None
     lease_seconds: float = SECONDS
     claims: dict[str, pa.Table] = field(default_factory=dict)
+    key_spaces: Mapping[str, str] = field(default_factory=dict)
 
     def destination(self, audience: Audience) -> Destination:
         """Raises ConfigError where it is not switched on."""
@@ -103,7 +106,7 @@ def decide(session: Session, of: Round, audience: Audience, *, everything: bool 
     now, capabilities = clock.now(), of.destination(audience).capabilities
     shape = Shape(capabilities)
     as_of, reasons = source(of.lake, session, audience, of.settings, now)
-    define_evidence(session, audience, shape)
+    define_evidence(session, audience, shape, of.key_spaces)
     known = not reasons and as_of is not None
     people = Eligibility(0, {}, 0)
     if known and as_of is not None:

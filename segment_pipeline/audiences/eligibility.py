@@ -3,11 +3,7 @@
 Consent, suppressions and erasures are read as of now, whatever the day of the memberships. Members lose in this order, each
 counted: erased, suppressed, no consent, no usable identifier, claimed by a higher audience, holdout, over the limit.
 
-How statements cover people. The newest statement about an identifier holds, denied before granted at the same instant. A
-person has denied when the newest statement on any of their identifiers, shared ones included, is a denial; then every
-identifier of theirs is out, for everyone who shares it, unless that very identifier was granted later. An address or a number
-is covered by a grant on itself or on the account (customer key). In channels that are not an address (`ads`, `mail`, …) a
-grant on an identifier nobody else has covers the person's other identifiers too; on a shared one it covers that one alone.
+How statements cover people is written in docs/consent.md.
 """
 
 from collections.abc import Mapping
@@ -20,6 +16,7 @@ from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.facts.consents import define_consent_statements
 
 NOBODY = pa.table({"profile_id": pa.array([], pa.string())})
 REASONS = ("erased", "suppressed", "no_consent", "no_identifier", "claimed", "holdout", "over_limit")
@@ -35,10 +32,14 @@ class Eligibility:
     eligible: int
 
 
-def define_evidence(session: Session, audience: Audience, shape: Shape) -> None:
-    """The views every judgement of an audience rests on, as of now: who is known by what, and who said what."""
-    for table in ("profiles", "profile_identifiers", "profile_aliases", "consents", "suppressions"):
+def define_evidence(session: Session, audience: Audience, shape: Shape, key_spaces: Mapping[str, str]) -> None:
+    """The views every judgement of an audience rests on, as of now: who is known by what, and who said what.
+
+    `key_spaces`: sources whose customer keys are another source's.
+    """
+    for table in ("profiles", "profile_identifiers", "profile_aliases", "suppressions"):
         session.scan(table)
+    define_consent_statements(session, key_spaces)
     session.scan("audience_members", partitions={"audience": [audience.name]})
     session.register("destination_kinds", shape.kinds)
     define = session.define

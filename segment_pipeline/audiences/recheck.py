@@ -1,6 +1,6 @@
 """Consent looked at again for a plan that has been on its way for a while, batch by batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self
@@ -24,8 +24,16 @@ class Recheck(AbstractContextManager["Recheck"]):
     every fifteen minutes.
     """
 
-    def __init__(self, lake: Lake, audience: Audience, shape: Shape, refresh: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        audience: Audience,
+        shape: Shape,
+        refresh: Callable[[], None] | None,
+        key_spaces: Mapping[str, str],
+    ) -> None:
         self.lake, self.audience, self.shape, self.refresh = lake, audience, shape, refresh
+        self.key_spaces = key_spaces
         self.known_at = clock.monotonic()
         self.session: Session | None = None
         self._open = ExitStack()
@@ -55,6 +63,6 @@ class Recheck(AbstractContextManager["Recheck"]):
             self.refresh()
         self._open.close()
         self.session = self._open.enter_context(self.lake.session())
-        define_evidence(self.session, self.audience, self.shape)
+        define_evidence(self.session, self.audience, self.shape, self.key_spaces)
         self.session.define("blocked_as_sent", self.shape.blocked(), materialize=True)
         self.known_at = clock.monotonic()

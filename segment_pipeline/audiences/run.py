@@ -173,7 +173,7 @@ class Run:
     def _carry_out(self, session: Session, decision: Decision, lease: Lease, *, held: bool) -> list[str]:
         """Explicit denials first, whatever the guards say; then the rest, or nothing of it. Returns the plans' digests."""
         inputs, digests = session.inputs, []
-        with Recheck(self.lake, self.audience, decision.shape, self.of.refresh_consents) as recheck:
+        with Recheck(self.lake, self.audience, decision.shape, self.of.refresh_consents, self.of.key_spaces) as recheck:
             for kind in (DENIALS, MAIN):
                 plan = self._draw(session, decision, kind)
                 if plan is None or self.stopped:

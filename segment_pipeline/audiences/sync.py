@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience, in_priority_order
-from segment_pipeline.audiences.decision import Refresh, Round
+from segment_pipeline.audiences.decision import NO_SPACES, Refresh, Round
 from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Progress
@@ -30,19 +30,31 @@ def sync(
     settings: Settings,
     *,
     refresh_consents: Refresh | None = None,
+    key_spaces: Mapping[str, str] = NO_SPACES,
     only: Collection[str] | None = None,
     progress: Progress | None = None,
     lease_seconds: float = SECONDS,
 ) -> list[SyncReport]:
     """Bring every audience (or `only` those named) up to date; one report each, in the order they were done.
 
-    `refresh_consents` runs first, so that consent is as of now; when it fails nothing is sent. One audience's failure is its
+    `refresh_consents` runs first, so that consent is as of now; when it fails nothing is sent. `key_spaces`: as the identities
+    were built with, for statements that name a customer. One audience's failure is its
     report's `failed` and does not stop the others.
     """
     chosen = _chosen(audiences, only)
     if refresh_consents:
         refresh_consents()
-    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress, lease_seconds)
+    of = Round(
+        lake,
+        ledger,
+        audiences,
+        destinations,
+        settings,
+        refresh_consents,
+        progress,
+        lease_seconds,
+        key_spaces=key_spaces,
+    )
     return [_accounted(Run(of, audience), Run.send) for audience in chosen]
 
 
@@ -54,6 +66,7 @@ def plan_only(
     settings: Settings,
     *,
     refresh_consents: Refresh | None = None,
+    key_spaces: Mapping[str, str] = NO_SPACES,
     only: Collection[str] | None = None,
     everything: bool = False,
     look: Look | None = None,
@@ -65,7 +78,7 @@ def plan_only(
     chosen = _chosen(audiences, only)
     if refresh_consents:
         refresh_consents()
-    of = Round(lake, ledger, audiences, destinations, settings)
+    of = Round(lake, ledger, audiences, destinations, settings, key_spaces=key_spaces)
     runs = [Run(of, audience, everything=everything) for audience in chosen]
     return [_accounted(run, lambda run: run.show(look=look)) for run in runs]
 
@@ -79,6 +92,7 @@ def resend(  # noqa: PLR0917 - the same five things every call here takes, and t
     name: str,
     *,
     refresh_consents: Refresh | None = None,
+    key_spaces: Mapping[str, str] = NO_SPACES,
     progress: Progress | None = None,
 ) -> SyncReport:
     """Find or make the audience at the tool anew and send everybody who should be in it; guarded and accounted as a sync.
@@ -88,7 +102,7 @@ def resend(  # noqa: PLR0917 - the same five things every call here takes, and t
     (audience,) = _chosen(audiences, [name])
     if refresh_consents:
         refresh_consents()
-    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress)
+    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress, key_spaces=key_spaces)
     return _accounted(Run(of, audience, everything=True), Run.send)
 
 
@@ -101,6 +115,7 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
     digest: str,
     *,
     refresh_consents: Refresh | None = None,
+    key_spaces: Mapping[str, str] = NO_SPACES,
     progress: Progress | None = None,
 ) -> SyncReport:
     """Send a held plan, as far as it still holds: eligibility runs anew, and nothing is sent that the plan did not show.
@@ -125,7 +140,7 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
     if refresh_consents:
         refresh_consents()
     ledger.note_approval(digest, audience.name, expires)
-    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress)
+    of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress, key_spaces=key_spaces)
     report = Run(of, audience, approved=digest).send()
     after = ledger.plan(digest)
     if after is not None and after.status == "held":

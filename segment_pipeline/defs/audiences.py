@@ -160,6 +160,7 @@ def _audience_asset(
                 tools,
                 settings,
                 refresh_consents=lambda: refresh_consents(lake, connectors, settings, context.run.run_id),
+                key_spaces=catalogue.identity.key_spaces,
                 only=[audience.name],
             )
         yield from _checked(audience, report)

@@ -34,6 +34,7 @@ def planned(
             only=[name],
             everything=everything,
             look=look,
+            key_spaces=catalogue.identity.key_spaces,
         )
     return report
 
@@ -58,6 +59,7 @@ def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
             destinations,
             settings,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+            key_spaces=catalogue.identity.key_spaces,
             only=[name],
         )
     return report
@@ -76,6 +78,7 @@ def resent(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
             settings,
             name,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+            key_spaces=catalogue.identity.key_spaces,
         )
 
 
@@ -91,6 +94,7 @@ def approved(catalogue: Catalogue, settings: Settings, digest: str) -> SyncRepor
             settings,
             digest,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+            key_spaces=catalogue.identity.key_spaces,
         )
 
 

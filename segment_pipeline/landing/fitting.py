@@ -64,7 +64,8 @@ def _made(tabular: Tabular, read: Read, source: str, extracts: Sequence[Extract]
             Fill(
                 each.fill.table,
                 generated(f"{where}/{each.fill.table}", each.sql()),
-                key=each.fill.identity[0] if log and not each.fill.grouped else None,
+                # Rows told apart by several columns are no repeats of each other for sharing the first.
+                key=each.fill.identity[0] if log and not each.fill.grouped and len(each.fill.identity) == 1 else None,
                 row_for_row=each.row_for_row,
             )
             for each in filled

@@ -2,7 +2,8 @@
 
 Of what a source's own prepared statements give: `order_items`, one row per line of a usable version of an order, gift cards
 included (key, updated_at, line_number, product_key, quantity, is_gift_card, gross, discount, net, is_markdown); `said`, one row per
-statement about consent (identifier_type, identifier, channel, purpose, granted, recorded_at, evidence, day).
+statement about consent (identifier_type, identifier, channel, purpose, granted, said_at: its own time or NULL, arrived_at: when the
+source had it at the latest, evidence, day). What a record denies it denies of its customer, too: the address may be gone from it.
 """
 
 from collections.abc import Mapping

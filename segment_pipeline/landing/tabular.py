@@ -190,7 +190,8 @@ class Tabular:
 
 
 # What a mapping may read of a row's file beside the row's own columns.
-PROVIDED: Final = frozenset({"_file", "_modified"})
+MODIFIED: Final = "_modified"
+PROVIDED: Final = frozenset({"_file", MODIFIED})
 
 
 def columns_of(given: Given) -> tuple[str, ...]:
@@ -256,7 +257,9 @@ DIRECTIVES: Final = frozenset(
     "%a %A %b %B %c %d %-d %f %g %G %h %H %-H %I %-I %j %-j %m %-m %M %-M %n %p %S %-S %T %u %U %V %w %W %x %X %y %-y %Y %z %Z %%".split()
 )
 # Computed by landing from others, whatever the mapping says.
-LANDINGS: Final = frozenset({"source", "updated_at", "day", "origin", "net_base", "amount_base", "rate_day"})
+LANDINGS: Final = frozenset(
+    {"source", "updated_at", "day", "origin", "net_base", "amount_base", "rate_day", "arrived_at"}
+)
 AMOUNTS: Final = frozenset({"gross", "discount", "net"})
 # What is NULL or not by these: a table whose rows can be marked as gone.
 GONE: Final = "deleted_on"

@@ -85,7 +85,14 @@ class Rows:
     def _changed(self) -> str:
         """The column of when a row was changed: that of when it happened, where both are one: a text is read as a time once."""
         t = self.tabular
+        if self._tells_consents:
+            return CHANGED
         return AT if t.kind is not Kind.SNAPSHOT and (t.at or t.updated) == (t.updated or t.at) else CHANGED
+
+    @property
+    def _tells_consents(self) -> bool:
+        """Whether rows are statements about consent and nothing else: a no among them counts whatever its time."""
+        return {fill.table for fill in self.tabular.fills} == {"consents"}
 
     @property
     def has_key(self) -> bool:
@@ -117,6 +124,10 @@ class Rows:
         given[AT] = self.values.moment(at) if at else "CAST($pulled_at AS TIMESTAMPTZ)"
         if self._changed == CHANGED:
             given[CHANGED] = self.values.moment(changed)
+        if self._tells_consents:
+            # A time in the future is no time: what was said is known since the pull.
+            known, pulled = self.values.moment(changed), "CAST($pulled_at AS TIMESTAMPTZ)"
+            given[CHANGED] = f"CASE WHEN {known} > {pulled} + INTERVAL 1 DAY THEN {pulled} ELSE {known} END"
         given[PAID_IN] = self._currency()
         return f"SELECT *, {', '.join(f'{value} AS {name}' for name, value in given.items())}\n  FROM typed"
 
@@ -260,14 +271,22 @@ class Rows:
             yield f"{name} is empty", f"{quote(name)} IS NULL"
         for fill, column in self._given():
             given = fill.columns[column.name]
-            if column.nullable or isinstance(given, Const):
+            if column.nullable or isinstance(given, Const) or column.name in self._unneeded(fill):
                 continue
             said = f"{given} is empty" if isinstance(given, str) else f"no {column.name} for {fill.table}"
             yield said, f"{_among(fill)}{quote(mapped(fill, column.name))} IS NULL"
 
+    def _unneeded(self, fill: To) -> frozenset[str]:
+        """Columns that are never NULL and may be empty in a row: a statement about consent counts without its own time, and a no
+        beside an account without an address, as the account's."""
+        if fill.table != "consents":
+            return frozenset()
+        accounts = any(f.table == "customers" and not f.grouped for f in self.tabular.fills)
+        return frozenset({"recorded_at", *(["identifier"] if accounts else [])})
+
     def _misshapen(self) -> Iterator[tuple[str, str]]:
         for fill in self.tabular.fills:
-            if kind := SHAPES.get(identifies_by(fill)):
+            if (kind := SHAPES.get(identifies_by(fill))) and "identifier" not in self._unneeded(fill):
                 said, pattern = kind
                 value = quote(mapped(fill, "identifier"))
                 yield f"the identifier is no {said}", f"{_among(fill)}NOT regexp_matches({value}, {literal(pattern)})"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segment_pipeline.lake.dialect import literal, quote
+from segment_pipeline.landing import tabular_consents
 from segment_pipeline.landing.tabular import AMOUNTS, CANCELLED, FRAME, GONE, Const, Tabular, To, Total
 from segment_pipeline.landing.tabular_rows import KEYS, SHAPES, contact, day_of, identifies_by, keeper
 from segment_pipeline.landing.tabular_values import Read, Values, as_text, mapped
@@ -25,12 +26,17 @@ class Filled:
 
     def sql(self) -> str:
         """One row per row of `parsed` that is usable and wanted, or per key of them; and of what is gone, its last version."""
-        columns = self._columns()
-        listed = ", ".join(f"{columns[name]} AS {quote(name)}" for name in self.fill.declared.names)
-        sql = f"SELECT {listed} FROM ({self._rows()}) AS u{self._joins()}"
+        columns, rows = self._columns(), f"({self._rows()}) AS u{self._joins()}"
+        sql = f"SELECT {self._listed(columns)} FROM {rows}"
         if identifies_by(self.fill) in SHAPES:
             sql += f" WHERE {CANONICAL[identifies_by(self.fill)]} IS NOT NULL"
+        if tabular_consents.account(self.tabular, self.fill):
+            of_account = columns | {"identifier_type": "'customer_key'", "identifier": "u._account"}
+            sql += f" UNION ALL SELECT {self._listed(of_account)} FROM {rows} WHERE u._no AND u._account IS NOT NULL"
         return f"{sql} UNION ALL {self._gone()}{self._back()}" if self._marks_gone else sql
+
+    def _listed(self, columns: Mapping[str, str]) -> str:
+        return ", ".join(f"{columns[name]} AS {quote(name)}" for name in self.fill.declared.names)
 
     @property
     def row_for_row(self) -> bool:
@@ -55,13 +61,13 @@ class Filled:
         shared += ["phone_raw", "phone_country"] if contact(fill, "phone") else []
         inner = {f"_{name}": f"p.{name}" for name in shared}
         inner |= {name: f"p.{quote(mapped(fill, name))}" for name in fill.columns}
-        groups = ""
+        groups, whether = "", tabular_consents.more(self.tabular, fill)
         if fill.grouped:
             by = [f"p.{quote(mapped(fill, name))}" for name in fill.identity if name in fill.columns]
             by += ["p.day", "p.origin"]
             inner = {name: value if value in by else self._aggregate(name, value) for name, value in inner.items()}
             groups = f" GROUP BY {', '.join(by)}"
-        listed = ", ".join(f"{value} AS {quote(name)}" for name, value in inner.items())
+        listed = ", ".join(f"{value} AS {quote(name)}" for name, value in (inner | whether).items())
         return f"SELECT {listed} FROM parsed AS p WHERE {wanted}{groups}"
 
     def _aggregate(self, name: str, value: str) -> str:
@@ -106,6 +112,8 @@ class Filled:
                 "amount_base": f"({amount}) * x.rate",
                 "rate_day": "x.rate_day",
             }
+        if declared.name == "consents":
+            said |= tabular_consents.columns(self.tabular, said)
         return {c.name: f"CAST({said.get(c.name, 'NULL')} AS {c.sql})" for c in declared.columns}
 
     def _framed(self) -> dict[str, str]:

@@ -169,7 +169,7 @@ def last_to_go(world: World, tool: Tool) -> str:
     """The person whose key sorts last, and so goes out in the last batch."""
     with world.lake.session() as session:
         shape = Shape(tool.capabilities)
-        define_evidence(session, audience(), shape)
+        define_evidence(session, audience(), shape, {})
         judge(session, audience(), shape, as_of=world.day, claimed=NOBODY)
         keyed = session.rows(shape.keyed(()))
     return str(max(keyed, key=lambda row: row["key"])["profile_id"])

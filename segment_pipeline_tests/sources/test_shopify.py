@@ -154,6 +154,7 @@ def test_consents_are_what_was_said_and_when(landed: Landed) -> None:
     assert [(r["identifier"], r["channel"], r["status"], f"{r['recorded_at']:%m-%d}") for r in rows] == [
         ("+15135550123", "sms", "granted", "05-02"),
         ("2", "ads", "denied", "06-05"),
+        ("2", "email", "denied", "06-05"),
         ("ada@quiet.shop", "email", "granted", "05-01"),
         ("bo@quiet.shop", "ads", "denied", "06-05"),
         ("bo@quiet.shop", "email", "denied", "06-05"),

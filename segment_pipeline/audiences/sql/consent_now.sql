@@ -10,18 +10,7 @@ FROM (
         identifier,
         max(CASE WHEN status = 'granted' THEN recorded_at END) AS granted_at,
         max(CASE WHEN status = 'denied' THEN recorded_at END) AS denied_at
-    FROM (
-        SELECT
-            identifier_type,
-            CASE
-                WHEN identifier_type = 'customer_key' AND NOT starts_with(identifier, source || ':')
-                    THEN source || ':' || identifier
-                ELSE identifier
-            END AS identifier,
-            status,
-            recorded_at
-        FROM consents
-        WHERE channel = $channel AND purpose = $purpose
-    )
+    FROM consent_statements
+    WHERE channel = $channel AND purpose = $purpose
     GROUP BY identifier_type, identifier
 )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.facts.consents import define_consent_statements
 from segment_pipeline.profiles.rules import IdentityRules
 
 
@@ -28,7 +29,7 @@ def _define_survivors(session: Session, as_of: AsOf, rules: IdentityRules) -> No
         {"source": pa.array(rules.trust, pa.string()), "place": pa.array(range(len(rules.trust)), pa.int64())}
     )
     session.register("trusted", places)
-    session.scan("consents")
+    define_consent_statements(session, rules.key_spaces)
     session.define("consent_states", statement("profiles/identity", "consent_states"), materialize=True, end=as_of.end)
     session.define("person_accounts", statement("profiles/identity", "person_accounts"), materialize=True)
     session.define("golden_fields", statement("profiles/identity", "golden_fields"))

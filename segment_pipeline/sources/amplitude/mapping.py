@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib import resources
 
+from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.mapping import INTEGER, JSON, NUMBER, Fill, Record, text
 from segment_pipeline.landing.source import Entity, Kind, Part
@@ -29,8 +30,8 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
                 business="event_time",
                 event="event_type",
                 names={**NAMES, **names},
-                email=_consent_of("email", otherwise="r.user_properties.email"),
-                phone=_consent_of("phone"),
+                email=_consent_of("email", names, otherwise="r.user_properties.email"),
+                phone=_consent_of("phone", names),
                 fields={
                     **text("user_id device_id user_properties.email country platform"),
                     "session_id": INTEGER,
@@ -47,8 +48,11 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
                     "an answer without survey or question": "event = 'survey_answered'"
                     f" AND ({_property('survey_id')} IS NULL OR {_property('question_id')} IS NULL)",
                     "a consent without identifier, channel or status": "event = 'consent_updated'"
-                    f" AND (coalesce({_property('status')}, '') NOT IN ('granted', 'denied')"
-                    f" OR {_property('channel')} IS NULL OR {_property('identifier')} IS NULL)",
+                    f" AND (coalesce({_word('status')}, '') NOT IN ('granted', 'denied') OR coalesce({_word('channel')}, '') = ''"
+                    f" OR (coalesce({_word('identifier')}, '') = '' AND customer_key IS NULL))",
+                    "a consent of an unknown type of identifier": "event = 'consent_updated'"
+                    f" AND coalesce({_word('identifier')}, '') <> ''"
+                    f" AND coalesce({_word('identifier_type')}, '') NOT IN ('email', 'phone', 'customer_key')",
                 },
             ),
             (
@@ -70,11 +74,16 @@ def _property(name: str) -> str:
     return f"json_extract_string(r.event_properties, '$.{name}')"
 
 
-def _consent_of(kind: str, otherwise: str = "NULL") -> str:
-    """The identifier of a statement about consent that is of this type."""
-    said = (
-        f"r.event_type = 'consent_updated' AND json_extract_string(r.event_properties, '$.identifier_type') = '{kind}'"
-    )
+def _word(name: str) -> str:
+    """A property that is one of a few words, whatever its case."""
+    return f"lower(trim({_property(name)}))"
+
+
+def _consent_of(kind: str, names: Mapping[str, str], otherwise: str = "NULL") -> str:
+    """The identifier of a statement about consent that is of this type, whatever the company's tracking calls such events."""
+    theirs = {"consent_updated", *(name for name, ours in names.items() if ours == "consent_updated")}
+    called = ", ".join(literal(name) for name in sorted(theirs))
+    said = f"r.event_type IN ({called}) AND {_word('identifier_type')} = '{kind}'"
     return f"CASE WHEN {said} THEN json_extract_string(r.event_properties, '$.identifier') ELSE {otherwise} END"
 
 

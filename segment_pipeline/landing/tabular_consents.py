@@ -1,0 +1,49 @@
+"""What rows with columns say about consent: yes or no, in which channel, when it was said and when it had arrived at the latest.
+
+Holds SQL over a row `u` of `landing.tabular_tables`; which statement holds in the end is not decided here (docs/consent.md).
+"""
+
+from collections.abc import Mapping
+
+from segment_pipeline.lake.dialect import quote
+from segment_pipeline.landing.source import Kind
+from segment_pipeline.landing.tabular import MODIFIED, Tabular, To
+from segment_pipeline.landing.tabular_rows import SHAPES, identifies_by
+from segment_pipeline.landing.tabular_values import mapped
+
+PULLED = "CAST($pulled_at AS TIMESTAMPTZ)"
+# Of a yes that does not say when: the oldest there is.
+OLDEST = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
+DENIED = "u._no"
+
+
+def account(tabular: Tabular, fill: To) -> To | None:
+    """The fill that says whose account a row about consent is: what an account denies it denies whatever address it has."""
+    if fill.table != "consents" or fill.grouped or identifies_by(fill) not in SHAPES:
+        return None
+    return next((f for f in tabular.fills if f.table == "customers" and not f.grouped), None)
+
+
+def more(tabular: Tabular, fill: To) -> dict[str, str]:
+    """Columns of `u` beside those of every table, over the rows `p` of `parsed`."""
+    if fill.table != "consents":
+        return {}
+    whose = account(tabular, fill)
+    key = f"p.{quote(mapped(whose, 'customer_key'))}" if whose else "CAST(NULL AS VARCHAR)"
+    no = f"coalesce(lower(trim(p.{quote(mapped(fill, 'status'))})), '') <> 'granted'"
+    return {"_account": key, "_no": f"bool_or({no})" if fill.grouped else no}
+
+
+def columns(tabular: Tabular, said: Mapping[str, str]) -> dict[str, str]:
+    """The columns of consents that are more than what the mapping `said`: any word but `granted` is a no."""
+    arrived = f"least(u._updated_at, {PULLED})"
+    # When a file was written is no time at which anybody said anything.
+    own = "NULL" if tabular.at == MODIFIED and said["recorded_at"] == "u._business_at" else said["recorded_at"]
+    # A log tells when it received a statement; a row that changes, only when it was changed last.
+    own = f"least({own}, {arrived})" if tabular.kind is Kind.LOG and own != "NULL" else own
+    return {
+        "status": f"CASE WHEN {DENIED} THEN 'denied' ELSE 'granted' END",
+        "recorded_at": f"coalesce({own}, CASE WHEN {DENIED} THEN {arrived} ELSE {OLDEST} END)",
+        "arrived_at": arrived,
+        **{name: f"lower(trim({said[name]}))" for name in ("channel", "purpose")},
+    }

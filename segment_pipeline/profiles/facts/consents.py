@@ -1,0 +1,40 @@
+"""Statements about consent with the time each counts from: what eligibility, reachability and the golden record all rest on.
+
+Decides nothing about who may be sent to; the rule is written in docs/consent.md.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+
+import pyarrow as pa
+
+from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.facts.persons import register_key_spaces
+
+# Tables whose days say since when a source has been speaking, beside the creation of its accounts.
+_SPEAKING = ("orders", "events")
+
+
+def define_consent_statements(session: Session, key_spaces: Mapping[str, str]) -> None:
+    """Define consent_statements. `key_spaces`: sources whose customer keys are another source's."""
+    for name in ("consents", "customers"):
+        session.scan(name)
+    register_key_spaces(session, key_spaces)
+    session.register("first_days", _first_days(session))
+    session.define("first_records", statement("profiles/facts", "first_records"), materialize=True)
+    session.define("consent_statements", statement("profiles/facts", "consent_statements"))
+
+
+def _first_days(session: Session) -> pa.Table:
+    """By source, the first instant of the first day it has rows under, whatever time zone the day is of."""
+    first: dict[str, datetime] = {}
+    for entry in (entry for name in _SPEAKING for entry in session.lake.partitions(name)):
+        began = datetime.combine(entry["day"], time(), UTC) - timedelta(days=1)
+        first[entry["source"]] = min(began, first.get(entry["source"], began))
+    return pa.table(
+        {
+            "source": pa.array(first.keys(), pa.string()),
+            "first_at": pa.array(first.values(), pa.timestamp("us", tz="UTC")),
+        }
+    )

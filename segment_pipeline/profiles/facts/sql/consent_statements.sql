@@ -1,0 +1,29 @@
+-- One row per statement about consent, with the time it counts from (`recorded_at`); the rule is in docs/consent.md. Customer
+-- keys as source:key, in the key space of the source whose customers they are.
+SELECT
+    identifier_type, identifier, channel, purpose, status,
+    CASE
+        WHEN said_at <= arrived_at AND (status = 'granted' OR (said_at >= first_at AND NOT is_placeholder)) THEN said_at
+        WHEN status = 'granted' THEN TIMESTAMPTZ '1970-01-01 00:00:00+00'
+        ELSE arrived_at
+    END AS recorded_at
+FROM (
+    SELECT
+        c.identifier_type,
+        CASE
+            WHEN c.identifier_type <> 'customer_key' THEN c.identifier
+            WHEN starts_with(c.identifier, c.source || ':') THEN coalesce(k.owner, c.source) || substr(c.identifier, length(c.source) + 1)
+            ELSE coalesce(k.owner, c.source) || ':' || c.identifier
+        END AS identifier,
+        c.channel,
+        c.purpose,
+        CASE WHEN c.status = 'granted' THEN 'granted' ELSE 'denied' END AS status,
+        c.recorded_at AS said_at,
+        coalesce(c.arrived_at, CAST(c.day + 1 AS TIMESTAMPTZ)) AS arrived_at,
+        coalesce(f.first_at, c.recorded_at) AS first_at,
+        c.recorded_at < TIMESTAMPTZ '1990-01-01 00:00:00+00'
+            OR c.recorded_at BETWEEN TIMESTAMPTZ '1999-12-31 10:00:00+00' AND TIMESTAMPTZ '2000-01-02 12:00:00+00' AS is_placeholder
+    FROM consents AS c
+    LEFT JOIN key_spaces AS k ON k.source = c.source
+    LEFT JOIN first_records AS f ON f.source = c.source
+) AS told

@@ -1,0 +1,220 @@
+"""Which statement about consent holds, from what the sources say to what a tool is sent."""
+
+from typing import Any
+
+import pytest
+
+from segment_pipeline.landing.source import Kind
+from segment_pipeline.landing.tabular import Const, each
+from segment_pipeline_tests.audiences.told import MAILINGS, Told
+from segment_pipeline_tests.audiences.tool import Tool
+from segment_pipeline_tests.audiences.world import World
+from segment_pipeline_tests.sources import amplitude_records, square_records
+from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE
+from segment_pipeline_tests.sources.shopify_records import SHOPIFY, customer
+from segment_pipeline_tests.sources.square_records import SQUARE
+
+ANN, EVE = "ann@quiet.shop", "eve@quiet.shop"
+
+
+@pytest.fixture
+def told(world: World, tool: Tool) -> Told:
+    return Told(world, tool)
+
+
+def mail(state: str, at: str | None = None, address: str | None = ANN) -> dict[str, Any]:
+    return {
+        "emailAddress": address, "marketingState": state, "marketingOptInLevel": None, "marketingUpdatedAt": at,
+        "openTrackingLevel": "UNKNOWN", "validFormat": True,
+    }  # fmt: skip
+
+
+def ann(state: str, at: str | None = None, updated: str = "2017-06-05T12:00:00", **more: Any) -> Any:
+    return customer(1, updated, **{"defaultEmailAddress": mail(state, at), **more})
+
+
+def says(status: str, at: str | None, address: str = ANN, changed: str = "2017-06-29") -> dict[str, Any]:
+    return {"mail": address, "said": status, "said_at": at, "changed": changed}
+
+
+def consented(number: int, status: str, at: str, uploaded: str | None = None, **more: Any) -> Any:
+    """A statement that analytics was told of."""
+    said = {"identifier_type": "email", "identifier": ANN, "channel": "email", "status": status} | more.pop("said", {})
+    visible = {"seen": uploaded} if uploaded else None
+    return amplitude_records.event(
+        number,
+        at,
+        visible=visible,
+        event_type="consent_updated",
+        event_properties={k: v for k, v in said.items() if v is not None},
+        **more,
+    )
+
+
+def test_a_yes_without_a_time_never_outranks_a_dated_no(told: Told) -> None:
+    """mc-woocommerce 591: the record changes for an unrelated reason, which must not grant again what was taken back."""
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", updated="2017-06-05T12:00:00"))
+    assert told.mailed() == {ANN}
+    told.table([says("denied", "2017-06-10")])
+    assert told.mailed() == set()
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", updated="2017-06-20T12:00:00", firstName="Anna"))
+    assert told.mailed() == set()
+
+
+@pytest.mark.parametrize("at", ["2030-01-01T00:00:00Z", "not a time", ""])
+def test_a_yes_of_the_future_or_of_no_time_is_the_oldest_statement(told: Told, at: str) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", at, "2017-06-20T12:00:00"))
+    told.table([says("denied", "2017-06-10")])
+    assert told.mailed() == set()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        None,
+        "1970-01-01T00:00:00Z",
+        "1969-12-31T19:00:00-05:00",
+        "1900-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "2000-01-01T00:00:00Z",
+        "2030-01-01T00:00:00Z",
+        "2016-04-30T23:59:59Z",  # before the source's first account
+    ],
+)
+def test_a_no_without_a_plausible_time_counts_from_its_arrival(told: Told, at: str | None) -> None:
+    told.vendor(SHOPIFY, "customers", ann("UNSUBSCRIBED", at, "2017-06-20T12:00:00"))
+    told.table([says("granted", "2017-06-10")])
+    assert told.mailed() == set()
+    told.table([says("granted", "2017-06-21")], "newer")
+    assert told.mailed() == {ANN}
+
+
+def test_a_no_with_a_plausible_time_counts_from_it(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("UNSUBSCRIBED", "2017-06-02T10:00:00Z", "2017-06-20T12:00:00"))
+    told.table([says("granted", "2017-06-10")])
+    assert told.mailed() == {ANN}
+
+
+def test_at_the_same_instant_the_no_of_any_source_wins(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-10T10:00:00Z"))
+    told.table([says("denied", "2017-06-10T12:00:00+02:00")])
+    assert told.mailed() == set()
+
+
+def test_times_in_other_zones_are_the_instants_they_are(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-10T10:00:01Z", "2017-06-20T12:00:00"))
+    told.table([says("denied", "2017-06-10T12:00:00+02:00")])
+    assert told.mailed() == {ANN}
+
+
+@pytest.mark.also_on_spark("profiles/facts/consent_statements", "profiles/facts/first_records", "audiences/consent_now")
+def test_a_yes_counts_from_its_arrival_where_that_is_earlier(told: Told) -> None:
+    """c15t 862: a grant dated 2019 that was uploaded in 2018 beat a later withdrawal."""
+    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
+    told.vendor(
+        AMPLITUDE,
+        "events",
+        consented(1, "granted", "2019-06-05T12:00:00", "2017-06-05T12:00:00"),
+        consented(2, "denied", "2017-06-10T12:00:00"),
+    )
+    assert told.mailed() == set()
+    told.vendor(AMPLITUDE, "events", consented(3, "granted", "2017-06-12T12:05:00", "2017-06-12T12:00:00"))
+    assert told.mailed() == {ANN}, "a clock five minutes ahead says yes all the same"
+
+
+def test_a_no_of_the_future_counts_from_its_upload(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-12T10:00:00Z", "2017-06-20T12:00:00"))
+    told.vendor(AMPLITUDE, "events", consented(1, "denied", "2031-01-01T00:00:00", "2017-06-10T12:00:00"))
+    assert told.mailed() == {ANN}
+    told.vendor(AMPLITUDE, "events", consented(2, "denied", "2031-01-01T00:00:00", "2017-06-13T12:00:00"))
+    assert told.mailed() == set()
+
+
+def test_a_no_the_till_keeps_without_a_time_is_as_old_as_the_version_that_has_it(told: Told) -> None:
+    told.vendor(
+        SQUARE,
+        "customers",
+        square_records.customer(
+            "C1", "2017-06-15T12:00:00", email_address=ANN, preferences={"email_unsubscribed": True}
+        ),
+    )
+    told.table([says("granted", "2017-06-10")])
+    assert told.mailed() == set()
+    told.table([says("granted", "2017-06-16")], "newer")
+    assert told.mailed() == {ANN}
+
+
+def test_in_a_table_too_a_missing_time_is_the_oldest_yes_and_the_newest_no(told: Told) -> None:
+    told.vendor(
+        SHOPIFY,
+        "customers",
+        ann("NOT_SUBSCRIBED"),
+        customer(2, defaultEmailAddress=mail("NOT_SUBSCRIBED", address=EVE)),
+    )
+    told.table([says("granted", None), says("granted", "2017-06-10", EVE)])
+    assert told.mailed() == {ANN, EVE}
+    told.table([says("denied", "2016-01-01"), says("denied", None, EVE)], "complaints")
+    assert told.mailed() == set()
+
+
+@pytest.mark.parametrize(("word", "held"), [("Granted", {ANN}), (" GRANTED ", {ANN}), ("Denied", set()), ("unsubscribed", set()), ("yes", set())])  # fmt: skip
+def test_any_word_but_granted_is_a_no(told: Told, word: str, held: set[str]) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED" if not held else "NOT_SUBSCRIBED", "2017-06-01T10:00:00Z"))
+    told.table([says(word, "2017-06-10")])
+    assert told.mailed() == held
+
+
+def test_addresses_channels_and_kinds_are_the_same_in_capitals(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
+    loud = {"identifier_type": "Email", "identifier": "ANN@Quiet.Shop", "channel": "EMAIL", "status": "Denied", "purpose": "Marketing"}  # fmt: skip
+    told.vendor(AMPLITUDE, "events", consented(1, "", "2017-06-10T12:00:00", said=loud))
+    assert told.mailed() == set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"identifier": None, "identifier_type": None}, {"identifier": "1", "identifier_type": "customer_key"}, {"identifier": "not an address"}],
+)  # fmt: skip
+def test_a_no_of_a_user_reaches_the_users_address(told: Told, said: dict[str, Any]) -> None:
+    """By the account's key, without an identifier, or with one nobody can use."""
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
+    assert told.mailed() == {ANN}
+    told.vendor(AMPLITUDE, "events", consented(1, "denied", "2017-06-10T12:00:00", said=said, user_id="1"))
+    assert told.sent() == set(), "by last night's identities, as a sync finds them"
+    assert told.mailed() == set()
+
+
+def test_a_company_may_call_statements_about_consent_as_it_likes(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
+    renamed = consented(1, "granted", "2017-06-10T12:00:00")
+    told.vendor(AMPLITUDE, "events", renamed)
+    assert told.mailed() == {ANN}
+
+
+def test_a_log_of_statements_knows_when_they_arrived(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
+    log: dict[str, Any] = {
+        **MAILINGS,
+        "kind": Kind.LOG,
+        "at": "said_at",
+        "updated": "changed",
+        "key": ("mail", "changed"),
+    }
+    told.table([says("granted", "2017-06-28", changed="2017-06-05"), says("denied", "2017-06-10", changed="2017-06-10")], **log)  # fmt: skip
+    assert told.mailed() == set()
+
+
+def test_an_account_without_its_address_says_no_all_the_same(told: Told) -> None:
+    """A table of accounts with an opt-in: the address is taken out in the row that takes it back."""
+    accounts: dict[str, Any] = {
+        "at": "changed",
+        "fills": (
+            each("customers", customer_key="id", email="mail"),
+            each("consents", identifier="mail", identifier_type=Const("email"), channel=Const("email"), status="said"),
+        ),
+    }
+    told.table([{"id": "7", "mail": ANN, "said": "granted", "changed": "2017-06-05"}], "shop", **accounts)
+    assert told.mailed() == {ANN}
+    told.table([{"id": "7", "mail": None, "said": "denied", "changed": "2017-06-06"}], "shop", **accounts)
+    assert told.sent() == set()
+    assert told.mailed() == set()
