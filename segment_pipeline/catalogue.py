@@ -23,8 +23,9 @@ from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.validation import OWNER, validate
-from segment_pipeline.segments.vocabulary import Vocabulary, event_problems, meant
+from segment_pipeline.segments.spelling import meant
+from segment_pipeline.segments.validation import OWNER, problems, unnamed, validate
+from segment_pipeline.segments.vocabulary import Vocabulary, event_problems
 from segment_pipeline.settings import Settings
 from segment_pipeline.traits import TraitSet
 
@@ -66,7 +67,14 @@ class Catalogue:
     @property
     def vocabulary(self) -> Vocabulary:
         """What segments are judged against and compiled with."""
-        return Vocabulary.of(self.trait_sets, self.events, self.identity.key_spaces, self.traits)
+        return Vocabulary.of(
+            self.trait_sets,
+            self.events,
+            self.identity.key_spaces,
+            self.traits,
+            sources=[source for source in self.sources if not isinstance(source, type)],
+            goals=[goal.name for goal in self.goals],
+        )
 
     def segment(self, name: str) -> Segment:
         """Raises ConfigError for a name that is not declared."""
@@ -94,15 +102,18 @@ class Catalogue:
         return [audience for audience in self.audiences if audience.destination in switched_on]
 
     def definition(self, name: str) -> str:
-        """The hash of a segment's definition today; `segments.evaluated` tells which one a day's memberships were made with."""
+        """The hash of a segment's definition today, empty for one that is wrong; `segments.evaluated` tells which one a day's
+        memberships were made with.
+        """
+        if name in self.segment_problems():
+            return ""
         by_name = {segment.name: segment for segment in self.segments}
         return definition_hash(self.segment(name), by_name, self.vocabulary.meanings)
 
     @property
     def digest(self) -> str:
         """Changes whenever a rule of a segment does."""
-        by_name, meanings = {segment.name: segment for segment in self.segments}, self.vocabulary.meanings
-        hashes = sorted(f"{s.name}:{definition_hash(s, by_name, meanings)}" for s in self.segments)
+        hashes = sorted(f"{segment.name}:{self.definition(segment.name)}" for segment in self.segments)
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
 
     def problems(self) -> list[str]:
@@ -111,8 +122,8 @@ class Catalogue:
         found += _unknown_sources(self.identity, _by_name(self.sources))
         found += [*sets.problems(self.trait_sets), *event_problems(self.events)]
         known = self.vocabulary
-        found += validate(self.segments, known.events, known.traits)
-        found += [*goal_problems(self.goals), *_unknown_goals(self.segments, {goal.name for goal in self.goals})]
+        found += validate(self.segments, known)
+        found += goal_problems(self.goals)
         found += _unequal_holdouts(self.audiences)
         destinations = _by_name(self.destinations)
         segments = {segment.name for segment in self.segments}
@@ -138,9 +149,15 @@ class Catalogue:
                 )
         return found
 
+    def segment_problems(self) -> dict[str, list[str]]:
+        """What is wrong with the segments, by the name of the segment; such a one is not evaluated, and its audiences are held."""
+        return problems(self.segments, self.vocabulary)
+
     def validate(self) -> None:
-        """Raises ConfigError with every problem; nothing loads on a catalogue that has one."""
-        if found := self.problems():
+        """Raises ConfigError with every problem but those of single segments, which stop nothing else: nothing loads with one."""
+        alone = {text for texts in self.segment_problems().values() for text in texts}
+        alone -= set(unnamed(self.segments))
+        if found := [problem for problem in self.problems() if problem not in alone]:
             raise ConfigError("the catalogue has mistakes:\n" + "\n".join(f"  {problem}" for problem in found))
 
 
@@ -175,15 +192,6 @@ def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
                 f"{kind} {name} has the name of a room of asset keys ({', '.join(sorted(ROOMS))}): choose another"
             )
     return found
-
-
-def _unknown_goals(segments: Sequence[Segment], goals: Collection[str]) -> Iterator[str]:
-    for segment in segments:
-        if goals and segment.goal not in goals:
-            yield (
-                f"{segment.place}: segment {segment.name} has the goal {segment.goal}, which nobody declares"
-                f"{meant(segment.goal, goals)}"
-            )
 
 
 def _unequal_holdouts(audiences: Sequence[Audience]) -> Iterator[str]:

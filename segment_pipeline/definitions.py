@@ -39,7 +39,7 @@ def build_definitions(
 
     `executor` None: that of the project these are merged into, which may have but one.
 
-    Raises ConfigError with every mistake in the catalogue, a rule's with its file and line: nothing loads on a wrong rule.
+    Raises ConfigError with every mistake in the catalogue but those of single segments: those stop at their own assets.
     """
     catalogue.validate()
     settings = settings or settings_here()

@@ -13,10 +13,12 @@ class Event:
     """An event by the name it lands under. `properties`: types by the name rules say, which is the key of the event's JSON properties unless
     `keys` says another one: `{"plan_type": "plan type"}`.
 
-    A property that an event does not have, or has as something else than its type, meets no rule.
+    A property that an event does not have, or has as something else than its type, meets no rule. `fills`: of an event by one of
+    our names, the filters (`category`, `product`, …) that the company's sources fill of it beside those that are usual.
     """
 
     name: str
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
     description: str = ""
     keys: Mapping[str, str] = field(default_factory=dict, hash=False)
+    fills: tuple[str, ...] = ()

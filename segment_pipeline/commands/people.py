@@ -1,13 +1,14 @@
 """`segments` and `profile`: who is in a segment and why, and what is held about one person."""
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import datetime
 
 import click
 
 from segment_pipeline.commands.company import DAY, company, day_of
-from segment_pipeline.terminal import plain, show, with_json
+from segment_pipeline.terminal import FAILED, plain, show, with_json
 
 
 @click.group()
@@ -19,7 +20,7 @@ def segments() -> None:
 @click.option("--as-of", type=DAY, help="Day [the newest].")
 @with_json
 def segments_list(as_of: datetime | None, as_json: bool) -> None:
-    """Every segment with its size."""
+    """Every segment with its size, and what is wrong with those that are not evaluated; exit 1 where one is wrong."""
     from segment_pipeline.lake.lake import Lake
 
     catalogue, settings = company()
@@ -27,11 +28,15 @@ def segments_list(as_of: datetime | None, as_json: bool) -> None:
     with Lake.open(settings).session() as session:
         session.scan("segment_sizes", partitions={"as_of": [day]})
         sizes = {row["segment"]: row["size"] for row in session.rows("SELECT segment, size FROM segment_sizes")}
+    wrong = catalogue.segment_problems()
     rows = [
         {"segment": s.name, "size": sizes.get(s.name), "owner": s.owner, "goal": s.goal, "description": s.description}
+        | ({"problem": wrong.get(s.name, [None])[0]} if wrong else {})
         for s in catalogue.segments
     ]
     show(rows, as_json=as_json, title=f"Segments as of {day}")
+    if wrong:
+        sys.exit(FAILED)
 
 
 @segments.command("preview")

@@ -10,12 +10,14 @@ from segment_pipeline.defs import specs
 from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.defs.people import LATE, TRAITS, own_traits_key
+from segment_pipeline.goals import NAME as GOAL
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles.traits.sets import read_by
 from segment_pipeline.segments.definition import traits_of
 from segment_pipeline.segments.memberships import build_memberships_of
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.validation import OWNER
 from segment_pipeline.settings import Settings
 
 GROUP = "segments"
@@ -56,11 +58,12 @@ def _evaluated(
                 group=GROUP,
                 description=segment.description,
                 table=table("memberships"),
-                owner=segment.owner,
+                # What is wrong with a segment fails its evaluation, and nothing before.
+                owner=segment.owner if OWNER.fullmatch(segment.owner) else specs.OWNER,
                 deps=[TRAITS, *map(own_traits_key, sets)],
                 partitions=days,
                 freshness=dg.FreshnessPolicy.time_window(fail_window=LATE),
-                tags={"goal": segment.goal} if segment.goal else None,
+                tags={"goal": segment.goal} if GOAL.fullmatch(segment.goal) else None,
             )
             for segment in segments
         ],

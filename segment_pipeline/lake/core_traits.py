@@ -31,6 +31,32 @@ THRESHOLDS: Final[Mapping[str, tuple[str, ...]]] = {
     "interests": ("interest_questions",),
 }
 
+_TIERS: Final = ("top", "mid", "low", "none")
+# Traits whose values are ours: no other word, and no other number, is ever met.
+VALUES: Final[Mapping[str, tuple[str | int, ...]]] = {
+    "value_tier": _TIERS,
+    "value_tier_lifetime": _TIERS,
+    "rfm_r": (1, 2, 3, 4, 5),
+    "rfm_f": (1, 2, 3, 4, 5),
+    "rfm_m": (1, 2, 3, 4, 5),
+    "lifecycle_stage": ("prospect", "new", "active", "at_risk", "churned"),
+    "loyalty_stage": ("regular", "loyal", "vip"),
+    "activity_stage": ("power", "active", "inactive", "dormant"),
+    "gender": ("female", "male", "other"),
+}
+# Traits between two numbers, both included.
+RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "spend_percentile": (0, 1),
+    "markdown_share": (0, 1),
+    "new_arrival_share": (0, 1),
+    "late_night_share": (0, 1),
+    "rfm_r": (1, 5),
+    "rfm_f": (1, 5),
+    "rfm_m": (1, 5),
+    "lat": (-90, 90),
+    "lon": (-180, 180),
+}
+
 CORE: Final = TraitSet(
     "core",
     (

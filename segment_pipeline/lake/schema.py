@@ -31,7 +31,7 @@ SQL_TYPES = {"MONEY": "DECIMAL(18,4)", "RATE": "DECIMAL(18,8)", "JSON": "VARCHAR
 class Column:
     """One column. `type` is a key of ARROW_TYPES; MONEY excludes tax, shipping and tips; `pii`: identifies a person by itself.
 
-    `implied`: NULL where rows to be written do not say it.
+    `implied`: NULL where rows to be written do not say it. `values`: the words there are; empty: any.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Column:
     nullable: bool = True
     pii: bool = False
     implied: bool = False
+    values: tuple[str, ...] = ()
 
     @property
     def arrow(self) -> pa.DataType:

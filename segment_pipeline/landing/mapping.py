@@ -205,6 +205,14 @@ class Fill:
     row_for_row: bool = False
     key: str | None = None
 
+    def says(self, name: str) -> bool:
+        """Whether a column of the table may be anything but NULL."""
+        if name in self.absent.split():
+            return False
+        tree = sqlglot.parse_one(self.statement.text, read="duckdb")
+        given = [each.unalias() for each in getattr(tree, "selects", ()) if each.alias_or_name == name]
+        return not any(isinstance(each.this if isinstance(each, exp.Cast) else each, exp.Null) for each in given)
+
     def framed(self, known: tuple[str, ...] | None) -> Statement:
         """The statement with every column of the table. `known`: the columns of `usable`; None: not known before it is made.
 

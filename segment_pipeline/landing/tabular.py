@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -280,6 +281,7 @@ def _mistakes(tabular: Tabular) -> Iterator[str]:
             yield f"{fill.table} is no table that sources fill: they fill {', '.join(FRAME)}"
             continue
         yield from _unknown(tabular, fill)
+        yield from _misspelt(fill)
         yield from _unsaid(tabular, fill)
         yield from _unreadable(fill)
     for kind in ("email", "phone"):
@@ -315,6 +317,16 @@ def _unknown(tabular: Tabular, fill: To) -> Iterator[str]:
         yield f"{fill.table} keeps no record of what is gone: land it as mutable or log instead of snapshot"
     if not fill.grouped and any(isinstance(each, Total) for each in fill.columns.values()):
         yield f"{fill.table} has one row for each row and so no total: use `per_key`"
+
+
+def _misspelt(fill: To) -> Iterator[str]:
+    """Constants of columns that have words of their own, which are none of them."""
+    for name, given in fill.columns.items():
+        words = fill.declared.by_name[name].values if name in fill.declared.by_name else ()
+        if words and isinstance(given, Const) and given.value not in words:
+            close = get_close_matches(str(given.value), words, n=1)
+            one = f": did you mean {close[0]}?" if close else f", which is one of {', '.join(words)}"
+            yield f"it says Const({given.value!r}) for {name} of {fill.table}{one}"
 
 
 def _unsaid(tabular: Tabular, fill: To) -> Iterator[str]:

@@ -1,61 +1,85 @@
 """What the language compares: a trait, or a number about a person, that its comparisons turn into a rule.
 
-Holds operators only; `segments.rules` gives them to those who write segments.
+Holds operators only; `segments.rules` gives them to those who write segments. What cannot be compared becomes a `Mistake`.
 """
 
-from datetime import date
 from decimal import Decimal
 
-from segment_pipeline.errors import ConfigError
-from segment_pipeline.segments.nodes import Comparison, Rule, Scalar, ShareRule, SumRule, TraitRule
+from segment_pipeline.segments.arguments import is_number, is_scalar, shown
+from segment_pipeline.segments.nodes import (
+    Comparison,
+    Mistake,
+    Operator,
+    Rule,
+    Scalar,
+    ShareRule,
+    SumRule,
+    TraitRule,
+    here,
+)
 
 
 class Trait:
-    """A trait to compare; each comparison gives a Rule."""
+    """A trait to compare; each comparison gives a Rule. `mistake`: what is wrong with how it was named."""
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, mistake: Mistake | None = None) -> None:
+        self.name, self._mistake = name, mistake
+
+    def _compared(self, operator: Operator, *values: object) -> Rule:
+        if self._mistake is not None:
+            return self._mistake
+        for value in values:
+            if not is_scalar(value):
+                return Mistake(
+                    f"compares trait {self.name} with {shown(value)}: a value is text, a number, a day, True or False;"
+                    " is_unknown() asks for None, isin() for several",
+                    here(),
+                )
+        return TraitRule(self.name, operator, values)  # type: ignore[arg-type]
+
+    def __bool__(self) -> bool:
+        return bool(self == True)  # noqa: E712  a rule says what is wrong with that
 
     def __eq__(self, other: object) -> Rule:  # type: ignore[override]
-        return TraitRule(self.name, "==", (_scalar(other),))
+        return self._compared("==", other)
 
     def __ne__(self, other: object) -> Rule:  # type: ignore[override]
-        return TraitRule(self.name, "!=", (_scalar(other),))
+        return self._compared("!=", other)
 
     def __lt__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, "<", (other,))
+        return self._compared("<", other)
 
     def __le__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, "<=", (other,))
+        return self._compared("<=", other)
 
     def __gt__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, ">", (other,))
+        return self._compared(">", other)
 
     def __ge__(self, other: Scalar) -> Rule:
-        return TraitRule(self.name, ">=", (other,))
+        return self._compared(">=", other)
 
     def isin(self, *values: Scalar) -> Rule:
-        return TraitRule(self.name, "in", values)
+        return self._compared("in", *values)
 
     def contains(self, value: str) -> Rule:
         """The list holds the value."""
-        return TraitRule(self.name, "contains", (value,))
+        return self._compared("contains", value)
 
     def between(self, low: Scalar, high: Scalar) -> Rule:
         """From `low` to `high`, both included."""
-        return TraitRule(self.name, "between", (low, high))
+        return self._compared("between", low, high)
 
     def is_unknown(self) -> Rule:
-        return TraitRule(self.name, "unknown")
+        return self._compared("unknown")
 
     def is_true(self) -> Rule:
-        return TraitRule(self.name, "==", (True,))
+        return self._compared("==", True)
 
     def is_false(self) -> Rule:
         """Known to be false; not the same as not known to be true."""
-        return TraitRule(self.name, "==", (False,))
+        return self._compared("==", False)
 
 
 class Quantity:
@@ -63,23 +87,30 @@ class Quantity:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, rule: "SumRule | ShareRule") -> None:
+    def __init__(self, rule: "SumRule | ShareRule | Mistake") -> None:
         self._rule = rule
 
-    def _compared(self, operator: Comparison, value: float | Decimal) -> Rule:
+    def _compared(self, operator: Comparison, value: object) -> Rule:
+        if isinstance(self._rule, Mistake):
+            return self._rule
+        if not is_number(value):
+            return Mistake(f"compares a sum or share with {shown(value)}: write a number", here())
+        # As it is written: 0.4 is four tenths.
+        number = Decimal(str(value))
         match self._rule:
             case SumRule(of, measure):
-                return SumRule(of, measure, operator, _decimal(value))
+                return SumRule(of, measure, operator, number)
             case ShareRule(dimension, name, lifetime):
-                return ShareRule(dimension, name, lifetime, operator, float(value))
+                return ShareRule(dimension, name, lifetime, operator, number)
+
+    def __bool__(self) -> bool:
+        return bool(self > 0)
 
     def __eq__(self, other: object) -> Rule:  # type: ignore[override]
-        if not isinstance(other, int | float | Decimal):
-            raise ConfigError("a sum or share compares with a number")
         return self._compared("==", other)
 
     def __ne__(self, other: object) -> Rule:  # type: ignore[override]
-        raise ConfigError("a sum or share has no !=: use none_of(… == …)")
+        return Mistake("compares a sum or share by !=: use none_of(… == …)", here())
 
     def __lt__(self, other: float | Decimal) -> Rule:
         return self._compared("<", other)
@@ -92,15 +123,3 @@ class Quantity:
 
     def __ge__(self, other: float | Decimal) -> Rule:
         return self._compared(">=", other)
-
-
-def _scalar(value: object) -> Scalar:
-    if not isinstance(value, bool | int | float | Decimal | str | date):
-        raise ConfigError(
-            f"a trait cannot be compared with a {type(value).__name__}: use is_unknown() for None, isin() for several"
-        )
-    return value
-
-
-def _decimal(value: float | Decimal) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(str(value))

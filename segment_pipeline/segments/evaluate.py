@@ -121,7 +121,7 @@ class _Evaluator:
             r for r in self.world.shares if r["profile_id"] == person["profile_id"] and r["dimension"] == rule.dimension
         ]
         known = {row["value"]: row[column] for row in rows if row[column] is not None}
-        return bool(known) and _COMPARE[rule.operator](known.get(rule.value, 0.0), rule.share)
+        return bool(known) and _COMPARE[rule.operator](known.get(rule.value, 0.0), float(rule.share))
 
     def _continues(self, steps: Sequence[Activities], first: Row, last: Row, within: int, person: Row) -> bool:
         if not steps:

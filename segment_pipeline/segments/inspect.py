@@ -23,11 +23,13 @@ from segment_pipeline.segments.definition import children, reads_core, traits_of
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.nodes import (
     AllOf,
+    AnyOf,
     BirthdayRule,
     CountRule,
     InsideRule,
     MemberRule,
     NearRule,
+    NoneOf,
     Rule,
     ShareRule,
     SumRule,
@@ -37,7 +39,7 @@ from segment_pipeline.segments.nodes import (
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
-from segment_pipeline.segments.wording import words
+from segment_pipeline.segments.wording import combined, words
 from segment_pipeline.settings import Settings
 
 
@@ -132,7 +134,9 @@ def explain(  # noqa: PLR0917 as `preview`, and the person
         query = query.where(exp.EQ(this=column("person_no"), expression=value(person_no)))
         row = session.rows(checked("segments/explain", query))[0]
         found = [_value(session, compilation, rule, profile_id) for _, rule in rules]
-    terms = tuple(Term(depth, words(rule), row[f"holds_{n}"], found[n]) for n, (depth, rule) in enumerate(rules))
+    # Terms that combine stand above those they combine, which say the rest.
+    said = [combined(rule) if isinstance(rule, AllOf | AnyOf | NoneOf) else words(rule) for _, rule in rules]
+    terms = tuple(Term(depth, said[n], row[f"holds_{n}"], found[n]) for n, (depth, _) in enumerate(rules))
     return Explanation(segment.name, profile_id, as_of, row["member"], terms)
 
 
@@ -148,7 +152,7 @@ def _compiled(
 ) -> Compilation:
     known = vocabulary or Vocabulary()
     declared = {one.name: one for one in segments} | {segment.name: segment}
-    if wrong := problems(list(declared.values()), known.events, known.traits).get(segment.name):
+    if wrong := problems(list(declared.values()), known).get(segment.name):
         raise ConfigError(wrong[0])
     sets = read_by(traits_of(segment.where, declared), known.sets)
     if why := unready(session, as_of, sets):

@@ -4,6 +4,7 @@ from segment_pipeline.segments.rules import (
     Days,
     Names,
     Rule,
+    a_rule,
     all_of,
     any_of,
     did,
@@ -12,26 +13,31 @@ from segment_pipeline.segments.rules import (
 )
 
 
+@a_rule
 def top_shopper(*, lifetime: bool = False) -> Rule:
     """In the top tenth of buyers by spend of the last 365 days; `lifetime`: by spend to date."""
     return trait("value_tier_lifetime" if lifetime else "value_tier") == "top"
 
 
+@a_rule
 def lapsed(*, at_most: int) -> Rule:
     """Churned, but the last order is not longer ago than so many days."""
     return all_of(trait("lifecycle_stage") == "churned", trait("days_since_last_order") <= at_most)
 
 
+@a_rule
 def active() -> Rule:
     """Bought in the last 90 days, the first order included."""
     return trait("lifecycle_stage").isin("new", "active")
 
 
+@a_rule
 def prefers(department: str) -> Rule:
     """Spends most on the department, or says so in a survey."""
     return any_of(trait("top_department") == department, trait("preferred_department") == department)
 
 
+@a_rule
 def abandoned_cart(within: Days) -> Rule:
     """Left something in a cart and has not bought it since, in any channel, the till included."""
     return any_of(
@@ -40,11 +46,13 @@ def abandoned_cart(within: Days) -> Rule:
     )
 
 
+@a_rule
 def viewed_not_bought(times: int, within: Days) -> Rule:
     """Looked at one and the same product so many times and never bought it."""
     return did("product_viewed", at_least=times, same_product=True, within=within, never="product_bought")
 
 
+@a_rule
 def browsed_latest_without_buying(category: Names, within: Days) -> Rule:
     """Looked at the newest collection of a category and bought nothing of it."""
     return all_of(
@@ -53,6 +61,7 @@ def browsed_latest_without_buying(category: Names, within: Days) -> Rule:
     )
 
 
+@a_rule
 def bought_without(category: Names, complement: Names, within: Days) -> Rule:
     """Bought from a category and not from what goes with it."""
     return all_of(
@@ -61,6 +70,7 @@ def bought_without(category: Names, complement: Names, within: Days) -> Rule:
     )
 
 
+@a_rule
 def visited_without_action(within: Days) -> Rule:
     """Looked at products, and put none into a cart, began no checkout and placed no order."""
     return all_of(
@@ -69,6 +79,7 @@ def visited_without_action(within: Days) -> Rule:
     )
 
 
+@a_rule
 def unreceptive(sent: int, within: Days) -> Rule:
     """Was sent so many messages and neither opened nor clicked one."""
     return all_of(

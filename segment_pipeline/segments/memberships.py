@@ -63,7 +63,7 @@ def build_memberships(
     """
     known = vocabulary or Vocabulary()
     wanted = _wanted(segments, selected)
-    wrong = problems(segments, known.events, known.traits)
+    wrong = problems(segments, known)
     failed = {name: wrong[name][0] for name in wanted if name in wrong}
     by_name = {segment.name: segment for segment in segments if segment.name not in wrong}
     good = [by_name[name] for name in wanted if name in by_name]

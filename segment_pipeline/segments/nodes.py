@@ -1,8 +1,10 @@
 """What a rule is made of: frozen values that compare, hash and turn into canonical JSON; no behaviour of their own."""
 
+import sys
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Final, Literal
 
 from segment_pipeline.errors import ConfigError
@@ -14,6 +16,8 @@ Dimension = Literal["department", "category", "collection"]
 
 LATEST = "latest"
 
+_ROOM: Final = Path(__file__).parent
+
 
 class Rule:
     """A condition on a person. Rules combine with `all_of`, `any_of` and `none_of`, never with `and`, `or` and `not`."""
@@ -21,7 +25,37 @@ class Rule:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        raise ConfigError("a rule has no truth of its own: combine rules with all_of, any_of and none_of")
+        # `and`, `or`, `not` and chained comparisons ask for it and go on with one side: nothing of them is left to be judged.
+        raise ConfigError(f"{here()}: a rule has no truth of its own: combine rules with all_of, any_of and none_of")
+
+    def __and__(self, other: object) -> "Rule":
+        return Mistake("combines rules by & or |: combine them with all_of, any_of and none_of", here())
+
+    __or__ = __rand__ = __ror__ = __and__
+
+    def __invert__(self) -> "Rule":
+        return Mistake("negates a rule by ~: negate it with none_of", here())
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake(Rule):
+    """What was written and cannot be meant. `text`: what is wrong, as the end of a sentence; `place`: file and line of it.
+
+    Holds for nobody, and the segment it stands in is never evaluated.
+    """
+
+    text: str
+    place: str
+
+
+def here() -> str:
+    """File and line of what is being written: of the nearest caller outside this room."""
+    frame = sys._getframe(1)  # noqa: SLF001
+    while frame.f_back is not None and (
+        Path(frame.f_code.co_filename).parent == _ROOM or frame.f_code.co_filename.startswith("<")
+    ):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +82,10 @@ NAMED: Final = (
 )
 
 
+# The activities' column each of them is compared with.
+COLUMNS: Final = {field: field for field in NAMED} | {"item": "item_key"}
+
+
 @dataclass(frozen=True, slots=True)
 class Activities:
     """A choice among a person's activities; an empty tuple does not restrict.
@@ -56,7 +94,8 @@ class Activities:
     `local_hour` (22, 4): from 22:00 until before 04:00 on the wall clock where it happened.
     `score`: from, to, both included. `not_followed_by`: no activity of that name with the same item at that instant or later.
     `never`: no activity of that name with the same item at any time. Both drop activities without an item.
-    `properties`: of an event of a company's own, by name the values each may have.
+    `properties`: of an event of a company's own, by name the values each may have. `mistakes`: what is wrong with how it was
+    written; nothing is chosen then.
     """
 
     name: str
@@ -76,6 +115,7 @@ class Activities:
     not_followed_by: str | None = None
     never: str | None = None
     properties: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +146,7 @@ class ShareRule(Rule):
     value: str
     lifetime: bool
     operator: Comparison
-    share: float
+    share: Decimal
 
 
 @dataclass(frozen=True, slots=True)

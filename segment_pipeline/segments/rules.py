@@ -4,18 +4,30 @@
             where=all_of(trait("orders_365d") >= 3, did("order", local_hour=(22, 4), within=days(30))))
 
 Every leaf is total: what is unknown is false, also under `!=`; `none_of` negates that; `is_unknown()` asks for it.
-Declares only: `segments.validation` judges a rule, `segments.compiler` turns it into SQL.
+Declares only: `segments.arguments` takes what is written by name and type, `segments.validation` judges a rule against what
+there is, `segments.compiler` turns it into SQL. What cannot be meant raises nothing: it stops its segment, which `validate` tells.
 """
 
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
 from decimal import Decimal
 from inspect import signature
-from typing import Literal, NewType, ParamSpec, TypedDict
+from typing import Any, ParamSpec, TypedDict
 
-from segment_pipeline.errors import ConfigError
+from segment_pipeline.segments.arguments import (
+    Days,
+    Hours,
+    Measure,
+    Names,
+    Properties,
+    Span,
+    is_day,
+    is_text,
+    is_whole,
+    shown,
+    word,
+)
 from segment_pipeline.segments.comparing import Quantity, Trait
 from segment_pipeline.segments.nodes import (
     Activities,
@@ -26,6 +38,7 @@ from segment_pipeline.segments.nodes import (
     Dimension,
     InsideRule,
     MemberRule,
+    Mistake,
     NearRule,
     NoneOf,
     Rule,
@@ -34,13 +47,16 @@ from segment_pipeline.segments.nodes import (
     ShareRule,
     SumRule,
     TopRule,
+    here,
 )
+from segment_pipeline.segments.spelling import meant
 
 __all__ = [
     "Activities",
     "Days",
     "Filters",
     "Names",
+    "Properties",
     "Quantity",
     "Rule",
     "Scalar",
@@ -64,13 +80,28 @@ __all__ = [
     "trait",
 ]
 
-Names = str | tuple[str, ...]
-Days = NewType("Days", int)
 Choice = ParamSpec("Choice")
 
 DEFAULT_MINIMUM_SIZE = 20
 
 
+def _itself(mistake: Mistake) -> Rule:
+    return mistake
+
+
+def _none_chosen(mistake: Mistake) -> Activities:
+    return Activities("", mistakes=(mistake,))
+
+
+def _wrong_days(mistake: Mistake) -> Any:
+    # What takes days says it.
+    return mistake
+
+
+a_rule, a_choice = word(_itself), word(_none_chosen)
+
+
+@word(_wrong_days)
 def days(number: int) -> Days:
     """That many company days, the as-of day included."""
     return Days(number)
@@ -80,6 +111,7 @@ def _names(value: Names | None) -> tuple[str, ...]:
     return () if value is None else (value,) if isinstance(value, str) else tuple(value)
 
 
+@word(lambda mistake: Trait("", mistake))
 def trait(name: str) -> Trait:
     """A trait of `segment-pipeline traits`, to compare: `trait("orders_90d") >= 2`."""
     return Trait(name)
@@ -99,12 +131,14 @@ class Filters(TypedDict, total=False):
     text: Names
     source: Names
     within: Days | None
-    local_hour: tuple[int, int]
-    score: tuple[float, float]
+    local_hour: Hours
+    score: Span
     not_followed_by: str
     never: str
+    properties: Properties
 
 
+@a_choice
 def activities(
     name: str,
     *,
@@ -119,16 +153,16 @@ def activities(
     text: Names | None = None,
     source: Names | None = None,
     within: Days | None = None,
-    local_hour: tuple[int, int] | None = None,
-    score: tuple[float, float] | None = None,
+    local_hour: Hours | None = None,
+    score: Span | None = None,
     not_followed_by: str | None = None,
     never: str | None = None,
-    **properties: Scalar | tuple[Scalar, ...],
+    properties: Properties | None = None,
 ) -> Activities:
     """A choice among activities, for `did`, `sum_of` and `sequence`.
 
     `collection="latest"`: the collections of the newest launch up to as_of among the products that meet `product`,
-    `brand`, `department` and `category`. `properties`: of an event of the company's own, those its catalogue declares.
+    `brand`, `department` and `category`. `properties={"plan": "gold"}`: of an event, those its catalogue declares.
     """
     return Activities(
         name,
@@ -143,17 +177,18 @@ def activities(
         text=_names(text),
         source=_names(source),
         within=within,
-        local_hour=local_hour,
+        local_hour=None if local_hour is None else (local_hour[0], local_hour[1]),
         score=None if score is None else (float(score[0]), float(score[1])),
         not_followed_by=not_followed_by,
         never=never,
         properties=tuple(
-            (key, tuple(sorted(held if isinstance(held, tuple) else (held,), key=repr)))
-            for key, held in sorted(properties.items())
+            (key, tuple(sorted(held if isinstance(held, tuple | list) else (held,), key=repr)))
+            for key, held in sorted((properties or {}).items())
         ),
     )
 
 
+@a_rule
 def did(
     name: str,
     *,
@@ -171,11 +206,11 @@ def did(
     text: Names | None = None,
     source: Names | None = None,
     within: Days | None = None,
-    local_hour: tuple[int, int] | None = None,
-    score: tuple[float, float] | None = None,
+    local_hour: Hours | None = None,
+    score: Span | None = None,
     not_followed_by: str | None = None,
     never: str | None = None,
-    **properties: Scalar | tuple[Scalar, ...],
+    properties: Properties | None = None,
 ) -> Rule:
     """Did something `at_least` times; `same_product` counts per product and asks for one that reaches the number.
 
@@ -199,7 +234,7 @@ def did(
             score=score,
             not_followed_by=not_followed_by,
             never=never,
-            **properties,
+            properties=properties,
         ),
         at_least,
         at_most,
@@ -212,18 +247,21 @@ def _never(choice: Callable[Choice, Activities]) -> Callable[Choice, Rule]:
         """Did it not once; true for a person of whom no such activity is known. Filters as of `activities`."""
         return CountRule(choice(*args, **kwargs), at_least=0, at_most=0)
 
-    did_not.__signature__ = signature(choice).replace(return_annotation=Rule)  # type: ignore[attr-defined]  # what editors and errors show
-    return did_not
+    # What editors and errors show, and what arguments are judged by.
+    did_not.__signature__ = signature(choice).replace(return_annotation=Rule)  # type: ignore[attr-defined]
+    return a_rule(did_not)
 
 
 did_not = _never(activities)
 
 
-def sum_of(measure: Literal["amount", "quantity"], of: Activities) -> Quantity:
+@word(Quantity)
+def sum_of(measure: Measure, of: Activities) -> Quantity:
     """The sum over chosen activities, to compare: `sum_of("amount", activities("order", within=days(30))) >= 100`."""
     return Quantity(SumRule(of, measure, ">=", Decimal(0)))
 
 
+@word(Quantity)
 def share_of_spend(
     *, department: str | None = None, category: str | None = None, collection: str | None = None, lifetime: bool = False
 ) -> Quantity:
@@ -236,63 +274,89 @@ def share_of_spend(
     if collection is not None:
         given.append(("collection", collection))
     if len(given) != 1:
-        raise ConfigError("share_of_spend takes exactly one of department, category and collection")
-    return Quantity(ShareRule(given[0][0], given[0][1], lifetime, ">=", 0.0))
+        return Quantity(
+            Mistake("writes share_of_spend without exactly one of department, category and collection", here())
+        )
+    return Quantity(ShareRule(given[0][0], given[0][1], lifetime, ">=", Decimal(0)))
 
 
+@a_rule
 def member_of(segment: "Segment | str") -> Rule:
     """Belongs to another segment, as it is computed for the same day."""
     return MemberRule(segment if isinstance(segment, str) else segment.name)
 
 
+@a_rule
 def near(lat: float, lon: float, km: float) -> Rule:
     return NearRule(float(lat), float(lon), float(km))
 
 
-def inside(*corners: tuple[float, float]) -> Rule:
+@a_rule
+def inside(*corners: Span) -> Rule:
     return InsideRule(tuple((float(lat), float(lon)) for lat, lon in corners))
 
 
+@a_rule
 def birthday_within(number: Days) -> Rule:
     return BirthdayRule(number)
 
 
+@a_rule
 def top_n(trait: str, n: int) -> Rule:
     return TopRule(trait, n)
 
 
+@a_rule
 def sequence(*steps: Activities, within: Days) -> Rule:
     return SequenceRule(steps, within)
 
 
+@a_rule
 def all_of(*rules: Rule) -> Rule:
     return AllOf(rules)
 
 
+@a_rule
 def any_of(*rules: Rule) -> Rule:
     return AnyOf(rules)
 
 
+@a_rule
 def none_of(*rules: Rule) -> Rule:
     return NoneOf(rules)
 
 
-def _place() -> tuple[str, int]:
-    frame = sys._getframe(2)  # noqa: SLF001
-    while frame.f_back is not None and (
-        frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<")
-    ):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+class _Judged(type):
+    """Makes a segment whatever is wrong with its fields: they are empty then, and its `mistakes` say so."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        declared = {field.name: field for field in fields(cls) if field.init}  # type: ignore[arg-type]
+        mistakes = {}
+        if len(args) > len(declared):
+            mistakes[""] = f"has {len(args)} values without a name: at most {len(declared)}"
+        given = dict(zip(declared, args, strict=False)) | {k: v for k, v in kwargs.items() if k in declared}
+        for name in kwargs.keys() - declared.keys():
+            mistakes[name] = f"writes Segment({name}=…), which a segment does not have{meant(name, declared)}"
+        for name, (fits, empty, wanted) in _FIELDS.items():
+            if name not in given and declared[name].default is MISSING and declared[name].default_factory is MISSING:
+                mistakes[name] = f"has no {name}"
+                given[name] = empty
+            elif name in given and not fits(given[name]):
+                mistakes[name] = f"has the {name} {shown(given[name])}: {name} takes {wanted}"
+                given[name] = empty
+        made = super().__call__(**given)
+        object.__setattr__(made, "mistakes", mistakes)
+        return made
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(metaclass=_Judged):
     """A named group of people, who answers for it, and what it is to move.
 
     `owner`: `team:x` or an e-mail address. `goal`: the name of the measure it is judged by (`Catalogue.goals`).
     `minimum_size`: below it the segment is flagged. `message`: attributes tools receive for its members (message
-    segments). `review_on`: when to look at it again.
+    segments). `review_on`: when to look at it again. `mistakes`: what is wrong with how it was declared, as ends of
+    sentences by field.
     """
 
     name: str
@@ -304,15 +368,32 @@ class Segment:
     minimum_size: int = DEFAULT_MINIMUM_SIZE
     persona: bool = False
     message: Mapping[str, str] = field(default_factory=dict, hash=False)
-    file: str = field(init=False, repr=False, compare=False, default="")
-    line: int = field(init=False, repr=False, compare=False, default=0)
+    place: str = field(init=False, repr=False, compare=False, default="")
+    mistakes: Mapping[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        file, line = _place()
-        object.__setattr__(self, "file", file)
-        object.__setattr__(self, "line", line)
+        object.__setattr__(self, "place", here())
 
-    @property
-    def place(self) -> str:
-        """File and line of the literal."""
-        return f"{self.file}:{self.line}"
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+# Holds for nobody; that there is no rule was said.
+_NOWHERE = Mistake("", "")
+# Of each field: when it is met, what it is where it is not, and what to write.
+_FIELDS: Mapping[str, tuple[Callable[[Any], bool], Any, str]] = {
+    "name": (_is_text, "", "text"),
+    "owner": (_is_text, "", "text"),
+    "goal": (_is_text, "", "text"),
+    "description": (_is_text, "", "text"),
+    "where": (lambda value: isinstance(value, Rule), _NOWHERE, "a rule"),
+    "review_on": (lambda value: value is None or is_day(value), None, "a date, date(2027, 1, 31)"),
+    "minimum_size": (is_whole, DEFAULT_MINIMUM_SIZE, "a whole number"),
+    "persona": (lambda value: isinstance(value, bool), False, "True or False"),
+    "message": (
+        lambda value: isinstance(value, Mapping) and all(is_text(key) and _is_text(v) for key, v in value.items()),
+        {},
+        'texts by name, {"template": "welcome"}',
+    ),
+}

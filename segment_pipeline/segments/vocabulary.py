@@ -4,23 +4,33 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Final
 
 from segment_pipeline.events import PROPERTY_TYPES, Event
-from segment_pipeline.profiles.facts.activities import ACTIVITY_MEANINGS, ACTIVITY_NAMES, tellers
+from segment_pipeline.landing.source import Source
+from segment_pipeline.profiles.facts.activities import (
+    ACTIVITY_FILLS,
+    ACTIVITY_MEANINGS,
+    ACTIVITY_NAMES,
+    OWN_EVENT_FILLS,
+    tellers,
+)
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.sets import core_meanings, trait_types
 from segment_pipeline.segments.definition import DID
 from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.traits import TraitSet
 
 _PROPERTY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 # What both engines' JSON paths take between quotes.
 _KEY: Final = re.compile(r"""[^"'\\?*\[\]\x00-\x1f]{1,200}""")
+# What `fills` of an event may name: filters, and the columns of activities they ask for.
+FILTER_COLUMNS: Final = {"product": "item_key"} | {name: name for name in sorted(OWN_EVENT_FILLS - {"item_key"})}
 # Words of `did(...)` that a property cannot have for its name.
 FILTERS_OF_RULES: Final = frozenset(
-    {"product", "at_least", "at_most", "same_product", *(each.name for each in fields(Activities))} - {"properties"}
+    {"product", "at_least", "at_most", "same_product", *(each.name for each in fields(Activities))}
+    - {"properties", "mistakes"}
 )
 
 
@@ -30,6 +40,8 @@ class Vocabulary:
 
     `sets`: the company's own sets of traits, whose names are among `traits`. `key_spaces`: those the identities were built with,
     by which events, messages and answers find their person. `rules`: the thresholds the core's traits are made with.
+    `sources`: names of those there are; None: not known. `events_have_local_time`: some source tells in which time zone its events
+    happened. `goals`: those declared; none: a segment may have any.
     """
 
     traits: Mapping[str, str] = field(default_factory=trait_types)
@@ -37,6 +49,9 @@ class Vocabulary:
     sets: Sequence[TraitSet] = ()
     key_spaces: Mapping[str, str] = field(default_factory=dict)
     rules: TraitRules = field(default_factory=TraitRules)
+    sources: Collection[str] | None = None
+    events_have_local_time: bool = False
+    goals: Collection[str] = ()
 
     @classmethod
     def of(
@@ -45,9 +60,29 @@ class Vocabulary:
         events: Sequence[Event],
         key_spaces: Mapping[str, str] | None = None,
         rules: TraitRules | None = None,
+        *,
+        sources: Sequence[Source] | None = None,
+        goals: Collection[str] = (),
     ) -> "Vocabulary":
         """Ours, and what a company declares beside it."""
-        return cls(trait_types(sets), known_events(events), sets, key_spaces or {}, rules or TraitRules())
+        fills = [fill for source in sources or () for entity in source.entities for fill in entity.tables]
+        return cls(
+            trait_types(sets),
+            known_events(events),
+            sets,
+            key_spaces or {},
+            rules or TraitRules(),
+            None if sources is None else [source.name for source in sources],
+            any(fill.table == "events" and fill.says("local_at") for fill in fills),
+            goals,
+        )
+
+    def filled(self, name: str) -> frozenset[str]:
+        """The columns that rules may ask for and that some activity by a name has."""
+        event = by_name(self.events).get(name)
+        also = frozenset(FILTER_COLUMNS.get(field, field) for field in event.fills) if event else frozenset()
+        local = {"local_at"} if self.events_have_local_time and tellers([name]) == ["events"] else set()
+        return ACTIVITY_FILLS.get(name, OWN_EVENT_FILLS) | also | local
 
     @property
     def properties(self) -> dict[str, str]:
@@ -67,12 +102,6 @@ class Vocabulary:
         own = {trait.name: trait.digest for one in self.sets for trait in one.traits}
         ours = {DID + name: str(number) for name, number in ACTIVITY_MEANINGS.items()}
         return ours | core_meanings(self.rules) | own
-
-
-def meant(name: str, known: Collection[str]) -> str:
-    """The end of a sentence about a name nobody declares: the one that was meant; empty where none is like it."""
-    close = get_close_matches(name, list(known), n=1)
-    return f": did you mean {close[0]}?" if close else ""
 
 
 def known_events(own: Sequence[Event]) -> dict[str, Event]:
@@ -119,10 +148,14 @@ def _problems(event: Event) -> Iterator[str]:
                 f"has a property {name!r}: rules need letters, digits and underscores, a letter first; name it {ours} and write"
                 f" keys={{{ours!r}: {name!r}}}"
             )
-        elif name in FILTERS_OF_RULES:
-            yield f"has a property {name}, which is a filter of every activity: it cannot be asked for"
         if kind not in PROPERTY_TYPES:
             yield f"has a property {name} of the type {kind}: choose among {', '.join(PROPERTY_TYPES)}"
+    for name in sorted(set(event.fills) - FILTER_COLUMNS.keys()):
+        yield f"fills {name}, which is no filter of events{one_of(name, FILTER_COLUMNS)}"
+    yield from _misnamed_keys(event)
+
+
+def _misnamed_keys(event: Event) -> Iterator[str]:
     for name, key in event.keys.items():
         if name not in event.properties:
             yield f"has a key for {name}, which is none of its properties{meant(name, event.properties)}"

@@ -9,6 +9,7 @@ from segment_pipeline.segments.nodes import (
     CountRule,
     InsideRule,
     MemberRule,
+    Mistake,
     NearRule,
     NoneOf,
     Rule,
@@ -22,14 +23,12 @@ from segment_pipeline.segments.nodes import (
 
 
 def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
-    """One line for one rule; combining rules give only how they combine."""
+    """One line for one rule, those it combines included: `any of (visits_30d == 0; last_seen_on is unknown)`."""
     match rule:
-        case AllOf():
-            return "all of"
-        case AnyOf():
-            return "any of"
-        case NoneOf():
-            return "none of"
+        case AllOf(rules) | AnyOf(rules) | NoneOf(rules):
+            return f"{combined(rule)} ({'; '.join(map(words, rules))})"
+        case Mistake(text):
+            return text
         case TraitRule(name, "unknown"):
             return f"{name} is unknown"
         case TraitRule(name, "in", values):
@@ -56,7 +55,7 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
         case SumRule(of, measure, operator, value):
             return f"sum of {measure} of {_chosen(of)} {operator} {value.normalize():f}"
         case ShareRule(dimension, value, lifetime, operator, share):
-            return f"share of {'lifetime ' if lifetime else ''}spend on {dimension} {value} {operator} {share:g}"
+            return f"share of {'lifetime ' if lifetime else ''}spend on {dimension} {value} {operator} {share.normalize():f}"
         case MemberRule(segment):
             return f"member of {segment}"
         case NearRule(lat, lon, km):
@@ -70,6 +69,11 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
         case SequenceRule(steps, within):
             return f"{', then '.join(_chosen(step) for step in steps)}, within {within} days"
     return type(rule).__name__
+
+
+def combined(rule: AllOf | AnyOf | NoneOf) -> str:
+    """How a rule combines others."""
+    return {AllOf: "all of", AnyOf: "any of", NoneOf: "none of"}[type(rule)]
 
 
 def _chosen(of: Activities) -> str:

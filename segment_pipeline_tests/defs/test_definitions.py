@@ -1,6 +1,7 @@
 """The whole code location: what loads, what each asset says of itself, and when the schedule and sensors fire."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,20 +97,28 @@ def test_a_connector_nobody_declares_is_named(tmp_path: Path) -> None:
         build_definitions(STARTER, wrong)
 
 
-def test_a_wrong_rule_stops_the_load_with_file_and_line(settings: Settings) -> None:
-    def segment(name: str, where: object) -> Segment:
-        return Segment(name, owner="team:crm", goal="orders", description="d", where=where)  # type: ignore[arg-type]
+def test_a_wrong_rule_stops_its_segment_with_file_and_line_and_not_the_load(settings: Settings) -> None:
+    def segment(name: str, where: object, owner: str = "team:crm") -> Segment:
+        return Segment(name, owner=owner, goal="orders", description="d", where=where)  # type: ignore[arg-type]
 
     wrong = Catalogue(
         sources=(Square(),),
         destinations=(HashedFiles(),),
-        segments=(segment("a", trait("spent_total") > 1), segment("b", did("product_vieved"))),
+        segments=(
+            segment("a", trait("spent_total") > 1),
+            segment("b", did("visit"), owner="crm"),
+            segment("c", did("visit")),
+        ),
     )
-    with pytest.raises(ConfigError) as error:
-        build_definitions(wrong, settings)
-    assert "test_definitions.py:" in str(error.value)
-    assert "spent_total" in str(error.value)
-    assert "product_vieved" in str(error.value)
+    definitions = build_definitions(wrong, settings)
+    assert {dg.AssetKey(["segments", name]) for name in "abc"} <= set(definitions.resolve_all_asset_keys())
+    assert [text.partition("test_definitions.py:")[2].partition(": ")[2] for text in wrong.problems()] == [
+        "segment a names trait spent_total, which does not exist: did you mean spend_total?",
+        "segment b has no owner of the form team:name or an e-mail address",
+    ]
+    twice = replace(wrong, segments=(segment("c", did("visit")), segment("c", did("order"))))
+    with pytest.raises(ConfigError, match="test_definitions.py:[0-9]+: segment c is declared a second time"):
+        build_definitions(twice, settings)
 
 
 def test_the_nightly_schedule_asks_for_yesterday_unless_that_is_still_under_way(

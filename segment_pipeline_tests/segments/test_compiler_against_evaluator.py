@@ -36,7 +36,8 @@ from segment_pipeline.segments.validation import validate
 from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, PRODUCT_SCHEMA, compiled_members, segment
 
 PEOPLE = [f"{number:032x}" for number in range(6)]
-NAMES = ["visit", "product_viewed", "product_bought", "order"]
+NAMES = ["visit", "product_viewed", "product_bought", "order", "survey_answered"]
+STAGES = ["new", "active", "churned"]
 TEXTS = ["Shoes", "Läufer 👟", "it's $x; --", "latest edition"]
 AS_OF = [date(2017, 12, 31), date(2016, 2, 29), date(2017, 2, 28), date(2019, 2, 27), date(2018, 3, 1)]
 MONEY = [Decimal("0"), Decimal("0.1000"), Decimal("-3.5000"), Decimal("99.9999")]
@@ -55,7 +56,7 @@ def _person(random: Random, profile_id: str, as_of: date) -> dict[str, Any]:
     return {
         "as_of": as_of, "profile_id": profile_id, "orders_total": _maybe(random, range(5)), "age": _maybe(random, range(17, 21)),
         "spend_total": _maybe(random, MONEY), "markdown_share": _maybe(random, FRACTIONS),
-        "lifecycle_stage": _maybe(random, TEXTS), "last_order_on": _maybe(random, LAST_ORDERS),
+        "lifecycle_stage": _maybe(random, STAGES), "city": _maybe(random, TEXTS), "last_order_on": _maybe(random, LAST_ORDERS),
         "email_reachable": _maybe(random, [True, False]), "interests": _maybe(random, [[], TEXTS[:1], TEXTS[1:3]]),
         "birth_day": _maybe(random, ["02-28", "02-29", "03-01", "12-31", "01-01", "06-15"]),
         "lat": _maybe(random, [0.0, 39.1, 40.0, -33.9]), "lon": _maybe(random, [0.0, -84.5, 10.25]),
@@ -152,16 +153,54 @@ FILTERS: dict[str, list[Any]] = {
     "source": ["web"],
     "local_hour": [(22, 4), (0, 12), (23, 24)],
     "score": [(1, 2), (5, 5)],
-    "not_followed_by": ["product_bought", "visit"],
-    "never": ["order"],
+    "not_followed_by": ["product_bought", "product_viewed"],
+    "never": ["product_bought"],
 }
-selections = st.lists(st.sampled_from(list(FILTERS)), unique=True, max_size=2).flatmap(
-    lambda chosen: st.fixed_dictionaries({name: st.sampled_from(FILTERS[name]) for name in chosen})
-)
+# Activities with those of the filters that they fill; what rows hold besides decides nothing.
+FILLED = {
+    "visit": ["within", "category", "collection", "text", "source"],
+    "product_viewed": [
+        "within",
+        "product",
+        "category",
+        "department",
+        "collection",
+        "source",
+        "not_followed_by",
+        "never",
+    ],
+    "product_bought": [
+        "within",
+        "product",
+        "category",
+        "department",
+        "collection",
+        "source",
+        "local_hour",
+        "not_followed_by",
+    ],
+    "order": ["within", "source", "local_hour"],
+    "survey_answered": ["within", "text", "score"],
+}
+ABOUT_PRODUCTS = ["product_viewed", "product_bought"]
+
+
+def selected(*names: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    """An activity by one of these names, and up to two filters."""
+
+    def filtered(name: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+        return (
+            st.lists(st.sampled_from(FILLED[name]), unique=True, max_size=2)
+            .flatmap(lambda chosen: st.fixed_dictionaries({one: st.sampled_from(FILTERS[one]) for one in chosen}))
+            .map(lambda filters: (name, filters))
+        )
+
+    return st.sampled_from(names).flatmap(filtered)
+
+
 simple: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {}, optional={"within": st.sampled_from([1, 2, 31]).map(days), "category": st.sampled_from(TEXTS)}
+    {}, optional={"within": st.sampled_from([1, 2, 31]).map(days)}
 )
-names = st.sampled_from(NAMES)
 mixed_number: st.SearchStrategy[int | float | Decimal] = st.sampled_from(
     [0, 1, 2, 0.1, 0.5, 1.5, Decimal("0.1"), Decimal("-3.5")]
 )
@@ -169,7 +208,7 @@ mixed_number: st.SearchStrategy[int | float | Decimal] = st.sampled_from(
 
 @st.composite
 def counted(draw: st.DrawFn) -> Rule:
-    name, of = draw(names), draw(st.one_of(selections, simple))
+    name, of = draw(selected(*FILLED) | st.tuples(st.sampled_from(list(FILLED)), simple))
     match draw(st.sampled_from(["at_least", "range", "none", "product"])):
         case "at_least":
             return did(name, at_least=draw(st.integers(1, 3)), **of)
@@ -178,6 +217,7 @@ def counted(draw: st.DrawFn) -> Rule:
             return did(name, at_least=low, at_most=low + draw(st.integers(0, 2)), **of)
         case "none":
             return did_not(name, **of)
+    name, of = draw(selected(*ABOUT_PRODUCTS))
     return did(name, at_least=draw(st.integers(1, 2)), same_product=True, **of)
 
 
@@ -185,7 +225,8 @@ def counted(draw: st.DrawFn) -> Rule:
 def quantified(draw: st.DrawFn) -> Rule:
     if draw(st.booleans()):
         measure: Literal["amount", "quantity"] = draw(st.sampled_from(["amount", "quantity"]))
-        quantity, limit = sum_of(measure, activities(draw(names), **draw(selections))), draw(mixed_number)
+        name, of = draw(selected("product_bought"))
+        quantity, limit = sum_of(measure, activities(name, **of)), draw(mixed_number)
     else:
         value, lifetime = draw(st.sampled_from(TEXTS)), draw(st.booleans())
         by_department = share_of_spend(department=value, lifetime=lifetime)
@@ -210,7 +251,8 @@ trait_rules = st.sampled_from(
         _ordered("spend_total", money | mixed_number),
         _ordered("markdown_share", fraction),
         _ordered("last_order_on", st.sampled_from(LAST_ORDERS)),
-        _compared("lifecycle_stage", st.sampled_from(TEXTS)),
+        _compared("lifecycle_stage", st.sampled_from(STAGES)),
+        _compared("city", st.sampled_from(TEXTS)),
         _compared("email_reachable", st.booleans()),
         st.sampled_from(TEXTS).map(lambda v: trait("interests").contains(v)),
     ]
@@ -220,11 +262,11 @@ places = st.sampled_from(
         st.builds(near, lat, lon, st.sampled_from([1.0, 100.0, 10_000.0])),
         st.just(inside((38.0, -90.0), (41.0, -90.0), (41.0, -80.0), (38.0, -80.0))),
         st.just(inside((-40.0, -100.0), (39.5, 0.0), (41.0, 20.0))),
-        st.sampled_from([0, 1, 2, 60, 366]).map(lambda n: birthday_within(days(n))),
+        st.sampled_from([1, 2, 60, 366]).map(lambda n: birthday_within(days(n))),
         st.builds(top_n, st.sampled_from(["orders_total", "spend_total", "last_order_on"]), st.integers(1, 3)),
     ]
 ).flatmap(lambda family: family)
-steps = st.tuples(names, simple).map(lambda step: activities(step[0], **step[1]))
+steps = st.tuples(st.sampled_from(list(FILLED)), simple).map(lambda step: activities(step[0], **step[1]))
 sequences = st.tuples(st.lists(steps, min_size=2, max_size=3), st.sampled_from([1, 2, 7, 40])).map(
     lambda drawn: sequence(*drawn[0], within=days(drawn[1]))
 )
@@ -251,7 +293,7 @@ def engine_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def same_members(lake: Lake, world: World, wheres: list[Rule]) -> None:
     segments = [segment(f"s{number}", where) for number, where in enumerate(wheres)]
     segments.append(segment("outside", none_of(member_of("s0"), member_of("s10"))))
-    assert validate(segments, NAMES) == []
+    assert validate(segments) == []
     assert compiled_members(lake, segments, world) == members(segments, world)
 
 

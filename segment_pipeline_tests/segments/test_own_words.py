@@ -31,7 +31,6 @@ from segment_pipeline.segments.rules import (
     did_not,
     member_of,
     sequence,
-    sum_of,
     top_n,
     trait,
 )
@@ -58,6 +57,8 @@ PLANS = (
     Event("visit", {"referrer": "VARCHAR"}, "ours, with a property of theirs"),
 )  # fmt: skip
 KNOWN = Vocabulary.of([STORES], PLANS)
+# Properties were arguments of their own once.
+as_before: Any = did
 
 
 @pytest.fixture(autouse=True)
@@ -118,22 +119,21 @@ def who(lake: Lake, rule: Rule) -> set[str]:
     ("rule", "expected"),
     [
         (did("plan_chosen"), {"ann", "bob", "cat"}),
-        (did("plan_chosen", plan="gold"), {"ann"}),
-        (did("plan_chosen", plan=("gold", "silver")), {"ann", "bob"}),
-        (did("plan_chosen", plan="5"), {"cat"}),
-        (did("plan_chosen", seats=7), {"ann", "bob"}),
-        (did("plan_chosen", seats=7, plan="silver"), {"bob"}),
-        (did("plan_chosen", price=9.5), {"ann"}),
-        (did("plan_chosen", price=9), {"bob"}),
-        (did("plan_chosen", trial=False), {"bob"}),
-        (did("plan_chosen", from_day=date(2018, 1, 1)), {"ann"}),
-        (did("Fuelled up", plan="gold", within=days(2)), {"cat"}),
-        (did("plan_chosen", plan="platinum"), set()),
-        (did_not("plan_chosen", plan="gold"), {"bob", "cat"}),
-        (did("visit", referrer="a friend"), {"bob"}),
-        (sum_of("amount", activities("plan_chosen", plan="gold")) >= 0, {"ann", "bob", "cat"}),
-        (sequence(activities("plan_chosen", plan="silver"), activities("visit"), within=days(1)), {"bob"}),
-        (all_of(did("plan_chosen", plan="gold", seats=7), did("visit")), {"ann"}),
+        (did("plan_chosen", properties={"plan": "gold"}), {"ann"}),
+        (did("plan_chosen", properties={"plan": ("gold", "silver")}), {"ann", "bob"}),
+        (did("plan_chosen", properties={"plan": "5"}), {"cat"}),
+        (did("plan_chosen", properties={"seats": 7}), {"ann", "bob"}),
+        (did("plan_chosen", properties={"seats": 7, "plan": "silver"}), {"bob"}),
+        (did("plan_chosen", properties={"price": 9.5}), {"ann"}),
+        (did("plan_chosen", properties={"price": 9}), {"bob"}),
+        (did("plan_chosen", properties={"trial": False}), {"bob"}),
+        (did("plan_chosen", properties={"from_day": date(2018, 1, 1)}), {"ann"}),
+        (did("Fuelled up", properties={"plan": "gold"}, within=days(2)), {"cat"}),
+        (did("plan_chosen", properties={"plan": "platinum"}), set()),
+        (did_not("plan_chosen", properties={"plan": "gold"}), {"bob", "cat"}),
+        (did("visit", properties={"referrer": "a friend"}), {"bob"}),
+        (sequence(activities("plan_chosen", properties={"plan": "silver"}), activities("visit"), within=days(1)), {"bob"}),
+        (all_of(did("plan_chosen", properties={"plan": "gold", "seats": 7}), did("visit")), {"ann"}),
     ],
 )  # fmt: skip
 def test_a_rule_asks_for_the_properties_a_company_declares(shop: Lake, rule: Rule, expected: set[str]) -> None:
@@ -161,23 +161,24 @@ def test_properties_mean_to_the_oracle_what_they_mean_to_the_compiler() -> None:
         for who, name, plan in (("ann", "plan_chosen", "gold"), ("bob", "plan_chosen", "silver"))
     ]  # fmt: skip
     world = evaluate.World(D, traits=[{"profile_id": "ann"}, {"profile_id": "bob"}], activities=rows)
-    asked = segment("one", did("plan_chosen", plan="gold"))
+    asked = segment("one", did("plan_chosen", properties={"plan": "gold"}))
     assert evaluate.members([asked], world) == {"one": {"ann"}}
 
 
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        (did("plan_chosen", plam="gold"), "filters plan_chosen by plam, which is no filter and no property the catalogue declares of it: did you mean plan?"),
-        (did("order", categroy="Boots"), "filters order by categroy, which is no filter and no property the catalogue declares of it: did you mean category?"),
-        (did("Fuelled up", seats=7), "filters Fuelled up by seats, which is no filter and no property"),
-        (did("plan_chosen", seats="7"), "filters plan_chosen by seats, which is BIGINT, with a str"),
-        (did("plan_chosen", seats=7.5), "filters plan_chosen by seats, which is BIGINT, with a float"),
-        (did("plan_chosen", seats=True), "filters plan_chosen by seats, which is BIGINT, with a bool"),
-        (did("plan_chosen", trial=1), "filters plan_chosen by trial, which is BOOLEAN, with a int"),
-        (did("plan_chosen", from_day="2018-01-01"), "filters plan_chosen by from_day, which is DATE, with a str"),
-        (did("plan_chosen", plan=()), "filters plan_chosen by plan with no value at all"),
-        (did("plan_chosen", plan=""), "compares plan with text that is empty"),
+        (did("plan_chosen", properties={"plam": "gold"}), "filters plan_chosen by the property plam, which the catalogue does not declare of it: did you mean plan?"),
+                (did("Fuelled up", properties={"seats": 7}), "filters Fuelled up by the property seats, which the catalogue does not declare of it"),
+        (did("plan_chosen", properties={"seats": "7"}), "filters plan_chosen by seats, which is BIGINT, with a str"),
+        (did("plan_chosen", properties={"seats": 7.5}), "filters plan_chosen by seats, which is BIGINT, with a float"),
+        (did("plan_chosen", properties={"seats": True}), "filters plan_chosen by seats, which is BIGINT, with a bool"),
+        (did("plan_chosen", properties={"trial": 1}), "filters plan_chosen by trial, which is BOOLEAN, with a int"),
+        (did("plan_chosen", properties={"from_day": "2018-01-01"}), "filters plan_chosen by from_day, which is DATE, with a str"),
+        (did("plan_chosen", properties={"plan": ()}), "writes did(properties={'plan': ()}): properties takes properties by name"),
+        (did("plan_chosen", properties={"plan": ""}), "compares plan with text that is empty"),
+        (as_before("plan_chosen", plan="gold"), 'a property of the event is asked for by properties={"plan": …}'),
+        (did("plan_chosen", properties={"category": "Boots"}), "write category=… for the filter"),
         (did("plan_chosn"), "names event plan_chosn, which no source delivers: did you mean plan_chosen?"),
         (trait("stoer") == "S1", "names trait stoer, which does not exist: did you mean store?"),
         (trait("ltv") == "x", "compares trait ltv, which is DOUBLE, with a str"),
@@ -247,7 +248,6 @@ def test_a_wrong_set_is_a_sentence_of_validate(sets: tuple[TraitSet, ...], said:
             (Event("a", {"x": "VARCHAR"}, keys={"x": "an x"}), Event("b", {"x": "VARCHAR"})),
             "property x has the key 'an x' in one event and 'x' in another: give each a name of its own",
         ),
-        ((Event("a", {"category": "VARCHAR"}),), "event a has a property category, which is a filter"),
         ((Event("a", {"x": "TEXT"}),), "event a has a property x of the type TEXT"),
         ((Event("a", {"x": "DATE"}), Event("b", {"x": "VARCHAR"})), "property x is DATE in one event and VARCHAR in another"),
     ],
@@ -272,7 +272,7 @@ def test_a_set_that_cannot_be_read_stops_the_segments_that_read_it_and_no_other(
 
 
 def test_explain_shows_own_traits_and_properties(shop: Lake) -> None:
-    one = segment("one", all_of(trait("store") == "S1", did("plan_chosen", plan="gold", seats=7)))
+    one = segment("one", all_of(trait("store") == "S1", did("plan_chosen", properties={"plan": "gold", "seats": 7})))
     found = explain(shop, D, one, [], SETTINGS, "ann", vocabulary=KNOWN)
     assert [(t.term, t.holds, t.value) for t in found.terms[1:]] == [
         ("store == S1", True, "S1"),
@@ -310,7 +310,7 @@ def test_a_property_may_have_any_key_in_the_record(lake: Lake, put: Put, key: st
     ])  # fmt: skip
     chosen = Event("chosen", {"plan": "VARCHAR"}, keys={"plan": key})
     assert catalogue(events=(chosen,)).problems() == []
-    one, known = segment("one", did("chosen", plan="gold")), Vocabulary.of([], [chosen])
+    one, known = segment("one", did("chosen", properties={"plan": "gold"})), Vocabulary.of([], [chosen])
     assert build_memberships(lake, D, [one], SETTINGS, vocabulary=known).sizes == {"one": 1}
     assert explain(lake, D, one, [], SETTINGS, "ann", vocabulary=known).member
 

@@ -63,6 +63,38 @@ ACTIVITY_NAMES: Final = (
     "cart_abandoned",
 )
 
+_PRODUCT: Final = frozenset({"item_key", "brand", "department", "category", "collection"})
+_NAMED: Final = frozenset({"category", "collection"})
+_SAID: Final = frozenset({"subject", "text"})
+_CAMPAIGN: Final = frozenset({"campaign"})
+# What an event by a name that is none of ours may have; how many of them a source fills is the company's to know.
+OWN_EVENT_FILLS: Final = _PRODUCT | _SAID | _CAMPAIGN
+# The columns that rules may ask for and that rows by a name have, beside `source` and events' local time, which is there where
+# a source knows the person's time zone. What is not here is NULL in every row.
+ACTIVITY_FILLS: Final[Mapping[str, frozenset[str]]] = {
+    "order": frozenset({"amount", "campaign", "channel", "local_at"}),
+    "product_bought": _PRODUCT | {"quantity", "amount", "campaign", "channel", "local_at"},
+    "visit": _NAMED | _CAMPAIGN | {"text"},
+    "category_viewed": _NAMED | _CAMPAIGN,
+    "product_viewed": _PRODUCT | _CAMPAIGN,
+    "cart_added": _PRODUCT | _CAMPAIGN,
+    "checkout_started": _CAMPAIGN,
+    "order_completed": _CAMPAIGN,
+    "search": _NAMED | _CAMPAIGN | {"text"},
+    "login": _CAMPAIGN,
+    "social_engaged": _SAID | _CAMPAIGN,
+    "content_viewed": _NAMED | _CAMPAIGN | {"subject"},
+    "survey_answered": _SAID | {"score"},
+    **{name: frozenset({"campaign", "channel"}) for name in ACTIVITY_NAMES if name.startswith("message_")},
+    "cart_abandoned": _PRODUCT,
+}
+# Values of `channel` by the kind of fact.
+CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "orders": ("store", "web", "app"),
+    "lines": ("store", "web", "app"),
+    "messages": ("email", "sms", "push", "mail"),
+}
+
 # As `MEANINGS` of the core traits: raise the number of a name (add it at 2) in the commit that makes its rows others.
 ACTIVITY_MEANINGS: Final[Mapping[str, int]] = {}
 

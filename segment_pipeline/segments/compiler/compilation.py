@@ -32,10 +32,10 @@ from segment_pipeline.segments.compiler.expressions import (
     zero,
 )
 from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
-from segment_pipeline.segments.compiler.filters import FILTERS, Latest, launches_of
+from segment_pipeline.segments.compiler.filters import Latest, launches_of
 from segment_pipeline.segments.compiler.matches import Matches
 from segment_pipeline.segments.definition import leaves, references
-from segment_pipeline.segments.nodes import LATEST, Activities, Rule
+from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Rule
 from segment_pipeline.segments.rules import Segment
 
 
@@ -168,7 +168,7 @@ def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) 
     found = {}
     for products in wanted:
         tests: list[exp.Expr] = [
-            exp.In(this=column(FILTERS[name]), expressions=[value(item) for item in getattr(products, name)])
+            exp.In(this=column(COLUMNS[name]), expressions=[value(item) for item in getattr(products, name)])
             for name in ("item", "brand", "department", "category")
             if getattr(products, name)
         ]

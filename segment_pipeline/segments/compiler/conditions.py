@@ -71,7 +71,7 @@ class ShareCondition:
     value: str
     lifetime: bool
     operator: Turned
-    share: float
+    share: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def literals(leaf: Rule) -> Literals | None:  # noqa: C901 - one case per kind o
                 return Literals(unset=(SumCondition(measure, _INVERSE[operator], value),))
             return Literals((SumCondition(measure, operator, value),))
         case ShareRule(dimension, name, lifetime, operator, share):
-            if _holds(0.0, operator, share):
+            if _holds(Decimal(0), operator, share):
                 turned = ShareCondition(dimension, name, lifetime, _INVERSE[operator], share)
                 return Literals((KnownShareCondition(dimension, lifetime),), (turned,))
             return Literals((ShareCondition(dimension, name, lifetime, operator, share),))
@@ -155,7 +155,7 @@ def _normal(of: Activities) -> Activities:
     return replace(of, **names)  # type: ignore[arg-type]
 
 
-def _holds(left: Decimal | float, operator: Comparison, right: Decimal | float) -> bool:
+def _holds(left: Decimal, operator: Comparison, right: Decimal) -> bool:
     match operator:
         case "==":
             return left == right

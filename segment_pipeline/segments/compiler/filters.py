@@ -6,26 +6,21 @@ from datetime import date, timedelta
 
 from segment_pipeline.profiles.facts.activities import property_column
 from segment_pipeline.segments.compiler.conditions import Measure
-from segment_pipeline.segments.nodes import LATEST, Activities, Scalar
+from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Scalar
 
 EVER = date(1, 1, 1)
-# Fields of a choice that are compared for equality, and the activities' column each stands for.
-FILTERS = {
-    "item": "item_key", "brand": "brand", "department": "department", "category": "category", "collection": "collection",
-    "campaign": "campaign", "channel": "channel", "subject": "subject", "text": "text", "source": "source",
-}  # fmt: skip
 
 Latest = Mapping[Activities, Sequence[str]]
 
 
 def column_of(field: str) -> str:
     """The activities' column a field of a choice is compared with; a property's has the field's own name."""
-    return FILTERS.get(field, field)
+    return COLUMNS.get(field, field)
 
 
 def fields_of(of: Activities) -> list[str]:
     """The fields a choice restricts."""
-    return [*(field for field in FILTERS if getattr(of, field)), *(property_column(name) for name, _ in of.properties)]
+    return [*(field for field in COLUMNS if getattr(of, field)), *(property_column(name) for name, _ in of.properties)]
 
 
 def first_day(of: Activities, as_of: date) -> date:
@@ -40,7 +35,7 @@ def launches_of(of: Activities) -> Activities:
 
 def values_of(of: Activities, latest: Latest) -> dict[str, tuple[Scalar, ...]]:
     """The values each filtered column may have; `latest` resolved to the collections it stands for."""
-    found: dict[str, tuple[Scalar, ...]] = {field: getattr(of, field) for field in FILTERS if getattr(of, field)}
+    found: dict[str, tuple[Scalar, ...]] = {field: getattr(of, field) for field in COLUMNS if getattr(of, field)}
     found |= {property_column(name): values for name, values in of.properties}
     if LATEST in of.collection:
         found["collection"] = tuple(sorted({*of.collection, *latest[launches_of(of)]} - {LATEST}))

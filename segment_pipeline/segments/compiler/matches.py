@@ -144,7 +144,7 @@ class Matches:
                             "value": name,
                             "lifetime": lifetime,
                             "operator": operator,
-                            "limit": share,
+                            "limit": float(share),
                         }
                         | at
                     )

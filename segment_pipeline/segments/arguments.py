@@ -1,0 +1,163 @@
+"""How the words of the language take their arguments: each by name and by type, and what does not fit becomes a `Mistake`.
+
+A mistake is a value and no exception, so that it stops the segment it stands in and no other; `segments.validation` tells it.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Any, Final, Literal, NewType, ParamSpec, TypeVar
+
+from segment_pipeline.segments.nodes import Activities, Mistake, Rule, Scalar, here
+from segment_pipeline.segments.spelling import meant
+
+Taken = ParamSpec("Taken")
+Made = TypeVar("Made")
+Other = TypeVar("Other")
+
+Names = str | tuple[str, ...]
+Days = NewType("Days", int)
+Hours = tuple[int, int]
+Span = tuple[float, float]
+Properties = Mapping[str, Scalar | tuple[Scalar, ...]]
+Measure = Literal["amount", "quantity"]
+
+# A hundred years; an engine's calendar ends somewhere.
+MOST_DAYS: Final = 36_525
+
+
+def word(otherwise: Callable[[Mistake], Other]) -> Callable[[Callable[Taken, Made]], Callable[Taken, Made | Other]]:
+    """Judge a word's arguments before it sees them; `otherwise` makes what it gives instead of a mistake."""
+
+    def judged(function: Callable[Taken, Made]) -> Callable[Taken, Made | Other]:
+        known = signature(function)
+
+        @wraps(function)
+        def told(*args: Taken.args, **kwargs: Taken.kwargs) -> Made | Other:
+            texts = list(unfit(function.__name__, known, args, kwargs))
+            return otherwise(Mistake("; ".join(texts), here())) if texts else function(*args, **kwargs)
+
+        return told
+
+    return judged
+
+
+def unfit(name: str, known: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the arguments of a word, as ends of sentences: names first, then types."""
+    for given in [key for key in kwargs if key not in known.parameters]:
+        way_out = meant(given, known.parameters)
+        if not way_out and "properties" in known.parameters:
+            way_out = f': a property of the event is asked for by properties={{"{given}": …}}'
+        yield f"writes {name}({given}=…), which {name} does not take{way_out}"
+    usable = {key: value for key, value in kwargs.items() if key in known.parameters}
+    try:
+        bound = known.bind_partial(*args, **usable)
+    except TypeError:
+        free = [p.name for p in known.parameters.values() if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
+        yield f"gives {name} more than it takes without a name: only {', '.join(free) or 'nothing'} has none"
+        return
+    for parameter in known.parameters.values():
+        if parameter.name not in bound.arguments:
+            if parameter.default is Parameter.empty and parameter.kind is not Parameter.VAR_POSITIONAL:
+                yield f"writes {name} without {parameter.name}"
+            continue
+        value = bound.arguments[parameter.name]
+        if parameter.default is not Parameter.empty and value is parameter.default:
+            continue
+        values = value if parameter.kind is Parameter.VAR_POSITIONAL else (value,)
+        yield from _unlike(name, parameter, values)
+
+
+def _unlike(name: str, parameter: Parameter, values: tuple[Any, ...]) -> Iterator[str]:
+    # Annotations are written as they are; those of the language are few, and each has one way to be met.
+    fits, wanted = KINDS[parameter.annotation]
+    for value in values:
+        if isinstance(value, Mistake) and parameter.annotation is not Rule:
+            yield value.text
+        elif not fits(value):
+            where = f"{name}({parameter.name}={shown(value)})"
+            if parameter.kind is Parameter.VAR_POSITIONAL:
+                where = f"{name}({shown(value)})"
+            yield f"writes {where}: {parameter.name} takes {wanted}"
+
+
+def shown(value: object) -> str:
+    """A value as somebody may have written it, cut short."""
+    if type(value).__module__.startswith(__name__.rpartition(".")[0]) or callable(value):
+        return f"a {type(value).__name__}"
+    if isinstance(value, list | tuple) and any(isinstance(each, Rule | Activities) for each in value):
+        return f"a {type(value).__name__} of rules"
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and "\x00" not in value
+
+
+def is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def is_number(value: object) -> bool:
+    return (isinstance(value, float | Decimal) and math.isfinite(value)) or is_whole(value)
+
+
+def is_day(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+def is_scalar(value: object) -> bool:
+    """A value of a trait or property; which one it takes is judged later."""
+    return isinstance(value, bool | str) or is_number(value) or is_day(value)
+
+
+def _is_days(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_DAYS
+
+
+def _are(fits: Callable[[object], bool], number: int | None = None) -> Callable[[object], bool]:
+    def all_fit(value: object) -> bool:
+        if not isinstance(value, tuple | list):
+            return False
+        return bool(value) and number in {None, len(value)} and all(map(fits, value))
+
+    return all_fit
+
+
+def _are_properties(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        is_text(name) and (is_scalar(held) or _are(is_scalar)(held)) for name, held in value.items()
+    )
+
+
+def _or(*kinds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: any(fits(value) for fits in kinds)
+
+
+def _is(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+# How an argument is met, by its annotation: the test, and what to write instead of what fails it. None fits where it is the
+# default, and nowhere else.
+_KINDS: Final[dict[Any, tuple[Callable[[object], bool], str]]] = {
+    Names: (_or(is_text, _are(is_text)), 'a name or a tuple of names, ("Boots", "Shoes")'),
+    Days: (_is_days, f"a whole number of days up to {MOST_DAYS}, days(30)"),
+    int: (is_whole, "a whole number"),
+    str: (is_text, "one name as text"),
+    bool: (_is(bool), "True or False"),
+    float: (is_number, "a number"),
+    Span: (_are(is_number, 2), "two numbers, (1, 2)"),
+    Hours: (_are(is_whole, 2), "two full hours, (22, 4)"),
+    Properties: (_are_properties, 'properties by name, {"plan": "gold"} or {"plan": ("gold", "silver")}'),
+    Measure: (lambda value: value in ("amount", "quantity"), '"amount" or "quantity"'),
+    Rule: (_is(Rule), "rules, such as did(…) or a comparison of a trait"),
+    Activities: (_is(Activities), 'activities("order", …)'),
+    # By name: a segment is declared with rules, so rules cannot know its class.
+    "Segment | str": (lambda value: is_text(getattr(value, "name", value)), "a segment or its name"),
+}
+KINDS: Final = _KINDS | {kind | None: met for kind, met in _KINDS.items() if not isinstance(kind, str)}

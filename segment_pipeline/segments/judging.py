@@ -1,0 +1,295 @@
+"""Judges rules against what there is: traits, activities, what each activity fills, and the words a closed vocabulary has."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+import phonenumbers
+
+from segment_pipeline.lake.core_traits import RANGES, VALUES
+from segment_pipeline.profiles.facts.activities import CHANNELS, tellers
+from segment_pipeline.segments.arguments import is_day, is_number, is_text, shown
+from segment_pipeline.segments.definition import children
+from segment_pipeline.segments.nodes import (
+    COLUMNS,
+    LATEST,
+    NAMED,
+    Activities,
+    AllOf,
+    AnyOf,
+    BirthdayRule,
+    CountRule,
+    InsideRule,
+    Mistake,
+    NearRule,
+    NoneOf,
+    Rule,
+    SequenceRule,
+    ShareRule,
+    SumRule,
+    TopRule,
+    TraitRule,
+)
+from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.spelling import meant, one_of
+from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, Vocabulary, by_name
+
+# ISO 3166: the regions that have phone numbers, and the places nobody calls.
+COUNTRIES: Final = phonenumbers.SUPPORTED_REGIONS | {"AQ", "BV", "GS", "HM", "PN", "TF", "UM"}
+# As many as fit beside an amount into the decimals of both engines.
+RATIO_DIGITS: Final = 18
+NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
+
+
+class Judge:
+    """Tells what is wrong with rules, as ends of sentences about their segment."""
+
+    def __init__(self, known: Vocabulary) -> None:
+        self.known, self.traits, self.events = known, known.traits, by_name(known.events)
+
+    def told(self, segment: Segment) -> Iterator[str]:
+        """What is wrong with a segment's rule. A word written elsewhere than the segment's first line is told with its place."""
+        file, _, _ = segment.place.rpartition(":")
+        for text in self.rule(segment.where):
+            if isinstance(text, str):
+                yield text
+            elif text.place and text.place != segment.place:
+                where = text.place.removeprefix(f"{file}:")
+                yield f"{text.text} ({f'line {where}' if where != text.place else where})"
+            elif text.text:
+                yield text.text
+
+    def rule(self, rule: Rule) -> Iterator[str | Mistake]:  # noqa: C901, PLR0912 - one case per kind of rule
+        match rule:
+            case Mistake():
+                yield rule
+            case AllOf() | AnyOf() | NoneOf():
+                if not rule.rules:
+                    yield f"holds an empty {_function(rule)}: give it rules"
+                for child in children(rule):
+                    yield from self.rule(child)
+            case TraitRule():
+                yield from self._trait(rule)
+            case CountRule():
+                yield from self._count(rule)
+            case SumRule():
+                yield from self._sum(rule)
+            case ShareRule():
+                if not 0 <= rule.share <= 1:
+                    yield f"compares a share of spend with {rule.share:f}: a share lies between 0 and 1"
+                elif rule.share != round(rule.share, RATIO_DIGITS):
+                    yield f"compares a share of spend with more than {RATIO_DIGITS} digits after the point"
+            case NearRule() | InsideRule():
+                yield from self._place(rule)
+            case BirthdayRule():
+                yield from self._birthday(rule)
+            case TopRule():
+                yield from self._top(rule)
+            case SequenceRule():
+                yield from self._sequence(rule)
+
+    def _place(self, rule: NearRule | InsideRule) -> Iterator[str]:
+        if isinstance(rule, NearRule):
+            yield from self._points(((rule.lat, rule.lon),))
+            if not rule.km > 0:
+                yield "has a radius that is not a positive number of kilometres"
+            return
+        yield from self._points(rule.corners)
+        if len(rule.corners) < 3:
+            yield "has a polygon of fewer than three corners"
+
+    def _birthday(self, rule: BirthdayRule) -> Iterator[str]:
+        if "birth_day" not in self.traits:
+            yield "asks for birthdays, but there is no trait birth_day"
+        if not 1 <= rule.days <= 366:
+            yield "has a birthday window outside 1 to 366 days, today included"
+
+    def _top(self, rule: TopRule) -> Iterator[str]:
+        if rule.trait not in self.traits:
+            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
+        elif self.traits[rule.trait] not in (*NUMBERS, "DATE"):
+            yield f"ranks by trait {rule.trait}, which is {self.traits[rule.trait]} and has no highest value"
+        if rule.n < 1:
+            yield "asks for the top of fewer than one"
+
+    def _trait(self, rule: TraitRule) -> Iterator[str]:
+        kind = self.traits.get(rule.trait)
+        if kind is None:
+            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
+            return
+        if rule.operator == "unknown":
+            return
+        if rule.operator == "contains" and kind != "VARCHAR[]":
+            yield f"asks what trait {rule.trait} contains, but it is {kind} and not a list"
+        elif rule.operator != "contains" and kind == "VARCHAR[]":
+            yield f"compares trait {rule.trait}, which is a list: use contains()"
+        elif rule.operator in ("<", "<=", ">", ">=", "between") and kind not in (*NUMBERS, "DATE"):
+            yield f"orders trait {rule.trait}, which is {kind}: only numbers and days have an order"
+        elif wrong := [value for value in rule.values if not _fits(value, kind)]:
+            yield f"compares trait {rule.trait}, which is {kind}, with a {type(wrong[0]).__name__}"
+        elif rule.operator == "in" and not rule.values:
+            yield f"asks whether trait {rule.trait} is in an empty list"
+        elif rule.operator == "between" and rule.values[1] < rule.values[0]:  # type: ignore[operator]
+            yield f"has a range of trait {rule.trait} that ends before it begins"
+        elif any(isinstance(value, str) and not is_text(value) for value in rule.values):
+            yield f"compares trait {rule.trait} with text that is empty or holds a NUL character"
+        else:
+            yield from self._values(rule)
+
+    def _values(self, rule: TraitRule) -> Iterator[str]:
+        """Values of the right type that the trait never has."""
+        known = VALUES.get(rule.trait)
+        if rule.trait == "sources" and self.known.sources is not None:
+            known = tuple(self.known.sources)
+        for value in rule.values:
+            if known and rule.operator in ("==", "!=", "in", "contains") and value not in known:
+                yield f"compares trait {rule.trait} with {shown(value)}, which it never is{one_of(value, map(str, known))}"
+            elif (held := RANGES.get(rule.trait)) and not held[0] <= value <= held[1]:  # type: ignore[operator]
+                yield f"compares trait {rule.trait} with {value}: it lies between {held[0]} and {held[1]}"
+            elif (form := _FORMS.get(rule.trait)) and isinstance(value, str) and not form[0](value):
+                like = value.strip().upper()
+                yield f"compares trait {rule.trait} with {shown(value)}: write {repr(like) if form[0](like) else form[1]}"
+
+    def _count(self, rule: CountRule) -> Iterator[str | Mistake]:
+        yield from self._activities(rule.of)
+        if rule.of.mistakes:
+            return
+        if rule.at_least < 0 or (rule.at_most is not None and rule.at_most < rule.at_least):
+            yield f"counts {rule.of.name} between numbers that no count can lie between"
+        if rule.at_least == 0 and rule.at_most is None:
+            yield f"counts {rule.of.name} with at_least=0, which is true for everyone"
+        if rule.same_product and (rule.at_least < 1 or rule.at_most is not None):
+            yield f"counts {rule.of.name} by product: same_product takes at_least of 1 or more and no at_most"
+        if rule.same_product:
+            yield from self._filled(rule.of.name, "item_key", "same_product")
+
+    def _sum(self, rule: SumRule) -> Iterator[str | Mistake]:
+        yield from self._activities(rule.of)
+        if not rule.of.mistakes:
+            yield from self._filled(rule.of.name, rule.measure, rule.measure)
+        if abs(rule.value) >= Decimal(10) ** 29 or rule.value != round(rule.value, 8):
+            yield f"compares a sum with {rule.value:f}: sums have up to 8 digits after the point, and 29 before it"
+
+    def _sequence(self, rule: SequenceRule) -> Iterator[str | Mistake]:
+        if len(rule.steps) < 2:
+            yield "has a sequence of fewer than two steps"
+        if rule.within < 1:
+            yield "has a sequence within fewer than one day"
+        for step in rule.steps:
+            yield from self._activities(step)
+            if step.not_followed_by or step.never:
+                yield "has a sequence with not_followed_by or never in a step: say it in a rule of its own"
+
+    def _activities(self, of: Activities) -> Iterator[str | Mistake]:
+        yield from of.mistakes
+        if of.mistakes:
+            return
+        for name in (of.name, of.not_followed_by, of.never):
+            if name is not None and name not in self.events:
+                yield f"names event {name}, which no source delivers{meant(name, self.events)}"
+        if of.within is not None and of.within < 1:
+            yield f"has a window of {of.within} days on {of.name}: at least 1, the as-of day itself"
+        if of.local_hour is not None:
+            first, last = of.local_hour
+            if not (0 <= first <= 23 and 0 <= last <= 24 and first != last):
+                yield f"has local hours on {of.name} outside 0 to 24, or none at all"
+        if of.score is not None and of.score[0] > of.score[1]:
+            yield f"has a range of scores on {of.name} that ends before it begins"
+        for field in fields(of):
+            if field.name in NAMED and LATEST in getattr(of, field.name) and field.name != "collection":
+                yield f'filters {field.name} by "latest", which only collection knows'
+        yield from self._filters(of)
+        yield from self._properties(of)
+
+    def _filters(self, of: Activities) -> Iterator[str]:
+        """Filters by what the activity never has, or never is."""
+        asked = {
+            "product" if field == "item" else field: column for field, column in COLUMNS.items() if getattr(of, field)
+        }
+        asked |= {"local_hour": "local_at"} if of.local_hour is not None else {}
+        asked |= {"score": "score"} if of.score is not None else {}
+        for field, column in asked.items():
+            yield from self._filled(of.name, column, field)
+        for field, other in (("not_followed_by", of.not_followed_by), ("never", of.never)):
+            if other is not None:
+                yield from self._filled(of.name, "item_key", field)
+                yield from self._filled(other, "item_key", field)
+        channels = {c for kind in tellers([of.name]) for c in CHANNELS.get(kind, ())}
+        for name in of.channel:
+            if channels and name not in channels:
+                yield f"filters {of.name} by the channel {name}, which it never is{one_of(name, sorted(channels))}"
+        for name in of.source:
+            if self.known.sources is not None and name not in self.known.sources:
+                yield f"filters {of.name} by the source {name}, which nobody declares{meant(name, self.known.sources)}"
+
+    def _filled(self, name: str, column: str, field: str) -> Iterator[str]:
+        if column == "source" or name not in self.events or column in self.known.filled(name):
+            return
+        others = [other for other in self.events if column in self.known.filled(other)]
+        what = {
+            "local_at": f"asks for the hour of {name}, whose local time no source tells",
+            "item_key": f"has {field}, and {name} is about no product",
+        }.get(column, f"asks for {field} of {name}, which has none")
+        yield f"{what}: write it of {_listed(others)}"
+
+    def _properties(self, of: Activities) -> Iterator[str]:
+        declared = self.events[of.name].properties if of.name in self.events else {}
+        for name, values in of.properties:
+            if name not in declared:
+                other = f": write {name}=… for the filter" if name in FILTERS_OF_RULES else meant(name, declared)
+                yield f"filters {of.name} by the property {name}, which the catalogue does not declare of it{other}"
+            elif wrong := [value for value in values if not _is_property(value, declared[name])]:
+                yield f"filters {of.name} by {name}, which is {declared[name]}, with a {type(wrong[0]).__name__}"
+            elif any(isinstance(value, str) and not is_text(value) for value in values):
+                yield f"compares {name} with text that is empty or holds a NUL character"
+
+    def _points(self, points: Sequence[tuple[float, float]]) -> Iterator[str]:
+        if not {"lat", "lon"} <= self.traits.keys():
+            yield "asks for a place, but there are no traits lat and lon"
+        if not all(-90 <= lat <= 90 and -180 <= lon <= 180 for lat, lon in points):
+            yield "has a point outside latitude -90 to 90, longitude -180 to 180"
+
+
+def _is_birthday(text: str) -> bool:
+    try:
+        # A year that has a 29th of February.
+        return date.fromisoformat(f"2000-{text}").strftime("%m-%d") == text
+    except ValueError:
+        return False
+
+
+# Traits that are written in one way: whether a text is, and what to write instead.
+_FORMS: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
+    "country": (COUNTRIES.__contains__, 'the two letters of ISO 3166, "CA" or "GB"'),
+    "birth_day": (_is_birthday, 'month and day, "07-31"'),
+}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "BOOLEAN"
+    if is_number(value):
+        return kind in NUMBERS
+    if isinstance(value, str):
+        return kind in ("VARCHAR", "VARCHAR[]")
+    return is_day(value) and kind == "DATE"
+
+
+def _is_property(value: object, kind: str) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Numbers of events are compared as floating-point numbers.
+        return kind in ("BIGINT", "DOUBLE") and abs(value) <= 2**53
+    if isinstance(value, float | Decimal):
+        return kind == "DOUBLE" and math.isfinite(value)
+    return _fits(value, kind)
+
+
+def _function(rule: Rule) -> str:
+    return {AllOf: "all_of", AnyOf: "any_of", NoneOf: "none_of"}[type(rule)]
