@@ -87,10 +87,18 @@ class Pulled:
         return replace(self, files=files, records={}, extracts=tuple(extracts))
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account the lake holds as there. `order_key`: one of its orders, None without any."""
+
+    key: str
+    order_key: str | None = None
+
+
 class RawPages:
     """The folder one pull writes to. Safe to share between threads; `finish` makes the pull count.
 
-    `held`: what was landed last of each file or query, for sources that read what is new only.
+    `held`: what was landed last of each file or query, for sources that read what is new only. `known`: accounts to be asked after.
     """
 
     def __init__(  # noqa: PLR0917 - whose, what and when, in the order they are said
@@ -101,8 +109,10 @@ class RawPages:
         window: Window,
         pulled_at: datetime,
         held: Mapping[str, Extract] | None = None,
+        known: Sequence[Account] = (),
     ) -> None:
         self.held: Mapping[str, Extract] = held or {}
+        self.known = known
         self.source, self.entity, self.window, self.pulled_at = source, entity, window, pulled_at
         parent = root / source / entity
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)

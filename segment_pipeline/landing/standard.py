@@ -1,4 +1,5 @@
-"""What is the same for every source: lines and totals of orders, consents, and what money's smallest units are worth.
+"""What is the same for every source: lines and totals of orders, consents, accounts that are gone, and what money's smallest
+units are worth.
 
 Of what a source's own prepared statements give: `order_items`, one row per line of a usable version of an order, gift cards
 included (key, updated_at, line_number, product_key, quantity, is_gift_card, gross, discount, net, is_markdown); `said`, one row per
@@ -9,10 +10,25 @@ source had it at the latest, evidence, day). What a record denies it denies of i
 from collections.abc import Mapping
 
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.landing.mapping import Fill, Record, text
+from segment_pipeline.landing.source import Entity, Kind, Part
 
 ORDER_LINES = statement("landing", "order_lines")
 ORDER_TOTALS = statement("landing", "order_totals")
 CONSENTS = statement("landing", "consents")
+
+# Of a source that tells nobody of deletions: its pull keeps what `landing.accounts` writes down of those it asked after.
+DELETIONS = Entity(
+    "deletions",
+    Kind.MUTABLE,
+    (Part("gone"),),
+    Record(key="id", updated="at", fields=text("survivor")),
+    (Fill("customers", statement("landing", "closed_accounts")),),
+    dimension=True,
+    held=("customers",),
+    asks_after=True,
+    description="accounts that were deleted or merged into another: each account is asked after once a week",
+)
 
 _WHOLE = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"

@@ -40,8 +40,8 @@ class Record(NamedTuple):
 class Listing:
     """Which records of one entity, in which order.
 
-    `order`: an SQL expression over `versions`, never NULL; ties are broken by key. `deleted`: deletions count too, with an
-    empty body.
+    `order`: an SQL expression over `versions`, never NULL; ties are broken by key. `deleted`: deletions count too, with
+    the time they happened for a body.
     """
 
     vendor: str
@@ -66,7 +66,7 @@ class Records:
         if after is not None:
             behind = Condition(f"({listing.order}, key) {'<' if listing.descending else '>'} (?, ?)", after)
             listing = replace(listing, conditions=(*listing.conditions, behind))
-        shown = f"{listing.order}, key, CAST(coalesce(body, '') AS BLOB)"
+        shown = f"{listing.order}, key, CAST(coalesce(body, updated_at) AS BLOB)"
         rows = self._select(shown, listing, at, f"{_ordered(listing)} LIMIT ?", limit + 1)
         return [Record(*row) for row in rows[:limit]], len(rows) > limit
 

@@ -181,7 +181,7 @@ class Pull:
                 )
             # A page is kept as it came, unless a record's list goes on.
             completed = self._complete(connection["nodes"])
-            content = json.dumps(body, ensure_ascii=False).encode() if completed else answer.content
+            content = json.dumps(body).encode() if completed else answer.content
             self._into.add(self._part, content, records=len(connection["nodes"]))
             return connection
 

@@ -1,7 +1,7 @@
 """Shopify: customers, products, orders with refunds, and abandoned checkouts, by the Admin GraphQL API.
 
 How it is asked is in `api` and `queries`, what the records mean in `mapping`. Of a customer merge a pull sees the surviving account
-and its orders under the new id; the id that is gone, like a deleted record, vanishes without a word.
+and its orders under the new id; the id that is gone vanishes without a word: `deletions` asks after each account once a week.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.http import Auth, HttpClient, RetryPolicy, header
+from segment_pipeline.landing.accounts import note_gone
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
-from segment_pipeline.sources.shopify import queries
+from segment_pipeline.sources.shopify import deletions, queries
 from segment_pipeline.sources.shopify.answers import SCOPES, classify
 from segment_pipeline.sources.shopify.api import HEADER, LISTINGS, Api, ClientCredentials, Pull
 from segment_pipeline.sources.shopify.mapping import entities
@@ -26,6 +27,7 @@ class Shopify:
     An access token is used where there is one; otherwise client id and secret get one that lives 24 hours and is renewed when the
     shop refuses it. `page_size` and `nested`, how many lines of an order come with it before the rest is asked for on its own, are
     halved by themselves when the shop finds a query too costly. `*_metafield`: namespace.key of what Shopify has no field for.
+    `most_gone`: the share of the accounts asked after in a day that may be gone; when more are, nobody is closed.
     """
 
     about: ClassVar[About] = About(
@@ -43,6 +45,7 @@ class Shopify:
     page_size: int = 50
     nested: int = 20
     look_back: int = 1
+    most_gone: float = 0.2
     gender_metafield: str = "custom.gender"
     birth_date_metafield: str = "custom.birth_date"
     department_metafield: str = "custom.department"
@@ -63,16 +66,25 @@ class Shopify:
                 raise ConfigError(f"source {self.name}: {api.fell_forward}")
 
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
-        listing = LISTINGS[entity.name]
         with self._client() as client:
             api = Api(client, self.version)
-            api.require(self.name, listing.scopes)
-            if entity.name == "orders":
-                into.add_line("shop", api.ask(queries.SHOP))
-            pull = Pull(api, entity.name, listing, into, self.page_size, self._variables(entity.name))
-            said = pull.walk(*window.instants(timezone))
+            if entity.name == "deletions":
+                said = self._deletions(api, timezone, into)
+            else:
+                listing = LISTINGS[entity.name]
+                api.require(self.name, listing.scopes)
+                if entity.name == "orders":
+                    into.add_line("shop", api.ask(queries.SHOP))
+                pull = Pull(api, entity.name, listing, into, self.page_size, self._variables(entity.name))
+                said = pull.walk(*window.instants(timezone))
             notes = [api.fell_forward] if api.fell_forward else []
             return into.finish(requests=client.requests, said=said, notes=notes)
+
+    def _deletions(self, api: Api, timezone: str, into: RawPages) -> int | None:
+        if into.known:
+            api.require(self.name, deletions.SCOPES)
+            note_gone(into, timezone, deletions.gone(api, into.known), most=self.most_gone)
+        return None
 
     def _variables(self, entity: str) -> dict[str, Any]:
         match entity:

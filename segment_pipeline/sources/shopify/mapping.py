@@ -8,7 +8,7 @@ from functools import partial
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.mapping import FLAG, INTEGER, Fill, Record, a_birthday, a_day, a_time, text
 from segment_pipeline.landing.source import Entity, Kind, Part
-from segment_pipeline.landing.standard import CONSENTS, ORDER_LINES, ORDER_TOTALS
+from segment_pipeline.landing.standard import CONSENTS, DELETIONS, ORDER_LINES, ORDER_TOTALS
 
 _sql = partial(statement, "sources/shopify")
 _BORN = "r.birthDate.value"
@@ -170,6 +170,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
             look_back=look_back,
             description="checkouts left, and those completed later",
         ),
+        DELETIONS,
     )
 
 

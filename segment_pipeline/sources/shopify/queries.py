@@ -96,6 +96,11 @@ CHECKOUTS = f"""query Checkouts($first: Int!, $after: String, $query: String, $n
 }}"""
 
 
+# What is null is not there any more. Whose an order is now.
+THERE = "query There($ids: [ID!]!) { nodes(ids: $ids) {id} }"
+OWNERS = "query Owners($ids: [ID!]!) { nodes(ids: $ids) { ... on Order {id customer{id}} } }"
+
+
 def count(field: str) -> str:
     """How many records a listing's filter matches; `precision` tells whether the vendor stopped counting."""
     return f"query Count($query: String, $limit: Int) {{ {field}(query: $query, limit: $limit) {{count precision}} }}"

@@ -1,16 +1,38 @@
 """Square's listings: what is asked for, walked to the end, each page kept as it came."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
-from segment_pipeline.errors import ContractError
-from segment_pipeline.http import HttpClient
+from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.http import HttpClient, Response
 from segment_pipeline.landing.raw import RawPages
 from segment_pipeline.paging import cursor_field, walk
 
 LOCATIONS_PER_CALL = 10
+CUSTOMERS_PER_CALL = 100
+# What each listing takes, by the beginning of its path.
+PERMISSIONS = {
+    "/v2/locations": "MERCHANT_PROFILE_READ",
+    "/v2/customers": "CUSTOMERS_READ",
+    "/v2/loyalty": "LOYALTY_READ",
+    "/v2/catalog": "ITEMS_READ",
+    "/v2/orders": "ORDERS_READ",
+}
+
+
+def allowed(name: str, client: HttpClient, method: str, path: str, *, missing: bool = False, **asks: Any) -> Response:
+    """An answer; ConfigError naming the permission where the token lacks it. `missing`: 404 is an answer too."""
+    expect = {403, 404} if missing else {403}
+    answer = client.request(method, path, idempotent=True, expect=expect, **asks)
+    if answer.status_code == 403:
+        permission = next(needed for begin, needed in PERMISSIONS.items() if path.startswith(begin))
+        raise ConfigError(
+            f"source {name}: its access token lacks the permission {permission}: give it to the application"
+        )
+    return answer
 
 
 class Api:
@@ -21,7 +43,7 @@ class Api:
 
     def locations(self) -> list[str]:
         """Ids of every location, closed ones included."""
-        answer = self._client.request("GET", "/v2/locations")
+        answer = self._ask("GET", "/v2/locations")
         self._keep("locations", answer.content, "locations")
         ids = [record.get("id") for record in answer.json().get("locations", []) if isinstance(record, Mapping)]
         return sorted(key for key in ids if isinstance(key, str) and key)
@@ -32,6 +54,33 @@ class Api:
         # Profiles made from card data alone, without any contact field, are neither listed nor counted.
         asked = {"count": True, "query": {"filter": {"updated_at": _range(start, end)}}}
         return self._walk("customers", "/v2/customers/search", asked, "customers", largest=100)
+
+    def gone(self, keys: Sequence[str]) -> dict[str, str | None]:
+        """Which of these customers are not there any more, and into which each was merged.
+
+        A merge makes a new customer, which is what the id of one that went into it is answered with. One that is not found alone is
+        gone: search and listings leave out customers without a name or contact as well.
+        """
+        there: set[str] = set()
+        for first in range(0, len(keys), CUSTOMERS_PER_CALL):
+            asked = {"customer_ids": keys[first : first + CUSTOMERS_PER_CALL]}
+            answers = self._ask("POST", "/v2/customers/bulk-retrieve", json=asked).json().get("responses")
+            if not isinstance(answers, Mapping):
+                raise ContractError(
+                    "square: customers by id were answered without responses: see whether the API changed"
+                )
+            there |= {key for key, answer in answers.items() if _id(answer) == key}
+        return {key: survivor for key in keys if key not in there and (survivor := self._survivor(key)) != key}
+
+    def _survivor(self, key: str) -> str | None:
+        """The id a customer is answered under; None: it is not found."""
+        answer = self._ask("GET", f"/v2/customers/{quote(key, safe='')}", missing=True)
+        if answer.status_code == 404:
+            return None
+        found = _id(answer.json())
+        if found is None:
+            raise ContractError("square: a customer was answered without an id: see whether the API changed")
+        return found
 
     def loyalty(self) -> None:
         """No filter by time: the whole listing, of which the window's changes are kept."""
@@ -78,8 +127,7 @@ class Api:
         def fetch(cursor: str | None) -> Mapping[str, Any]:
             # The query must be the same on each page; only the cursor is added.
             query = {**asked, "limit": min(self._page_size, largest), **({"cursor": cursor} if cursor else {})}
-            asks: Any = {"params": query} if method == "GET" else {"json": query, "idempotent": True}
-            answer = self._client.request(method, path, **asks)
+            answer = self._ask(method, path, **({"params": query} if method == "GET" else {"json": query}))
             envelope = self._keep(part, answer.content, records, at)
             if isinstance(envelope["count"], int):
                 counts.append(envelope["count"])
@@ -87,6 +135,9 @@ class Api:
 
         walk(fetch, cursor_field(), what=f"square {path}")
         return min(counts, default=None)
+
+    def _ask(self, method: str, path: str, **asks: Any) -> Response:
+        return allowed(self._into.source, self._client, method, path, **asks)
 
     def _keep(self, part: str, content: bytes, records: str, at: str = "") -> Mapping[str, Any]:
         # An empty listing is an object without the list.
@@ -96,6 +147,12 @@ class Api:
                 f"square: a page of {part} came with errors although it was answered: pull the window again"
             )
         return envelope
+
+
+def _id(answer: Any) -> str | None:
+    customer = answer.get("customer") if isinstance(answer, Mapping) else None
+    found = customer.get("id") if isinstance(customer, Mapping) else None
+    return found if isinstance(found, str) and found else None
 
 
 def _range(start: datetime, end: datetime) -> dict[str, str]:

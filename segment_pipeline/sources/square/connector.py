@@ -1,7 +1,7 @@
 """Square: locations, customers, loyalty accounts, the catalog and orders, by its REST API.
 
 What is asked for is in `api`, what the records mean in `mapping`. Square shows neither deleted nor merged-away customers in a
-window: they stay as last seen.
+window: `deletions` asks after each customer once a week, and gets the one it was merged into.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
-from segment_pipeline.errors import ConfigError
 from segment_pipeline.http import HttpClient, RetryPolicy, header
+from segment_pipeline.landing.accounts import note_gone
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
-from segment_pipeline.sources.square.api import Api
+from segment_pipeline.sources.square.api import Api, allowed
 from segment_pipeline.sources.square.mapping import entities
 
 GROUP_ATTRIBUTES = {
@@ -34,6 +34,7 @@ class Square:
     """One Square seller.
 
     `look_back`: days pulled again for tills that were offline, whose orders arrive up to 72 hours late.
+    `most_gone`: the share of the customers asked after in a day that may be gone; when more are, nobody is closed.
     `coupon_prefix`: a discount whose name begins so is a coupon, the rest of the name its code.
     `campaign_metadata`: the order metadata key that names a campaign.
     `group_attributes`: customer groups named "Age: 45-54" declare an attribute; what is before the colon, and its name here.
@@ -52,6 +53,7 @@ class Square:
     page_size: int = 1000
     look_back: int = 3
     parallel: int = 4
+    most_gone: float = 0.2
     coupon_prefix: str = "COUPON "
     campaign_metadata: str = "campaign_id"
     group_attributes: Mapping[str, str] = field(default_factory=GROUP_ATTRIBUTES.copy)
@@ -65,22 +67,16 @@ class Square:
 
     def check(self) -> None:
         with self._client() as client:
-            stores = self._allowed("MERCHANT_PROFILE_READ", client, "/v2/locations").get("locations") or []
-            self._allowed("CUSTOMERS_READ", client, "/v2/customers/search", {"limit": 1})
-            self._allowed("LOYALTY_READ", client, "/v2/loyalty/accounts/search", {"limit": 1})
-            self._allowed("ITEMS_READ", client, "/v2/catalog/search", {"object_types": ["CATEGORY"], "limit": 1})
+            stores = self._allowed(client, "/v2/locations").get("locations") or []
+            self._allowed(client, "/v2/customers/search", {"limit": 1})
+            self._allowed(client, "/v2/loyalty/accounts/search", {"limit": 1})
+            self._allowed(client, "/v2/catalog/search", {"object_types": ["CATEGORY"], "limit": 1})
             if stores:
-                asked = {"location_ids": [stores[0]["id"]], "limit": 1}
-                self._allowed("ORDERS_READ", client, "/v2/orders/search", asked)
+                self._allowed(client, "/v2/orders/search", {"location_ids": [stores[0]["id"]], "limit": 1})
 
-    def _allowed(self, permission: str, client: HttpClient, path: str, asked: Mapping[str, Any] | None = None) -> Any:
+    def _allowed(self, client: HttpClient, path: str, asked: Mapping[str, Any] | None = None) -> Any:
         """What a request answers that takes a permission, and next to nothing else."""
-        answer = client.request("POST" if asked else "GET", path, json=asked, idempotent=True, expect={403})
-        if answer.status_code == 403:
-            raise ConfigError(
-                f"source {self.name}: its access token lacks the permission {permission}: give it to the application"
-            )
-        return answer.json()
+        return allowed(self.name, client, "POST" if asked else "GET", path, json=asked).json()
 
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
         start, end = window.instants(timezone)
@@ -91,6 +87,9 @@ class Square:
                     api.locations()
                 case "customers":
                     said = api.customers(start, end)
+                case "deletions":
+                    gone = api.gone([account.key for account in into.known])
+                    note_gone(into, timezone, gone, most=self.most_gone)
                 case "loyalty":
                     api.loyalty()
                 case "catalog":

@@ -22,7 +22,7 @@ from segment_pipeline.landing.mapping import (
     text,
 )
 from segment_pipeline.landing.source import Entity, Kind, Part
-from segment_pipeline.landing.standard import CONSENTS, MINOR_UNITS, ORDER_LINES, ORDER_TOTALS
+from segment_pipeline.landing.standard import CONSENTS, DELETIONS, MINOR_UNITS, ORDER_LINES, ORDER_TOTALS
 
 _sql = partial(statement, "sources/square")
 _LAUNCHED = "json_extract_string(r.custom_attribute_values, '$.launched_on.string_value')"
@@ -196,4 +196,5 @@ def entities(
             },
             description="orders of every state, returns and exchanges included",
         ),
+        DELETIONS,
     )

@@ -1,13 +1,18 @@
 """Square's Connect API as its reference describes it: locations, customers, orders, loyalty accounts and the catalogue.
 
 Served as of the sandbox's clock from stored bodies. Limits, defaults and refusals are those of the vendor's OpenAPI file
-(2025-08-20); filters that no source of ours asks for are refused as not implemented. Not in that file, so chosen here: both
-ends of a customer search's time range are inclusive (the widest reading, which a reader has to filter again), and an unknown
-location id finds nothing.
+(2025-08-20) and, of customers in bulk, its SDK; filters that no source of ours asks for are refused as not implemented. Not
+in them, so chosen here: both ends of a customer search's time range are inclusive (the widest reading, which a reader has to filter
+again), an unknown location id finds nothing, and what is merged is answered in bulk as it is alone.
+
+Settings at `/_control/square/settings`: `permissions`, what the token may read, and `merged`, customers that went into others, by
+id: the vendor answers the id of one with the new customer. What is deleted is not visible in the world any more.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -29,9 +34,20 @@ from segment_pipeline.sandbox.listing import (
     stamp,
 )
 from segment_pipeline.sandbox.state import SandboxState
+from segment_pipeline.sandbox.store import VendorStore
 from segment_pipeline.sandbox.vendor import Served, Vendor
 
 TOKEN = "sandbox-square-token"
+VERSION = "2026-09-16"
+PERMISSIONS = {
+    "/v2/locations": "MERCHANT_PROFILE_READ",
+    "/v2/customers": "CUSTOMERS_READ",
+    "/v2/loyalty": "LOYALTY_READ",
+    "/v2/catalog": "ITEMS_READ",
+    "/v2/orders": "ORDERS_READ",
+}
+DEFAULTS: Mapping[str, Any] = {"permissions": list(PERMISSIONS.values()), "merged": {}}
+MOST_IN_BULK = 100
 TOP_LEVEL_TYPES = ("ITEM", "CATEGORY", "TAX", "DISCOUNT", "MODIFIER_LIST", "CUSTOM_ATTRIBUTE_DEFINITION")
 CUSTOMER_NAME = (
     "lower(coalesce(json_extract(body, '$.given_name'), '')) || char(31) || "
@@ -74,7 +90,22 @@ class Square:
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
+        self.store = VendorStore(state, "square", defaults=DEFAULTS)
         self.records = Records(state.directory / "world.sqlite")
+
+    def admit(self, request: Request, call: str) -> tuple[Asked, Mapping[str, str]]:
+        """What a request asks for: its JSON, or its query, in which a number is a text."""
+        version = request.headers.get("Square-Version", VERSION)
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise unauthorized("UNAUTHORIZED", "This request could not be authorized.")
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", version):
+            raise refused("INVALID_SQUARE_VERSION_FORMAT", "The Square-Version header is not a date.")
+        path = call.partition(" ")[2]
+        needed = next(permission for begin, permission in PERMISSIONS.items() if path.startswith(begin))
+        if needed not in self.store.setting("permissions"):
+            detail = f"The merchant has not given your application sufficient permissions: {needed}."
+            raise refused("INSUFFICIENT_SCOPES", detail, status=403, category="AUTHENTICATION_ERROR")
+        return _asked(request), {"Square-Version": version}
 
     def locations(self, _: Asked) -> Answer:
         bodies = self.records.bodies(Listing("square", "locations", order="key"), self.state.now())
@@ -94,6 +125,24 @@ class Square:
         listing = Listing("square", "customers", tuple(conditions), CUSTOMER_ORDERS[field], descending)
         told: dict[str, Any] = {"count": self.records.count(listing, self.state.now())} if asked.get("count") else {}
         return self._listed("customers", listing, asked, query, **told)
+
+    def get_customer(self, asked: Asked) -> Answer:
+        if found := self._customer(str(asked["customer_id"])):
+            return 200, found
+        raise Refused(404, {"errors": [_not_found(str(asked["customer_id"]))]})
+
+    def retrieve_customers(self, asked: Asked) -> Answer:
+        ids = asked.get("customer_ids")
+        if not isinstance(ids, list) or not ids:
+            raise refused("MISSING_REQUIRED_PARAMETER", "Field must be set.", "customer_ids")
+        if len(ids) > MOST_IN_BULK:
+            raise refused("ARRAY_LENGTH_TOO_LONG", f"No more than {MOST_IN_BULK} values are allowed.", "customer_ids")
+        return 200, {"responses": {key: self._customer(key) or {"errors": [_not_found(key)]} for key in ids}}
+
+    def _customer(self, key: str) -> dict[str, Any] | None:
+        """A customer by its id, or by that of one that was merged into it."""
+        body = self.records.get("square", "customers", self.store.setting("merged").get(key, key), self.state.now())
+        return None if body is None else {"customer": json.loads(body)}
 
     def list_groups(self, asked: Asked) -> Answer:
         return self._listed("groups", Listing("square", "groups", order="key"), asked, default=50, most=50)
@@ -155,12 +204,14 @@ def serve(state: SandboxState) -> Served:
     calls: Calls[Asked] = {
         "/v2/locations": {"GET": square.locations},
         "/v2/customers/search": {"POST": square.search_customers},
+        "/v2/customers/bulk-retrieve": {"POST": square.retrieve_customers},
         "/v2/customers/groups": {"GET": square.list_groups},
+        "/v2/customers/{customer_id}": {"GET": square.get_customer},
         "/v2/orders/search": {"POST": square.search_orders},
         "/v2/loyalty/accounts/search": {"POST": square.search_loyalty},
         "/v2/catalog/search": {"POST": square.search_catalog},
     }
-    return Served(endpoints(calls, _admitted))
+    return Served(endpoints(calls, square.admit), square.store.control())
 
 
 FAULTS: Mapping[str, Refused] = {
@@ -181,22 +232,22 @@ def fault_response(kind: str, request: Request) -> Response:
 VENDOR = Vendor(serve=serve, fault_response=fault_response, secrets={"SQUARE_ACCESS_TOKEN": TOKEN})
 
 
-def _admitted(request: Request, _: str) -> tuple[Asked, Mapping[str, str]]:
-    """What a request asks for: its JSON, or its query, in which a number is a text."""
-    version = request.headers.get("Square-Version")
-    headers = {"Square-Version": version} if version else {}
-    if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-        raise unauthorized("UNAUTHORIZED", "This request could not be authorized.")
+def _asked(request: Request) -> Asked:
     if request.method == "GET":
-        query: dict[str, Any] = dict(request.query_params)
-        return query | ({"limit": int(query["limit"])} if query.get("limit", "").isdigit() else {}), headers
+        query: dict[str, Any] = {**request.query_params, **request.path_params}
+        return query | ({"limit": int(query["limit"])} if query.get("limit", "").isdigit() else {})
     try:
         asked = json_body(request) or {}
     except ValueError:
         raise refused("EXPECTED_JSON_BODY", "The request body is not JSON.") from None
     if not isinstance(asked, dict):
         raise refused("EXPECTED_OBJECT", "Expected an object.")
-    return {name: value for name, value in asked.items() if value is not None}, headers
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _not_found(key: str) -> Asked:
+    detail = f"Customer with ID `{key}` not found."
+    return {"category": "INVALID_REQUEST_ERROR", "code": "NOT_FOUND", "detail": detail}
 
 
 def _orders(locations: Sequence[str], query: Asked, asked_first: str) -> Listing:
@@ -264,5 +315,13 @@ def _opened(asked: Asked, made_for: object) -> Place:
 
 
 def _shown(record: Record) -> bytes:
-    """A record without a body is a deleted object of the catalogue."""
-    return record.body or json.dumps({"id": record.key, "type": "ITEM", "is_deleted": True}).encode()
+    """A deletion of the catalogue leaves an object without its data, last changed when it was deleted."""
+    if record.body.startswith(b"{"):
+        return record.body
+    at = instant_of(record.body.decode())
+    told = {"type": "ITEM", "id": record.key, "updated_at": _written(at), "version": round(at.timestamp() * 1000)}
+    return json.dumps({**told, "is_deleted": True, "present_at_all_locations": True}).encode()
+
+
+def _written(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
