@@ -65,7 +65,11 @@ TABLES = (
             C("entity", "VARCHAR", "`customer` or `loyalty`", nullable=False),
             C("customer_key", "VARCHAR", "the source's id of this account, unique per entity", nullable=False),
             UPDATED,
-            C("owner_key", "VARCHAR", "customer a loyalty account belongs to, or a customer was merged into; NULL: none"),
+            C(
+                "owner_key",
+                "VARCHAR",
+                "customer a loyalty account belongs to, or a customer was merged into; NULL: none",
+            ),
             EMAIL,
             PHONE,
             C("first_name", "VARCHAR", "given name as the source holds it", pii=True),

@@ -11,7 +11,7 @@ from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import World
 from segment_pipeline_tests.sources import amplitude_records, square_records
 from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE
-from segment_pipeline_tests.sources.shopify_records import SHOPIFY, customer
+from segment_pipeline_tests.sources.shopify_records import SHOPIFY, customer, gid, order
 from segment_pipeline_tests.sources.square_records import SQUARE
 
 ANN, EVE = "ann@quiet.shop", "eve@quiet.shop"
@@ -218,3 +218,45 @@ def test_an_account_without_its_address_says_no_all_the_same(told: Told) -> None
     told.table([{"id": "7", "mail": None, "said": "denied", "changed": "2017-06-06"}], "shop", **accounts)
     assert told.sent() == set()
     assert told.mailed() == set()
+
+
+MAY = "2017-05-05T12:00:00"
+
+
+@pytest.mark.also_on_spark("profiles/facts/ended_accounts", "profiles/facts/consent_statements")
+def test_a_yes_ends_with_the_account_that_gave_it(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
+    assert told.mailed() == {ANN}
+    told.vendor(SHOPIFY, "deletions")
+    assert told.mailed() == set()
+
+
+def test_a_yes_to_somebody_else_outlives_the_account(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
+    told.table([says("granted", "2017-04-10", changed="2017-06-01")])
+    told.vendor(SHOPIFY, "deletions")
+    assert told.mailed() == {ANN}
+
+
+def test_a_no_outlives_the_account(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("UNSUBSCRIBED", "2017-05-02T10:00:00Z", MAY))
+    told.table([says("granted", "2017-05-01", changed="2017-06-01")])
+    told.vendor(SHOPIFY, "deletions")
+    assert told.mailed() == set()
+
+
+def test_a_yes_of_a_merged_account_counts_no_more_and_the_survivors_own_does(told: Told) -> None:
+    """The account it went into says for itself what it may be sent, and to which address."""
+    eve = customer(2, MAY, defaultEmailAddress=mail("SUBSCRIBED", "2017-05-01T10:00:00Z", EVE))
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-02T10:00:00Z", MAY), eve)
+    told.vendor(SHOPIFY, "orders", order(1, customer=gid("Customer", 1)))
+    assert told.mailed() == {ANN, EVE}
+    told.vendor(SHOPIFY, "deletions", eve, order(1, customer=gid("Customer", 2)))
+    assert told.mailed() == {EVE}
+
+
+def test_a_yes_on_an_address_that_another_account_has_stays(told: Told) -> None:
+    twin = customer(2, MAY, defaultEmailAddress=mail("NOT_SUBSCRIBED"))
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-02T10:00:00Z", MAY), twin)
+    told.vendor(SHOPIFY, "deletions", twin)
+    assert told.mailed() == {ANN}

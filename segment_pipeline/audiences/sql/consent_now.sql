@@ -11,6 +11,6 @@ FROM (
         max(CASE WHEN status = 'granted' THEN recorded_at END) AS granted_at,
         max(CASE WHEN status = 'denied' THEN recorded_at END) AS denied_at
     FROM consent_statements
-    WHERE channel = $channel AND purpose = $purpose
+    WHERE channel = $channel AND purpose = $purpose AND ended_on IS NULL
     GROUP BY identifier_type, identifier
 )

@@ -23,6 +23,7 @@ def define_consent_statements(session: Session, key_spaces: Mapping[str, str]) -
     register_key_spaces(session, key_spaces)
     session.register("first_days", _first_days(session))
     session.define("first_records", statement("profiles/facts", "first_records"), materialize=True)
+    session.define("ended_accounts", statement("profiles/facts", "ended_accounts"), materialize=True)
     session.define("consent_statements", statement("profiles/facts", "consent_statements"))
 
 

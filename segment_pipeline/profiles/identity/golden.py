@@ -30,7 +30,8 @@ def _define_survivors(session: Session, as_of: AsOf, rules: IdentityRules) -> No
     )
     session.register("trusted", places)
     define_consent_statements(session, rules.key_spaces)
-    session.define("consent_states", statement("profiles/identity", "consent_states"), materialize=True, end=as_of.end)
+    states = statement("profiles/identity", "consent_states")
+    session.define("consent_states", states, materialize=True, end=as_of.end, as_of=as_of.day)
     session.define("person_accounts", statement("profiles/identity", "person_accounts"), materialize=True)
     session.define("golden_fields", statement("profiles/identity", "golden_fields"))
 

@@ -1,7 +1,9 @@
 -- One row per statement about consent, with the time it counts from (`recorded_at`); the rule is in docs/consent.md. Customer
--- keys as source:key, in the key space of the source whose customers they are.
+-- keys as source:key, in the key space of the source whose customers they are. `ended_on`: the day a yes ended with the account
+-- that gave it; NULL: it counts.
 SELECT
     identifier_type, identifier, channel, purpose, status,
+    CASE WHEN status = 'granted' AND said_at < CAST(ended_on + 1 AS TIMESTAMPTZ) THEN ended_on END AS ended_on,
     CASE
         WHEN said_at <= arrived_at AND (status = 'granted' OR (said_at >= first_at AND NOT is_placeholder)) THEN said_at
         WHEN status = 'granted' THEN TIMESTAMPTZ '1970-01-01 00:00:00+00'
@@ -21,9 +23,12 @@ FROM (
         c.recorded_at AS said_at,
         coalesce(c.arrived_at, CAST(c.day + 1 AS TIMESTAMPTZ)) AS arrived_at,
         coalesce(f.first_at, c.recorded_at) AS first_at,
+        e.ended_on,
         c.recorded_at < TIMESTAMPTZ '1990-01-01 00:00:00+00'
             OR c.recorded_at BETWEEN TIMESTAMPTZ '1999-12-31 10:00:00+00' AND TIMESTAMPTZ '2000-01-02 12:00:00+00' AS is_placeholder
     FROM consents AS c
     LEFT JOIN key_spaces AS k ON k.source = c.source
     LEFT JOIN first_records AS f ON f.source = c.source
+    LEFT JOIN ended_accounts AS e ON e.source = c.source AND e.identifier_type = c.identifier_type
+        AND (e.identifier = c.identifier OR (c.identifier_type = 'customer_key' AND c.source || ':' || e.identifier = c.identifier))
 ) AS told

@@ -5,5 +5,5 @@ SELECT
     coalesce(max(recorded_at) FILTER (WHERE status = 'denied') < max(recorded_at), TRUE) AS granted,
     max(recorded_at) AS recorded_at
 FROM consent_statements
-WHERE recorded_at < $end AND purpose = 'marketing'
+WHERE recorded_at < $end AND purpose = 'marketing' AND (ended_on IS NULL OR ended_on > $as_of)
 GROUP BY identifier_type, identifier, channel
