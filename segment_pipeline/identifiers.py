@@ -18,15 +18,25 @@ import phonenumbers
 import pyarrow as pa
 
 _SPACE: Final = " \t\n\r\v\f"
+# What is left around addresses and ids that were copied or typed: ends of sentences, quotes, brackets.
+_STRAY: Final = _SPACE + "\"'`,;:()[]<>\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2039\u203a\u00ab\u00bb\u3001\u3002"
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_FIRST: Final = r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN: Final = rf"(?:{_LABEL}\.)+(?:[A-Za-z]{{2,63}}|[Xx][Nn]--[A-Za-z0-9-]{{1,58}}[A-Za-z0-9])"
-_EMAIL: Final = rf"{_ATOM}(?:\.{_ATOM})*@{_DOMAIN}"
+_EMAIL: Final = rf"{_FIRST}{_ATOM[:-1]}*(?:\.{_ATOM})*@{_DOMAIN}"
+_IN_BRACKETS: Final = re.compile(rf"[^<>]*<([^<>]*)>[{re.escape(_STRAY)}.]*")
 _ATOM_ANY: Final = "[\u00a1-\U0010ffff" + _ATOM[1:]
 _LOCAL_ANY: Final = re.compile(rf"{_ATOM_ANY}(?:\.{_ATOM_ANY})*")
 _DOMAIN_ONLY: Final = re.compile(_DOMAIN)
 _EMAIL_LONGEST, _LOCAL_LONGEST = 254, 64
 
+# What programs and people write into an id where there is none. `(?i:…)`: as Python, RE2 and Java spell it.
+_NOBODY: Final = (
+    r"^[\s\"']*(?i:undefined|null|nil|none|nan|n\.?/?a\.?|unknown|anon|anonymous|guest|nobody|test|tester|test[ _-]?(user|customer|account|id)"
+    r"|-1|-+|true|false|id|distinct_?id|user_?id|email|not[ _-]?(set|available|applicable|known|authenticated|logged[ _-]?in)"
+    r"|(no|empty|default|missing)[ _-]?(user|customer|id|value)|empty|default|missing|\[?object object\]?|f{8}(-?f{4}){3}-?f{12})[\s\"']*$"
+)
 BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
     # Patterns on canonical values, by a name for the reason; the syntax is common to Python's `re` and DuckDB's RE2.
     # Data, so that a company can drop one or add its own (the shop's number) and the profiles can use them in SQL.
@@ -39,20 +49,23 @@ BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
         "repeated_digit": r"^\+[0-9]{0,4}(0{6,}|1{6,}|2{6,}|3{6,}|4{6,}|5{6,}|6{6,}|7{6,}|8{6,}|9{6,})$",
         "counting": r"^\+[0-9]{0,4}(0?12345678|123456789|1234567890)$",
     },
-    "device_id": {"zeroed": r"^[0-]+$"},
+    "device_id": {"zeroed": r"^[0-]+$", "placeholder": _NOBODY},
+    "loyalty_id": {"zeroed": r"^[0-]+$", "placeholder": _NOBODY},
+    "customer_key": {"zeroed": r"^[0-]+$", "placeholder": _NOBODY},
 }
 
 
 @lru_cache(maxsize=1 << 16)
 def email(raw: str | None) -> str | None:
-    """Canonical e-mail: NFKC, trimmed, lower-case, domain in its ASCII form; None when unusable.
+    """Canonical e-mail: NFKC, lower-case, without what was copied along, domain in its ASCII form; None when unusable.
 
-    Dots and `+tags` stay: they are part of the address, and only single destinations want them gone.
+    Copied along are `mailto:`, a name before an address in angle brackets, and quotes, commas and full stops at the ends.
+    Dots and `+tags` inside stay: they are part of the address, and only single destinations want them gone.
     """
     if raw is None or not (value := unicodedata.normalize("NFKC", raw).strip(_SPACE)):
         return None
     value = "".join(c for c in value if c.isascii() or unicodedata.category(c) != "Cf").lower()
-    local, at, domain = value.rpartition("@")
+    local, at, domain = _bare(value).rpartition("@")
     if not at or not _LOCAL_ANY.fullmatch(local):
         return None
     if not domain.isascii():
@@ -64,11 +77,20 @@ def email(raw: str | None) -> str | None:
     return None if too_long or not _DOMAIN_ONLY.fullmatch(domain) else f"{local}@{domain}"
 
 
-def email_sql(column: str) -> str:
-    """DuckDB expression equal to `email` for ASCII text; NULL for anything else.
+def _bare(value: str) -> str:
+    if found := _IN_BRACKETS.fullmatch(value):
+        value = found[1]
+    value = value.lstrip(_STRAY)
+    if value.startswith("mailto:"):
+        value = value.removeprefix("mailto:").partition("?")[0].lstrip(_STRAY)
+    return value.rstrip(_STRAY + ".")
 
-    `column` is SQL: a quoted identifier or an expression. Non-ASCII addresses, rare, go through `emails` instead:
-    DuckDB has no NFKC and lowers some letters into others.
+
+def email_sql(column: str) -> str:
+    """DuckDB expression equal to `email` for addresses in plain ASCII; NULL for anything else.
+
+    `column` is SQL: a quoted identifier or an expression. Addresses beyond ASCII, or with something copied along, are rare and
+    go through `emails` instead: DuckDB has no NFKC and lowers some letters into others.
     """
     trimmed = f"trim({column}, {_sql_text(_SPACE)})"
     return (
@@ -92,6 +114,9 @@ def emails(values: pa.Table) -> pa.Table:
 
 
 # Plain North American numbers, most of those there are: the same answer as the library's, twenty times sooner.
+# An extension in words the library does not know, whose digits it would take for more of the number.
+_WORD_WITHIN: Final = re.compile(r"\d.*[^\W\d_].*\d")
+_POSSIBLE: Final = phonenumbers.ValidationResult.IS_POSSIBLE
 _NANP: Final = re.compile(r"(\+?1[ .-]?)?\(?([2-9][0-9]{2})\)?[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{4})")
 
 
@@ -100,7 +125,10 @@ def phone(raw: str | None, country: str | None = None) -> str | None:
     """E.164 with `+`; `country` (ISO 3166 alpha-2) is where a national number was dialled. None when unusable.
 
     Numbers of a possible length pass, whether or not their range is known to be in use: numbering plans grow faster than
-    any copy of them, and a number that is refused can never match. Extensions are dropped.
+    any copy of them, and a number that is refused can never match. A number with an extension is one desk of a switchboard,
+    which no tool can reach by it and which others share: it is unusable. Where no country is known, digits that begin with a
+    country's code are read as if they had the `+`: eleven that begin with 1 as a North American number, others where that is a
+    number in use and no North American one without its 1.
     """
     if raw is None or not (value := unicodedata.normalize("NFKC", raw).strip()):
         return None
@@ -114,14 +142,31 @@ def _parsed_phone(value: str, region: str) -> str | None:
     if region not in phonenumbers.SUPPORTED_REGIONS:
         region = ""
         value = "+" + value[2:] if value.startswith("00") else value
+    number = None if _WORD_WITHIN.search(value) else _read(value, region)
+    if number is None and not region:
+        number = _without_plus(value)
+    # Not `is_possible_number`, which takes numbers that are whole within their own town alone.
+    if number is None or phonenumbers.is_possible_number_with_reason(number) != _POSSIBLE:
+        return None
+    return None if number.extension else phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _read(value: str, region: str) -> phonenumbers.PhoneNumber | None:
     try:
-        number = phonenumbers.parse(value, region or None)
+        return phonenumbers.parse(value, region or None)
     except phonenumbers.NumberParseException:
         return None
-    # Not `is_possible_number`, which takes numbers that are whole within their own town alone.
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+
+
+def _without_plus(value: str) -> phonenumbers.PhoneNumber | None:
+    number = _read(f"+{value}", "")
+    if number is None:
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if number.country_code == 1:
+        return number if _NANP.fullmatch(value) else None
+    at_home = _read(value, "US")
+    taken = at_home is not None and phonenumbers.is_valid_number(at_home)
+    return number if phonenumbers.is_valid_number(number) and not taken else None
 
 
 def phones(values: pa.Table) -> pa.Table:
@@ -137,10 +182,31 @@ def phones(values: pa.Table) -> pa.Table:
     )
 
 
+_NAME: Final = r"[A-Za-z .,'-]*[A-Za-z][A-Za-z .,'-]*"
+_MARKS: Final = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201b\u02bb\u02bc\u2032`\u00b4", "'")
+    | dict.fromkeys("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d", " ")
+)
+
+
 def name(raw: str | None) -> str | None:
-    """A name for comparison: NFKC, case-folded, accents kept, runs of space as one; None without a letter."""
-    value = " ".join(unicodedata.normalize("NFKC", raw or "").casefold().split())
+    """A name for comparison: NFKC, case-folded, accents kept, one apostrophe for all kinds, hyphens and runs of space as one
+    space; None without a letter."""
+    value = unicodedata.normalize("NFKC", (raw or "").translate(_MARKS)).casefold()
+    value = " ".join("".join(c for c in value if unicodedata.category(c) != "Cf").split())
     return value if any(c.isalpha() for c in value) else None
+
+
+def name_sql(column: str) -> str:
+    """Expression equal to `name` for names in plain ASCII; NULL for anything else, which goes through `names` instead."""
+    spaced = f"trim(regexp_replace({column}, '[ -]+', ' ', 'g'))"
+    return f"CASE WHEN regexp_full_match({column}, {_sql_text(_NAME)}) THEN lower({spaced}) END"
+
+
+def names(values: pa.Table) -> pa.Table:
+    """`name` over a table of distinct values: `raw` in, (`raw`, `name`) out, one row per row."""
+    raws = values.column("raw").to_pylist()
+    return pa.table({"raw": pa.array(raws, pa.string()), "name": pa.array(map(name, raws), pa.string())})
 
 
 def postcode(raw: str | None, country: str | None = None) -> str | None:
