@@ -37,6 +37,7 @@ _NOBODY: Final = (
     r"|-1|-+|true|false|id|distinct_?id|user_?id|email|not[ _-]?(set|available|applicable|known|authenticated|logged[ _-]?in)"
     r"|(no|empty|default|missing)[ _-]?(user|customer|id|value)|empty|default|missing|\[?object object\]?|f{8}(-?f{4}){3}-?f{12})[\s\"']*$"
 )
+_BLANK: Final = "^[\\s\u00a0\u200b\u2007\u202f\u3000\ufeff]*$"
 BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
     # Patterns on canonical values, by a name for the reason; the syntax is common to Python's `re` and DuckDB's RE2.
     # Data, so that a company can drop one or add its own (the shop's number) and the profiles can use them in SQL.
@@ -49,9 +50,9 @@ BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
         "repeated_digit": r"^\+[0-9]{0,4}(0{6,}|1{6,}|2{6,}|3{6,}|4{6,}|5{6,}|6{6,}|7{6,}|8{6,}|9{6,})$",
         "counting": r"^\+[0-9]{0,4}(0?12345678|123456789|1234567890)$",
     },
-    "device_id": {"zeroed": r"^[0-]+$", "placeholder": _NOBODY},
-    "loyalty_id": {"zeroed": r"^[0-]+$", "placeholder": _NOBODY},
-    "customer_key": {"zeroed": r"^[0-]+$", "placeholder": _NOBODY},
+    "device_id": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
+    "loyalty_id": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
+    "customer_key": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
 }
 
 

@@ -26,11 +26,24 @@ Fields = Mapping[str, Union[str, "Fields"]]
 Where = str | tuple[str, ...]
 
 _PATH: Final = re.compile(r"[\w$]+(\[1\])?(\.[\w$]+(\[1\])?)*")
+# What looks like nothing at the ends of a text, or is all of it: spaces of every width, and marks of none.
+BLANKS: Final = (
+    " \t\n\r\v\f\x85\xa0\u1680\u180e"
+    + "".join(map(chr, range(0x2000, 0x2010)))
+    + "\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
+# Columns that say which account, device or other record a row is about, beside those named `…_key`.
+_IDS: Final = frozenset({"anonymous_id", "loyalty_id"})
 
 
 def text(names: str) -> dict[str, str]:
     """Fields that are text: `text("id address.country tenders[].customer_id")`."""
     return dict.fromkeys(names.split(), TEXT)
+
+
+def an_id(text: str) -> str:
+    """SQL for a text of SQL as an id: trimmed; nothing but blanks, whatever kind of blanks, is none (NULL)."""
+    return f"nullif(trim({text}, {literal(BLANKS)}), '')"
 
 
 def a_time(text: str, bounds: tuple[str, str] = horizon.INSTANTS) -> str:
@@ -141,7 +154,7 @@ class Record:
         said = [
             ("not an object", "json_type(record) IS DISTINCT FROM 'OBJECT'"),
             ("no id", f"{key} IS NULL"),
-            *((f"no {path}", f"nullif({_path(path)}, '') IS NULL") for path in self.needs),
+            *((f"no {path}", f"{an_id(_path(path))} IS NULL") for path in self.needs),
             *((f"{_places(where)[-1]} is not a time", f"{column} IS NULL") for column, where in times.items() if where),
             *self.reasons.items(),
         ]
@@ -174,7 +187,7 @@ class Record:
 
     @staticmethod
     def _first(where: Where) -> str:
-        return _coalesced([f"nullif({_value(place)}, '')" for place in _places(where)])
+        return _coalesced([an_id(_value(place)) for place in _places(where)])
 
     @staticmethod
     def _at(where: Where) -> str:
@@ -182,7 +195,7 @@ class Record:
             return _value(where)
         if not where:
             return "CAST(NULL AS VARCHAR)"
-        return _coalesced([f"nullif(trim({_value(place)}), '')" for place in where])
+        return _coalesced([an_id(_value(place)) for place in where])
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +208,8 @@ class Fill:
     `one_per_record`: each usable version of a record gives exactly one row, which landing checks.
     `row_for_row`: it gives exactly one row for each, by its very form, so that nobody need count them.
     `key`: for logs, the column that a repeated record shares with its first delivery.
-    A date or time beyond the years 1 to 9999 is NULL where the table's may be.
+    A date or time beyond the years 1 to 9999 is NULL where the table's may be. A column that refers to something else (`…_key`,
+    `anonymous_id`, `loyalty_id`) is trimmed, and blank is NULL: `""` is nobody's id, and two that hold it are not one.
     """
 
     table: str
@@ -281,6 +295,8 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
             return f"CAST(NULL AS {column.sql})"
         if column.name not in given:
             return "$source"
+        if column.type == "VARCHAR" and column.nullable and (column.name.endswith("_key") or column.name in _IDS):
+            return an_id(held)
         if column.type in {"MONEY", "RATE"}:
             # Sums and products of decimals are wider than the table's.
             return f"CAST({held} AS {column.sql})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from segment_pipeline.lake import horizon
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.schema import Column
+from segment_pipeline.landing.mapping import an_id
 from segment_pipeline.landing.tabular import Const, Flag, Given, Number, Sql, Tabular, Time, To, Total, Type
 
 DECIMAL = "DECIMAL(18,6)"
@@ -50,7 +51,7 @@ def mapped(fill: To, column: str) -> str:
 def as_text(column: str, kind: str) -> str:
     """A column of a type as text; blank is NULL."""
     if kind == "VARCHAR":
-        return f"nullif(trim({column}), '')"
+        return an_id(column)
     if kind == "DOUBLE":
         # A whole number that was read as a float, as every column with a gap is by many tools, is that number.
         whole = f"CAST(CAST({column} AS BIGINT) AS VARCHAR)"
@@ -91,7 +92,7 @@ class Values:
         """Whether a row has a value in a column, whatever it is."""
         match self.read.columns[name]:
             case "VARCHAR":
-                return f"trim({raw(name)}) <> ''"
+                return f"{an_id(raw(name))} IS NOT NULL"
             case "DOUBLE":
                 return f"({raw(name)} IS NOT NULL AND NOT isnan({raw(name)}))"
             case _:

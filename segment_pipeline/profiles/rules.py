@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segment_pipeline import identifiers
+from segment_pipeline.errors import ConfigError
 
 # Addresses in reserved domains tell people apart as well as any others, although no mail reaches them.
 _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
     "email": {reason: p for reason, p in identifiers.BLOCKED["email"].items() if reason != "reserved_domain"},
     "phone": dict(identifiers.BLOCKED["phone"]),
+    "loyalty_id": dict(identifiers.BLOCKED["loyalty_id"]),
+    "customer_key": dict(identifiers.BLOCKED["customer_key"]),
     "anonymous_id": dict(identifiers.BLOCKED["device_id"]),
 }
 
@@ -20,8 +23,10 @@ _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
 class IdentityRules:
     """Which identifiers link records to one person. Hashable by value through `repr`; equal rules give equal identities.
 
-    `blocked_patterns`: regular expressions on canonical values, by identifier type and by a name for the reason.
-    `blocked_values`: canonical values that link nobody (the shop's number, the address on its tablet), by type.
+    `blocked_patterns`: regular expressions on canonical values, by identifier type and by a name for the reason. Of a
+    `customer_key` that one matches, records by it are nobody's, unless its source holds an account by that very key.
+    `blocked_values`: values that link nobody (the shop's number, the address on its tablet, the till's own account), by type;
+    a `customer_key` with its source (`shopify:7`) or without, of any. Orders of a customer who is nobody are as guests' orders.
     `limits`: the most people a value may be seen with before it links none of them, by type.
     `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on: beyond it, it is
     the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers, with that source (the
@@ -37,6 +42,22 @@ class IdentityRules:
     guest_limit: int = 25
     key_spaces: Mapping[str, str] = field(default_factory=dict)
     trust: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        named = {*self.blocked_patterns, *self.blocked_values, *self.limits}
+        if unknown := sorted(named - set(_BLOCKED_PATTERNS)):
+            raise ConfigError(
+                f"identity's rules name {', '.join(unknown)}, which is no type of identifier: there are {', '.join(_BLOCKED_PATTERNS)}"
+            )
+
+    @property
+    def listed(self) -> Mapping[str, tuple[str, ...]]:
+        """`blocked_values` as records hold them: e-mails and phones in their canonical form."""
+        canonical = {"email": identifiers.email, "phone": identifiers.phone}
+        return {
+            kind: tuple(canonical[kind](value) or value if kind in canonical else value.strip() for value in values)
+            for kind, values in self.blocked_values.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ def test_a_record_has_a_key_times_contacts_and_the_company_day(lake: Lake, setti
     [
         ("text", "not an object"),
         ({**GOOD, "id": ""}, "no id"),
+        ({**GOOD, "id": " \u00a0"}, "no id"),
         ({**GOOD, "id": None, "changed": "x"}, "no id"),
         ({**GOOD, "changed": "yesterday"}, "changed is not a time"),
         ({**GOOD, "changed": "10000-01-01T00:00:00Z"}, "changed is not a time"),

@@ -55,6 +55,17 @@ def test_messages_answers_and_consents_leave_the_event_stream(landed: Landed) ->
     ]  # fmt: skip
 
 
+def test_an_empty_id_is_nobodys(landed: Landed) -> None:
+    """Two devices that say "" are not one, nor do two people whose user id is a blank share it."""
+    versions = [
+        event(1, user_id="", device_id=" "),
+        event(2, user_id="\u00a0", device_id="\u200b", event_properties={"product_id": ""}),
+        event(3, user_id=" 7 ", device_id="d"),
+    ]
+    rows = landed("events", versions, "SELECT customer_key, anonymous_id, product_key FROM events ORDER BY event_key")
+    assert [tuple(row.values()) for row in rows] == [(None, None, None), (None, None, None), ("7", "d", None)]
+
+
 def test_a_repeated_delivery_shares_its_insert_id_with_the_first(landed: Landed) -> None:
     again = event(1, uuid="another", **{"$insert_id": "i-1"}, visible={"seen": "2017-06-06T06:00:00"})
     assert landed("events", [event(1), again], "SELECT event_key, day FROM events") == [

@@ -1,5 +1,6 @@
 """What Square's records become, odd ones first."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,17 @@ from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.rates import land_rates
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
-from segment_pipeline_tests.sources.square_records import category, customer, group, item, line, location, money, order
+from segment_pipeline_tests.sources.square_records import (
+    category,
+    customer,
+    group,
+    item,
+    line,
+    location,
+    loyalty,
+    money,
+    order,
+)
 
 STORE = location("L1")
 LINKED = {"uid": "r", "source_order_id": "O1", "return_line_items": [line("7", 350, discount=50)]}
@@ -39,6 +50,10 @@ BECOME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     # The customer of a tender stands in for an order without one.
     ({"tenders": TENDERS}, {"customer_key": "C7"}),
     ({"tenders": TENDERS, "customer_id": "C1"}, {"customer_key": "C1"}),
+    # An empty id is no id: two strangers whose orders say "" are not one customer.
+    ({"customer_id": ""}, {"customer_key": None}),
+    ({"customer_id": " ", "tenders": [{"id": "T1", "customer_id": ""}, {"id": "T2", "customer_id": "C7"}]}, {"customer_key": "C7"}),
+    ({"customer_id": "\u00a0", "tenders": [{"id": "T1", "customer_id": "\u200b"}]}, {"customer_key": None}),
     ({}, {"customer_key": None, "kind": "sale", "gift_card_sold": "0.0000"}),
     # 04:30 UTC is 00:30 in New York, where the company's day has begun, and 23:30 at the store in Chicago.
     ({"updated": "2017-06-05T04:30:00"},
@@ -105,6 +120,42 @@ def test_customers_birthdays_consents_and_what_groups_declare(landed: Landed) ->
         ),
         ("C2", "ada@quiet.shop", "+15135550123", "45202", date(1980, 2, 3), "02-03", False, None, "ada@quiet.shop", "denied"),
     ]  # fmt: skip
+
+
+def test_a_number_without_a_prefix_was_dialled_where_the_seller_is(
+    served: Served, lake: Lake, settings: Settings
+) -> None:
+    """The company is in Germany and its tills are in the United States; what a customer's address says beats both."""
+    recipient = {"recipient": {"phone_number": "(415) 555-2671"}}
+    records = [
+        customer("C1", phone_number="(415) 555-2671"),
+        customer("C2", phone_number="020 7183 8750", address={"country": "GB"}),
+        loyalty("A1", "C1", "415 555 2671"),
+        order("O1", customer_id=None, fulfillments=[{"type": "SHIPMENT", "shipment_details": recipient}]),
+    ]
+    german, june = replace(settings, country="DE"), Window(date(2017, 6, 5), date(2017, 6, 5))
+    with served(records) as server:
+        for entity in ("customers", "loyalty", "orders"):
+            ingest(lake, connector("square", server.base_url), entity, june, german, "run")
+    query = "SELECT customer_key AS k, phone FROM customers UNION ALL SELECT order_key, phone FROM orders ORDER BY k"
+    with lake.session() as session:
+        session.scan("customers")
+        session.scan("orders")
+        rows = session.rows(query)
+    ours = "+14155552671"
+    assert [row["phone"] for row in rows] == [ours, ours, "+442071838750", ours]
+
+
+def test_stores_in_two_countries_say_nothing_of_a_customers_number(
+    served: Served, lake: Lake, settings: Settings
+) -> None:
+    records = [location("L2", country="CA"), customer("C1", phone_number="020 7183 8750")]
+    british, june = replace(settings, country="GB"), Window(date(2017, 6, 5), date(2017, 6, 5))
+    with served(records) as server:
+        ingest(lake, connector("square", server.base_url), "customers", june, british, "run")
+    with lake.session() as session:
+        session.scan("customers")
+        assert session.value("SELECT phone FROM customers") == "+442071838750"
 
 
 def test_a_customer_last_changed_before_all_history_comes_with_the_first_pull(landed: Landed) -> None:

@@ -7,9 +7,22 @@ from segment_pipeline.profiles.facts.runs import once
 
 
 def define_orders(session: Session, as_of: AsOf, *, numbered: bool = True) -> None:
-    """Define the view orders_as_of. `numbered`: with order_no, by which lines are joined; numbering sorts every order held."""
+    """Define the view orders_as_of over a snapshot of identities, the view identities_as_of. `numbered`: with order_no, by which
+    lines are joined; numbering sorts every order held."""
+    define_order_versions(session, numbered=numbered)
+    session.define("nameless_keys", statement("profiles/facts", "nameless_keys"), materialize=True)
+    define_orders_as_of(session, as_of)
+
+
+def define_order_versions(session: Session, *, numbered: bool = True) -> None:
+    """Define order_versions, and order_customers, whom they name."""
     versions = "order_versions" if numbered else "unnumbered_orders"
     once(session, "order_versions", statement("profiles/facts", versions), scans=("orders",), copy=numbered)
+    once(session, "order_customers", statement("profiles/facts", "order_customers"), scans=())
+
+
+def define_orders_as_of(session: Session, as_of: AsOf) -> None:
+    """Define orders_as_of over order_versions and nameless_keys, the customer keys that name nobody."""
     once(session, "revised_orders", statement("profiles/facts", "revised_orders"), scans=())
     session.define(
         "revised_versions", statement("profiles/facts", "revised_versions"), materialize=True, as_of=as_of.day
@@ -31,8 +44,14 @@ def define_accounts(session: Session, as_of: AsOf) -> None:
 
 
 def define_carts(session: Session, as_of: AsOf, *, materialize: bool = False) -> None:
-    """Define carts_as_of, one row per cart begun by the end of a day."""
+    """Define carts_as_of, one row per cart begun by the end of a day, over a snapshot of identities, the view identities_as_of."""
     session.scan("carts")
+    session.define("nameless_cart_keys", statement("profiles/facts", "nameless_cart_keys"), materialize=True)
+    define_carts_as_of(session, as_of, materialize=materialize)
+
+
+def define_carts_as_of(session: Session, as_of: AsOf, *, materialize: bool = False) -> None:
+    """Define carts_as_of over the views carts and nameless_cart_keys, the customer keys that name nobody."""
     query = statement("profiles/facts", "carts_as_of")
     session.define("carts_as_of", query, materialize=materialize, as_of=as_of.day, end=as_of.end)
 

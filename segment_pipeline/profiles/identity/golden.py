@@ -15,6 +15,7 @@ from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.consents import define_consent_statements
+from segment_pipeline.profiles.identity.records import pattern_of
 from segment_pipeline.profiles.rules import IdentityRules
 
 
@@ -33,7 +34,13 @@ def _define_survivors(session: Session, as_of: AsOf, rules: IdentityRules) -> No
     states = statement("profiles/identity", "consent_states")
     session.define("consent_states", states, materialize=True, end=as_of.end, as_of=as_of.day)
     session.define("person_accounts", statement("profiles/identity", "person_accounts"), materialize=True)
-    session.define("golden_fields", statement("profiles/identity", "golden_fields"))
+    nobodys = pa.table({"loyalty_id": pa.array(rules.listed.get("loyalty_id", ()), pa.string())})
+    session.register("listed_cards", nobodys)
+    session.define(
+        "golden_fields",
+        statement("profiles/identity", "golden_fields"),
+        loyalty_id_patterns=pattern_of(rules, "loyalty_id"),
+    )
 
 
 def define_person_identifiers(session: Session) -> None:

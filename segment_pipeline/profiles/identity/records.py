@@ -3,7 +3,7 @@
 Reads facts; joins nobody to anybody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,12 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.persons import register_key_spaces
 from segment_pipeline.profiles.facts.runs import once, several
-from segment_pipeline.profiles.facts.versions import define_account_versions, define_carts, define_orders
+from segment_pipeline.profiles.facts.versions import (
+    define_account_versions,
+    define_carts_as_of,
+    define_order_versions,
+    define_orders_as_of,
+)
 from segment_pipeline.profiles.rules import IdentityRules
 
 _NOTHING = r"[^\s\S]"  # A pattern no text matches.
@@ -25,9 +30,13 @@ def define_records(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
         session.scan(name)
     register_rules(session, rules)
     define_account_versions(session, as_of)
-    define_orders(session, as_of, numbered=False)
-    _define_visits(session, as_of)
-    define_carts(session, as_of, materialize=True)
+    define_order_versions(session, numbered=False)
+    _define_sightings(session, as_of)
+    session.scan("carts")
+    _define_nameless(session, as_of, rules)
+    define_orders_as_of(session, as_of)
+    define_carts_as_of(session, as_of, materialize=True)
+    session.define("visits_by_contact", statement("profiles/identity", "visits_by_contact"))
     _define(session, "touches")
     _define(session, "contacts", as_of=as_of.day)
     for name in ("addresses", "records", "accounts", "numbered_addresses", "numbered_touches"):
@@ -42,32 +51,42 @@ def define_records(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
         session.drop(name)
 
 
-def _define_visits(session: Session, as_of: AsOf) -> None:
-    """Define visits_by_contact: by days where more days than one are to come, else from the events as they are."""
+def _define_nameless(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
+    """Define nameless_keys, the customer keys that name nobody: what is named by them is its own."""
+    session.define("named_keys", statement("profiles/identity", "named_keys"))
+    _define(session, "nameless_keys", customer_key_patterns=pattern_of(rules, "customer_key"), end=as_of.end)
+    session.define("nameless_cart_keys", "SELECT source, customer_key FROM nameless_keys")
+
+
+def _define_sightings(session: Session, as_of: AsOf) -> None:
+    """Define seen_contacts: by days where more days than one are to come, else from the events as they are."""
     if several(session):
         once(session, "event_days", statement("profiles/identity", "event_days"), scans=("events",))
         session.define("sightings", "SELECT * FROM event_days")
     else:
         session.scan("events")
         session.define("sightings", statement("profiles/identity", "sightings"))
-    _define(session, "visits_by_contact", as_of=as_of.day)
+    _define(session, "seen_contacts", as_of=as_of.day)
 
 
 def define_identifier_values(session: Session, rules: IdentityRules) -> None:
     """Define identifier_values: which values may link records, and why the others may not."""
-    patterns = {f"{kind}_patterns": _any_of(rules, kind) for kind in ("email", "phone", "anonymous_id")}
+    patterns = {
+        f"{kind}_patterns": pattern_of(rules, kind) for kind in ("email", "phone", "loyalty_id", "anonymous_id")
+    }
     _define(session, "blocked_identifiers", **patterns)
     _define(session, "guest_companions")
     _define(session, "identifier_values", guest_limit=rules.guest_limit)
 
 
-def _any_of(rules: IdentityRules, kind: str) -> str:
+def pattern_of(rules: IdentityRules, kind: str) -> str:
+    """All patterns of a type's blocked values as one."""
     patterns = rules.blocked_patterns.get(kind, {}).values()
     return "|".join(f"(?:{pattern})" for pattern in patterns) or _NOTHING
 
 
 def register_rules(session: Session, rules: IdentityRules) -> None:
-    """Make the rules views: key_spaces, people_limits, blocked."""
+    """Make the rules views: key_spaces, people_limits, blocked, listed_keys (a `source` of NULL is any)."""
     register_key_spaces(session, rules.key_spaces)
     limits = pa.table(
         {
@@ -77,18 +96,25 @@ def register_rules(session: Session, rules: IdentityRules) -> None:
     )
     session.register("people_limits", limits)
     rows: list[tuple[str, str, str | None, str | None]] = [
-        (kind, "listed", value, None) for kind, values in rules.blocked_values.items() for value in values
+        (kind, "listed", value, None) for kind, values in rules.listed.items() for value in values
     ]
     rows += [
         (kind, reason, None, pattern)
         for kind, found in rules.blocked_patterns.items()
         for reason, pattern in found.items()
     ]
+    keys: list[tuple[str | None, str]] = [(None, value) for value in rules.listed.get("customer_key", ())]
+    keys += [(source, key) for source, mark, key in (value.partition(":") for _, value in keys) if mark]
+    of_keys: dict[str, Sequence[str | None]] = {
+        "source": [source for source, _ in keys],
+        "customer_key": [key for _, key in keys],
+    }
+    session.register("listed_keys", _texts(of_keys))
     columns = ("identifier_type", "reason", "identifier", "pattern")
     session.register("blocked", _texts({name: [row[at] for row in rows] for at, name in enumerate(columns)}))
 
 
-def _texts(columns: Mapping[str, list[str | None]] | Mapping[str, list[str]]) -> pa.Table:
+def _texts(columns: Mapping[str, Sequence[str | None]]) -> pa.Table:
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 

@@ -6,7 +6,7 @@ from importlib import resources
 
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.landing.mapping import INTEGER, JSON, NUMBER, Fill, Record, text
+from segment_pipeline.landing.mapping import INTEGER, JSON, NUMBER, Fill, Record, an_id, text
 from segment_pipeline.landing.source import Entity, Kind, Part
 from segment_pipeline.landing.standard import CONSENTS
 
@@ -40,8 +40,8 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
                     "location_lng": NUMBER,
                 },
                 columns={
-                    "anonymous_id": "nullif(r.device_id, '')",
-                    "customer_key": "nullif(r.user_id, '')",
+                    "anonymous_id": "r.device_id",
+                    "customer_key": "r.user_id",
                 },
                 reasons={
                     "a message without channel": f"starts_with(event, 'message_') AND {_property('channel')} IS NULL",
@@ -71,7 +71,7 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
 
 
 def _property(name: str) -> str:
-    return f"json_extract_string(r.event_properties, '$.{name}')"
+    return an_id(f"json_extract_string(r.event_properties, '$.{name}')")
 
 
 def _word(name: str) -> str:

@@ -49,7 +49,8 @@ class Api:
         return sorted(key for key in ids if isinstance(key, str) and key)
 
     def customers(self, start: datetime, end: datetime) -> int | None:
-        """Customers changed since; returns how many Square says there are, without those made from card data alone."""
+        """Customers changed since, and the stores for their country; returns how many Square says there are, without those made from card data alone."""
+        self.locations()
         self._walk("groups", "/v2/customers/groups", {}, "groups", largest=50, method="GET")
         # Profiles made from card data alone, without any contact field, are neither listed nor counted.
         asked = {"count": True, "query": {"filter": {"updated_at": _range(start, end)}}}
@@ -83,7 +84,8 @@ class Api:
         return found
 
     def loyalty(self) -> None:
-        """No filter by time: the whole listing, of which the window's changes are kept."""
+        """No filter by time: the whole listing, of which the window's changes are kept, and the stores for their country."""
+        self.locations()
         self._walk("accounts", "/v2/loyalty/accounts/search", {}, "loyalty_accounts", largest=200)
 
     def catalog(self, start: datetime) -> None:

@@ -57,7 +57,7 @@ def entities(
         Entity(
             "customers",
             Kind.MUTABLE,
-            (Part("customers", ("customers",)), Part("groups", ("groups",))),
+            (Part("customers", ("customers",)), Part("groups", ("groups",)), Part("locations", ("locations",))),
             Record(
                 key="id",
                 updated="updated_at",
@@ -65,7 +65,7 @@ def entities(
                 version="version",
                 email="email_address",
                 phone="phone_number",
-                phone_country="address.country",
+                phone_country=("address.country", "(seller.country)"),
                 fields={
                     **text("given_name family_name birthday reference_id creation_source group_ids[]"),
                     "preferences.email_unsubscribed": FLAG,
@@ -76,6 +76,7 @@ def entities(
                 blanks={
                     "a birthday that is none: it is empty": "r.birthday <> '' AND birth_date IS NULL AND birth_day IS NULL"
                 },
+                joins={_sql("seller"): "TRUE"},
             ),
             (
                 Fill(
@@ -95,13 +96,15 @@ def entities(
         Entity(
             "loyalty",
             Kind.MUTABLE,
-            (Part("accounts", ("loyalty_accounts",)),),
+            (Part("accounts", ("loyalty_accounts",)), Part("locations", ("locations",))),
             Record(
                 key="id",
                 updated="updated_at",
                 created="created_at",
                 phone="mapping.phone_number",
+                phone_country="(seller.country)",
                 fields={"customer_id": TEXT, "balance": INTEGER},
+                joins={_sql("seller"): "TRUE"},
             ),
             (
                 Fill(
@@ -159,7 +162,7 @@ def entities(
                 version="version",
                 email=tuple(f"{each}.email_address" for each in _RECIPIENT),
                 phone=tuple(f"{each}.phone_number" for each in _RECIPIENT),
-                phone_country="zones.country",
+                phone_country="(zones.country)",
                 fields={
                     **text("location_id customer_id state source.name tenders[].customer_id discounts[].name"),
                     **text("total_money.currency net_amounts.total_money.currency returns[].source_order_id"),

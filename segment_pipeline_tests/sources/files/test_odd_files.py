@@ -38,6 +38,14 @@ def landed(lake: Lake, settings: Settings, drop: Drop, form: Format, content: st
     return rows(lake, "events", "event_key, lat")
 
 
+def test_blanks_of_every_kind_are_no_id(lake: Lake, settings: Settings, drop: Drop) -> None:
+    """A no-break space comes out of spreadsheets and web pages, and looks like nothing."""
+    content = "id,when,degrees,session\n7,2017-06-05T09:30,1.5,\u00a0\n\u00a08 ,2017-06-05T09:30,1.5, s\u3000\n\u00a0,2017-06-05T09:30,1.5,s\n"
+    landed(lake, settings, drop, Csv(), content)
+    assert rows(lake, "events", "event_key, session_key") == [("7", None), ("8", "s")]
+    assert reasons(lake) == ["id is empty"]
+
+
 def reasons(lake: Lake) -> list[str]:
     return [reason for reason, _ in quarantined(lake)]
 

@@ -1,29 +1,41 @@
 -- One row per (source, entity, account) known by the end of as_of: its newest version of that day or earlier; where only
--- later ones are held, the earliest of them, marked back_projected. `gone`: deleted at its source by then.
+-- later ones are held, the earliest of them, marked back_projected. `gone`: deleted at its source by then. A birth date that a
+-- program fills in where there is none (day one of a calendar, in any time zone), that is still to come or more than 120 years
+-- ago is not known, and neither is its day.
 SELECT
     source, entity, customer_key, owner_key, updated_at, email, phone, first_name, last_name, street, city, region,
-    postcode, country, birth_date, birth_day, gender, loyalty_id, loyalty_balance, created_at, contactable, attributes,
+    postcode, country, CASE WHEN born THEN birth_date END AS birth_date,
+    CASE WHEN born OR birth_date IS NULL THEN birth_day END AS birth_day, gender, loyalty_id, loyalty_balance, created_at, contactable, attributes,
     deleted_on IS NOT NULL AND deleted_on <= $as_of AS gone,
     day > $as_of AS back_projected
 FROM (
-    -- Most accounts have one version: sorting only the others spares carrying every column of every account through it.
-    SELECT c.*, 1 AS place
-    FROM customers AS c
-    LEFT JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
-    WHERE c.created_at < $end AND r.customer_key IS NULL
-    UNION ALL
     SELECT
-        c.*,
-        row_number() OVER (
-            PARTITION BY c.source, c.entity, c.customer_key
-            ORDER BY
-                CASE WHEN c.day <= $as_of THEN 0 ELSE 1 END,
-                CASE WHEN c.day <= $as_of THEN c.updated_at END DESC NULLS LAST,
-                c.updated_at,
-                CASE WHEN c.deleted_on IS NULL THEN 1 ELSE 0 END
-        ) AS place
-    FROM customers AS c
-    JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
-    WHERE c.created_at < $end
-) AS versions
-WHERE place = 1
+        *,
+        birth_date <= $as_of AND extract(year FROM $as_of) - extract(year FROM birth_date) <= 120
+        AND birth_date NOT IN (
+            CAST('1899-12-30' AS DATE), CAST('1899-12-31' AS DATE), CAST('1900-01-01' AS DATE), CAST('1901-01-01' AS DATE),
+            CAST('1904-01-01' AS DATE), CAST('1969-12-31' AS DATE), CAST('1970-01-01' AS DATE)
+        ) AS born
+    FROM (
+        -- Most accounts have one version: sorting only the others spares carrying every column of every account through it.
+        SELECT c.*, 1 AS place
+        FROM customers AS c
+        LEFT JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
+        WHERE c.created_at < $end AND r.customer_key IS NULL
+        UNION ALL
+        SELECT
+            c.*,
+            row_number() OVER (
+                PARTITION BY c.source, c.entity, c.customer_key
+                ORDER BY
+                    CASE WHEN c.day <= $as_of THEN 0 ELSE 1 END,
+                    CASE WHEN c.day <= $as_of THEN c.updated_at END DESC NULLS LAST,
+                    c.updated_at,
+                    CASE WHEN c.deleted_on IS NULL THEN 1 ELSE 0 END
+            ) AS place
+        FROM customers AS c
+        JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
+        WHERE c.created_at < $end
+    ) AS versions
+    WHERE place = 1
+) AS dated

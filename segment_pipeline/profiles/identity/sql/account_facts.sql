@@ -1,12 +1,13 @@
 -- One row per account: what may not differ within one person. `customer_of`: its source while the account lives there; a
 -- source that deleted or merged an account away no longer claims it to be someone of its own.
 SELECT
-    record_no,
+    a.record_no,
     CASE WHEN entity = 'customer' AND NOT gone THEN source END AS customer_of,
-    CASE WHEN NOT gone THEN loyalty_id END AS loyalty_id,
+    CASE WHEN NOT gone AND b.identifier IS NULL THEN loyalty_id END AS loyalty_id,
     birth_date,
     CASE
         WHEN trim(first_name) <> '' AND trim(last_name) <> ''
         THEN concat_ws(' ', lower(trim(first_name)), lower(trim(last_name)))
     END AS full_name
-FROM accounts
+FROM accounts AS a
+LEFT JOIN blocked_identifiers AS b ON b.identifier_type = 'loyalty_id' AND b.identifier = a.loyalty_id

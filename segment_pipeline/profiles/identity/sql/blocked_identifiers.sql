@@ -6,6 +6,7 @@ FROM (
     FROM numbered_values
     WHERE (identifier_type = 'email' AND regexp_matches(identifier, $email_patterns))
         OR (identifier_type = 'phone' AND regexp_matches(identifier, $phone_patterns))
+        OR (identifier_type = 'loyalty_id' AND regexp_matches(identifier, $loyalty_id_patterns))
     UNION
     SELECT n.value_no, n.identifier_type, n.identifier
     FROM numbered_values AS n

@@ -1,4 +1,5 @@
--- One row per value that links nobody at as_of: refused by a pattern, by name, or because too many people share it.
+-- One row per value that links nobody at as_of: refused by a pattern, by name, or because too many people share it;
+-- of customer keys, how often they were named.
 SELECT
     'blocked' AS kind,
     concat_ws(':', v.identifier_type, v.refusal) AS rule,
@@ -15,3 +16,8 @@ SELECT
     sha256(concat_ws(':', 'anonymous_id', anonymous_id))
 FROM devices
 WHERE refusal IS NOT NULL
+UNION ALL
+SELECT
+    'blocked', concat_ws(':', 'customer_key', reason), CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), times,
+    sha256(concat_ws(':', 'customer_key', source, customer_key))
+FROM nameless_keys

@@ -32,7 +32,11 @@ FROM (
     FROM person_accounts AS p
     JOIN (
         SELECT
-            record_no, first_name, last_name, street, city, region, postcode, country, birth_date, gender, loyalty_id, loyalty_balance, gone,
+            record_no, first_name, last_name, street, city, region, postcode, country, birth_date, gender, loyalty_balance, gone,
+            CASE
+                WHEN NOT regexp_matches(loyalty_id, $loyalty_id_patterns) AND loyalty_id NOT IN (SELECT l.loyalty_id FROM listed_cards AS l)
+                THEN loyalty_id
+            END AS loyalty_id,
             coalesce(birth_day, strftime(birth_date, '%m-%d')) AS birth_day,
             json_extract_string(attributes, '$.age_band') AS age_band,
             json_extract_string(attributes, '$.income_band') AS income_band,

@@ -1,18 +1,17 @@
 -- One row per time a record carries an identifier (type, canonical value) by the end of as_of. `strength`: 0 is the strongest
--- evidence; `held`: an account carries it now. Of customer keys only those that say something: a loyalty account's owner, that
--- owner, and what the company blocks. Devices are not here: they are attached to a person afterwards and never join two.
+-- evidence; `held`: an account carries it now. Of customer keys only those that say something: a loyalty account's owner, and
+-- that owner. Devices are not here: they are attached to a person afterwards and never join two.
 SELECT record_no, entity, identifier_type, identifier, strength, seen_at, held
 FROM (
-    SELECT record_no, entity, 'customer_key' AS identifier_type, concat_ws(':', source, owner_key) AS identifier, 0 AS strength, updated_at AS seen_at, FALSE AS held
-    FROM accounts
-    WHERE owner_key IS NOT NULL
+    SELECT a.record_no, a.entity, 'customer_key' AS identifier_type, concat_ws(':', a.source, a.owner_key) AS identifier, 0 AS strength, a.updated_at AS seen_at, FALSE AS held
+    FROM accounts AS a
+    LEFT JOIN nameless_keys AS n ON n.source = a.source AND n.customer_key = a.owner_key
+    WHERE a.owner_key IS NOT NULL AND n.customer_key IS NULL
     UNION ALL
     SELECT r.record_no, r.entity, 'customer_key', concat_ws(':', r.source, r.record_key), 0, r.created_at, FALSE
     FROM records AS r
     JOIN (
         SELECT DISTINCT concat_ws(':', source, owner_key) AS identifier FROM accounts WHERE owner_key IS NOT NULL
-        UNION
-        SELECT identifier FROM blocked WHERE identifier_type = 'customer_key' AND identifier IS NOT NULL
     ) AS o ON o.identifier = concat_ws(':', r.source, r.record_key)
     WHERE r.entity = 'customer'
     UNION ALL

@@ -1,13 +1,15 @@
 -- One row per record known by the end of as_of, numbered from the oldest: record_no orders by (the record's own creation,
 -- source, entity, key), so that the smallest number among a person's records is the anchor.
 -- `class`: account (held by its source), named (a customer other records name and its source no longer holds), guest
--- (an order or cart without a customer), device, address.
+-- (an order or cart without a customer), device, address. An account the company lists as nobody's is no record.
 SELECT
     row_number() OVER (ORDER BY created_at, source, entity, record_key) AS record_no,
     source, entity, record_key, class, created_at
 FROM (
-    SELECT source, entity, customer_key AS record_key, 'account' AS class, created_at
-    FROM account_versions
+    SELECT a.source, a.entity, a.customer_key AS record_key, 'account' AS class, a.created_at
+    FROM account_versions AS a
+    LEFT JOIN nameless_keys AS n ON a.entity = 'customer' AND n.source = a.source AND n.customer_key = a.customer_key
+    WHERE n.customer_key IS NULL
     UNION ALL
     SELECT n.source, 'customer' AS entity, n.customer_key AS record_key, 'named' AS class, min(n.first_at) AS created_at
     FROM (

@@ -8,7 +8,7 @@ SELECT
     ELSE 'exchange'
   END AS kind,
   o.r.returns[1].source_order_id AS parent_order_key,
-  coalesce(o.r.customer_id, list_filter(list_transform(o.r.tenders, LAMBDA x: x.customer_id), LAMBDA x: x IS NOT NULL)[1]) AS customer_key,
+  coalesce(nullif(trim(o.r.customer_id), ''), list_filter(list_transform(o.r.tenders, LAMBDA x: x.customer_id), LAMBDA x: trim(x) <> '')[1]) AS customer_key,
   CASE WHEN contains(lower(coalesce(o.r.source.name, '')), 'online') THEN 'web' ELSE 'store' END AS channel,
   CASE WHEN NOT contains(lower(coalesce(o.r.source.name, '')), 'online') THEN o.r.location_id END AS store_key,
   o.business_at AS ordered_at,
