@@ -8,11 +8,11 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.audiences.audience import Audience, SegmentToday
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.events import Event
@@ -97,9 +97,20 @@ class Catalogue:
         return _enabled(_by_name(self.destinations), settings.destinations, "DESTINATIONS")
 
     def enabled_audiences(self, settings: Settings) -> list[Audience]:
-        """Audiences whose destination is switched on."""
+        """Audiences whose destination is switched on, as `audiences_today` has them."""
         switched_on = self.enabled_destinations(settings)
-        return [audience for audience in self.audiences if audience.destination in switched_on]
+        return [audience for audience in self.audiences_today() if audience.destination in switched_on]
+
+    def audiences_today(self) -> list[Audience]:
+        """The audiences, each with what its segment is today."""
+        by_name, meanings = {segment.name: segment for segment in self.segments}, self.vocabulary.meanings
+        wrong = self.segment_problems()
+        known = {
+            name: SegmentToday("" if name in wrong else definition_hash(segment, by_name, meanings), segment.message)
+            for name, segment in by_name.items()
+            if any(audience.segment == name for audience in self.audiences)
+        }
+        return [replace(audience, today=known.get(audience.segment)) for audience in self.audiences]
 
     def definition(self, name: str) -> str:
         """The hash of a segment's definition today, empty for one that is wrong; `segments.evaluated` tells which one a day's
@@ -143,6 +154,7 @@ class Catalogue:
                     found.append(
                         f"audience {audience.name} sends trait {attribute.trait}, which nobody declares{meant(attribute.trait, known.traits)}"
                     )
+            found += _message_problems(audience, self.segments)
             if audience.destination not in destinations:
                 found.append(
                     f"audience {audience.name} names destination {audience.destination}, which nobody declares{meant(audience.destination, destinations)}"
@@ -192,6 +204,21 @@ def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
                 f"{kind} {name} has the name of a room of asset keys ({', '.join(sorted(ROOMS))}): choose another"
             )
     return found
+
+
+def _message_problems(audience: Audience, segments: Sequence[Segment]) -> Iterator[str]:
+    """A message reaches the tool beside the mapped traits: every part of it needs a name of its own there."""
+    message = next((segment.message for segment in segments if segment.name == audience.segment), {})
+    for name in sorted(audience.message_names.keys() - message.keys()):
+        yield f"audience {audience.name} names part {name} of the message of segment {audience.segment}, which has none{meant(name, message)}"
+    fields = [audience.message_names.get(name, name) for name in message]
+    mapped = [attribute.field for attribute in audience.attributes]
+    for name, times in Counter([*fields, *mapped]).items():
+        if times > 1 and name in fields:
+            yield (
+                f"audience {audience.name} sends field {name} twice, of the message of segment {audience.segment} too: name the"
+                " message's part otherwise in `message_names`, or map the trait to another field"
+            )
 
 
 def _unequal_holdouts(audiences: Sequence[Audience]) -> Iterator[str]:

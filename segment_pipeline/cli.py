@@ -18,6 +18,7 @@ from segment_pipeline.commands import audiences, days, people, readiness
 from segment_pipeline.commands.company import DAY, company, folder, own_sets
 from segment_pipeline.commands.docs import docs
 from segment_pipeline.commands.init import init
+from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.terminal import CommandLine, plain, show, with_json
 
 # 60 households have 13 people for the starter's smallest audience, whose guard asks for 20; this many have some thirty.
@@ -65,6 +66,7 @@ def demo(home: Path | None, households: int | None, days: int | None, as_of: dat
     report = run_demo(home, households=households, days=days, as_of=as_of.date(), quiet=as_json)
     if as_json:
         click.echo(json.dumps(report, default=plain, indent=2))
+        _end(report["troubles"])
         return
     audiences = [{"audience": name} | numbers for name, numbers in report["audiences"].items()]
     segments = [{"segment": name, "members": size} for name, size in report["segments"].items()]
@@ -90,6 +92,12 @@ def demo(home: Path | None, households: int | None, days: int | None, as_of: dat
     click.echo(f"identity: precision {quality['precision']:.4f}, recall {quality['recall']:.4f} against the truth")
     click.echo("seconds: " + ", ".join(f"{stage} {took:.1f}" for stage, took in seconds.items()))
     click.echo(f"report: {home / 'report.json'}   next: make ui, or segment-pipeline --home {home} segments list")
+    _end(report["troubles"])
+
+
+def _end(troubles: list[str]) -> None:
+    if troubles:
+        raise SegmentPipelineError(f"the report is complete, and not every audience was synced: {'; '.join(troubles)}")
 
 
 @cli.command()

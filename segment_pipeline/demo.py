@@ -13,12 +13,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+import dagster as dg
 from dagster._core.instance.runs.run_domain import RunDomain
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from rich.console import Console
@@ -29,7 +31,8 @@ from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.days import Window
 from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs import audiences
-from segment_pipeline.defs.runs import dagster_instance, refreshed, run
+from segment_pipeline.defs.failures import quoted
+from segment_pipeline.defs.runs import RunFailed, dagster_instance, refreshed, run
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.init.instance import dagster_yaml
 from segment_pipeline.lake.lake import Lake
@@ -63,7 +66,8 @@ def run_demo(
 ) -> dict[str, Any]:
     """Build the world if it is not there, run every stage, and write `<home>/report.json`; returns the report.
 
-    Running it again on the same home pulls and computes everything again and sends nothing.
+    Running it again on the same home pulls and computes everything again and sends nothing. `troubles` of the report are the
+    audiences that were held or failed, each in one sentence; they cost the others nothing.
     """
     if as_of.year != RECEIPTS_YEAR:
         raise ConfigError(f"the demo's receipts are of {RECEIPTS_YEAR}: choose --as-of within that year")
@@ -77,8 +81,8 @@ def run_demo(
             sandbox.clear_requests()
             settings = prepare(home, sandbox.base_url, as_of=as_of, days=days or YEAR)
             with _in_memory(home / "dagster"), _brisk_bookkeeping():
-                _run(stages, settings, as_of)
-                report = _report(settings, as_of, seconds, sandbox)
+                troubles = _run(stages, settings, as_of)
+                report = _report(settings, as_of, seconds, sandbox) | {"troubles": troubles}
     (home / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     return report
 
@@ -164,7 +168,8 @@ def alone(home: Path, what: str) -> Iterator[None]:
         yield
 
 
-def _run(stages: Stages, settings: Settings, as_of: date) -> None:
+def _run(stages: Stages, settings: Settings, as_of: date) -> list[str]:
+    """Every stage; returns what stopped single audiences."""
     history = min(HISTORY_DAYS, (as_of - settings.start).days + 1)
     with dagster_instance() as instance:
         definitions = build_definitions(STARTER, settings)
@@ -179,7 +184,11 @@ def _run(stages: Stages, settings: Settings, as_of: date) -> None:
         )
         with stages.stage("sync"):
             keys = [audiences.audience_key(audience.name) for audience in STARTER.enabled_audiences(settings)]
-            run(definitions.resolve_job_def("sync"), instance, keys)
+            try:
+                run(definitions.resolve_job_def("sync"), instance, keys)
+            except RunFailed:
+                return [f"{name}: {failed.said}" for name, failed in _failed(instance).items()]
+    return []
 
 
 def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer) -> dict[str, Any]:
@@ -203,15 +212,40 @@ def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What an audience's step said as it failed, and its numbers."""
+
+    said: str
+    numbers: dict[str, Any]
+
+
+def _failed(instance: dg.DagsterInstance) -> dict[str, Failed]:
+    """The audiences that failed in the newest run."""
+    [newest] = instance.get_runs(limit=1)
+    records = instance.get_records_for_run(newest.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    found = {}
+    for record in records:
+        event = record.event_log_entry.get_dagster_event()
+        told = event.step_failure_data.user_failure_data
+        numbers = {name: value.value for name, value in told.metadata.items()} if told else {}
+        found[str(event.step_key).removeprefix("sync_")] = Failed(quoted(event.step_failure_data), numbers)
+    return found
+
+
 def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, dict[str, Any]]:
     """The last sync's numbers per audience, from Dagster's own record of them, and what the tool really holds."""
     found: dict[str, dict[str, Any]] = {}
     with dagster_instance() as instance, closing(Ledger.open(settings.ledger)) as ledger:
+        failed = _failed(instance)
         for audience in STARTER.enabled_audiences(settings):
-            event = instance.get_latest_materialization_event(audiences.audience_key(audience.name))
-            if event is None or event.asset_materialization is None:
-                continue
-            metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+            if audience.name in failed:
+                metadata = failed[audience.name].numbers
+            else:
+                event = instance.get_latest_materialization_event(audiences.audience_key(audience.name))
+                if event is None or event.asset_materialization is None:
+                    continue
+                metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
             reasons = {reason: metadata.get(f"ineligible_{reason}", 0) for reason in sorted(REASONS)}
             remote = metadata.get("remote")
             if audience.destination in NAMES:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from segment_pipeline.audiences.audience import Holdout
+from segment_pipeline.audiences.audience import Attribute, Holdout
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.goals import Goal
@@ -155,3 +156,37 @@ def loads(owner: str = "team:crm", goal: str = "orders") -> bool:
     except dg.DagsterInvalidDefinitionError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("message", "names", "said"),
+    [
+        ({"template": "cart", "days": "7"}, {"template": "flow"}, None),
+        ({"stage": "x"}, {}, "audience shoppers sends field stage twice, of the message of segment shoppers too"),
+        ({"template": "x"}, {"template": "stage"}, "audience shoppers sends field stage twice"),
+        ({"a": "x", "b": "y"}, {"a": "b"}, "audience shoppers sends field b twice"),
+        (
+            {"template": "x"},
+            {"templte": "flow"},
+            "audience shoppers names part templte of the message of segment shoppers, which has none",
+        ),
+    ],
+)
+def test_a_message_has_names_of_its_own_at_the_tool(
+    tmp_path: Path, message: dict[str, Any], names: dict[str, str], said: str | None
+) -> None:
+    one = replace(SHOPPERS, message=message)
+    kept = audience(message_names=names, attributes=[Attribute("lifecycle_stage", "stage")])
+    ours = Catalogue(sources=(), destinations=[Tool(tmp_path / "tools")], segments=(one,), audiences=(kept,))
+    found = ours.problems()
+    assert len(found) == (0 if said is None else 1)
+    assert (said or "") in "".join(found)
+
+
+def test_an_audience_knows_what_its_segment_means_today(tmp_path: Path) -> None:
+    one = replace(SHOPPERS, message={"template": "cart"})
+    ours = Catalogue(sources=(), destinations=[Tool(tmp_path / "tools")], segments=(one,), audiences=(audience(),))
+    [enabled] = ours.enabled_audiences(settings(tmp_path))
+    assert enabled.today is not None
+    assert (enabled.today.definition, enabled.message) == (ours.definition("shoppers"), {"template": "cart"})
+    assert enabled == audience(), "what the catalogue fills in is no part of the declaration"

@@ -4,7 +4,7 @@ Holds declarations only; who may be sent is `eligibility`'s business.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segment_pipeline.errors import ConfigError
@@ -48,6 +48,8 @@ class Priority:
 class Guards:
     """What stops a plan before anything is sent. Shares are of the keys held before; both halves of a pair must be exceeded.
 
+    Up to `removal_keys` are an ordinary day: so many may leave whatever their share, and an audience that held no more may become
+    empty. `allow_empty`: so may a larger one.
     `minimum`: smallest audience worth or fit to send; None: the destination's `minimum_size`.
     """
 
@@ -60,6 +62,14 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentToday:
+    """What the catalogue says today of an audience's segment: the hash of its definition, and the message of its members."""
+
+    definition: str
+    message: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Audience:
     """One segment kept in one tool.
 
@@ -68,6 +78,7 @@ class Audience:
     `owned`: nobody else writes to the remote audience, so a count that differs from ours is reported.
     `remote_name`: what the tool is to call it; None: `name`. Ad platforms flag names that hint at health or money, so their
     connectors make a neutral one of it.
+    `message_names`: what the tool is to call the parts of the segment's message; one that is not named keeps its own name.
     `max_age_hours`: how old memberships may be, counted from the end of their day; None: `settings.fresh_hours`.
     """
 
@@ -85,6 +96,8 @@ class Audience:
     remote_name: str | None = None
     guards: Guards = field(default_factory=Guards)
     max_age_hours: int | None = None
+    message_names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    today: SegmentToday | None = field(default=None, compare=False, repr=False)  # the catalogue fills it in
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -95,6 +108,12 @@ class Audience:
             raise ConfigError(f"audience {self.name}: a limit is at least 1")
         if len({attribute.field for attribute in self.attributes}) != len(self.attributes):
             raise ConfigError(f"audience {self.name} maps two traits to one field: rename one")
+
+    @property
+    def message(self) -> dict[str, str]:
+        """The segment's message under the tool's names, the same for every member; only for tools that take attributes."""
+        said = self.today.message if self.today else {}
+        return {self.message_names.get(name, name): value for name, value in said.items()}
 
     @property
     def remote(self) -> str:

@@ -141,7 +141,7 @@ def _define_desired(session: Session, audience: Audience, shape: Shape, *, known
     define = session.define
     if not known:
         define("eligible", shape.nobody())
-    define("keyed", shape.keyed(audience.attributes if known else ()), materialize=True)
+    define("keyed", shape.keyed(audience.attributes, audience.message) if known else shape.keyed(), materialize=True)
     define("keyed_sent", shape.sent("keyed"))
     define("keyed_json", f"SELECT k.profile_id, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
     if shape.capabilities.one_record:
@@ -191,9 +191,11 @@ def guard_reasons(guards: Guards, capabilities: Capabilities, comparison: Compar
     ):
         reasons.append("removals")
     minimum = capabilities.minimum_size if guards.minimum is None else guards.minimum
-    if comparison.desired == 0 and not guards.allow_empty:
-        reasons.append("empty_result")
-    elif 0 < comparison.desired < minimum:
+    if comparison.desired == 0:
+        # So few may leave on any day, all of them too.
+        if held > guards.removal_keys and not guards.allow_empty:
+            reasons.append("empty_result")
+    elif comparison.desired < minimum:
         reasons.append("under_minimum")
     return reasons
 

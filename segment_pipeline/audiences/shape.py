@@ -5,7 +5,7 @@ one record per person hold one per strongest identifier, so tuples that share it
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -162,14 +162,15 @@ class Shape:
             for value, i in zip(self.values, self.capabilities.identifiers, strict=True)
         )
 
-    def keyed(self, attributes: Sequence[Attribute]) -> Statement:
-        """One row per eligible person: their key, canonical values and attributes."""
+    def keyed(self, attributes: Sequence[Attribute] = (), message: Mapping[str, str] | None = None) -> Statement:
+        """One row per eligible person: their key, canonical values and attributes, the segment's message among them."""
+        told = self._told("t.attributes" if attributes else None, message or {})
         tuple_text = " || ".join(f"{literal(f + '=')} || coalesce(s.{quote(f)}, '') || chr(10)" for f in self.fields)
         values = ", ".join(f"s.{value}" for value in self.values)
         return generated(
             "audiences/keyed",
             f"""SELECT s.profile_id, substr(sha256({tuple_text}), 1, 32) AS key, {values},
-                {"t.attributes" if attributes else "CAST(NULL AS VARCHAR)"} AS attributes
+                {told} AS attributes
             FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS s
             {"LEFT JOIN member_attributes AS t ON t.profile_id = s.profile_id" if attributes else ""}""",
         )
@@ -201,6 +202,18 @@ class Shape:
             for f in self.fields
         )
         return f"'{{' || concat_ws(',', {parts}) || '}}'"
+
+    def _told(self, traits: str | None, message: Mapping[str, str]) -> str:
+        """SQL: a JSON object of a message, the same for all, and of traits already in one (None: of none); NULL for neither."""
+        if not message or not self.capabilities.attributes:
+            return traits or "CAST(NULL AS VARCHAR)"
+        same = ",".join(
+            _json_name(name) + json.dumps(value, ensure_ascii=False) for name, value in sorted(message.items())
+        )
+        if traits is None:
+            return literal(f"{{{same}}}")
+        more = f"{literal(f'{{{same},')} || substr({traits}, 2)"
+        return f"CASE WHEN coalesce({traits}, '{{}}') = '{{}}' THEN {literal(f'{{{same}}}')} ELSE {more} END"
 
     def attributes(self, mapped: Sequence[Attribute]) -> Statement:
         """One row per person: the mapped traits as a JSON object without the unknown ones; the row of the current id first."""

@@ -7,6 +7,7 @@ from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.segments.evaluated import definition_of
 from segment_pipeline.settings import Settings
 
 NAMED = 5  # assets a reason names before it counts the rest
@@ -34,13 +35,17 @@ def source(
 ) -> tuple[date | None, tuple[str, ...]]:
     """The newest day of an audience's segment (None: never evaluated), and why its memberships must not decide who is in it.
 
-    A reason begins with `empty_source` or `stale_source`.
+    A reason begins with `empty_source`, `changed_segment` or `stale_source`.
     """
     as_of, population = newest(lake, session, audience.segment)
     if as_of is None:
         return None, (f"empty_source: segment {audience.segment} was never evaluated",)
     if population == 0:
         return as_of, (f"empty_source: nobody was known on {as_of}, the newest day of segment {audience.segment}",)
+    if audience.today and definition_of(session, audience.segment, as_of) != audience.today.definition:
+        said = f"segment {audience.segment} means something else than when it was evaluated for {as_of}"
+        again = f"`segment-pipeline refresh --day {as_of}` evaluates the day again"
+        return as_of, (f"changed_segment: {said}: {again}",)
     late = now - fresh_until(audience, as_of, settings)
     if late <= timedelta(0):
         return as_of, ()

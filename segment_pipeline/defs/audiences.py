@@ -56,7 +56,7 @@ def assets(
     """One asset per audience whose destination is switched on, serialised per destination by a pool."""
     return [
         _audience_asset(audience, catalogue, settings, sources, destinations)
-        for audience in catalogue.audiences
+        for audience in catalogue.audiences_today()
         if audience.destination in destinations
     ]
 
@@ -82,12 +82,14 @@ def metadata(report: SyncReport) -> dict[str, Any]:
 
 
 def columns(audience: Audience, destination: Destination) -> list[Column]:
-    """What a member is sent as: the identifiers the destination takes, and the attributes the audience maps."""
+    """What a member is sent as: the identifiers the destination takes, the traits the audience maps, the segment's message."""
     identifiers = destination.capabilities.identifiers
     sent = [
         Column(i.column, "VARCHAR", f"{i.kind} as `{i.rule}`; NULL: the member has none", pii=True) for i in identifiers
     ]
-    return sent + [Column(a.field, "VARCHAR", f"trait {a.trait}") for a in audience.attributes]
+    sent += [Column(a.field, "VARCHAR", f"trait {a.trait}") for a in audience.attributes]
+    message = audience.message if destination.capabilities.attributes else {}
+    return sent + [Column(name, "VARCHAR", f"`{value}`, of the segment's message") for name, value in message.items()]
 
 
 def _checked(audience: Audience, report: SyncReport) -> Iterator[dg.AssetCheckResult]:

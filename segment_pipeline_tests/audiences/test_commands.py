@@ -42,6 +42,7 @@ def environment(home: Path, **changes: str) -> Mapping[str, str]:
 def company(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     for name, value in environment(world.home).items():
         monkeypatch.setenv(name, value)
+    world.definition = COMPANY.definition("shoppers")
     world.people(PEOPLE)
     return world
 

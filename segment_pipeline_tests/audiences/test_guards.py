@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from segment_pipeline.audiences.audience import Guards
+from segment_pipeline.audiences.audience import Guards, SegmentToday
 from segment_pipeline.audiences.plan import Comparison, guard_reasons
 from segment_pipeline.audiences.sync import approve
 from segment_pipeline.errors import ConfigError, GuardTripped
@@ -35,9 +35,46 @@ def test_removals_trip_by_share_and_number(held: int, exits: int, reasons: list[
 
 
 def test_small_and_empty_results_trip() -> None:
-    assert guard_reasons(Guards(), capabilities(), Comparison()) == ["empty_result"]
+    assert guard_reasons(Guards(), capabilities(), Comparison(held_before=21)) == ["empty_result"]
     assert guard_reasons(Guards(), capabilities(minimum_size=100), Comparison(desired=99)) == ["under_minimum"]
     assert guard_reasons(Guards(minimum=50), capabilities(minimum_size=100), Comparison(desired=99)) == []
+
+
+@pytest.mark.parametrize("held", [0, 6, 20])
+def test_emptying_a_small_audience_is_an_ordinary_day(held: int) -> None:
+    """The six people of a cart reminder all left on one day, were held, and stayed in the tool: so few may leave on any day."""
+    gone = Comparison(held_before=held, exits=held)
+    assert guard_reasons(Guards(), capabilities(minimum_size=100), gone) == []
+    assert guard_reasons(Guards(removal_keys=5), capabilities(), gone) == (
+        ["removals", "empty_result"] if held > 5 else []
+    )
+
+
+def test_the_last_of_a_small_audience_leave_the_tool(world: World, tool: Tool) -> None:
+    world.people(PEOPLE[:6])
+    world.sync(GUARDED, tool)
+    world.members([])
+    report = world.sync(GUARDED, tool)
+    assert (report.status, report.removed, report.desired, report.remote, tool.held()) == ("synced", 6, 0, 0, set())
+
+
+def test_a_segment_that_means_something_else_than_when_it_was_evaluated_is_held(world: World, tool: Tool) -> None:
+    """Its memberships of yesterday are those of another rule; denials leave all the same, and evaluating the day again frees it."""
+    today = audience(today=SegmentToday(definition="new"))
+    world.people(PEOPLE[:6])
+    world.sync(audience(), tool)
+    world.people([replace(PEOPLE[0], consent=False), *PEOPLE[1:6]])
+    world.members([PEOPLE[1].profile_id])
+    report = world.sync(today, tool)
+    assert (report.status, report.removed, report.held_removals, len(tool.held())) == ("held", 1, 5, 5)
+    [reason] = report.reasons
+    assert reason.startswith(
+        "changed_segment: segment shoppers means something else than when it was evaluated for 2017-06-30"
+    )
+    assert reason.endswith("`segment-pipeline refresh --day 2017-06-30` evaluates the day again")
+    world.definition = "new"
+    world.members([PEOPLE[1].profile_id])
+    assert (world.sync(today, tool).status, len(tool.held())) == ("synced", 1)
 
 
 def test_a_held_plan_sends_nothing_and_is_sent_once_approved(world: World, tool: Tool) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segment_pipeline.audiences.audience import Attribute
+from segment_pipeline.audiences.audience import Attribute, SegmentToday
 from segment_pipeline.profiles.traits.sets import declare, forget
 from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
@@ -133,6 +133,29 @@ def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: W
     report = world.sync(mapped, tool)
     assert (report.updated, report.unchanged) == (1, 0)
     assert tool.attributes() == [{"stage": "new", "town": None}]
+
+
+def test_a_segments_message_reaches_a_tool_that_takes_attributes(world: World, tmp_path: Path) -> None:
+    """It was declared, documented and set, and read by nobody. Under the tool's own names, where it has others."""
+    said = SegmentToday("h", {"template": 'cart "reminder"', "days": "7"})
+    mapped = audience(today=said, message_names={"template": "flow"}, attributes=[Attribute("city", "town")])
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["one_record"], attributes=True)
+    world.people([replace(ANN, traits={"city": "Bonn"}), replace(BOB, phone=None)])
+    world.sync(mapped, tool)
+    message = {"flow": 'cart "reminder"', "days": "7"}
+    assert sorted(tool.attributes(), key=len) == [message, message | {"town": "Bonn"}]
+    assert world.sync(mapped, tool).requests == 0
+    changed = replace(mapped, today=SegmentToday("h", {"template": "other"}))
+    assert world.sync(changed, tool).updated == 2
+    assert {held["flow"] for held in tool.attributes()} == {"other"}
+    assert world.sync(audience(name="plain", today=said), tool).added == 2
+    assert tool.attributes("2") == [{"template": 'cart "reminder"', "days": "7"}] * 2
+
+
+def test_a_tool_that_takes_no_attributes_is_sent_no_message(world: World, tool: Tool) -> None:
+    world.people([ANN])
+    assert world.sync(audience(today=SegmentToday("h", {"template": "cart"})), tool).status == "synced"
+    assert tool.attributes() == [{}]
 
 
 def test_a_companys_own_traits_are_sent_as_ours_and_not_when_they_are_of_something_else(

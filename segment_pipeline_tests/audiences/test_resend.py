@@ -146,7 +146,7 @@ def test_a_plan_is_held_where_the_sync_would_be_and_says_which_source_is_how_old
 
 
 def test_a_plan_trips_the_guards_of_the_sync(world: World, tool: Tool) -> None:
-    guarded = audience(guards=Guards())
+    guarded = audience(guards=Guards(removal_keys=10, removal_share=1))
     world.people(PEOPLE)
     world.sync(guarded, tool)
     world.members([])

@@ -124,6 +124,7 @@ def company(world: World, busy: Busy, monkeypatch: pytest.MonkeyPatch) -> Iterat
     given: dict[str, Any] = {"HOME": world.home, "CATALOGUE": f"{__name__}:COMPANY", "SENDING": "on", "CLOCK": NOW}
     for name, value in given.items():
         monkeypatch.setenv(f"SEGMENT_PIPELINE_{name}", str(value))
+    world.definition = made.definition("shoppers")
     world.people(PEOPLE)
     assert run("audiences", "sync", "shoppers").exit_code == 0
     world.people(WITHDRAWN)

@@ -48,6 +48,8 @@ class World:
         self.ledger = Ledger.open(ledger or f"sqlite:///{home / 'ledger.sqlite'}")
         self.settings = Settings.from_env({"SEGMENT_PIPELINE_HOME": str(home), "SEGMENT_PIPELINE_SENDING": "on"})
         self.day = DAY
+        # What the segment meant when it was evaluated: a test with a catalogue sets its hash.
+        self.definition = "h"
 
     def write(self, name: str, rows: Sequence[dict[str, Any]], partitions: dict[str, Any] | None = None) -> None:
         """Make these the rows of a table, or of some of its partitions."""
@@ -92,12 +94,12 @@ class World:
     def members(self, ids: Sequence[str], segment: str = "shoppers", population: int = 1000) -> None:
         self.write(
             "memberships",
-            [{"as_of": self.day, "segment": segment, "definition_hash": "h", "profile_id": i} for i in ids],
+            [{"as_of": self.day, "segment": segment, "definition_hash": self.definition, "profile_id": i} for i in ids],
             {"as_of": [self.day]},
         )
         self.write(
             "segment_sizes",
-            [{"as_of": self.day, "segment": segment, "definition_hash": "h", "size": len(ids), "population": population,
+            [{"as_of": self.day, "segment": segment, "definition_hash": self.definition, "size": len(ids), "population": population,
               "inputs": "{}"}],
             {"as_of": [self.day]},
         )  # fmt: skip

@@ -11,7 +11,9 @@ import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.definitions import build_definitions
+from segment_pipeline.defs.runs import RunFailed, run
 from segment_pipeline.delivery.destination import Batch, Operation, Receipt
+from segment_pipeline.demo import _failed
 from segment_pipeline.errors import TransientError
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline_tests.audiences.tool import Tool
@@ -28,6 +30,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("SEGMENT_PIPELINE_NO_WAIT", "1")
     made = World(tmp_path)
     made.lake.fix(timezone="UTC", base_currency="USD")
+    made.definition = Catalogue(sources=(), destinations=(), segments=(SHOPPERS,)).definition("shoppers")
     made.people([ANN, BOB])
     yield made
     made.ledger.close()
@@ -150,11 +153,11 @@ def test_nothing_is_told_of_a_run_that_left_no_denial(
 def test_an_alert_of_a_failed_run_has_a_text_and_the_sentence_of_the_step(
     world: World, tool: Tool, instance: dg.DagsterInstance, webhook: ScriptedServer
 ) -> None:
+    sync(definitions(world, tool), instance)
     world.members([])
-    built = definitions(world, tool, alert_url=webhook.url)
     guarded = Catalogue(
         sources=(), destinations=(tool,), segments=(SHOPPERS,),
-        audiences=(audience(guards=replace(audience().guards, allow_empty=False)),),
+        audiences=(audience(guards=replace(audience().guards, allow_empty=False, removal_keys=1)),),
     )  # fmt: skip
     built = build_definitions(guarded, replace(world.settings, alert_url=webhook.url))
     result = sync(built, instance)
@@ -225,3 +228,29 @@ def test_who_left_and_is_not_let_go_warns_on_a_check(
     assert result.success
     assert (check(result)[0], check(result, "all_is_taken")) == (True, (False, {"uncertain": 0, "refused": 1}))
     assert shown(result)["why"] == "sent, but the tool does not let go of people who left; removals_refused"
+
+
+def test_a_held_audience_costs_the_report_of_the_others_nothing(
+    world: World, tool: Tool, instance: dg.DagsterInstance
+) -> None:
+    """A cart reminder that all six left was held, and the day's report was not written: the others were synced."""
+    strict = replace(audience().guards, allow_empty=False, removal_keys=1)
+    both = (audience(name="held", guards=strict), audience(name="other"))
+    ours = Catalogue(sources=(), destinations=(tool,), segments=(SHOPPERS,), audiences=both)
+    built, keys = build_definitions(ours, world.settings), [dg.AssetKey(["audiences", one.name]) for one in both]
+    run(built.resolve_job_def("sync"), instance, keys)
+    world.members([])
+    with pytest.raises(RunFailed, match="held, nothing but denials was sent: empty_result"):
+        run(built.resolve_job_def("sync"), instance, keys)
+    [(name, failed)] = _failed(instance).items()
+    assert (name, failed.numbers["status"], failed.numbers["unchanged"]) == ("held", "held", 0)
+    assert (failed.numbers["held"], failed.numbers["remote"]) == (0, 2)
+    event = instance.get_latest_materialization_event(keys[1])
+    assert event is not None
+    assert event.run_id != run_of_first(instance, keys[0])
+
+
+def run_of_first(instance: dg.DagsterInstance, key: dg.AssetKey) -> str:
+    event = instance.get_latest_materialization_event(key)
+    assert event is not None
+    return event.run_id
