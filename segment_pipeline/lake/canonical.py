@@ -2,7 +2,7 @@
 
 Facts are partitioned by (source, day). `day` is the company day of `updated_at` for records that change, of the server's
 arrival for event logs; for snapshots it is the last company day that was over when they were pulled. A row is a version;
-readers take the newest with `updated_at` <= as-of.
+readers take the newest with `updated_at` <= as-of. What a record was under one version in two pulls is told by `pulled_at`.
 """
 
 from segment_pipeline.lake.schema import Column as C, Subject, Table
@@ -18,6 +18,12 @@ CURRENCY = C("currency", "VARCHAR", "ISO 4217 of the amounts", nullable=False)
 
 ORIGIN = C(
     "origin", "VARCHAR", "file the row came from: a changed file replaces its own rows; NULL: no file", implied=True
+)
+PULLED = C(
+    "pulled_at",
+    "TIMESTAMPTZ",
+    "when the source was asked; of two states under one version the one asked for later counts; NULL: not kept",
+    implied=True,
 )
 
 PARTITIONS = ("source", "day")
@@ -53,9 +59,11 @@ TABLES = (
             C("deleted_on", "DATE", "first snapshot day without the store; NULL: it is there"),
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "store_key", "day"),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
     ),
     Table(
         "customers",
@@ -90,10 +98,12 @@ TABLES = (
             C("attributes", "JSON", "declared attributes, a JSON object of text, numbers and booleans"),
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "entity", "customer_key", "updated_at"),
         subject=Subject(records=(("entity", "customer_key"),)),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
         sort_by=("customer_key", "updated_at"),
     ),
     Table(
@@ -119,9 +129,11 @@ TABLES = (
             ),
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "product_key", "updated_at"),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
         sort_by=("product_key",),
     ),
     Table(
@@ -172,10 +184,12 @@ TABLES = (
             C("created_at", "TIMESTAMPTZ", "when the source created the record", nullable=False),
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "order_key", "updated_at"),
         subject=Subject(records=(("order", "order_key"), ("customer", "customer_key"))),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
         sort_by=("customer_key", "ordered_at"),
     ),
     Table(
@@ -201,10 +215,12 @@ TABLES = (
             C("ordered_on", "DATE", "company day of the order", nullable=False),
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "order_key", "line_number", "updated_at"),
         subject=Subject(through="orders"),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
         sort_by=("order_key",),
     ),
     Table(
@@ -228,10 +244,12 @@ TABLES = (
             CURRENCY,
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "refund_key", "updated_at"),
         subject=Subject(through="orders"),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
     ),
     Table(
         "carts",
@@ -252,10 +270,12 @@ TABLES = (
             C("lines", "JSON", "list of {product_key, quantity, title}", nullable=False),
             DAY,
             ORIGIN,
+            PULLED,
         ),
         key=("source", "cart_key", "updated_at"),
         subject=Subject(records=(("cart", "cart_key"), ("customer", "customer_key"))),
         partition_by=PARTITIONS,
+        latest_by="pulled_at",
     ),
     Table(
         "events",

@@ -75,6 +75,8 @@ class Subject:
 class Table:
     """One Delta table. `key`: columns that are unique together; `sort_by`: order inside files, for pruning.
 
+    `latest_by`: of landed rows that share the key the one with the greatest value here counts; of rows that are part of another
+    table's (`subject.through`) those with its row's value.
     `version` grows when existing rows must be rewritten by a migration; a column that is only added needs none.
     `subject`: how a person's rows are found; None: no row is about a person.
     `retention`: `forever`, `snapshots` (35 days and month-ends for 25 months), `newest` or `days:N`.
@@ -89,6 +91,7 @@ class Table:
     retention: str = "forever"
     subject: Subject | None = None
     version: int = 1
+    latest_by: str = ""
     by_name: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:

@@ -226,11 +226,15 @@ class Session:
         sql = self._in_order(name, _text(query, values))
         return retried(lambda: self._write(name, sql, None, append=True, marker=marker, label=_name(query)))
 
-    def land(self, name: str, query: Statement | str, source: str, **values: Value) -> Written:
+    def land(
+        self, name: str, query: Statement | str, source: str, *, wholes: tuple[str, str] | None = None, **values: Value
+    ) -> Written:
         """The landing write: each (source, day) partition concerned becomes distinct(what it held plus the new rows).
 
         Landing the same rows again, in any order or grouping, leaves the same table. Rows that share the key but differ
-        are resolved to the one whose columns sort highest, so that the order of landing cannot matter.
+        are resolved to the one that is latest by the table's `latest_by`, and then to the one whose columns sort highest, so
+        that the order of landing cannot matter. `wholes`: the table whose rows these are part of, and a view of those that land
+        with them: of each only the parts of its latest landing stay, so that one that is gone from it goes here.
         """
         declared = table(name)
         if declared.partition_by != ("source", "day"):
@@ -245,41 +249,66 @@ class Session:
         days = [row["day"] for row in held]
         if None in days:
             raise ContractError(f"table {name}, column day: expected a value, got NULL")
+        if wholes:
+            days = sorted({*days, *(row["day"] for row in self.rows(f"SELECT DISTINCT day FROM {quote(wholes[1])}"))})
         self._to_write(declared)
         try:
-            return self.again(name, lambda: self._land(declared, source, days, label))
+            return self.again(name, lambda: self._land(declared, source, days, label, wholes))
         finally:
-            for view in ("_landing", "_landed", "_news"):
+            for view in ("_landing", "_landed", "_news", "_overtaken", "_wholes"):
                 self.drop(view)
 
-    def _land(self, declared: Table, source: str, days: list[date], label: str) -> Written:
+    def _land(
+        self, declared: Table, source: str, days: list[date], label: str, wholes: tuple[str, str] | None
+    ) -> Written:
         name = declared.name
         columns = ", ".join(quote(column) for column in declared.names)
         self.scan(name, partitions={"source": [source], "day": days}, alias="_landed")
+        stays = self._overtaken(declared, source, days, wholes) if wholes else "TRUE"
         news, changed = "_landing", days
         # To compare whole rows is the dearest step here, and days nobody has stored have nothing to compare with.
         if self.value("SELECT count(*) FROM _landed"):
             # Mostly a window is landed again with a few new rows, or none: days without news are not written.
-            news, new = "_news", f"SELECT {columns} FROM _landing EXCEPT SELECT {columns} FROM _landed"
+            new = f"SELECT {columns} FROM _landing AS r WHERE {stays} EXCEPT SELECT {columns} FROM _landed"
+            news, gone = "_news", f"SELECT DISTINCT day FROM _landed AS r WHERE NOT {stays}"
             self.define(news, new, materialize=True)
-            changed = [row["day"] for row in self.rows("SELECT DISTINCT day FROM _news ORDER BY day")]
+            changed = [row["day"] for row in self.rows(f"SELECT DISTINCT day FROM _news UNION {gone} ORDER BY day")]
         if not changed:
             version = self.pins.pop(name)
             return Written(name, 0, version)
         partitions: Partitions = {"source": [source], "day": changed}
         if changed != days:
             self.scan(name, partitions=partitions, alias="_landed")
-        merged = f"SELECT {columns} FROM _landed UNION ALL SELECT {columns} FROM {news}"
+        merged = f"SELECT {columns} FROM _landed AS r WHERE {stays} UNION ALL SELECT {columns} FROM {news} AS r WHERE {stays}"
         overruled = 0
         if self.repeats(merged, declared.key):
             overruled = self.differing(f"SELECT {columns} FROM _landing", declared.key)
             key = ", ".join(quote(column) for column in declared.key)
-            rest = [quote(column.name) for column in declared.columns if column.name not in declared.key]
+            rest = [quote(c) for c in declared.names if c not in {*declared.key, declared.latest_by}]
+            rest = [quote(declared.latest_by), *rest] if declared.latest_by else rest
             order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
             ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({merged})"
             merged = f"SELECT {columns} FROM ({ranked}) WHERE _rank = 1"
         written = self._write(name, merged, partitions, append=False, marker=None, label=label)
         return replace(written, overruled=overruled)
+
+    def _overtaken(self, declared: Table, source: str, days: list[date], wholes: tuple[str, str]) -> str:
+        """A condition on rows `r`: that what they are part of is not known from a later landing than theirs."""
+        whole, view = table(wholes[0]), wholes[1]
+        on = [column for column in whole.key if column != "source"]
+        named, at = ", ".join(map(quote, on)), quote(declared.latest_by)
+        self.scan(whole.name, partitions={"source": [source], "day": days}, alias="_wholes")
+        # Few are known from two landings, and of a first landing none.
+        self.define(
+            "_overtaken",
+            f"SELECT {named}, max({at}) AS {at} FROM (SELECT {named}, {at} FROM _wholes UNION SELECT {named}, {at} FROM {quote(view)})"
+            f" GROUP BY {named} HAVING count(*) > 1",
+            materialize=True,
+        )
+        if not self.value("SELECT count(*) FROM _overtaken"):
+            return "TRUE"
+        same = " AND ".join(f"o.{column} = r.{column}" for column in map(quote, on))
+        return f"NOT EXISTS (SELECT 1 FROM _overtaken AS o WHERE {same} AND coalesce(o.{at} > r.{at}, TRUE))"
 
     def erase(self, name: str, keys: str, on: Sequence[str]) -> int:
         """Remove the rows of a table whose `on` columns equal those of a row in the view `keys`; returns how many.

@@ -19,6 +19,7 @@ from segment_pipeline.lake.dialect import Value, literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.tables import table
 from segment_pipeline.landing import extracts, lookups, writes
 from segment_pipeline.landing.accounts import asked_after
 from segment_pipeline.landing.extracts import Extract
@@ -358,9 +359,24 @@ class _Landing:
                 writes.land_log(self._session, fill.table, rows, self._source, fill.key)
                 self._note_overruled(fill, overruled, ONE_OF_EACH)
             case _:
-                written = self._session.land(fill.table, f"SELECT * FROM {rows}", self._source)
+                written = self._session.land(
+                    fill.table, f"SELECT * FROM {rows}", self._source, wholes=self._wholes(fill)
+                )
                 self._note_overruled(fill, written.overruled, ONE_OF_EACH)
-        self._session.drop(rows)
+        if not self._is_whole(fill):
+            self._session.drop(rows)
+
+    def _wholes(self, fill: Fill) -> tuple[str, str] | None:
+        """The table whose rows a fill's are part of, where one record gives both; and the view of them."""
+        subject = table(fill.table).subject
+        whole = subject.through if subject else ""
+        if self._entity.fit or whole not in self._entity.table_names:
+            return None
+        return whole, f"mapped_{whole}"
+
+    def _is_whole(self, fill: Fill) -> bool:
+        """Whether other rows of the same records are part of a fill's."""
+        return any(whole[0] == fill.table for whole in map(self._wholes, self._entity.tables) if whole)
 
     def _note_overruled(self, fill: Fill, rows: int, which: str) -> None:
         if rows and self._entity.fit:

@@ -291,23 +291,28 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
 
     def value(column: Column) -> str:
         held = f"f.{quote(column.name)}"
+        if column.name == declared.latest_by and column.name not in given:
+            return f"CAST($pulled_at AS {column.sql})"
         if column.name in absent or (column.implied and column.name not in given):
             return f"CAST(NULL AS {column.sql})"
         if column.name not in given:
             return "$source"
-        if column.type == "VARCHAR" and column.nullable and (column.name.endswith("_key") or column.name in _IDS):
-            return an_id(held)
-        if column.type in {"MONEY", "RATE"}:
-            # Sums and products of decimals are wider than the table's.
-            return f"CAST({held} AS {column.sql})"
-        if column.nullable and column.type in {"DATE", "TIMESTAMP", "TIMESTAMPTZ"}:
-            return horizon.within(held, column.type)
-        if column.type == "DOUBLE":
-            return f"CASE WHEN isfinite({held}) THEN {held} END"
-        return held
+        return _holdable(column, held)
 
     listed = _listed({column.name: value(column) for column in declared.columns})
     return Statement(statement.name, f"SELECT {listed} FROM (\n{statement.text}\n) AS f", statement.as_written)
+
+
+def _holdable(column: Column, held: str) -> str:
+    """What a statement gives for a column as the table can hold it."""
+    if column.type == "VARCHAR" and column.nullable and (column.name.endswith("_key") or column.name in _IDS):
+        return an_id(held)
+    if column.type in {"MONEY", "RATE"}:
+        # Sums and products of decimals are wider than the table's.
+        return f"CAST({held} AS {column.sql})"
+    if column.nullable and column.type in {"DATE", "TIMESTAMP", "TIMESTAMPTZ"}:
+        return horizon.within(held, column.type)
+    return f"CASE WHEN isfinite({held}) THEN {held} END" if column.type == "DOUBLE" else held
 
 
 def _given(statement: Statement, known: tuple[str, ...] | None, wanted: frozenset[str]) -> Iterator[str]:

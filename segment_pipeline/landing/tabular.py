@@ -259,7 +259,7 @@ DIRECTIVES: Final = frozenset(
 )
 # Computed by landing from others, whatever the mapping says.
 LANDINGS: Final = frozenset(
-    {"source", "updated_at", "day", "origin", "net_base", "amount_base", "rate_day", "arrived_at"}
+    {"source", "updated_at", "day", "origin", "net_base", "amount_base", "rate_day", "arrived_at", "pulled_at"}
 )
 AMOUNTS: Final = frozenset({"gross", "discount", "net"})
 # What is NULL or not by these: a table whose rows can be marked as gone.

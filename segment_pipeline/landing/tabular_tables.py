@@ -105,6 +105,9 @@ class Filled:
         if self._keeps:
             said[next(name for name in ("attributes", "properties") if name in declared.names)] = "u._unknown"
         said |= {name: f"u._{name}" for name in ("updated_at", "day", "origin")} | {"source": "$source"}
+        # A file's rows replace its own, and what is summed over rows may be summed over some of them.
+        if declared.latest_by and not (self.fill.grouped or self.read.files):
+            said[declared.latest_by] = "$pulled_at"
         if self._paid:
             amount = "u.amount" if "amount_base" in declared.names else said["net"]
             said |= {

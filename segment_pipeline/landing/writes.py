@@ -32,6 +32,7 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
     columns = ", ".join(quote(column) for column in declared.names)
     order = ", ".join(f"{quote(column)} DESC NULLS LAST" for column in declared.names)
     keys = ", ".join(quote(column) for column in identity)
+    latest = quote(declared.latest_by) if declared.latest_by else "CAST(NULL AS TIMESTAMPTZ)"
     empty = not session.value(f"SELECT count(*) FROM {quote(rows)}")
 
     def closing(previous: date, current: date) -> str:
@@ -57,9 +58,11 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
         session.scan(name, partitions={"source": [source], "day": around}, alias="_held")
         session.define(
             "_present",
-            f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY day, {keys} ORDER BY {order}) AS _rank FROM"
+            # Of two snapshots of one day the one pulled later is that day's, and what it has not is absent.
+            f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY day, {keys} ORDER BY {latest} DESC NULLS LAST,"
+            f" {order}) AS _rank, max({latest}) OVER (PARTITION BY day) AS _latest FROM"
             f" (SELECT {columns} FROM _held WHERE deleted_on IS NULL UNION ALL SELECT {columns} FROM {quote(rows)}))"
-            " WHERE _rank = 1",
+            f" WHERE _rank = 1 AND {latest} IS NOT DISTINCT FROM _latest",
             materialize=True,
         )
         written = [day] + ([after] if after else [])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -69,8 +70,16 @@ def test_an_empty_id_is_nobodys(landed: Landed) -> None:
 def test_a_repeated_delivery_shares_its_insert_id_with_the_first(landed: Landed) -> None:
     again = event(1, uuid="another", **{"$insert_id": "i-1"}, visible={"seen": "2017-06-06T06:00:00"})
     assert landed("events", [event(1), again], "SELECT event_key, day FROM events") == [
-        {"event_key": "i-1", "day": date(2017, 6, 5)}
+        {"event_key": "i-1/d-1", "day": date(2017, 6, 5)}
     ]
+
+
+def test_an_insert_id_is_of_its_device_alone(landed: Landed) -> None:
+    """amplitude-dev-center 183: counters of two devices give the same ids. Without a device it stands for itself."""
+    ids: dict[str, Any] = {"$insert_id": "1"}
+    events = [event(n, device_id=device, **ids) for n, device in enumerate(("a", "b", "", None), start=1)]
+    rows = landed("events", events, "SELECT DISTINCT event_key FROM events ORDER BY 1")
+    assert [row["event_key"] for row in rows] == ["1", "1/a", "1/b"]
 
 
 def test_an_event_outside_a_session_has_none_and_empty_ids_are_unknown(landed: Landed) -> None:

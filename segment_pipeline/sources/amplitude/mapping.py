@@ -14,6 +14,7 @@ _sql = partial(statement, "sources/amplitude")
 
 # What the vendor's own tracking calls things.
 NAMES = {"session_start": "visit", "Product Viewed": "product_viewed", "Product Added": "cart_added"}
+_INSERTED = """nullif(r."$insert_id", '') || coalesce('/' || nullif(r.device_id, ''), '')"""
 
 
 def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
@@ -23,8 +24,8 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
             Kind.LOG,
             (Part("events"),),
             Record(
-                # A repeated delivery shares its insert id with the first.
-                key=("$insert_id", "uuid"),
+                # A repeated delivery shares its insert id with the first, which is unique within its device alone.
+                key=(_INSERTED, "uuid"),
                 needs=("event_type",),
                 updated="server_upload_time",
                 business="event_time",
@@ -33,7 +34,7 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
                 email=_consent_of("email", names, otherwise="r.user_properties.email"),
                 phone=_consent_of("phone", names),
                 fields={
-                    **text("user_id device_id user_properties.email country platform"),
+                    **text("$insert_id user_id device_id user_properties.email country platform"),
                     "session_id": INTEGER,
                     "event_properties": JSON,
                     "location_lat": NUMBER,

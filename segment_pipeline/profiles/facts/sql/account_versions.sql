@@ -21,7 +21,7 @@ FROM (
         SELECT c.*, 1 AS place
         FROM customers AS c
         LEFT JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
-        WHERE c.created_at < $end AND r.customer_key IS NULL
+        WHERE r.customer_key IS NULL
         UNION ALL
         SELECT
             c.*,
@@ -35,7 +35,7 @@ FROM (
             ) AS place
         FROM customers AS c
         JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
-        WHERE c.created_at < $end
     ) AS versions
-    WHERE place = 1
+    -- Of the version that counts: an earlier one may have been created on another day.
+    WHERE place = 1 AND created_at < $end
 ) AS dated

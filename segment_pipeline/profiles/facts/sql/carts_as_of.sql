@@ -10,7 +10,6 @@ JOIN (
         source, cart_key,
         coalesce(max(updated_at) FILTER (WHERE day <= $as_of), min(updated_at)) AS updated_at
     FROM carts
-    WHERE created_at < $end
     GROUP BY source, cart_key
 ) AS v ON v.source = c.source AND v.cart_key = c.cart_key AND v.updated_at = c.updated_at
 LEFT JOIN nameless_cart_keys AS n ON n.source = c.source AND n.customer_key = c.customer_key

@@ -1,9 +1,12 @@
--- One row per order held in more than one version and made by the end of as_of: its version of that day, or the earliest held
--- after it.
+-- One row per order held in more than one version: its version of the end of as_of, or the earliest held after it, and whose and
+-- where it is known to be by then: a customer, store or order that is gone at its source is gone from newer versions too, and what
+-- was known stays.
 SELECT
     c.source, c.order_key,
-    coalesce(max(c.updated_at) FILTER (WHERE c.day <= $as_of), min(c.updated_at)) AS updated_at
+    coalesce(max(c.updated_at) FILTER (WHERE c.day <= $as_of), min(c.updated_at)) AS updated_at,
+    max_by(c.customer_key, c.updated_at) FILTER (WHERE c.day <= $as_of AND c.customer_key IS NOT NULL) AS customer_key,
+    max_by(c.store_key, c.updated_at) FILTER (WHERE c.day <= $as_of AND c.store_key IS NOT NULL) AS store_key,
+    max_by(c.parent_order_key, c.updated_at) FILTER (WHERE c.day <= $as_of AND c.parent_order_key IS NOT NULL) AS parent_order_key
 FROM order_versions AS c
 JOIN revised_orders AS r ON r.source = c.source AND r.order_key = c.order_key
-WHERE c.ordered_on <= $as_of
 GROUP BY c.source, c.order_key

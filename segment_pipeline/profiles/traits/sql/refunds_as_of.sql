@@ -7,7 +7,6 @@ LEFT JOIN (
         coalesce(max(c.updated_at) FILTER (WHERE c.day <= $as_of), min(c.updated_at)) AS updated_at
     FROM refunds AS c
     JOIN revised_refunds AS r ON r.source = c.source AND r.refund_key = c.refund_key
-    WHERE c.refunded_on <= $as_of
     GROUP BY c.source, c.refund_key
 ) AS v ON v.source = f.source AND v.refund_key = f.refund_key
 WHERE f.refunded_on <= $as_of AND (v.updated_at IS NULL OR v.updated_at = f.updated_at)
