@@ -6,6 +6,7 @@ A company keeps its catalogue in its own repository and depends on this package;
 import hashlib
 import keyword
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -135,7 +136,7 @@ class Catalogue:
         known = self.vocabulary
         found += validate(self.segments, known)
         found += goal_problems(self.goals)
-        found += _unequal_holdouts(self.audiences)
+        found += [*_unequal_holdouts(self.audiences), *_one_remote_audience(self.audiences)]
         destinations = _by_name(self.destinations)
         segments = {segment.name for segment in self.segments}
         seen: set[str] = set()
@@ -231,6 +232,21 @@ def _unequal_holdouts(audiences: Sequence[Audience]) -> Iterator[str]:
         if len(held) > 1:
             said = " and ".join(f"{share:g}" for share in sorted(held))
             yield f"experiment {experiment} has a holdout of {said}: give its audiences one share"
+
+
+def _one_remote_audience(audiences: Sequence[Audience]) -> Iterator[str]:
+    """Two audiences that a tool would be asked for by one name would take out each other's people. Tools differ in what they tell
+    apart, so capitals, blanks and forms of a letter count for nothing here.
+    """
+    called: dict[tuple[str, str], Audience] = {}
+    for audience in audiences:
+        name = " ".join(unicodedata.normalize("NFKC", audience.remote).casefold().split())
+        other = called.setdefault((audience.destination, name), audience)
+        if other.name != audience.name:
+            yield (
+                f"audiences {other.name} and {audience.name} are both called {audience.remote} at {audience.destination}: "
+                "give one another `remote_name`"
+            )
 
 
 def _unknown_sources(rules: IdentityRules, declared: Collection[str]) -> Iterator[str]:

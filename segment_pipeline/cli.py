@@ -235,15 +235,36 @@ def publish(tables: tuple[str, ...], as_json: bool) -> None:
 @click.argument("new")
 @with_json
 def rename(kind: str, old: str, new: str, as_json: bool) -> None:
-    """Carry the history of a segment or audience over to its new name, so that it is not a new one."""
+    """Carry a segment or audience over to its new name, an audience at its tools too, so that it is not a new one."""
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.lake.migrations import rename as carry_over
     from segment_pipeline.settings import Settings
 
-    show(
-        [{"kind": kind, "old": old, "new": new, "rows": carry_over(Lake.open(Settings.from_env()), kind, old, new)}],
-        as_json=as_json,
-    )
+    if kind == "audience":
+        from segment_pipeline.defs.operations import renamed
+
+        rows = renamed(*company(), old, new)
+    else:
+        rows = carry_over(Lake.open(Settings.from_env()), kind, old, new)
+    show([{"kind": kind, "old": old, "new": new, "rows": rows}], as_json=as_json)
+
+
+@cli.command()
+@click.argument("table")
+@with_json
+def accept(table: str, as_json: bool) -> None:
+    """Go by a table as it is now, that was lost or is older than it was: once what it lacks is landed or computed again."""
+    own_sets()
+    from segment_pipeline.audiences.ledger import Ledger
+    from segment_pipeline.audiences.trust import accept as accepted
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.settings import Settings
+
+    settings = Settings.from_env()
+    lake = Lake.open(settings)
+    with closing(Ledger.open(settings.ledger)) as ledger:
+        accepted(lake, ledger, table)
+    show([{"table": table, "rows": lake.rows(table)}], as_json=as_json)
 
 
 @cli.command("free-runs")

@@ -28,7 +28,6 @@ from segment_pipeline.connector import fields_of, opened, source_of
 from segment_pipeline.environment import company_folder, variables_of
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
 from segment_pipeline.lake import storage
-from segment_pipeline.lake.commits import filesystem
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.settings import PREFIX, SETTINGS, Settings
 
@@ -207,7 +206,7 @@ def check_lake(settings: Settings) -> None:
     """Write, read and delete a file of a byte, and look for a table; raises ConfigError saying which of them failed and what to set."""
     uri, doing = settings.lake, "be opened"
     try:
-        files, root = filesystem(uri)
+        files, root = storage.filesystem(uri)
         if "://" not in uri:
             files.makedirs(root, exist_ok=True)
         probe = f"{root}/_probe-{uuid.uuid4().hex}"

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
-import sqlalchemy as sa
-
-from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.ledger import Ledger, there
 from segment_pipeline.audiences.plan import DENIALS
 from segment_pipeline.audiences.snapshot import fresh_until
+from segment_pipeline.audiences.standing import Standing, standing
 from segment_pipeline.catalogue import Catalogue
-from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.settings import Settings
@@ -83,6 +80,7 @@ class Status:
     loads: list[Load]
     quarantine: list[Quarantined]
     held: list[Held]
+    audiences: list[Standing]
     attention: list[str] = field(default_factory=list)
 
 
@@ -97,9 +95,19 @@ def status(catalogue: Catalogue, settings: Settings, *, now: datetime, expected:
     own = {f"own traits {one.name}": one.table for one in catalogue.trait_sets}
     for name, table in (SNAPSHOTS | own).items():
         stages.append(_stage(name, max(lake.snapshots(table), default=None), expected))
-    found = Status(now, expected, stages, loads, quarantine, _held(catalogue, settings, now))
+    found = Status(
+        now, expected, stages, loads, quarantine, _held(catalogue, settings, now), stand(lake, catalogue, settings)
+    )
     found.attention.extend(_attention(found))
     return found
+
+
+def stand(lake: Lake, catalogue: Catalogue, settings: Settings) -> list[Standing]:
+    """Where every audience of the catalogue stands, and what is left of others."""
+    if not there(settings.ledger) and not lake.partitions("audience_members"):
+        return [Standing(a.name, a.segment, a.destination, a.channel, a.purpose) for a in catalogue.audiences]
+    with closing(Ledger.open(settings.ledger)) as ledger:
+        return standing(lake, ledger, catalogue.audiences)
 
 
 def _attention(found: Status) -> list[str]:
@@ -120,6 +128,11 @@ def _attention(found: Status) -> list[str]:
         f"audience {held.audience} is held until {held.expires_at:%Y-%m-%d %H:%M} UTC: look at `segment-pipeline audiences"
         f" plan {held.audience}`, then `{held.command}`"
         for held in found.held
+    ]
+    said += [
+        f"audience {each.audience} at {each.destination} is {each.state}: {each.why}"
+        for each in found.audiences
+        if each.why
     ]
     return said
 
@@ -150,7 +163,7 @@ def _quarantined(session: Session, now: datetime) -> list[Quarantined]:
 
 def _held(catalogue: Catalogue, settings: Settings, now: datetime) -> list[Held]:
     """The newest held plan of each audience that nothing overtook and that has not expired."""
-    if not _there(settings.ledger):
+    if not there(settings.ledger):
         return []
     found = []
     with closing(Ledger.open(settings.ledger)) as ledger:
@@ -171,7 +184,7 @@ def _held(catalogue: Catalogue, settings: Settings, now: datetime) -> list[Held]
 
 def not_taken(settings: Settings, audiences: Sequence[str]) -> list[str]:
     """Of these audiences those whose tool did not take all of the newest denials it was sent."""
-    if not _there(settings.ledger):
+    if not there(settings.ledger):
         return []
     with closing(Ledger.open(settings.ledger)) as ledger:
         newest = {
@@ -183,17 +196,6 @@ def not_taken(settings: Settings, audiences: Sequence[str]) -> list[str]:
             for plan in plans
             if any(b.state != "final" or b.rejected for b in ledger.outcome(plan.plan.digest) if b.batch.phase)
         ]
-
-
-def _there(url: str) -> bool:
-    """Whether there is a ledger to look into: opening a SQLite one would make it."""
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConfigError(
-            "SEGMENT_PIPELINE_LEDGER is not a SQLAlchemy URL: set it like postgresql+psycopg://…"
-        ) from None
-    return parsed.get_backend_name() != "sqlite" or not parsed.database or Path(parsed.database).exists()
 
 
 def _stage(name: str, newest: date | None, expected: date | None) -> Stage:

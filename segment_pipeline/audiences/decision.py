@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 
 from segment_pipeline import clock
+from segment_pipeline.audiences import trust
 from segment_pipeline.audiences.audience import Audience, claimants
 from segment_pipeline.audiences.eligibility import (
     NOBODY,
@@ -18,6 +20,7 @@ from segment_pipeline.audiences.eligibility import (
 )
 from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.plan import Comparison, compare, define_attributes, guard_reasons
 from segment_pipeline.audiences.push import Progress
 from segment_pipeline.audiences.report import SyncReport
@@ -64,6 +67,23 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Aim:
+    """What a decision is to be about, beside who should be in an audience now.
+
+    `place`: whose members; None: where the audience is kept. `everything`: what it is believed to hold is sent again, and
+    removals it refused are tried again. `emptying`: nobody should be in it any more. `replacing`: all is sent, in the place of
+    whatever is there. `hold`: why nothing but explicit denials may be sent. `memory`: a view to go by of what the place holds.
+    """
+
+    place: Place | None = None
+    everything: bool = False
+    emptying: bool = False
+    replacing: bool = False
+    hold: tuple[str, ...] = ()
+    memory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Who should be in an audience and what that changes.
 
@@ -98,24 +118,33 @@ class Decision:
         )
 
 
-def decide(session: Session, of: Round, audience: Audience, *, everything: bool = False) -> Decision:
-    """Eligibility and the difference; leaves the views that `draw` makes plans of.
-
-    `everything`: what the tool is believed to hold is sent again, and removals it refused are tried again.
-    """
+def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = None) -> Decision:
+    """Eligibility and the difference; leaves the views that `draw` makes plans of."""
+    aim = aim or Aim()
+    place = aim.place or of.ledger.places.of(audience)
     now, capabilities = clock.now(), of.destination(audience).capabilities
     shape = Shape(capabilities)
-    as_of, reasons = source(of.lake, session, audience, of.settings, now)
-    define_evidence(session, audience, shape, of.key_spaces)
-    known = not reasons and as_of is not None
+    as_of, reasons = (None, ()) if aim.hold or aim.emptying else source(of.lake, session, audience, of.settings, now)
+    if not aim.emptying:
+        reasons = (*trust.lost_denials(of.lake, of.ledger, note=False), *reasons)
+    reasons = (*aim.hold, *reasons)
+    define_evidence(session, audience, shape, of.key_spaces, place)
+    if aim.memory:
+        session.define("audience_members", f"SELECT * FROM {aim.memory}")
+    known = not reasons and (as_of is not None or aim.emptying)
     people = Eligibility(0, {}, 0)
     if known and as_of is not None:
         people = judge(session, audience, shape, as_of=as_of, claimed=_claimed_before(of, audience))
         define_attributes(session, audience, shape, as_of)
-    keys = compare(session, audience, shape, now, known=known, everything=everything)
+    if aim.replacing:
+        session.define("audience_members", "SELECT * FROM audience_members_anywhere WHERE FALSE")
+    compared = partial(
+        compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=aim.everything
+    )
+    keys = compared()
     if known and 0 < capabilities.minimum_size <= keys.desired and keys.of("stuck"):
-        keys = compare(session, audience, shape, now, known=True, everything=everything, removals_again=True)
-    if known:
+        keys = compared(removals_again=True)
+    if known and not aim.emptying:
         reasons = tuple(guard_reasons(audience.guards, capabilities, keys))
     day = as_of or clock.today(of.settings.timezone)
     return Decision(shape, as_of, day, known, people, keys, reasons)

@@ -12,7 +12,9 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from segment_pipeline.audiences import memory
 from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -32,15 +34,22 @@ class Eligibility:
     eligible: int
 
 
-def define_evidence(session: Session, audience: Audience, shape: Shape, key_spaces: Mapping[str, str]) -> None:
-    """The views every judgement of an audience rests on, as of now: who is known by what, and who said what.
+def define_evidence(
+    session: Session, audience: Audience, shape: Shape, key_spaces: Mapping[str, str], place: Place | None = None
+) -> None:
+    """The views every judgement of an audience rests on, as of now: who is known by what, who said what, and what is held.
 
-    `key_spaces`: sources whose customer keys are another source's.
+    `key_spaces`: sources whose customer keys are another source's. `place`: where; None: at whatever place of the audience.
     """
-    for table in ("profiles", "profile_identifiers", "profile_aliases", "suppressions"):
+    for table in ("profiles", "profile_identifiers", "profile_aliases"):
         session.scan(table)
-    define_consent_statements(session, key_spaces)
-    session.scan("audience_members", partitions={"audience": [audience.name]})
+    # Where denials are lost nobody is sent, which `decide` sees to; those that are left still take people out.
+    session.scan("suppressions", lost=True)
+    define_consent_statements(session, key_spaces, lost=True)
+    if place is None:
+        session.scan("audience_members", partitions={"audience": [audience.name]})
+    else:
+        memory.scan(session, place)
     session.register("destination_kinds", shape.kinds)
     define = session.define
     define("known_identifiers", statement("audiences", "known_identifiers"))

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from segment_pipeline import clock
+from segment_pipeline.audiences import memory
 from segment_pipeline.audiences.ledger import RecordedBatch, RecordedPlan
+from segment_pipeline.audiences.places import Place
+from segment_pipeline.audiences.plan import REPLACEMENT
 from segment_pipeline.audiences.push import WITHHELD
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
@@ -18,11 +21,6 @@ from segment_pipeline.lake.statements import Statement, generated, statement
 RESULTS = pa.schema([("batch", pa.int32()), ("state", pa.string())])
 REFUSALS = pa.schema([("batch", pa.int32()), ("key", pa.string()), ("reason", pa.string())])
 VENDOR_IDS = pa.schema([("key", pa.string()), ("vendor_id", pa.string())])
-
-
-def application(audience: str) -> str:
-    """The name folds of an audience are counted under in the Delta log."""
-    return f"audience:{audience}"
 
 
 def define_results(session: Session, recorded: RecordedPlan, outcome: Sequence[RecordedBatch]) -> None:
@@ -53,29 +51,26 @@ def define_results(session: Session, recorded: RecordedPlan, outcome: Sequence[R
     session.define("results", statement("audiences", "results"), materialize=True, withheld=WITHHELD)
 
 
-def fold(lake: Lake, session: Session, recorded: RecordedPlan, outcome: Sequence[RecordedBatch]) -> None:
-    """Write what the audience now holds. Leaves the view `results`."""
+def fold(lake: Lake, session: Session, place: Place, recorded: RecordedPlan, outcome: Sequence[RecordedBatch]) -> None:
+    """Write what the place now holds. Leaves the view `results`. A replacement counts when all of it was answered, or not at all."""
     plan = recorded.plan
     define_results(session, recorded, outcome)
-    marked = lake.marked("audience_members", application(plan.audience)) or 0
-    if marked >= recorded.sequence or not session.value(
+    if memory.epoch(lake, plan.audience) >= recorded.sequence or not session.value(
         "SELECT count(*) FROM results WHERE result <> 'untouched' OR batch = 0"
     ):
         return
-    session.scan("audience_members", partitions={"audience": [plan.audience]}, alias="members_before")
-    session.define(
-        "members_after",
-        statement("audiences", "members_after"),
-        audience=plan.audience,
-        digest=plan.digest,
-        now=clock.now(),
-    )
+    memory.scan(session, place, "members_before")
+    if plan.kind == REPLACEMENT:
+        if any(batch.state != "final" for batch in outcome):
+            return
+        session.define("members_before", "SELECT * FROM members_before_anywhere WHERE FALSE")
+    session.define("members_after", statement("audiences", "members_after"), digest=plan.digest, now=clock.now())
     session.define("living_on", _living_on(plan.fields), materialize=True)
-    session.replace(
-        "audience_members",
+    memory.write(
+        session,
+        place,
         "SELECT m.* FROM members_after AS m LEFT JOIN living_on AS l ON l.key = m.key WHERE l.key IS NULL",
-        {"audience": [plan.audience]},
-        marker=(application(plan.audience), recorded.sequence),
+        sequence=recorded.sequence,
     )
 
 
@@ -90,7 +85,7 @@ def _living_on(fields: Sequence[str]) -> Statement:
     return generated("audiences/living_on", f"SELECT DISTINCT key FROM ({parts})")
 
 
-def keep_house(session: Session, audience: str) -> None:
+def keep_house(session: Session, place: Place) -> None:
     """Write down owners that changed under unchanged keys, and forget refusals of keys nobody desires any more."""
-    session.scan("audience_members", partitions={"audience": [audience]}, alias="members_to_keep")
-    session.replace("audience_members", statement("audiences", "kept_members"), {"audience": [audience]})
+    memory.scan(session, place, "members_to_keep")
+    memory.write(session, place, statement("audiences", "kept_members"))

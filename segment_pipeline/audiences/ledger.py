@@ -8,23 +8,33 @@ holder of the audience's lease. Opening migrates. Errors of the database leave a
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
 from segment_pipeline import clock
-from segment_pipeline.audiences.ledger_tables import approvals, batches, plans, remotes, row_outcomes
+from segment_pipeline.audiences.ledger_tables import (
+    approvals,
+    batches,
+    epochs,
+    lake_tables,
+    plans,
+    row_outcomes,
+    secrets,
+)
+from segment_pipeline.audiences.places import Places
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
 from segment_pipeline.databases import open_engine, transaction
 from segment_pipeline.delivery.destination import Operation, Receipt
 from segment_pipeline.errors import ConfigError, ContractError
 
-HEAD = "0001"
+HEAD = "0002"
 UNFINISHED = ("planned", "pushing", "pushed")
 
 
@@ -50,10 +60,11 @@ class RecordedBatch:
 
 
 class Ledger:
-    """Plans, batches, outcomes and remote ids of all audiences. Thread-safe."""
+    """Plans, batches, outcomes, places and epochs of all audiences. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.places = Places(self.transaction)
 
     @classmethod
     def open(cls, url: str) -> "Ledger":
@@ -106,38 +117,39 @@ class Ledger:
                         digest=plan.digest,
                         audience=plan.audience,
                         destination=plan.destination,
+                        remote_id=plan.remote_id,
                         sequence=sequence,
                         kind=plan.kind,
                         status=status,
                         as_of=plan.as_of.isoformat(),
                         fields=json.dumps(plan.fields),
                         inputs=inputs,
+                        memberships=json.loads(inputs).get("memberships"),
                         created_at=now,
                         changed_at=now,
                     )
                 )
-                c.execute(
-                    batches.insert(),
-                    [
-                        {
-                            "plan": plan.digest,
-                            "number": b.number,
-                            "phase": b.phase,
-                            "operation": b.operation.value,
-                            "rows": b.rows,
-                            "state": "planned",
-                            "token": 0,
-                            "attempts": 0,
-                            "requests": 0,
-                        }
-                        for b in plan.batches
-                    ],
-                )
+                made = [
+                    {
+                        "plan": plan.digest,
+                        "number": b.number,
+                        "phase": b.phase,
+                        "operation": b.operation.value,
+                        "rows": b.rows,
+                        "state": "planned",
+                        "token": 0,
+                        "attempts": 0,
+                        "requests": 0,
+                    }
+                    for b in plan.batches
+                ]
+                if made:
+                    c.execute(batches.insert(), made)
             else:
                 c.execute(
                     plans.update()
                     .where(plans.c.digest == plan.digest)
-                    .values(sequence=sequence, status=status, changed_at=now)
+                    .values(sequence=sequence, status=status, remote_id=plan.remote_id, changed_at=now)
                 )
             return RecordedPlan(plan, sequence, status, now)
 
@@ -173,6 +185,7 @@ class Ledger:
             digest=row["digest"],
             audience=row["audience"],
             destination=row["destination"],
+            remote_id=row["remote_id"] or "",
             kind=row["kind"],
             as_of=date.fromisoformat(row["as_of"]),
             fields=tuple(json.loads(row["fields"])),
@@ -263,39 +276,62 @@ class Ledger:
             for row in rows
         ]
 
-    def folded(self, digest: str) -> None:
-        """The lake holds the outcome: vendor ids and the like need not be kept here any longer."""
+    def folded(self, digest: str, epoch: int | None = None) -> None:
+        """The lake holds the outcome, and carries the number `epoch`: vendor ids and the like need not be kept any longer."""
         with self.transaction() as c:
             c.execute(
                 row_outcomes.delete().where((row_outcomes.c.plan == digest) & (row_outcomes.c.outcome == "accepted"))
             )
             c.execute(plans.update().where(plans.c.digest == digest).values(status="folded", changed_at=clock.now()))
+            if epoch is None:
+                return
+            audience = c.execute(sa.select(plans.c.audience).where(plans.c.digest == digest)).scalar_one()
+            if not c.execute(epochs.update().where(epochs.c.audience == audience).values(epoch=epoch)).rowcount:
+                c.execute(epochs.insert().values(audience=audience, epoch=epoch))
+
+    def epoch(self, audience: str) -> int | None:
+        """The number the lake carried after the last fold; None: there was none since epochs are kept."""
+        with self.transaction() as c:
+            return c.execute(sa.select(epochs.c.epoch).where(epochs.c.audience == audience)).scalar()
+
+    def digests(self, audience: str) -> set[str]:
+        """The plans of an audience that are on record."""
+        with self.transaction() as c:
+            return set(c.execute(sa.select(plans.c.digest).where(plans.c.audience == audience)).scalars())
+
+    def acknowledge(self, audience: str, digests: Iterable[str]) -> None:
+        """Put plans on record that the lake has and this ledger never saw: what came of them was found out otherwise."""
+        now = clock.now()
+        rows = [
+            {"digest": digest, "audience": audience, "destination": "", "sequence": 0, "kind": "unknown", "status": "lost",
+             "as_of": now.date().isoformat(), "fields": "[]", "inputs": "{}", "created_at": now, "changed_at": now}
+            for digest in sorted(digests)
+        ]  # fmt: skip
+        if rows:
+            with self.transaction() as c:
+                c.execute(plans.insert(), rows)
+
+    def seen(self, name: str) -> tuple[str, int, str | None] | None:
+        """A table of the lake as it was when last read: its identity, version, and why it is in doubt; None: never read."""
+        with self.transaction() as c:
+            row = c.execute(sa.select(lake_tables).where(lake_tables.c.name == name)).mappings().first()
+        return (row["identity"], row["version"], row["doubt"]) if row else None
+
+    def note_seen(self, name: str, identity: str, version: int, doubt: str | None = None) -> None:
+        here, values = lake_tables.c.name == name, {"identity": identity, "version": version, "doubt": doubt}
+        with self.transaction() as c:
+            if not c.execute(lake_tables.update().where(here).values(values)).rowcount:
+                c.execute(lake_tables.insert().values(name=name, **values))
+
+    def secret(self, name: str) -> str:
+        """A random value made with the ledger."""
+        with self.transaction() as c:
+            return str(c.execute(sa.select(secrets.c.value).where(secrets.c.name == name)).scalar_one())
 
     def remote_id(self, audience: str, destination: str) -> str | None:
-        with self.transaction() as c:
-            found = c.execute(
-                sa.select(remotes.c.remote_id).where(
-                    (remotes.c.audience == audience) & (remotes.c.destination == destination)
-                )
-            ).scalar()
-        return str(found) if found is not None else None
-
-    def remote_keys(self, audience: str, destination: str) -> int | None:
-        """Keys the vendor held when last asked; None: never asked, or it does not say."""
-        with self.transaction() as c:
-            found = c.execute(
-                sa.select(remotes.c.remote_keys).where(
-                    (remotes.c.audience == audience) & (remotes.c.destination == destination)
-                )
-            ).scalar()
-        return int(found) if found is not None else None
-
-    def note_remote(self, audience: str, destination: str, remote_id: str, keys: int | None = None) -> None:
-        here = (remotes.c.audience == audience) & (remotes.c.destination == destination)
-        with self.transaction() as c:
-            values = {"remote_id": remote_id, "remote_keys": keys, "counted_at": clock.now()}
-            if not c.execute(remotes.update().where(here).values(**values)).rowcount:
-                c.execute(remotes.insert().values(audience=audience, destination=destination, **values))
+        """The tool's id of an audience; None: not made yet."""
+        place = self.places.current(audience, destination)
+        return place.remote_id or None if place else None
 
     def note_approval(self, digest: str, audience: str, expires_at: datetime) -> None:
         with self.transaction() as c:
@@ -309,3 +345,14 @@ class Ledger:
 
 def _batch(row: RowMapping) -> PlannedBatch:
     return PlannedBatch(row["number"], row["phase"], Operation(row["operation"]), row["rows"])
+
+
+def there(url: str) -> bool:
+    """Whether there is a ledger to look into: opening a SQLite one would make it."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigError(
+            "SEGMENT_PIPELINE_LEDGER is not a SQLAlchemy URL: set it like postgresql+psycopg://…"
+        ) from None
+    return parsed.get_backend_name() != "sqlite" or not parsed.database or Path(parsed.database).exists()

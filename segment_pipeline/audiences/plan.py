@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from segment_pipeline.audiences.audience import Audience, Guards
+from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import Capabilities, Operation
 from segment_pipeline.errors import ConfigError, ContractError
@@ -20,7 +21,7 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.traits.sets import declared, define_traits, read_by, trait_types, unready
 
-DENIALS, MAIN = "denials", "main"
+DENIALS, MAIN, REPLACEMENT = "denials", "main", "replacement"
 TRY_REFUSED_AGAIN = timedelta(days=7)
 REFRESH_AT = 0.8  # share of a membership's life at the platform after which it is sent again
 UNDESIRED = frozenset({"leaving", "stuck", "forgotten"})
@@ -40,7 +41,10 @@ class PlannedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes to one audience, immutable and known by its digest; its rows are in the lake's `plan_rows`."""
+    """Changes to one audience at one place, immutable and known by its digest; its rows are in the lake's `plan_rows`.
+
+    `remote_id`: the tool's id of the audience; empty: it is not made yet.
+    """
 
     digest: str
     audience: str
@@ -49,6 +53,7 @@ class Plan:
     as_of: date
     fields: tuple[str, ...]
     batches: tuple[PlannedBatch, ...]
+    remote_id: str = ""
 
     @property
     def rows(self) -> int:
@@ -99,16 +104,18 @@ def compare(
     now: datetime,
     *,
     known: bool,
+    wanted: bool = True,
     everything: bool = False,
     removals_again: bool = False,
 ) -> Comparison:
     """Define `compared`, `leaving` and `planned` from the view `eligible`.
 
     `known` False: who should be in it is not known (no fresh memberships), so nothing is desired or leaves but by denial.
+    `wanted` False: nobody should be in it any more.
     `removals_again`: removals the tool refused lately are tried once more; `everything`: those, and all it is believed to hold.
     """
     define = session.define
-    _define_desired(session, audience, shape, known=known)
+    _define_desired(session, audience, shape, known=known and wanted)
     expires = shape.capabilities.expires_after_days
     define(
         "compared",
@@ -200,17 +207,18 @@ def guard_reasons(guards: Guards, capabilities: Capabilities, comparison: Compar
     return reasons
 
 
-def draw(session: Session, audience: Audience, shape: Shape, kind: str, *, as_of: date, base: int) -> Plan | None:
+def draw(session: Session, place: Place, shape: Shape, kind: str, *, as_of: date, base: int) -> Plan | None:
     """The plan of one kind from `planned`, its rows left in the view `batched`; None when there is nothing to change.
 
-    `base`: number of the last plan folded, so that the same change after another one is another plan.
+    `base`: number of the last plan folded, so that the same change after another one is another plan. A replacement is the
+    plan of all that `planned` adds.
     """
-    capabilities = shape.capabilities
+    capabilities, rows_of = shape.capabilities, MAIN if kind == REPLACEMENT else kind
     session.define("phased", statement("audiences", "phased"))
     sizes = session.rows(
         "SELECT phase, count(*) AS rows, max(length(identifiers) + coalesce(length(attributes), 0)) AS widest "
         "FROM phased WHERE kind = $kind GROUP BY phase ORDER BY phase",
-        kind=kind,
+        kind=rows_of,
     )
     if not sizes:
         return None
@@ -225,16 +233,19 @@ def draw(session: Session, audience: Audience, shape: Shape, kind: str, *, as_of
     session.register(
         "phases", pa.Table.from_pylist(phases, pa.schema([(n, pa.int32()) for n in ("phase", "first", "most")]))
     )
-    session.define("batched", statement("audiences", "batched"), materialize=True, kind=kind)
+    session.define("batched", statement("audiences", "batched"), materialize=True, kind=rows_of)
     batches, digests = [], []
     for row in session.rows(statement("audiences", "batch_digests")):
         number = row["batch"]
         phase = max((p for p in phases if p["first"] <= number), key=lambda p: p["first"])["phase"] if number else 0
         batches.append(PlannedBatch(number, phase, Operation(row["operation"]), row["rows"]))
         digests.append(row["digest"])
-    header = json.dumps([audience.name, audience.destination, kind, as_of.isoformat(), base, shape.fields])
+    where = [place.audience, place.destination, place.remote_id]
+    header = json.dumps([*where, kind, as_of.isoformat(), base, shape.fields])
     digest = hashlib.sha256("\n".join([header, *digests]).encode()).hexdigest()[:32]
-    return Plan(digest, audience.name, audience.destination, kind, as_of, tuple(shape.fields), tuple(batches))
+    return Plan(
+        digest, place.audience, place.destination, kind, as_of, tuple(shape.fields), tuple(batches), place.remote_id
+    )
 
 
 def write(session: Session, plan: Plan) -> None:

@@ -16,7 +16,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.lease import Lease
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
-from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, Operation, Receipt
+from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, Operation, Receipt, Replaceable
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
@@ -101,6 +101,26 @@ class Push:
                 # The keys that take their place are not confirmed: the next run removes them.
                 break
             self._phase(session, planned)
+
+    def replace(self, session: Session, tool: Replaceable) -> None:
+        """Send the whole plan as what the audience is to hold, in the place of whatever it holds: all of it counts, or nothing."""
+        session.scan("plan_rows", partitions={"audience": [self.plan.audience], "digest": [self.plan.digest]})
+        planned = [batch for phase in batch_numbers(self.plan.batches).values() for batch in phase]
+        with self.ledger.transaction() as connection:
+            self.lease.renew(connection)
+            for batch in planned:
+                self.ledger.attempt(connection, self.plan.digest, batch.number, self.lease.token)
+        batches = [
+            Batch(self.plan.digest, batch.number, batch.operation, self.remote_id, rows)
+            for batch, rows in self._contents(session, planned)
+        ]
+        receipts = patiently(lambda: list(tool.replace(batches)))
+        if len(receipts) != len(batches):
+            raise ContractError(f"{self.destination.name} answered for {len(receipts)} of {len(batches)} batches")
+        with self.ledger.transaction() as connection:
+            self.lease.renew(connection)
+            for sent, receipt in zip(batches, receipts, strict=True):
+                self.ledger.receive(connection, self.plan.digest, sent.number, "final", self._sound(receipt, sent))
 
     def _phase(self, session: Session, planned: Sequence[PlannedBatch]) -> None:
         parallel = max(1, self.destination.capabilities.parallel)
@@ -209,13 +229,17 @@ class Push:
         return delivery
 
     def _final(self, receipt: Receipt, batch: Batch, delivery: Delivery) -> Receipt:
-        """The receipt once the vendor's job has ended; raises ContractError for one that does not account for each row."""
+        """The receipt once the vendor's job has ended."""
         if receipt.handle is not None:
             with self.ledger.transaction() as connection:
                 self.lease.renew(connection)
                 parent = batch.number % SPLIT
                 self.ledger.note_handle(connection, self.plan.digest, parent, receipt.handle)
             receipt = self._ended(receipt, batch, delivery)
+        return self._sound(receipt, batch)
+
+    def _sound(self, receipt: Receipt, batch: Batch) -> Receipt:
+        """The receipt; raises ContractError for one that does not account for each row."""
         known = set(batch.rows.column("key").to_pylist()) if receipt.rejected else set[str]()
         if receipt.accepted + len(receipt.rejected) != batch.rows.num_rows or not receipt.rejected.keys() <= known:
             raise ContractError(

@@ -10,6 +10,7 @@ import pyarrow as pa
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.eligibility import define_evidence
+from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -28,11 +29,13 @@ class Recheck(AbstractContextManager["Recheck"]):
         self,
         lake: Lake,
         audience: Audience,
+        place: Place,
         shape: Shape,
+        *,
         refresh: Callable[[], None] | None,
         key_spaces: Mapping[str, str],
     ) -> None:
-        self.lake, self.audience, self.shape, self.refresh = lake, audience, shape, refresh
+        self.lake, self.audience, self.place, self.shape, self.refresh = lake, audience, place, shape, refresh
         self.key_spaces = key_spaces
         self.known_at = clock.monotonic()
         self.session: Session | None = None
@@ -63,6 +66,6 @@ class Recheck(AbstractContextManager["Recheck"]):
             self.refresh()
         self._open.close()
         self.session = self._open.enter_context(self.lake.session())
-        define_evidence(self.session, self.audience, self.shape, self.key_spaces)
+        define_evidence(self.session, self.audience, self.shape, self.key_spaces, self.place)
         self.session.define("blocked_as_sent", self.shape.blocked(), materialize=True)
         self.known_at = clock.monotonic()

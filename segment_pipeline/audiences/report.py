@@ -17,7 +17,8 @@ class SyncReport:
     `held` (a guard stopped the changes, explicit denials apart; `reasons` names it, `digests` holds what to approve); `partial`
     (some keys are uncertain, the next run settles them); `refused` (the tool would not let go of keys that left); `differs` (all was sent, but before that the tool
     held fewer keys than it had been sent, or another number where nobody else writes to it); `planned` (shown: a sync would not be held); `off`
-    (SEGMENT_PIPELINE_SENDING is off: the numbers are what would have been sent, and nothing was, denials included);
+    (SEGMENT_PIPELINE_SENDING is off: the numbers are what would have been sent, and nothing was, denials included); `retired`
+    (it came to its end at this tool);
     `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
     `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say
     where it tells no number; None: not known. `denials`: keys that explicit denials, suppressions or erasures take out and that are

@@ -1,4 +1,4 @@
-"""One audience, one run: finish what a killed run left, decide, plan, push, fold, account.
+"""One audience at one place, one run: finish what a killed run left, decide, plan, push, fold, account.
 
 The order of these steps is what makes a kill anywhere harmless; each step's own rules live in its module.
 """
@@ -8,51 +8,57 @@ from dataclasses import replace
 from typing import Any
 
 from segment_pipeline import clock
+from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.accounting import NO_RESULTS, account, pretend
+from segment_pipeline.audiences.at_tool import AtTool
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Decision, Round, claims, decide
+from segment_pipeline.audiences.decision import Aim, Decision, Round, claims, decide
 from segment_pipeline.audiences.eligibility import store_assignments, store_claims
-from segment_pipeline.audiences.fold import application, fold, keep_house
+from segment_pipeline.audiences.fold import fold, keep_house
 from segment_pipeline.audiences.lease import Lease, acquire, release
 from segment_pipeline.audiences.ledger import RecordedPlan
-from segment_pipeline.audiences.plan import DENIALS, MAIN, Plan, draw, keep_approved, write
-from segment_pipeline.audiences.push import Push, patiently
+from segment_pipeline.audiences.places import Place
+from segment_pipeline.audiences.plan import DENIALS, MAIN, REPLACEMENT, Plan, draw, keep_approved, write
+from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.delivery.destination import AudienceGone, Countable, Destination
-from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError
+from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.delivery.destination import AudienceGone, Readable, Replaceable
+from segment_pipeline.errors import ConflictError, SegmentPipelineError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
 Look = Callable[[Session], None]
 
 
-class Run:
+class Run(AtTool):
     """Made for one audience and used once: `send`, or `show`.
 
-    `approved`: digest of a held plan to send as far as it still holds. `everything`: the audience is found or made anew and
-    all who should be in it are sent, also those the tool is believed to hold.
+    `approved`: digest of a held plan to send as far as it still holds.
     """
 
-    def __init__(self, of: Round, audience: Audience, *, approved: str | None = None, everything: bool = False) -> None:
-        self.of, self.audience, self.approved, self.everything = of, audience, approved, everything
-        self.lake, self.ledger = of.lake, of.ledger
+    def __init__(
+        self,
+        of: Round,
+        audience: Audience,
+        *,
+        aim: Aim | None = None,
+        approved: str | None = None,
+        reconciling: bool = False,
+    ) -> None:
+        super().__init__(of, audience, aim=aim, reconciling=reconciling)
+        self.approved = approved
         self.report = SyncReport(audience.name, audience.destination, "failed", None)
         self.requests, self.sent = 0, False
-        self.troubles: list[str] = []
-        self.stopped: SegmentPipelineError | None = None
-
-    @property
-    def destination(self) -> Destination:
-        return self.of.destination(self.audience)
+        self.unmade: SegmentPipelineError | None = None
 
     def failure(self, error: SegmentPipelineError) -> SyncReport:
-        """The report of a run that `error` ended."""
-        said = str(error)
-        if isinstance(error, AudienceGone):
-            said += f" (`segment-pipeline audiences resend {self.audience.name}`)"
+        """The report of a run that `error` ended; a list that is gone holds the audience until somebody makes it anew."""
+        gone = isinstance(error, AudienceGone)
+        said = f"{error} (`segment-pipeline audiences resend {self.audience.name}`)" if gone else str(error)
         reasons = dict.fromkeys((*self.report.reasons, *self.troubles, said))
-        return replace(self.report, status="failed", requests=self.requests, reasons=tuple(reasons))
+        status = "held" if gone else "failed"
+        return replace(self.report, status=status, requests=self.requests, reasons=tuple(reasons))
 
     def send(self) -> SyncReport:
         """Take the lease, finish what a killed run left, then plan and push. Raises what stopped it.
@@ -61,11 +67,30 @@ class Run:
         """
         if not self.of.settings.sending:
             return self.show(off=True)
-        lease = acquire(self.ledger, self.audience.name, seconds=self.of.lease_seconds)
+        return self.holding(self._send)
+
+    def holding(self, work: Callable[[Session, Lease], SyncReport]) -> SyncReport:
+        """Do something under the audience's lease, at its place, once a killed run is finished and lake and ledger compared."""
+        name = self.audience.name
+        lease = acquire(self.ledger, name, seconds=self.of.lease_seconds)
         try:
+            self.ledger.places.renaming(name)
+            trust.adopted(self.lake, self.ledger, name, self.audience.destination)
+            why = trust.disagreement(self.lake, self.ledger, name)
+            if self.reconciling:
+                trust.begin(self.lake)
+            if why and not self.ledger.places.all(name):
+                self.ledger.places.note(Place(name, self.audience.destination, inherits=True, doubt=why))
+            elif why:
+                self.ledger.places.doubt(name, why)
             self._finish_left_over()
+            trust.lost_denials(self.lake, self.ledger, note=True)
+            place = self._looked_up()
+            if place.remote_id:
+                self.ledger.places.note(place, name=place.name, channel=place.channel, purpose=place.purpose)
+            self._at(place)
             with self.lake.session() as session:
-                return self._send(session, lease)
+                return work(session, lease)
         finally:
             release(self.ledger, lease)
 
@@ -74,8 +99,15 @@ class Run:
 
         `look`: called while every change is in the view `planned`. The tool is asked how many it holds, unless sending is `off`.
         """
+        self.ledger.places.renaming(self.audience.name)
+        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
         with self.lake.session() as session:
-            decision = decide(session, self.of, self.audience, everything=self.everything)
+            if self.reconciling and not isinstance(self.destination, Readable):
+                # Sent anew whichever way it goes: in the place of what is there, or to another audience there.
+                self.aim = replace(self.aim, replacing=True)
+            found = None if off or self.aim.everything else self._found(once=True)
+            drift = () if off else self._compared(session, found, once=True)
+            decision = decide(session, self.of, self.audience, self.aim)
             self.report = decision.reported(self.audience)
             plans = [self._draw(session, decision, kind) for kind in (DENIALS, MAIN)]
             denials = self._denials(session, "denials_planned")
@@ -84,10 +116,10 @@ class Run:
             pretend(session, held=decision.held())
             digests = tuple(plan.digest for plan in plans if plan)
             self.report = replace(account(session, self.report), digests=digests, **denials)
-            found = None if off or self.everything else self._counted(once=True)
-            drift = self._drift(session, found)
-        remembered = self.ledger.remote_keys(self.audience.name, self.audience.destination)
+        if self.stopped:
+            raise self.stopped
         if off:
+            remembered = self.place.remote_keys
             return replace(self.report, status="off", remote=remembered, counted=remembered is not None)
         return replace(
             self.report,
@@ -99,16 +131,25 @@ class Run:
 
     def _finish_left_over(self) -> None:
         for recorded in self.ledger.unfinished(self.audience.name):
-            self.ledger.give_up(recorded.plan.digest)
+            plan = recorded.plan
+            self.ledger.give_up(plan.digest)
+            place = self.ledger.places.at(plan.audience, plan.destination, plan.remote_id)
+            outcome = self.ledger.outcome(plan.digest)
             with self.lake.session() as session:
-                fold(self.lake, session, recorded, self.ledger.outcome(recorded.plan.digest))
-            self.ledger.folded(recorded.plan.digest)
+                fold(self.lake, session, place, recorded, outcome)
+                begun = any(batch.state in ("final", "uncertain") for batch in outcome)
+                if begun and session.value("SELECT count(*) FROM results") != plan.rows:
+                    self.ledger.places.doubt(plan.audience, "the lake has lost rows of a plan that was being sent")
+            self.ledger.folded(plan.digest, memory.epoch(self.lake, plan.audience))
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:
         if self.approved:
             self._see_what_was_approved(session, self.approved)
-        decision = decide(session, self.of, self.audience, everything=self.everything)
-        self.report = decision.reported(self.audience)
+        if self.reconciling and not self.aim.hold:
+            self._reconcilable(session)
+        found = self._found()
+        drift = self._compared(session, found)
+        decision = self._decided(session)
         held = decision.held(self.approved)
         self.of.claims[self.audience.name] = claims(session, self.audience, held=held)
         if decision.known and decision.as_of is not None:
@@ -117,15 +158,11 @@ class Run:
                 store_claims(session, self.audience, decision.as_of)
         if self.approved:
             keep_approved(session, self.audience.name, self.approved)
-        if self.everything and not held:
-            self._remote_id()
-        found = self._found()
-        drift = self._drift(session, found)
         session.define("all_results", NO_RESULTS, materialize=True)
         digests = self._carry_out(session, decision, lease, held=held)
         if decision.known and (decision.keys.owners_changed or decision.keys.of("forgotten")):
-            keep_house(session, self.audience.name)
-        session.scan("audience_members", partitions={"audience": [self.audience.name]}, alias="audience_members_now")
+            keep_house(session, self.place)
+        memory.scan(session, self.place, "audience_members_now")
         self.report = replace(account(session, self.report), requests=self.requests, digests=tuple(digests))
         self.report = replace(self.report, **self._denials(session, "denials_undelivered"))
         if self.stopped:
@@ -134,6 +171,8 @@ class Run:
         counted = self._counted() if self.sent else found
         if self.report.remove_rejected:
             self.troubles.append("removals_refused")
+        if not held and self.place.remote_id:
+            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=session.pins.get("memberships"))
         return replace(
             self.report,
             status=self._status(held=held, drift=drift),
@@ -161,42 +200,64 @@ class Run:
         [waiting] = session.rows(statement("audiences", "denials_waiting"), channel=self.audience.channel)
         return {"denials": int(waiting["keys"]), "denied_since": waiting["since"]}
 
+    def _decided(self, session: Session) -> Decision:
+        """The decision, and the audience made at the tool where it is to be sent to and is not there."""
+        decision = decide(session, self.of, self.audience, self.aim)
+        wanted = self.aim.everything or (decision.keys.desired and not self.place.remote_id)
+        if wanted and not decision.held(self.approved) and not self.stopped:
+            try:
+                if self._made(session):
+                    decision = decide(session, self.of, self.audience, self.aim)
+            except SegmentPipelineError as error:
+                # What was to be sent is accounted for before the run ends by it.
+                self.unmade = error
+        self.report = decision.reported(self.audience)
+        return decision
+
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
         """A plan that sent everything again is approved as one."""
         partitions = {"audience": [self.audience.name], "digest": [digest]}
         session.scan("plan_rows", partitions=partitions, alias="rows_of_approved")
-        self.everything = bool(session.value("SELECT count(*) FROM rows_of_approved WHERE cause = 'refreshed'"))
+        refreshed = bool(session.value("SELECT count(*) FROM rows_of_approved WHERE cause = 'refreshed'"))
+        self.aim = replace(self.aim, everything=refreshed)
 
     def _draw(self, session: Session, decision: Decision, kind: str) -> Plan | None:
-        return draw(session, self.audience, decision.shape, kind, as_of=decision.day, base=self._base())
+        base = max(memory.epoch(self.lake, self.audience.name), self.ledger.last_folded(self.audience.name))
+        return draw(session, self.place, decision.shape, kind, as_of=decision.day, base=base)
 
     def _carry_out(self, session: Session, decision: Decision, lease: Lease, *, held: bool) -> list[str]:
         """Explicit denials first, whatever the guards say; then the rest, or nothing of it. Returns the plans' digests."""
         inputs, digests = session.inputs, []
-        with Recheck(self.lake, self.audience, decision.shape, self.of.refresh_consents, self.of.key_spaces) as recheck:
-            for kind in (DENIALS, MAIN):
+        of, shape = self.of, decision.shape
+        options: dict[str, Any] = {"refresh": of.refresh_consents, "key_spaces": of.key_spaces}
+        with Recheck(self.lake, self.audience, self.place, shape, **options) as recheck:
+            for kind in (REPLACEMENT,) if self.aim.replacing else (DENIALS, MAIN):
                 plan = self._draw(session, decision, kind)
-                if plan is None or self.stopped:
+                keep_back = held and kind != DENIALS
+                if plan is None or self.stopped or not (keep_back or self.place.remote_id or self.unmade):
                     continue
                 digests.append(plan.digest)
-                keep_back = held and kind == MAIN
-                write(session, plan)
-                floor = self.lake.marked("audience_members", application(self.audience.name)) or 0
+                floor = memory.epoch(self.lake, self.audience.name)
+                # On record before its rows are: rows of a plan that is not on record tell of a ledger that was lost.
                 recorded = self.ledger.record(plan, held=keep_back, inputs=inputs, floor=floor)
+                write(session, plan)
                 if not keep_back:
-                    self._push(session, lease, recorded, recheck)
+                    self._push(session, lease, recorded, decision.shape, recheck)
         return digests
 
-    def _push(self, session: Session, lease: Lease, recorded: RecordedPlan, recheck: Recheck) -> None:
-        plan, push = recorded.plan, None
+    def _push(self, session: Session, lease: Lease, recorded: RecordedPlan, shape: Shape, recheck: Recheck) -> None:
+        plan, tool = recorded.plan, self.destination
+        push = Push(self.ledger, lease, plan, tool, self.place.remote_id, recheck=recheck, progress=self.of.progress)
         try:
-            remote_id = self._remote_id()
+            if self.unmade:
+                raise self.unmade
+            sent.keep(session, self.place, shape, recorded, self.ledger.secret(sent.SECRET))
             self.ledger.advance(plan.digest, "pushing")
             self.sent = True
-            push = Push(
-                self.ledger, lease, plan, self.destination, remote_id, recheck=recheck, progress=self.of.progress
-            )
-            push.run(session)
+            if plan.kind == REPLACEMENT and isinstance(tool, Replaceable):
+                push.replace(session, tool)
+            else:
+                push.run(session)
         except ConflictError:
             # Another run holds the audience: what came of this plan is for it to find out.
             raise
@@ -205,8 +266,10 @@ class Run:
         self.ledger.give_up(plan.digest)
         self.ledger.advance(plan.digest, "pushed")
         outcome = self.ledger.outcome(plan.digest)
-        fold(self.lake, session, recorded, outcome)
-        self.ledger.folded(plan.digest)
+        fold(self.lake, session, self.place, recorded, outcome)
+        self.ledger.folded(plan.digest, memory.epoch(self.lake, self.audience.name))
+        if plan.kind == REPLACEMENT and not self.stopped:
+            self._verified()
         session.define("results_before", "SELECT * FROM all_results", materialize=True)
         session.define(
             "all_results",
@@ -214,61 +277,12 @@ class Run:
             materialize=True,
         )
         self.requests += sum(batch.requests for batch in outcome)
-        self.troubles += push.troubles if push else []
+        self.troubles += push.troubles
 
-    def _remote_id(self) -> str:
-        """The vendor's id of the audience; made once, and what was counted in it forgotten before anything changes."""
-        name, at, tool = self.audience.name, self.audience.destination, self.destination
-        remote_id = self.ledger.remote_id(name, at)
-        if remote_id is None or self.everything:
-            patiently(tool.check)
-            remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
-        self.ledger.note_remote(name, at, remote_id)
-        return remote_id
 
-    def _found(self) -> int | None:
-        """Keys the tool holds before anything is sent; where it no longer has the audience, nothing will be."""
-        try:
-            return self._counted()
-        except AudienceGone as error:
-            self.stopped = error
-            return None
-
-    def _drift(self, session: Session, found: int | None) -> tuple[str, ...]:
-        """A sentence where the tool held fewer keys than are confirmed or, if owned, more than it can, before anything is sent.
-
-        Before and not after, because some tools count with a delay; what is uncertain may be held or not.
-        """
-        if found is None or self.everything:
-            return ()
-        by_state = session.rows("SELECT state, count(*) AS keys FROM audience_members GROUP BY state")
-        keys = {row["state"]: int(row["keys"]) for row in by_state}
-        confirmed, uncertain = keys.get("confirmed", 0), keys.get("uncertain", 0)
-        if found >= confirmed and not (self.audience.owned and found > confirmed + uncertain):
-            return ()
-        held = f"{self.audience.destination} holds {found} keys where {confirmed} were sent"
-        way_out = f"`segment-pipeline audiences resend {self.audience.name}` sends them all again"
-        return (f"count_differs: {held}: {way_out}",)
-
-    def _counted(self, *, once: bool = False) -> int | None:
-        """Keys the vendor holds, asked every time: what it held may be gone. None: it does not say, or not now.
-
-        Raises AudienceGone. `once`: for a plan, which waits for nobody and writes nothing down.
-        """
-        name, at, tool = self.audience.name, self.audience.destination, self.destination
-        remote_id = self.ledger.remote_id(name, at)
-        if remote_id is None or not isinstance(tool, Countable):
-            return None
-        try:
-            keys = tool.count(remote_id) if once else patiently(lambda: tool.count(remote_id))
-        except TransientError as error:
-            self.troubles.append(str(error))
-            return None
-        if not once:
-            self.ledger.note_remote(name, at, remote_id, keys)
-        return keys
-
-    def _base(self) -> int:
-        """Number of the last plan that changed what the audience holds."""
-        name = self.audience.name
-        return max(self.lake.marked("audience_members", application(name)) or 0, self.ledger.last_folded(name))
+def accounted(run: Run, done: Callable[[Run], SyncReport] = Run.send) -> SyncReport:
+    """What came of a run, its failure included."""
+    try:
+        return done(run)
+    except SegmentPipelineError as error:
+        return run.failure(error)

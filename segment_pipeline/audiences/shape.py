@@ -165,15 +165,48 @@ class Shape:
     def keyed(self, attributes: Sequence[Attribute] = (), message: Mapping[str, str] | None = None) -> Statement:
         """One row per eligible person: their key, canonical values and attributes, the segment's message among them."""
         told = self._told("t.attributes" if attributes else None, message or {})
-        tuple_text = " || ".join(f"{literal(f + '=')} || coalesce(s.{quote(f)}, '') || chr(10)" for f in self.fields)
         values = ", ".join(f"s.{value}" for value in self.values)
         return generated(
             "audiences/keyed",
-            f"""SELECT s.profile_id, substr(sha256({tuple_text}), 1, 32) AS key, {values},
+            f"""SELECT s.profile_id, substr(sha256({self._tuple_text}), 1, 32) AS key, {values},
                 {told} AS attributes
             FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS s
             {"LEFT JOIN member_attributes AS t ON t.profile_id = s.profile_id" if attributes else ""}""",
         )
+
+    def told(self) -> Statement:
+        """One row per member of `tool_rows`, as a key of ours would be made of it."""
+        named = ", ".join(f"s.{quote(f)}" for f in self.fields)
+        return generated(
+            "audiences/told",
+            f"""SELECT substr(sha256({self._tuple_text}), 1, 32) AS key, {self.json("s")} AS identifiers, {named},
+                max(s.vendor_id) AS vendor_id
+            FROM tool_rows AS s GROUP BY {named}""",
+        )
+
+    def recognised(self) -> Statement:
+        """One row per remembered key that the tool holds: the member it tells of (`told`).
+
+        Where the tool keeps a record per person the member is known by the tool's id or by the strongest identifier, whatever
+        else the record has learnt; elsewhere a member is its whole tuple.
+        """
+        if not self.capabilities.one_record:
+            joined = "SELECT r.key, t.key AS told FROM remembered_wide AS r JOIN tool_keyed AS t ON t.key = r.key"
+            return generated("audiences/recognised", joined)
+        first = self.strongest("r")
+        return generated(
+            "audiences/recognised",
+            f"""SELECT key, min(told) AS told FROM (
+                SELECT r.key, t.key AS told FROM remembered_wide AS r JOIN tool_keyed AS t ON t.vendor_id = r.vendor_id
+                UNION ALL
+                SELECT r.key, l.key AS told FROM (SELECT r.key, {first} AS carries FROM remembered_wide AS r) AS r
+                JOIN tool_long AS l ON l.carries = r.carries
+            ) GROUP BY key""",
+        )
+
+    @property
+    def _tuple_text(self) -> str:
+        return " || ".join(f"{literal(f + '=')} || coalesce(s.{quote(f)}, '') || chr(10)" for f in self.fields)
 
     def nobody(self) -> str:
         """SQL: the columns of `eligible`, without a row."""

@@ -5,19 +5,19 @@ SEGMENT_PIPELINE_SENDING is off, `sync` and `resend` show like `plan_only` and `
 eligibility and account for every person and every key.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience, in_priority_order
-from segment_pipeline.audiences.decision import NO_SPACES, Refresh, Round
+from segment_pipeline.audiences.decision import NO_SPACES, Aim, Refresh, Round
 from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Progress
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.run import Look, Run
+from segment_pipeline.audiences.run import Look, Run, accounted
 from segment_pipeline.audiences.snapshot import fresh_until
 from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.errors import ConfigError, GuardTripped, SegmentPipelineError
+from segment_pipeline.errors import ConfigError, GuardTripped
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.settings import Settings
 
@@ -55,7 +55,7 @@ def sync(
         lease_seconds,
         key_spaces=key_spaces,
     )
-    return [_accounted(Run(of, audience), Run.send) for audience in chosen]
+    return [accounted(Run(of, audience), Run.send) for audience in chosen]
 
 
 def plan_only(
@@ -69,9 +69,12 @@ def plan_only(
     key_spaces: Mapping[str, str] = NO_SPACES,
     only: Collection[str] | None = None,
     everything: bool = False,
+    reconciling: bool = False,
     look: Look | None = None,
 ) -> list[SyncReport]:
-    """What `sync` (or, with `everything`, `resend`) would do now and how it would end, with nothing sent and nothing stored.
+    """What `sync` (or `resend`, with `everything`; or `reconcile`, with `reconciling`) would do now and how it would end.
+
+    Nothing is sent and nothing is stored.
 
     `planned` stands for `synced`. `look`: called per audience while its changes are in the view `planned`.
     """
@@ -79,8 +82,8 @@ def plan_only(
     if refresh_consents:
         refresh_consents()
     of = Round(lake, ledger, audiences, destinations, settings, key_spaces=key_spaces)
-    runs = [Run(of, audience, everything=everything) for audience in chosen]
-    return [_accounted(run, lambda run: run.show(look=look)) for run in runs]
+    runs = [Run(of, audience, aim=Aim(everything=everything), reconciling=reconciling) for audience in chosen]
+    return [accounted(run, lambda run: run.show(look=look)) for run in runs]
 
 
 def resend(  # noqa: PLR0917 - the same five things every call here takes, and the name
@@ -103,7 +106,7 @@ def resend(  # noqa: PLR0917 - the same five things every call here takes, and t
     if refresh_consents:
         refresh_consents()
     of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress, key_spaces=key_spaces)
-    return _accounted(Run(of, audience, everything=True), Run.send)
+    return accounted(Run(of, audience, aim=Aim(everything=True)), Run.send)
 
 
 def approve(  # noqa: PLR0917 - the same five things every call here takes, and the digest
@@ -128,9 +131,13 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
         )
     recorded = ledger.plan(digest)
     by_name = {audience.name: audience for audience in audiences}
-    if recorded is None or recorded.status != "held" or recorded.plan.audience not in by_name:
+    audience = by_name.get(recorded.plan.audience) if recorded else None
+    if (
+        recorded is None
+        or audience is None
+        or (recorded.status, recorded.plan.destination) != ("held", audience.destination)
+    ):
         raise ConfigError(f"no plan with digest {digest} is held: `segment-pipeline audiences plan NAME` shows what is")
-    audience = by_name[recorded.plan.audience]
     expires = fresh_until(audience, recorded.plan.as_of, settings)
     if clock.now() > expires:
         raise GuardTripped(
@@ -146,14 +153,6 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
     if after is not None and after.status == "held":
         ledger.advance(digest, "approved")
     return report
-
-
-def _accounted(run: Run, done: Callable[[Run], SyncReport]) -> SyncReport:
-    """What came of a run, its failure included."""
-    try:
-        return done(run)
-    except SegmentPipelineError as error:
-        return run.failure(error)
 
 
 def _chosen(audiences: Sequence[Audience], only: Collection[str] | None) -> list[Audience]:

@@ -1,4 +1,4 @@
-"""`audiences`: what each tool holds, what a sync would change, the sync, the approval of a held plan, and sending all anew."""
+"""`audiences`: what each tool holds, what a sync would change, the sync, and what a person decides: approve, resend, reconcile, retire."""
 
 import json
 import sys
@@ -19,30 +19,21 @@ if TYPE_CHECKING:
 
 @click.group()
 def audiences() -> None:
-    """List, plan, sync, approve and resend audiences."""
+    """List, plan, sync, approve, resend, reconcile and retire audiences."""
 
 
 @audiences.command("list")
 @with_json
 def audiences_list(as_json: bool) -> None:
-    """Every audience, what it holds, and its last sync."""
+    """Every audience wherever it is or was left: what it holds, what it stands on, and whether that is known to be so."""
     from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.status import stand
 
     catalogue, settings = company()
-    with Lake.open(settings).session() as session:
-        session.scan("audience_members")
-        counted = session.rows(
-            "SELECT audience, CAST(count(*) AS BIGINT) AS keys, max(refreshed_at) AS last_sent FROM audience_members GROUP BY audience"
-        )
-    held = {row["audience"]: row for row in counted}
-    rows = [
-        {
-            "audience": a.name, "segment": a.segment, "destination": a.destination, "channel": a.channel, "purpose": a.purpose,
-            "keys": held.get(a.name, {}).get("keys", 0), "last_sent": held.get(a.name, {}).get("last_sent"),
-        }
-        for a in catalogue.audiences
-    ]  # fmt: skip
-    show(rows, as_json=as_json, title="Audiences")
+    standing = stand(Lake.open(settings), catalogue, settings)
+    show([asdict(each) for each in standing], as_json=as_json, title="Audiences")
+    if held := [f"{each.audience}: {each.why}" for each in standing if each.state in ("unverified", "left_behind")]:
+        raise GuardTripped("; ".join(held))
 
 
 @audiences.command("plan")
@@ -72,9 +63,7 @@ def audiences_sync(name: str, as_json: bool) -> None:
     from segment_pipeline.defs.operations import synced
 
     catalogue, settings = company()
-    report = synced(catalogue, settings, name)
-    show_one(asdict(report), as_json=as_json, title=f"Sync of {name}")
-    _end(report, sent=True)
+    _shown(synced(catalogue, settings, name), as_json=as_json, title=f"Sync of {name}", sent=True)
 
 
 @audiences.command("resend")
@@ -91,6 +80,55 @@ def audiences_resend(name: str, yes: bool, as_json: bool) -> None:
     _end(report, sent=yes)
     if not yes:
         raise GuardTripped(f"nothing was sent: `segment-pipeline audiences resend {name} --yes` sends it")
+
+
+@audiences.command("reconcile")
+@click.argument("name")
+@click.option("--destination", help="At this tool only, if the audience was left at several.")
+@click.option("--yes", is_flag=True, help="Do it; without it the plan is shown, with exit code 3.")
+@with_json
+def audiences_reconcile(name: str, destination: str | None, yes: bool, as_json: bool) -> None:
+    """Make what is remembered of an audience what its tool holds, and sync it: after lake or ledger were lost or restored."""
+    from segment_pipeline.defs.operations import reconciled
+
+    catalogue, settings = company()
+    reports = reconciled(catalogue, settings, name, destination=destination, show=not yes)
+    _shown(reports, as_json=as_json, title=f"{'Reconciling' if yes else 'Plan to reconcile'} {name}", sent=yes)
+    if not yes:
+        raise GuardTripped(f"nothing was done: `segment-pipeline audiences reconcile {name} --yes` does it")
+
+
+@audiences.command("retire")
+@click.argument("name")
+@click.option("--destination", help="At this tool only.")
+@click.option("--empty", "how", flag_value="empty", default=True, help="Take out everybody we put in [the default].")
+@click.option("--delete", "how", flag_value="delete", help="Delete it at the tool.")
+@click.option("--hand-over", "how", flag_value="hand_over", help="Leave it; whoever runs the tool answers for it.")
+@click.option("--yes", is_flag=True, help="Do it; without it the plan is shown, with exit code 3.")
+@with_json
+def audiences_retire(name: str, destination: str | None, how: str, yes: bool, as_json: bool) -> None:
+    """Bring an audience that nobody declares any more to its end at the tools where it was left."""
+    from segment_pipeline.defs.operations import retired
+
+    catalogue, settings = company()
+    reports = retired(catalogue, settings, name, how, destination=destination, show=not yes)
+    _shown(reports, as_json=as_json, title=f"{'Retiring' if yes else 'Plan to retire'} {name}", sent=yes)
+    if not yes:
+        way = how.replace("_", "-")
+        raise GuardTripped(f"nothing was done: `segment-pipeline audiences retire {name} --{way} --yes` does it")
+
+
+def _shown(reports: "list[SyncReport]", *, as_json: bool, title: str, sent: bool) -> None:
+    """One report as it is; of several the first, with the others behind it. Ends as the first that is not well would."""
+    first, *others = reports
+    if as_json:
+        more = {"others": [asdict(report) for report in others]} if others else {}
+        show_one(asdict(first) | more, as_json=True, title=title)
+    else:
+        for report in reports:
+            show_one(asdict(report), as_json=False, title=f"{title}: {report.audience} at {report.destination}")
+    for report in reports:
+        _end(report, sent=sent)
 
 
 def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Audience assets: one per audience, unpartitioned, each the sync of that audience; the only assets that send."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +11,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport, waited
+from segment_pipeline.audiences.retire import see_to_left
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
@@ -27,6 +28,7 @@ from segment_pipeline.landing.source import Source
 from segment_pipeline.settings import Settings
 
 GROUP = "audiences"
+LEFT_CHECK = "nothing_is_left_behind"
 # What people look for first, always there so that each can be plotted over time.
 FIRST = ("eligible", "added", "removed", "held")
 NUMBERS = (
@@ -110,6 +112,16 @@ def _checked(audience: Audience, report: SyncReport) -> Iterator[dg.AssetCheckRe
     )
 
 
+def _left_behind(audience: Audience, left: Sequence[SyncReport]) -> dg.AssetCheckResult:
+    said = "; ".join(reason for report in left for reason in report.reasons)
+    return dg.AssetCheckResult(
+        passed=not left,
+        check_name=LEFT_CHECK,
+        asset_key=audience_key(audience.name),
+        metadata={"left": len(left), "why": said or "none"},
+    )
+
+
 def _audience_asset(
     audience: Audience,
     catalogue: Catalogue,
@@ -141,6 +153,11 @@ def _audience_asset(
                 asset=audience_key(audience.name),
                 description="the tool took all it was sent and let go of all who left",
             ),
+            dg.AssetCheckSpec(
+                LEFT_CHECK,
+                asset=audience_key(audience.name),
+                description="no audience is left at a tool that nobody declares any more and nobody retired",
+            ),
         ],
         # All of them: who is claimed by another audience depends on what its destination can reach.
         required_resource_keys=resource_keys(sources, destinations),
@@ -165,7 +182,11 @@ def _audience_asset(
                 key_spaces=catalogue.identity.key_spaces,
                 only=[audience.name],
             )
+            left = see_to_left(
+                lake, ledger, catalogue.audiences, tools, settings, key_spaces=catalogue.identity.key_spaces
+            )
         yield from _checked(audience, report)
+        yield _left_behind(audience, left)
         if report.status in FAILING:
             raise dg.Failure(_why(report), metadata=metadata(report), allow_retries=False)
         yield dg.MaterializeResult(asset_key=audience_key(audience.name), metadata=metadata(report))

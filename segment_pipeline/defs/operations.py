@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.reconcile import reconcile
+from segment_pipeline.audiences.rename import rename
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.retire import retire, see_to_left
 from segment_pipeline.audiences.run import Look
 from segment_pipeline.audiences.sync import approve, plan_only, resend, sync
 from segment_pipeline.catalogue import Catalogue
@@ -47,12 +50,17 @@ def withheld(catalogue: Catalogue, settings: Settings, names: Iterable[str]) -> 
     return [report for report in reports if report.denials]
 
 
-def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
-    """Sync one audience now, consent first."""
-    catalogue.audience(name)
+def synced(catalogue: Catalogue, settings: Settings, name: str) -> list[SyncReport]:
+    """Sync one audience now, consent first, and what audiences left behind that nobody declares any more.
+
+    A name that nobody declares and that was left somewhere is seen to as that.
+    """
     lake, connectors, tools = Lake.open(settings), *_connectors(catalogue, settings)
     with closing(Ledger.open(settings.ledger)) as ledger, connectors as sources, tools as destinations:
-        (report,) = sync(
+        declared = any(audience.name == name for audience in catalogue.audiences)
+        if not declared and not ledger.places.all(name):
+            catalogue.audience(name)
+        reports = sync(
             lake,
             ledger,
             catalogue.enabled_audiences(settings),
@@ -60,9 +68,59 @@ def synced(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:
             settings,
             refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
             key_spaces=catalogue.identity.key_spaces,
-            only=[name],
+            only=[name] if declared else [],
         )
-    return report
+        key_spaces = catalogue.identity.key_spaces
+        left = see_to_left(lake, ledger, catalogue.audiences, destinations, settings, key_spaces=key_spaces)
+        return [*reports, *left]
+
+
+def retired(
+    catalogue: Catalogue, settings: Settings, name: str, how: str, *, destination: str | None, show: bool
+) -> list[SyncReport]:
+    """Empty, delete or hand over what was left of an audience, or show what that would do."""
+    lake, connectors, tools = Lake.open(settings), *_connectors(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger, connectors as sources, tools as destinations:
+        return retire(
+            lake,
+            ledger,
+            catalogue.audiences,
+            destinations,
+            settings,
+            name,
+            how,
+            destination=destination,
+            refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+            key_spaces=catalogue.identity.key_spaces,
+            show=show,
+        )
+
+
+def reconciled(
+    catalogue: Catalogue, settings: Settings, name: str, *, destination: str | None, show: bool
+) -> list[SyncReport]:
+    """Make what is remembered of an audience what its tool holds, and sync it; or show what that would do."""
+    lake, connectors, tools = Lake.open(settings), *_connectors(catalogue, settings)
+    with closing(Ledger.open(settings.ledger)) as ledger, connectors as sources, tools as destinations:
+        return reconcile(
+            lake,
+            ledger,
+            catalogue.audiences,
+            destinations,
+            settings,
+            name,
+            destination=destination,
+            refresh_consents=lambda: refresh_consents(lake, sources, settings, f"cli-{uuid.uuid4()}"),
+            key_spaces=catalogue.identity.key_spaces,
+            show=show,
+        )
+
+
+def renamed(catalogue: Catalogue, settings: Settings, old: str, new: str) -> int:
+    """Carry an audience over to another name, here and at its tools; returns the rows of the lake that changed."""
+    tools = opened(catalogue.enabled_destinations(settings))
+    with closing(Ledger.open(settings.ledger)) as ledger, tools as destinations:
+        return rename(Lake.open(settings), ledger, old, new, declared=catalogue.audiences, destinations=destinations)
 
 
 def resent(catalogue: Catalogue, settings: Settings, name: str) -> SyncReport:

@@ -1,7 +1,7 @@
 """What a destination is: capabilities, batches that go in, receipts that come back. Declarations and protocols only.
 
 Every destination is a `Destination`. One whose answers come later is `Asynchronous`, one that tells how many keys it holds is
-`Countable`, one that can erase a person altogether `Erasing`; `Readable`, `Replaceable`, `Renameable` and `Deletable` are what a
+`Countable` (or `Traceable`, if it only tells whether it has the audience), one that can erase a person altogether `Erasing`; `Readable`, `Replaceable`, `Renameable` and `Deletable` are what a
 tool needs for an audience to be reconciled, renamed and retired. Those that cannot, do not have the method.
 """
 
@@ -143,6 +143,14 @@ class Countable(Protocol):
 
     def count(self, remote_id: str) -> int:
         """Destination keys the vendor holds, counted there and not estimated; raises AudienceGone. Cheap: asked at every sync."""
+
+
+@runtime_checkable
+class Traceable(Protocol):
+    """A destination that does not tell how many it holds, but whether it still has an audience."""
+
+    def exists(self, remote_id: str) -> bool:
+        """Cheap: asked at every sync."""
 
 
 @runtime_checkable

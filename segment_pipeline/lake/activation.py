@@ -41,9 +41,15 @@ TABLES = (
     ),
     Table(
         "audience_members",
-        "one row per destination key an audience holds, may hold (`uncertain`) or refused (`rejected`)",
+        "one row per place (audience, destination, remote id) and destination key it holds, may hold (`uncertain`) or refused (`rejected`)",
         (
             AUDIENCE,
+            C(
+                "destination",
+                "VARCHAR",
+                "the tool; NULL in rows written before places were told apart: that of the audience",
+            ),
+            C("remote_id", "VARCHAR", "the tool's id of the audience; NULL: as `destination`"),
             KEY,
             IDENTIFIERS,
             C("owners", "VARCHAR[]", "profiles that own the key", nullable=False),
@@ -64,7 +70,7 @@ TABLES = (
             C("refreshed_at", "TIMESTAMPTZ", "when it was last sent", nullable=False),
             C("digest", "VARCHAR", "plan that last touched it", nullable=False),
         ),
-        key=("audience", "key"),
+        key=("audience", "destination", "remote_id", "key"),
         subject=Subject(profiles=("owners",)),
         partition_by=("audience",),
     ),
@@ -94,5 +100,35 @@ TABLES = (
         key=("audience", "profile_id"),
         subject=Subject(profiles=("profile_id",)),
         partition_by=("audience",),
+    ),
+    Table(
+        "sent_keys",
+        "one row per identifier as sent and plan that sent it, the identifier as a keyed hash; kept through retiring and renaming",
+        (
+            C("destination", "VARCHAR", "the tool", nullable=False),
+            C(
+                "hash",
+                "VARCHAR",
+                "SHA-256 of a key and of the SHA-256 of a key, the field and the value as sent",
+                nullable=False,
+            ),
+            C("key_id", "VARCHAR", "which keys: they are in the ledger", nullable=False),
+            C(
+                "owners",
+                "VARCHAR[]",
+                "profiles it was sent for, under their ids of then; join through profile_aliases",
+                nullable=False,
+            ),
+            C("digest", "VARCHAR", "plan", nullable=False),
+            C(
+                "sent_at",
+                "TIMESTAMPTZ",
+                "when; the least is when it was first sent, the greatest when last",
+                nullable=False,
+            ),
+        ),
+        key=("destination", "hash", "digest"),
+        subject=Subject(profiles=("owners",)),
+        partition_by=("destination",),
     ),
 )

@@ -27,14 +27,6 @@ ATTEMPTS = 12
 T = TypeVar("T")
 
 
-def filesystem(uri: str) -> tuple[Any, str]:
-    """The file system that holds a path or URI, and the path in it."""
-    import fsspec
-
-    found: tuple[Any, str] = fsspec.core.url_to_fs(uri)
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class File:
     """One file of rows: its path below the table's folder, its partition's values as the log spells them, its bytes and footer."""
@@ -47,7 +39,7 @@ class File:
 
 def files_at(root: str, paths: Iterable[str]) -> list[File]:
     """The files at these paths below a folder, but for those without a row."""
-    fs, base = filesystem(root)
+    fs, base = storage.filesystem(root)
     found = []
     for path in sorted(paths):
         with fs.open(f"{base}/{path}", "rb") as file:

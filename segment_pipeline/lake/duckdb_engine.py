@@ -245,7 +245,7 @@ class DuckDBConnection:
         table = target.table
         only = {} if target.append else {c: v[0] for c, v in (target.partitions or {}).items() if len(v) == 1}
         only = {c: only[c] for c in table.partition_by if c in only}
-        place = commits.filesystem(target.uri)
+        place = storage.filesystem(target.uri)
         self._reach(target.uri)
         # A column all rows have one value of is left out: sorting by it would still move every row.
         order = ", ".join(quote(c) for c in (*table.partition_by, *table.sort_by) if c not in only)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake import commits, reach, storage
+from segment_pipeline.lake import reach, storage
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lease import shared
@@ -61,7 +61,7 @@ class Lake:
 
     def probe(self) -> None:
         """Write, read and delete something of its own where the lake is; raises ConfigError or TransientError saying what to set."""
-        reach.probe(self.root, self.storage_options, commits.filesystem(self.root))
+        reach.probe(self.root, self.storage_options, storage.filesystem(self.root))
 
     def uri(self, name: str) -> str:
         return f"{self.root}/{name}"
@@ -70,6 +70,19 @@ class Lake:
         """The newest version of a table; None: nothing was ever written to it."""
         with self.opened.newest(table(name).name) as delta:
             return delta.version() if delta else None
+
+    def identity(self, name: str) -> tuple[str, int] | None:
+        """Which table it is (one made anew is another) and its newest version; None: there is none."""
+        with self.opened.newest(table(name).name) as delta:
+            return (str(delta.metadata().id), delta.version()) if delta else None
+
+    def lost(self, name: str) -> bool:
+        """A table was written to and is there no more."""
+        return self.opened.lost(table(name).name)
+
+    def begin(self, name: str) -> None:
+        """Let a table that is lost begin anew."""
+        self.opened.begin(table(name).name)
 
     def partitions(self, name: str) -> list[dict[str, Any]]:
         """Partition values that hold rows at present, with `rows`, sorted; one entry per combination."""

@@ -27,6 +27,9 @@ RENAMED: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+# The table whose commits carry the number of an audience's last plan.
+MARKED = "audience_members"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -121,39 +124,43 @@ def _typed(reader: pa.RecordBatchReader, declared: Table) -> pa.RecordBatchReade
     return pa.RecordBatchReader.from_batches(declared.arrow, batches())
 
 
-def rename(lake: Lake, kind: str, old: str, new: str) -> int:
+def rename(lake: Lake, kind: str, old: str, new: str, *, marker: tuple[str, int] | None = None) -> int:
     """Give a segment or an audience another name in every table, history included; returns the rows changed.
 
-    Each table changes in one commit; cut short, the same call finishes the rest. Raises ConfigError for another kind, for
-    a name without rows, and where a table has rows of both names: two histories cannot be one.
+    Each table changes in one commit; cut short, the same call finishes the rest. `marker`: the number an audience's members are
+    marked with under its new name; with it a call without any rows to change is a call that is made again. Raises ConfigError for another
+    kind, for a name without rows, and where a table has rows of both names: two histories cannot be one.
     """
-    if kind not in RENAMED:
-        raise ConfigError(f"cannot rename a {kind}: only {' and '.join(RENAMED)} have history")
+    held = rows_named(lake, kind, old)
     with lake.session() as session:
-        held: dict[str, int] = {}
         for name, column in RENAMED[kind]:
             session.scan(name)
-            counted = (
-                f"SELECT count(*) FILTER ({column} = $old) AS old, count(*) FILTER ({column} = $new) AS new FROM {name}"
-            )
-            rows = session.rows(counted, old=old, new=new)[0]
-            if rows["old"] and rows["new"]:
+            if name in held and session.value(f"SELECT count(*) FROM {name} WHERE {column} = $new", new=new):
                 raise ConfigError(f"{kind} {new} already has rows in table {name}: choose a name nobody has used")
-            held[name] = rows["old"]
-        if not any(held.values()):
+        if not held and marker is None:
             raise ConfigError(f"{kind} {old} has no rows in any table: check its name")
         for name, column in RENAMED[kind]:
             declared = table(name)
-            if not held[name]:
+            mark = marker if name == MARKED and marker and marker[1] > (lake.marked(name, marker[0]) or 0) else None
+            if name not in held and not mark:
                 continue
             columns = ", ".join(
                 f"CASE WHEN {column} = $old THEN $new ELSE {column} END AS {column}" if c == column else quote(c)
                 for c in declared.names
             )
-            if column in declared.partition_by:
-                session.replace(
-                    name, f"SELECT {columns} FROM {name} WHERE {column} = $old", {column: [old, new]}, old=old, new=new
-                )
-            else:
-                session.replace(name, f"SELECT {columns} FROM {name}", old=old, new=new)
+            within = {column: [old, new]} if column in declared.partition_by else None
+            rows = f"SELECT {columns} FROM {name}" + (f" WHERE {column} IN ($old, $new)" if within else "")
+            session.replace(name, rows, within, marker=mark, old=old, new=new)
     return sum(held.values())
+
+
+def rows_named(lake: Lake, kind: str, name: str) -> dict[str, int]:
+    """How many rows each table has of a segment or an audience; tables without any are left out."""
+    if kind not in RENAMED:
+        raise ConfigError(f"cannot rename a {kind}: only {' and '.join(RENAMED)} have history")
+    with lake.session() as session:
+        held = {}
+        for each, column in RENAMED[kind]:
+            session.scan(each)
+            held[each] = int(session.value(f"SELECT count(*) FROM {each} WHERE {column} = $name", name=name))
+    return {each: rows for each, rows in held.items() if rows}

@@ -72,13 +72,17 @@ class Session:
         until: date | None = None,
         partitions: Partitions | None = None,
         alias: str | None = None,
+        lost: bool = False,
     ) -> None:
         """Make a table's rows a view named `alias` (default: the table's name), reading only the partitions asked for.
 
         `days`: rows stored under these days; `until`: under this day or earlier; `partitions`: these partition values.
-        A table nobody wrote yet is an empty view. Scanning again replaces the view, at the same version.
+        A table nobody wrote yet is an empty view; one that is lost raises LostTable, or with `lost` is an empty view as well.
+        Scanning again replaces the view, at the same version.
         """
         declared = table(name)
+        if not lost and self._pinned(declared) is None and self.lake.opened.lost(name):
+            raise storage.LostTable(name)
         files = [file.path for file in self._files(declared, days, until, partitions)]
         delta = self._pinned(declared) if files else None
         self.connection.scan(alias or name, declared, files, held=storage.held_by_all(delta) if delta else None)

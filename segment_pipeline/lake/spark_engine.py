@@ -21,7 +21,7 @@ from pyarrow import dataset, parquet
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.interrupts import interrupted
-from segment_pipeline.lake import commits, spark_functions, spark_writes
+from segment_pipeline.lake import commits, spark_functions, spark_writes, storage
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import WriteTarget
 from segment_pipeline.lake.schema import Column, Table
@@ -213,7 +213,7 @@ class SparkConnection:
         with engine_errors(f"register {name}"):
             readable = _readable(rows)
             folder = self._folder()
-            fs, path = commits.filesystem(folder)
+            fs, path = storage.filesystem(folder)
             fs.makedirs(path, exist_ok=True)
             with fs.open(f"{path}/rows.parquet", "wb") as file:
                 parquet.write_table(readable, file)
@@ -289,7 +289,7 @@ class SparkConnection:
         folder = self._folder()
         with engine_errors(name):
             frame.write.parquet(folder)
-        fs, path = commits.filesystem(folder)
+        fs, path = storage.filesystem(folder)
         # Files are named by task, and tasks of a sorted result by range: in this order the rows are the query's.
         found = sorted(file for file in fs.find(path) if file.endswith(".parquet"))
         rows = dataset.dataset(found, filesystem=fs, format="parquet", schema=spark_writes.arrow_schema(frame.schema))
@@ -312,7 +312,7 @@ class SparkConnection:
 
     def close(self) -> None:
         with suppress(FileNotFoundError):
-            fs, path = commits.filesystem(self.scratch)
+            fs, path = storage.filesystem(self.scratch)
             fs.rm(path, recursive=True)
 
     def _frame(self, sql: str, name: str) -> "DataFrame":

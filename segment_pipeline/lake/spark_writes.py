@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from segment_pipeline.lake import storage
-from segment_pipeline.lake.commits import File, files_at, filesystem
+from segment_pipeline.lake.commits import File, files_at
 from segment_pipeline.lake.schema import Table
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def to_files(frame: "DataFrame", table: Table, folder: str) -> None:
 
 def moved(folder: str, home: str) -> list[File]:
     """Move the files written to `folder` to where the table is."""
-    fs, source = filesystem(folder)
-    _, to = filesystem(home)
+    fs, source = storage.filesystem(folder)
+    _, to = storage.filesystem(home)
     paths = [path[len(source) :].lstrip("/") for path in fs.find(source) if path.endswith(".parquet")]
     files = files_at(folder, paths)
     for file in files:

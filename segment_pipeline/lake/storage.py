@@ -6,6 +6,7 @@ delta-rs and DataFusion quote values in their messages; nothing of a message of 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,12 +21,31 @@ from segment_pipeline.lake.engine import Partitions
 from segment_pipeline.lake.schema import Table
 
 VERSION_KEY = "segment_pipeline.version"
+WRITTEN = "_tables"
 COLUMNS_KEY = "segment_pipeline.columns_at_creation"
 STATISTICS_KEY = "delta.dataSkippingStatsColumns"
 # A file's least and greatest text stays in the log after the person is erased, and any text may tell who it was.
 COUNTED_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "INTEGER", "BIGINT", "MONEY", "RATE")
 # Everything else changes what a file's rows are (deletion vectors) or what its columns are called (column mapping).
 READABLE_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
+
+
+class LostTable(ContractError):
+    """A table of the lake was written to and is there no more: it must not be read as an empty one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"table {name} was written to and is missing from the lake: restore it, or begin it anew and land or compute it again "
+            f"(`segment-pipeline accept {name}`)"
+        )
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """The file system that holds a path or URI, and the path in it."""
+    import fsspec
+
+    found: tuple[Any, str] = fsspec.core.url_to_fs(uri)
+    return found
 
 
 @contextmanager
@@ -67,21 +87,62 @@ def renewed(delta: DeltaTable, name: str) -> DeltaTable:
 class OpenTables:
     """Tables of one lake, kept open between uses: to look for new entries of a log costs a fiftieth of opening it.
 
-    A table whose folder is taken away and made anew is not noticed: open the lake again.
+    On an object store, a table that is taken away and made anew is not noticed: open the lake again. `_tables` beside the
+    tables holds an empty file per table that was ever written to, so that one that is lost is not taken for an empty one.
     """
 
     def __init__(self, root: str, options: Mapping[str, str]) -> None:
         self.root, self.options = root, options
         self._idle: dict[str, DeltaTable] = {}
+        self._written: set[str] = set()
 
     def take(self, name: str) -> DeltaTable | None:
-        """A table at its newest version, the caller's alone until it is given back; None: nothing was ever written to it."""
-        idle = self._idle.pop(name, None)
+        """A table at its newest version, the caller's alone until it is given back; None: there is none, see `lost`."""
+        idle = self._held(name)
         return open_table(f"{self.root}/{name}", self.options) if idle is None else renewed(idle, name)
 
     def take_to_write(self, table: Table, mine: DeltaTable | None) -> DeltaTable:
-        """As `take`, made or brought up to its declaration where needed. `mine`: taken before."""
-        return create(table, f"{self.root}/{table.name}", self.options, mine or self._idle.pop(table.name, None))
+        """As `take`, made or brought up to its declaration where needed. `mine`: taken before. Raises LostTable."""
+        opened = mine or self._held(table.name)
+        if opened is None and self.lost(table.name):
+            raise LostTable(table.name)
+        made = create(table, f"{self.root}/{table.name}", self.options, opened)
+        self._note(table.name)
+        return made
+
+    def lost(self, name: str) -> bool:
+        """A table was written to and is there no more."""
+        fs, path = self._note_of(name)
+        return bool(fs.exists(path)) and open_table(f"{self.root}/{name}", self.options) is None
+
+    def begin(self, name: str) -> None:
+        """Forget that a table was ever written to."""
+        fs, path = self._note_of(name)
+        self._written.discard(name)
+        if fs.exists(path):
+            fs.rm(path)
+
+    def _held(self, name: str) -> DeltaTable | None:
+        """The table as it was opened before, unless its folder has been exchanged since."""
+        idle = self._idle.pop(name, None)
+        if idle is None or "://" in self.root:
+            return idle
+        return idle if Path(self.root, name, "_delta_log", f"{idle.version():020}.json").exists() else None
+
+    def _note(self, name: str) -> None:
+        if name in self._written:
+            return
+        fs, path = self._note_of(name)
+        if not fs.exists(path):
+            with delta_errors(name, "noting that it is there"):
+                fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+                fs.pipe_file(path, b"")
+        self._written.add(name)
+
+    def _note_of(self, name: str) -> tuple[Any, str]:
+        fs, home = filesystem(self.root)
+        fs.invalidate_cache()
+        return fs, f"{home.rstrip('/')}/{WRITTEN}/{name}"
 
     def give_back(self, name: str, delta: DeltaTable) -> None:
         self._idle[name] = delta

@@ -62,6 +62,12 @@ class SteppingSession(Session):
         self.step(f"after {name}")
         return written
 
+    def append(self, name: str, *given: Any, **values: Any) -> Written:
+        self.step(f"before {name}")
+        written = super().append(name, *given, **values)
+        self.step(f"after {name}")
+        return written
+
 
 class SteppingLake(Lake):
     step: Step

@@ -67,14 +67,14 @@ def test_a_plan_ends_with_the_exit_code_of_the_sync(company: World, monkeypatch:
         assert "stale_source: the newest day of segment shoppers is 2017-06-30" in held.stderr
 
 
-def test_a_deleted_folder_fails_plan_and_sync_until_all_is_resent(company: World) -> None:
+def test_a_deleted_folder_holds_plan_and_sync_until_all_is_resent(company: World) -> None:
     run("sync", "shoppers")
     folder = company.home / "files" / "shoppers"
     before = (folder / "members.csv").read_bytes()
     (folder / "members.csv").unlink()
     for command in ("plan", "sync"):
         lost = run(command, "shoppers", "--json")
-        assert (lost.exit_code, report(lost)["status"]) == (1, "failed")
+        assert (lost.exit_code, report(lost)["status"]) == (3, "held")
         assert "resend it to make it anew (`segment-pipeline audiences resend shoppers`)" in lost.stderr
     shown = run("resend", "shoppers", "--json")
     assert (shown.exit_code, report(shown)["status"], report(shown)["updated"]) == (3, "planned", 6)

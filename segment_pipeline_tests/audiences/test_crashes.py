@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from segment_pipeline_tests.audiences import three
 from segment_pipeline_tests.audiences.histories import (
     CHANGES,
     HISTORIES,
@@ -38,3 +39,11 @@ def test_random_histories_with_random_crashes_converge(
     tmp_path_factory: pytest.TempPathFactory, kind: str, history: dict[str, Any]
 ) -> None:
     converges(tmp_path_factory.mktemp("history"), kind, **history)
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("seed", range(6))
+def test_declaration_memory_and_tool_each_change_and_an_audience_is_right_or_says_why_not(
+    tmp_path: Path, seed: int
+) -> None:
+    three.converges(tmp_path / "home", seed)

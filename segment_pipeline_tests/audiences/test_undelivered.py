@@ -98,7 +98,7 @@ def test_a_denial_waits_where_the_run_fails_and_where_the_rest_is_held(world: Wo
     world.people(WITHDRAWN)
     world.members([PEOPLE[0].profile_id, PEOPLE[1].profile_id])
     report = world.sync(guarded, Gone(tool.path))
-    assert (report.status, report.denials) == ("failed", 1)
+    assert (report.status, report.denials) == ("held", 1)
     report = world.sync(guarded, Busy(tool.path))
     assert (report.status, report.denials, report.reasons[0], len(report.digests)) == ("undelivered", 1, "removals", 2)
 

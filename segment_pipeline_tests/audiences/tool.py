@@ -8,13 +8,15 @@
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
+
 from segment_pipeline.connector import About, ConnectorKind
-from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 
 PLAIN = (IdentifierRule("email", "email", "email/plain/1"), IdentifierRule("phone", "phone", "phone/plain/1"))
@@ -60,7 +62,7 @@ class Tool:
         self.step: Callable[[str], None] = lambda name: None
         with closing(self._open()) as database, database:
             database.executescript(
-                "CREATE TABLE IF NOT EXISTS audiences (id INTEGER PRIMARY KEY, name TEXT UNIQUE);"
+                "CREATE TABLE IF NOT EXISTS audiences (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE);"
                 "CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, audience TEXT, ids TEXT, attributes TEXT);"
                 "CREATE TABLE IF NOT EXISTS jobs (handle TEXT PRIMARY KEY, polls INTEGER, receipt TEXT);"
                 "CREATE TABLE IF NOT EXISTS calls (call TEXT, rows INTEGER);"
@@ -211,3 +213,135 @@ class Tool:
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=30)
+
+    # What a person does over there.
+
+    def lists(self) -> dict[str, str]:
+        """Names by id."""
+        with closing(self._open()) as database:
+            return {str(i): name for i, name in database.execute("SELECT id, name FROM audiences ORDER BY id")}
+
+    def put(self, remote_id: str, **ids: str) -> None:
+        """Somebody adds a member by hand."""
+        with closing(self._open()) as database, database:
+            database.execute("INSERT INTO rows (audience, ids) VALUES (?, ?)", [remote_id, json.dumps(ids)])
+
+    def drop(self, remote_id: str, rows: int) -> None:
+        """Somebody takes out members by hand."""
+        with closing(self._open()) as database, database:
+            some = "SELECT id FROM rows WHERE audience = ? ORDER BY id LIMIT ?"
+            database.execute(f"DELETE FROM rows WHERE id IN ({some})", [remote_id, rows])
+
+    def lose(self, remote_id: str) -> None:
+        """Somebody deletes an audience."""
+        with closing(self._open()) as database, database:
+            database.execute("DELETE FROM audiences WHERE id = ?", [remote_id])
+            database.execute("DELETE FROM rows WHERE audience = ?", [remote_id])
+
+    def _alive(self, remote_id: str) -> None:
+        if remote_id not in self.lists():
+            raise AudienceGone(f"{self.name} no longer has list {remote_id}: resend the audience to make it anew")
+
+
+class OpenTool(Tool):
+    """A tool that can be read, renamed and deleted, and says so when an audience is gone."""
+
+    def apply(self, batch: Batch) -> Receipt:
+        self._alive(batch.remote_id)
+        return super().apply(batch)
+
+    def count(self, remote_id: str) -> int:
+        self._alive(remote_id)
+        return super().count(remote_id)
+
+    def members(self, remote_id: str) -> Iterator[pa.Table]:
+        self._alive(remote_id)
+        self._maybe_fail("members")
+        with closing(self._open()) as database:
+            held = self._held(database, remote_id)
+        told = [json.loads(ids) | {"vendor_id": str(member) if self.given.one_record else None} for member, ids in held]
+        columns = [*(i.column for i in self.given.identifiers), "vendor_id"]
+        schema = pa.schema([(column, pa.string()) for column in columns])
+        for start in range(0, len(told), 4):
+            rows = [{column: row.get(column) for column in columns} for row in told[start : start + 4]]
+            yield pa.Table.from_pylist(rows, schema)
+
+    def rename(self, remote_id: str, name: str) -> None:
+        self._alive(remote_id)
+        self.step("before rename")
+        with closing(self._open()) as database, database:
+            database.execute("UPDATE audiences SET name = ? WHERE id = ?", [name, remote_id])
+        self.step("after rename")
+
+    def delete(self, remote_id: str) -> None:
+        self.step("before delete")
+        self.lose(remote_id)
+        self.step("after delete")
+
+
+class BlindTool:
+    """A tool that can be neither counted nor read. What it holds is in `tool`, which only tests look into."""
+
+    about: ClassVar[About] = Tool.about
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool, self.name = tool, tool.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.tool.capabilities
+
+    def secrets_present(self) -> None:
+        """There are none."""
+
+    def check(self) -> None:
+        self.tool.check()
+
+    def ensure_audience(self, name: str) -> str:
+        return self.tool.ensure_audience(name)
+
+    def apply(self, batch: Batch) -> Receipt:
+        self.tool._alive(batch.remote_id)
+        return self.tool.apply(batch)
+
+    def exists(self, remote_id: str) -> bool:
+        return remote_id in self.tool.lists()
+
+    @property
+    def step(self) -> Callable[[str], None]:
+        return self.tool.step
+
+    @step.setter
+    def step(self, given: Callable[[str], None]) -> None:
+        self.tool.step = given
+
+
+class DeletingTool(BlindTool):
+    """As that, and it deletes audiences."""
+
+    def delete(self, remote_id: str) -> None:
+        self.tool.step("before delete")
+        self.tool.lose(remote_id)
+        self.tool.step("after delete")
+
+
+class ReplacingTool(DeletingTool):
+    """As that, and it takes a whole audience in the place of what it holds."""
+
+    def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
+        [remote_id] = {batch.remote_id for batch in batches}
+        self.tool._alive(remote_id)
+        self.tool.step("before replace")
+        with closing(self.tool._open()) as database, database:
+            database.execute("DELETE FROM rows WHERE audience = ?", [remote_id])
+            receipts = []
+            for batch in batches:
+                rejected = {}
+                for row in batch.rows.to_pylist():
+                    if self.tool.refuses & set(self.tool._ids(row).values()):
+                        rejected[row["key"]] = "invalid"
+                    else:
+                        self.tool._upsert(database, remote_id, row)
+                receipts.append(Receipt.final(batch, rejected, requests=1))
+        self.tool.step("after replace")
+        yield from receipts

@@ -1,5 +1,6 @@
 """People in a lake, written as the rooms before this one would leave them: who is known by what, who consents, who is in."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -124,6 +125,14 @@ class World:
     def sync(self, audience: Audience, tool: Destination, **options: Any) -> SyncReport:
         [report] = sync(self.lake, self.ledger, [audience], {audience.destination: tool}, self.settings, **options)
         return report
+
+    def opened(self) -> "World":
+        """The same home, opened by another process."""
+        return World(self.home, engine=self.lake.engine)
+
+    def lose(self, name: str) -> None:
+        """Somebody deletes a table."""
+        shutil.rmtree(Path(self.lake.root) / name)
 
     def rows(self, name: str, *columns: str) -> list[dict[str, Any]]:
         with self.lake.session() as session:

@@ -1,6 +1,5 @@
 -- One row per destination key still of interest, with its owners as they are now.
 SELECT
-    m.audience,
     m.key,
     m.identifiers,
     CASE WHEN d.key IS NULL THEN m.owners ELSE coalesce(o.owners, [d.owner]) END AS owners,

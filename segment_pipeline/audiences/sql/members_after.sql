@@ -1,7 +1,6 @@
 -- One row per destination key the audience holds, may hold or refused after a plan.
 -- A refused removal or update leaves what was held; a key attempted without an answer may be there or not, whatever was held.
 SELECT
-    CAST($audience AS VARCHAR) AS audience,
     coalesce(h.key, r.key) AS key,
     CASE WHEN r.operation = 'upsert' THEN r.identifiers ELSE h.identifiers END AS identifiers,
     CASE WHEN r.operation = 'upsert' THEN r.owners ELSE h.owners END AS owners,
@@ -29,7 +28,7 @@ LEFT JOIN told_vendor_ids AS v ON v.key = r.key
 WHERE NOT (r.operation = 'remove' AND (r.result = 'done' OR h.key IS NULL))
 UNION ALL
 SELECT
-    h.audience, h.key, h.identifiers, h.owners, h.vendor_id, h.payload_hash, h.state, h.refused, h.since, h.refreshed_at, h.digest
+    h.key, h.identifiers, h.owners, h.vendor_id, h.payload_hash, h.state, h.refused, h.since, h.refreshed_at, h.digest
 FROM members_before AS h
 LEFT JOIN (SELECT key FROM results WHERE result IN ('done', 'rejected', 'uncertain')) AS r ON r.key = h.key
 WHERE r.key IS NULL

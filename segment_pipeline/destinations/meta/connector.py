@@ -160,6 +160,14 @@ class MetaAudiences:
         with suppress(AudienceGone), self._of_audience(remote_id):
             self._call("DELETE", remote_id)
 
+    def exists(self, remote_id: str) -> bool:
+        try:
+            with self._of_audience(remote_id):
+                self._call("GET", remote_id, fields="id")
+        except AudienceGone:
+            return False
+        return True
+
     @contextmanager
     def _of_audience(self, remote_id: str) -> Iterator[None]:
         """AudienceGone for what Meta does not find while the account itself answers."""

@@ -16,10 +16,13 @@ from segment_pipeline.profiles.facts.persons import register_key_spaces
 _SPEAKING = ("orders", "events")
 
 
-def define_consent_statements(session: Session, key_spaces: Mapping[str, str]) -> None:
-    """Define consent_statements. `key_spaces`: sources whose customer keys are another source's."""
-    for name in ("consents", "customers"):
-        session.scan(name)
+def define_consent_statements(session: Session, key_spaces: Mapping[str, str], *, lost: bool = False) -> None:
+    """Define consent_statements. `key_spaces`: sources whose customer keys are another source's.
+
+    `lost`: a table of consents that is lost is read as an empty one, by somebody who sends nobody while it is.
+    """
+    session.scan("consents", lost=lost)
+    session.scan("customers")
     register_key_spaces(session, key_spaces)
     session.register("first_days", _first_days(session))
     session.define("first_records", statement("profiles/facts", "first_records"), materialize=True)

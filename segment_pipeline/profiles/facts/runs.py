@@ -63,10 +63,11 @@ class DaySession(Session):
         until: date | None = None,
         partitions: Partitions | None = None,
         alias: str | None = None,
+        lost: bool = False,
     ) -> None:
         whole = days is None and until is None and partitions is None and alias is None
         if not (whole and self.run.several and name in HELD):
-            super().scan(name, days=days, until=until, partitions=partitions, alias=alias)
+            super().scan(name, days=days, until=until, partitions=partitions, alias=alias, lost=lost)
             return
         if name not in self.run.prepared:
             super().scan(name, alias=f"{name}_read")

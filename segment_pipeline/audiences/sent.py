@@ -1,0 +1,47 @@
+"""Every identifier that was ever sent, as a keyed hash: who is ours where memory is lost, and where erasure has to look.
+
+The key is in the ledger and the hashes are in the lake; neither tells anything without the other.
+"""
+
+import hashlib
+
+from segment_pipeline import clock
+from segment_pipeline.audiences.ledger import RecordedPlan
+from segment_pipeline.audiences.places import Place
+from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import statement
+
+SECRET = "sent_keys"  # noqa: S105  its name in the ledger
+
+
+def keys(secret: str) -> dict[str, str]:
+    """What a value is hashed with, within and without: two hashes, so that nothing can be appended to what was hashed."""
+    return {name: hashlib.sha256(f"{name}:{secret}".encode()).hexdigest() for name in ("inner_key", "outer_key")}
+
+
+def scan(session: Session, destination: str) -> None:
+    session.scan("sent_keys", partitions={"destination": [destination]})
+
+
+def keep(session: Session, place: Place, shape: Shape, recorded: RecordedPlan, secret: str) -> None:
+    """Write down what a plan is about to send, from its rows in `plan_rows`; once per plan, however often it is called."""
+    digest, application = recorded.plan.digest, f"sent:{place.audience}"
+    if (session.lake.marked("sent_keys", application) or 0) >= recorded.sequence:
+        return
+    session.scan("plan_rows", partitions={"audience": [place.audience], "digest": [digest]}, alias="rows_to_send")
+    session.define("to_send", "SELECT owners, identifiers FROM rows_to_send WHERE operation = 'upsert' AND batch <> 0")
+    if not session.value("SELECT count(*) FROM to_send"):
+        return
+    session.define("to_send_wide", shape.wide("to_send"))
+    session.define("to_send_long", shape.long("to_send_wide", "owners"))
+    session.append(
+        "sent_keys",
+        statement("audiences", "sent"),
+        marker=(application, recorded.sequence),
+        destination=place.destination,
+        digest=digest,
+        now=clock.now(),
+        key_id=hashlib.sha256(secret.encode()).hexdigest()[:8],
+        **keys(secret),
+    )

@@ -1,0 +1,476 @@
+"""The declaration, what we remember, and what the tool holds: whichever of the three changes alone is seen, and nothing is `synced`."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segment_pipeline.audiences import places, trust
+from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.reconcile import reconcile
+from segment_pipeline.audiences.rename import rename
+from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.retire import retire, see_to_left
+from segment_pipeline.audiences.standing import standing
+from segment_pipeline.audiences.sync import plan_only, resend, sync
+from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.delivery.destination import Destination
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.storage import LostTable
+from segment_pipeline_tests.audiences.tool import BlindTool, DeletingTool, OpenTool, ReplacingTool, Tool
+from segment_pipeline_tests.audiences.world import LATER, Person, World, audience
+
+PEOPLE = [Person(f"p{i}", f"p{i}@shop.test", f"+1202555{i:04d}" if i % 2 else None) for i in range(12)]
+WANTED = {(p.email, p.phone) for p in PEOPLE}
+OWN = audience(owned=True)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> OpenTool:
+    return OpenTool(tmp_path / "tool.sqlite")
+
+
+def denied(world: World, *ids: str) -> None:
+    """The company as before, these people's consent withdrawn."""
+    world.people([replace(p, consent=False, said=LATER) if p.profile_id in ids else p for p in PEOPLE])
+
+
+def left(world: World, *declared: Audience, tools: dict[str, Destination], **options: Any) -> list[SyncReport]:
+    return see_to_left(world.lake, world.ledger, declared, tools, world.settings, **options)
+
+
+def again(world: World, who: Audience, tool: Destination, **options: Any) -> list[SyncReport]:
+    tools = {who.destination: tool}
+    return reconcile(world.lake, world.ledger, [who], tools, world.settings, who.name, **options)
+
+
+def ended(world: World, tool: Destination, how: str, *declared: Audience, **options: Any) -> list[SyncReport]:
+    return retire(world.lake, world.ledger, declared, {"tool": tool}, world.settings, "shoppers", how, **options)
+
+
+class TestDeclaration:
+    """It changes, and the tool still holds what it was told before."""
+
+    def test_who_denies_leaves_an_audience_that_left_the_catalogue_and_it_is_held(
+        self, world: World, tool: OpenTool
+    ) -> None:
+        """A withdrawn and a suppressed person stayed for good."""
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        denied(world, "p0", "p1")
+        world.suppress([("email", "p2@shop.test", "ads", "complained")])
+        [report] = left(world, tools={"tool": tool})
+        assert (report.audience, report.status, report.removed, report.remote) == ("shoppers", "held", 3, 9)
+        assert report.reasons[0].startswith("left_behind: nobody declares audience shoppers at tool any more")
+        assert "`segment-pipeline audiences retire shoppers --destination tool`" in report.reasons[0]
+        assert tool.held() == {(p.email, p.phone) for p in PEOPLE[3:]}
+        [again] = left(world, tools={"tool": tool})
+        assert (again.status, again.removed, again.requests) == ("held", 0, 0)
+        assert [(s.state, s.keys) for s in standing(world.lake, world.ledger, [])] == [("left_behind", 9)]
+
+    def test_what_left_is_held_too_where_its_tool_is_switched_off(self, world: World, tool: OpenTool) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        [report] = left(world, tools={})
+        assert report.status == "failed"
+        assert "which is not switched on" in report.reasons[-1]
+        assert left(world, audience(), tools={}) == []
+
+    @pytest.mark.parametrize(
+        ("how", "held", "removed"), [("empty", set[Any](), 12), ("delete", set[Any](), 12), ("hand_over", WANTED, 0)]
+    )
+    def test_a_retired_audience_is_emptied_deleted_or_handed_over(
+        self, world: World, tool: OpenTool, how: str, held: set[Any], removed: int
+    ) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        calls = tool.calls()
+        [shown] = ended(world, tool, how, show=True)
+        assert (tool.calls(), tool.held()) == (calls, WANTED)
+        [report] = ended(world, tool, how)
+        assert (report.status, report.removed, report.leaving) == ("retired", removed, removed)
+        assert tool.held() == held
+        assert tool.lists() == ({} if how == "delete" else {"1": "shoppers"})
+        assert (shown.status, left(world, tools={"tool": tool}), world.rows("audience_members")) == ("planned", [], [])
+        assert len({row["hash"] for row in world.rows("sent_keys")}) == 18, "each identifier ever sent, kept"
+        with pytest.raises(ConfigError, match="nothing is left of an audience shoppers"):
+            ended(world, tool, how)
+
+    def test_what_was_put_in_by_others_stays_when_an_audience_is_emptied(self, world: World, tool: OpenTool) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        tool.put("1", email="theirs@shop.test")
+        assert [report.status for report in ended(world, tool, "empty")] == ["retired"]
+        assert tool.held() == {("theirs@shop.test", None)}
+
+    def test_a_declared_audience_is_not_retired(self, world: World, tool: OpenTool) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        with pytest.raises(ConfigError, match="shoppers is declared"):
+            ended(world, tool, "empty", audience())
+
+    def test_an_audience_that_goes_to_another_tool_is_filled_there_from_nothing(
+        self, world: World, tool: OpenTool, tmp_path: Path
+    ) -> None:
+        """grouparoo 2706: memory was keyed by the audience alone, and 2 of 98 were never written."""
+        other = OpenTool(tmp_path / "other.sqlite", "other")
+        tools: dict[str, Destination] = {"tool": tool, "other": other}
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        denied(world, "p0")
+        moved = audience(destination="other")
+        [report] = sync(world.lake, world.ledger, [moved], tools, world.settings)
+        assert (report.status, report.added, report.removed, report.remote) == ("synced", 11, 0, 11)
+        assert other.held() == {(p.email, p.phone) for p in PEOPLE[1:]}
+        [behind] = left(world, moved, tools=tools)
+        assert (behind.destination, behind.status, behind.removed) == ("tool", "held", 1)
+        assert tool.held() == other.held()
+        report, *_ = sync(world.lake, world.ledger, [moved], tools, world.settings)
+        assert (report.unchanged, report.requests) == (11, 0)
+        retire(world.lake, world.ledger, [moved], tools, world.settings, "shoppers", "empty", destination="tool")
+        assert (tool.held(), len(other.held()), left(world, moved, tools=tools)) == (set(), 11, [])
+        back = world.sync(audience(), tool)
+        assert (back.status, back.added, len(tool.held())) == ("synced", 11, 11)
+
+    def test_validate_names_two_audiences_of_one_name_at_a_tool(self) -> None:
+        named = [
+            audience(remote_name="Our  Buyers"),
+            audience(name="other", remote_name="our buyers"),
+            audience(name="our_buyers", destination="elsewhere"),
+            audience(name="ours", destination="elsewhere", remote_name="OUR_BUYERS"),
+            audience(name="third", remote_name="our buyers 3"),
+        ]
+        said = [p for p in Catalogue((), (), (), named).problems() if "remote_name" in p]
+        assert said == [
+            "audiences shoppers and other are both called our buyers at tool: give one another `remote_name`",
+            "audiences our_buyers and ours are both called OUR_BUYERS at elsewhere: give one another `remote_name`",
+        ]
+
+    def test_two_audiences_are_not_kept_in_one(self, world: World, tool: OpenTool) -> None:
+        """drt 686: each took out the other's people, and both were `synced`."""
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        world.members([p.profile_id for p in PEOPLE[:4]], segment="few")
+        other = audience(name="few", segment="few", remote_name="shoppers")
+        report = world.sync(other, tool)
+        assert report.status == "failed"
+        assert "audience few would be sent where tool holds audience shoppers" in report.reasons[0]
+        assert tool.held() == WANTED
+
+
+class TestRename:
+    def named(self, world: World, tool: Destination, new: str = "buyers", **options: Any) -> int:
+        after = [audience(name=new, **options)]
+        return rename(world.lake, world.ledger, "shoppers", new, declared=after, destinations={"tool": tool})
+
+    @pytest.mark.parametrize("renameable", [True, False])
+    def test_one_audience_under_its_new_name_and_nobody_left_behind(
+        self, world: World, tmp_path: Path, renameable: bool
+    ) -> None:
+        """grouparoo 274: a second list was made, and the old one kept everybody, the withdrawn included."""
+        tool = (OpenTool if renameable else Tool)(tmp_path / "tool.sqlite")
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        denied(world, "p0")
+        world.members([p.profile_id for p in PEOPLE[:10]])
+        assert self.named(world, tool) > 0
+        assert tool.lists() == {"1": "buyers" if renameable else "shoppers"}
+        report = world.sync(audience(name="buyers"), tool)
+        assert (report.status, report.removed, report.unchanged, report.remote) == ("synced", 3, 9, 9)
+        assert tool.held() == {(p.email, p.phone) for p in PEOPLE[1:10]}
+        assert len(tool.lists()) == 1
+        assert left(world, audience(name="buyers"), tools={"tool": tool}) == []
+
+    def test_a_name_of_its_own_stays_the_tools(self, world: World, tool: OpenTool) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(remote_name="Our buyers"), tool)
+        self.named(world, tool, remote_name="Our buyers")
+        assert tool.lists() == {"1": "Our buyers"}
+
+    def test_killed_anywhere_the_same_call_finishes_and_nothing_is_sent_until_then(
+        self, world: World, tool: OpenTool
+    ) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+
+        def stop(name: str) -> None:
+            raise KeyboardInterrupt
+
+        tool.step = stop
+        with pytest.raises(KeyboardInterrupt):
+            self.named(world, tool)
+        tool.step = lambda name: None
+        for name in ("shoppers", "buyers"):
+            report = world.sync(audience(name=name), tool)
+            assert report.status == "failed"
+            assert "`segment-pipeline rename audience shoppers buyers`" in report.reasons[0]
+        with pytest.raises(ConfigError, match="half renamed"):
+            self.named(world, tool, "others")
+        self.named(world, tool)
+        assert tool.lists() == {"1": "buyers"}
+        report = world.sync(audience(name="buyers"), tool)
+        assert (report.status, report.unchanged, report.requests) == ("synced", 12, 0)
+
+    def test_a_name_somebody_has_is_not_taken(self, world: World, tool: OpenTool) -> None:
+        world.people(PEOPLE)
+        for name in ("shoppers", "buyers"):
+            world.sync(audience(name=name), tool)
+        with pytest.raises(ConfigError, match="buyers is kept somewhere already"):
+            self.named(world, tool)
+        with pytest.raises(ConfigError, match="no tool holds it"):
+            rename(world.lake, world.ledger, "nobody", "else")
+
+
+class TestTool:
+    """What the tool holds changes by somebody's hand."""
+
+    def test_members_taken_out_by_hand_come_back_where_nobody_else_writes(self, world: World, tool: OpenTool) -> None:
+        """drt 825"""
+        world.people(PEOPLE)
+        world.sync(OWN, tool)
+        tool.drop("1", 10)
+        [plan] = plan_only(world.lake, world.ledger, [OWN], {"tool": tool}, world.settings)
+        assert (plan.status, plan.added, len(tool.held())) == ("differs", 10, 2)
+        report = world.sync(OWN, tool)
+        assert (report.status, report.added, report.remote) == ("differs", 10, 12)
+        assert report.reasons == (
+            "members_differ: tool lacks 10 keys that were sent and holds 0 that we did not know of: this plan makes it right",
+        )
+        assert tool.held() == WANTED
+        assert (world.sync(OWN, tool).status, world.sync(OWN, tool).requests) == ("synced", 0)
+
+    def test_an_exchange_that_leaves_the_number_is_found_within_a_week(
+        self, world: World, tool: OpenTool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        weekly = audience(owned=True, max_age_hours=1000)
+        world.people(PEOPLE)
+        world.sync(weekly, tool)
+        tool.drop("1", 1)
+        tool.put("1", email="stranger@shop.test")
+        assert world.sync(weekly, tool).status == "synced"
+        monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-09T06:00:00+00:00")
+        report = world.sync(weekly, tool)
+        assert (report.status, report.added, report.removed) == ("differs", 1, 1)
+        assert tool.held() == WANTED
+
+    def test_members_of_others_are_left_and_ours_taken_out_by_hand_are_reported(
+        self, world: World, tool: OpenTool
+    ) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        tool.put("1", email="theirs@shop.test")
+        tool.drop("1", 3)
+        for _ in range(2):
+            report = world.sync(audience(), tool)
+            assert (report.status, report.unchanged, report.requests) == ("differs", 12, 0)
+            assert "`segment-pipeline audiences reconcile shoppers`" in report.reasons[0]
+        [done] = again(world, audience(), tool)
+        assert (done.status, done.added, done.remote) == ("synced", 3, 13)
+        assert tool.held() == WANTED | {("theirs@shop.test", None)}
+
+    def test_a_deleted_list_is_seen_though_nothing_changes_and_is_made_anew_by_one_command(
+        self, world: World, tool: OpenTool
+    ) -> None:
+        """segment-docs 6043"""
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        tool.lose("1")
+        for _ in range(2):
+            report = world.sync(audience(), tool)
+            assert (report.status, report.unchanged) == ("held", 12)
+            assert "(`segment-pipeline audiences resend shoppers`)" in report.reasons[0]
+        world.members([p.profile_id for p in PEOPLE[:9]])
+        sent = resend(world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, "shoppers")
+        assert (sent.status, sent.remote, tool.lists()) == ("synced", 9, {"2": "shoppers"})
+        assert tool.held("2") == {(p.email, p.phone) for p in PEOPLE[:9]}
+        assert (world.sync(audience(), tool).status, left(world, audience(), tools={"tool": tool})) == ("synced", [])
+
+    def test_a_list_that_was_there_already_is_not_taken_for_an_empty_one(self, world: World, tool: OpenTool) -> None:
+        """The ledger and the lake are new, and the list is not: a new list with 1 of 101 people."""
+        tool.ensure_audience("shoppers")
+        tool.put("1", email="p0@shop.test")
+        tool.put("1", email="gone@shop.test")
+        world.people(PEOPLE)
+        for _ in range(2):
+            report = world.sync(OWN, tool)
+            assert (report.status, len(tool.held())) == ("held", 2)
+            assert report.reasons[0].startswith("unverified: tool already held 2 keys in it")
+        [done] = again(world, OWN, tool)
+        assert (done.status, done.unchanged, done.removed, done.remote) == ("synced", 0, 1, 12)
+        assert tool.held() == WANTED
+
+
+def ledger_lost(world: World, before: Path) -> None:
+    for path in world.home.glob("ledger.sqlite*"):
+        path.unlink()
+
+
+def ledger_older(world: World, before: Path) -> None:
+    ledger_lost(world, before)
+    shutil.copy(before / "ledger.sqlite", world.home / "ledger.sqlite")
+
+
+def lake_older(world: World, before: Path) -> None:
+    for name in ("audience_members", "plan_rows", "sent_keys"):
+        world.lose(name)
+        shutil.copytree(before / "lake" / name, world.home / "lake" / name)
+
+
+def members_lost(world: World, before: Path) -> None:
+    world.lose("audience_members")
+
+
+def activation_lost(world: World, before: Path) -> None:
+    for name in ("audience_members", "plan_rows", "sent_keys", "_tables"):
+        world.lose(name)
+
+
+LOSSES: dict[str, Callable[[World, Path], None]] = {
+    "the ledger": ledger_lost,
+    "the ledger, an older one put back": ledger_older,
+    "the lake, an older one put back": lake_older,
+    "what was sent": members_lost,
+    "all of activation": activation_lost,
+}
+
+
+class TestMemory:
+    """What we remember is lost, or older than it was."""
+
+    @pytest.fixture
+    def restored(self, world: World, tool: OpenTool, request: pytest.FixtureRequest) -> World:
+        """Twelve people were sent, and one of the files of memory is no longer what it was; then some left and one denied."""
+        before = world.home / "before"
+        world.people(PEOPLE[:6])
+        world.sync(OWN, tool)
+        world.ledger.close()
+        before.mkdir()
+        shutil.copytree(world.home / "lake", before / "lake")
+        shutil.copy(world.home / "ledger.sqlite", before / "ledger.sqlite")
+        world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
+        world.people(PEOPLE)
+        world.sync(OWN, tool)
+        world.ledger.close()
+        LOSSES[request.param](world, before)
+        fresh = world.opened()
+        denied(fresh, "p0")
+        fresh.members([p.profile_id for p in PEOPLE[:10]])
+        world.ledger = fresh.ledger
+        return fresh
+
+    @pytest.mark.parametrize("restored", LOSSES, indirect=True)
+    def test_it_is_held_until_it_is_reconciled_with_the_tool(self, restored: World, tool: OpenTool) -> None:
+        """drt 688; after a kill in mid-push 50 were lost and 50 extra for good."""
+        for _ in range(2):
+            report = restored.sync(OWN, tool)
+            assert (report.status, report.added) == ("held", 0)
+            assert report.reasons[0].startswith("unverified: ")
+            assert "segment-pipeline audiences reconcile shoppers --destination tool" in report.reasons[0]
+        assert [s.state for s in standing(restored.lake, restored.ledger, [OWN])] == ["unverified"]
+        calls = tool.calls()
+        [shown] = again(restored, OWN, tool, show=True)
+        assert (shown.status, tool.calls()) == ("planned", calls)
+        [done] = again(restored, OWN, tool)
+        assert (done.status, done.remote) == ("synced", 9)
+        assert tool.held() == {(p.email, p.phone) for p in PEOPLE[1:10]}
+        assert (restored.sync(OWN, tool).status, restored.sync(OWN, tool).requests) == ("synced", 0)
+
+    @pytest.mark.parametrize("restored", LOSSES, indirect=True)
+    @pytest.mark.parametrize("kind", [ReplacingTool, DeletingTool])
+    def test_a_tool_that_cannot_be_read_is_given_all_of_it(
+        self, restored: World, tool: OpenTool, kind: type[BlindTool]
+    ) -> None:
+        blind = kind(tool)
+        assert restored.sync(OWN, blind).status == "held"
+        first, *_ = again(restored, OWN, blind)
+        assert first.status == "synced"
+        assert len(tool.lists()) == 1, "the old one is gone"
+        assert tool.held(next(iter(tool.lists()))) == {(p.email, p.phone) for p in PEOPLE[1:10]}
+        assert restored.sync(OWN, blind).requests == 0
+
+
+@pytest.mark.parametrize("name", ["suppressions", "consents"])
+def test_nobody_is_sent_where_a_table_of_denials_is_lost(world: World, tool: OpenTool, name: str) -> None:
+    """drt 688: ten complainers were written to again."""
+    world.people(PEOPLE[:6])
+    world.suppress([("email", "p1@shop.test", "*", "complained")])
+    world.sync(audience(), tool)
+    world.people(PEOPLE)
+    world.lose(name)
+    fresh = world.opened()
+    for _ in range(2):
+        report = fresh.sync(audience(), tool)
+        assert (report.status, report.added) == ("held", 0)
+        assert f"lost_denials: table {name} is lost" in report.reasons[0]
+        assert f"`segment-pipeline accept {name}`" in report.reasons[0]
+    assert len(tool.held()) == 5
+    trust.accept(fresh.lake, fresh.ledger, name)
+    fresh.people(PEOPLE)
+    fresh.suppress([("email", "p1@shop.test", "*", "complained")])
+    trust.accept(fresh.lake, fresh.ledger, name)
+    assert (fresh.sync(audience(), tool).status, len(tool.held())) == ("synced", 11)
+    fresh.ledger.close()
+
+
+def test_denials_of_the_other_table_still_go_out(world: World, tool: OpenTool) -> None:
+    world.people(PEOPLE)
+    world.suppress([("email", "p1@shop.test", "*", "complained")])
+    world.sync(audience(), tool)
+    denied(world, "p0")
+    world.lose("suppressions")
+    report = world.opened().sync(audience(), tool)
+    assert (report.status, report.removed, report.remote) == ("held", 1, 10)
+
+
+def test_a_table_that_was_written_and_is_missing_is_not_an_empty_one(world: World) -> None:
+    world.people(PEOPLE)
+    world.lose("memberships")
+    lake = world.opened().lake
+    with lake.session() as session, pytest.raises(LostTable, match="memberships was written to and is missing"):
+        session.scan("memberships")
+    with pytest.raises(LostTable):
+        world.members(["p0"])
+    lake.begin("memberships")
+    with lake.session() as session:
+        session.scan("memberships")
+        session.scan("orders")
+
+
+def test_an_audience_stands_on_the_memberships_it_was_made_from(world: World, tool: OpenTool) -> None:
+    world.people(PEOPLE)
+    first, second = audience(), audience(name="others")
+    world.sync(first, tool)
+    world.members([p.profile_id for p in PEOPLE[:10]])
+    world.sync(second, tool)
+    one, other = standing(world.lake, world.ledger, [first, second])
+    assert one.memberships is not None
+    assert other.memberships is not None
+    assert one.memberships < other.memberships
+    assert "others at tool stands on" in one.why
+    [recorded] = world.ledger.plans_of("others")
+    assert recorded.plan.remote_id == "2"
+
+
+def test_places_come_back_as_written(world: World) -> None:
+    place = places.Place("a", "tool", "1", name="A", channel="ads", purpose="marketing")
+    noted = world.ledger.places.note(place)
+    assert world.ledger.places.all() == [noted]
+    world.ledger.places.doubt("a", "lost")
+    [doubted] = world.ledger.places.all("a")
+    assert doubted.doubt == "lost"
+    world.ledger.places.end(doubted, "gone")
+    assert (world.ledger.places.all(), world.ledger.places.ever("a", "tool")) == ([], ["1"])
+
+
+def test_hashes_of_what_was_sent_tell_nothing_without_the_ledger(world: World, tool: OpenTool) -> None:
+    world.people(PEOPLE)
+    world.sync(audience(), tool)
+    rows = world.rows("sent_keys")
+    assert len(rows) == 18
+    assert "shop.test" not in json.dumps(rows, default=str)
+    assert {row["destination"] for row in rows} == {"tool"}
