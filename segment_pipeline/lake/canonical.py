@@ -12,6 +12,23 @@ DAY = C("day", "DATE", "company day the row is stored under, a pure function of 
 UPDATED = C("updated_at", "TIMESTAMPTZ", "when the source last changed the record: the version", nullable=False)
 EMAIL = C("email", "VARCHAR", "canonical e-mail; NULL: none or unusable", pii=True)
 PHONE = C("phone", "VARCHAR", "phone in E.164; NULL: none or unusable", pii=True)
+# Whom an order or cart itself names, beside its customer: what tells a regular guest from an address that many share.
+NAMED = (
+    C(
+        "first_name",
+        "VARCHAR",
+        "given name of the buyer, or all of it, as the order says it; NULL: it does not",
+        pii=True,
+        implied=True,
+    ),
+    C(
+        "last_name",
+        "VARCHAR",
+        "family name of the buyer as the order says it; NULL: it does not",
+        pii=True,
+        implied=True,
+    ),
+)
 CUSTOMER = C("customer_key", "VARCHAR", "the source's customer; NULL: a guest")
 ANONYMOUS = C("anonymous_id", "VARCHAR", "device or browser id; NULL: not known")
 CURRENCY = C("currency", "VARCHAR", "ISO 4217 of the amounts", nullable=False)
@@ -155,6 +172,7 @@ TABLES = (
             EMAIL,
             PHONE,
             ANONYMOUS,
+            *NAMED,
             C("channel", "VARCHAR", "`store`, `web` or `app`", nullable=False, values=("store", "web", "app")),
             C("store_key", "VARCHAR", "store it was made in; NULL online"),
             C("ordered_at", "TIMESTAMPTZ", "business time of the order", nullable=False),
@@ -262,6 +280,7 @@ TABLES = (
             EMAIL,
             PHONE,
             ANONYMOUS,
+            *NAMED,
             C("created_at", "TIMESTAMPTZ", "when it was begun", nullable=False),
             C("completed_at", "TIMESTAMPTZ", "when it became an order; NULL: it has not"),
             C("value", "MONEY", "sum of its lines", nullable=False),

@@ -17,7 +17,7 @@ _NO_MESSAGES: Final = "the messages of the day have not landed"
 # What a name means, where it no longer is what it was at first: raise the number of a trait (add it at 2) in the commit that
 # makes it mean something else. Segments that read it have another definition then, and nobody who enters or leaves one by
 # that fires anything. "trait_shares": the shares of spend.
-MEANINGS: Final[Mapping[str, int]] = {}
+MEANINGS: Final[Mapping[str, int]] = {"age": 2, "age_band": 2, "birth_day": 2}
 
 # The fields of TraitRules a trait depends on: what a company changes there, its segments mean by other people.
 THRESHOLDS: Final[Mapping[str, tuple[str, ...]]] = {

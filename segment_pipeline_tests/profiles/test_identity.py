@@ -150,7 +150,7 @@ def test_a_shop_tablet_and_a_no_reply_address_link_nobody(lake: Lake, put: Put) 
         [
             *(order("shopify", f"tablet {n}", **tablet) for n in range(26)),
             order("shopify", "market 1", email="noreply@market.io"),
-            order("shopify", "market 2", email="noreply@market.io", phone="+15135550001"),
+            order("shopify", "market 2", email="noreply@market.io", phone="+15135550001", first_name="Ann"),
         ],
     )
     report = build(lake)

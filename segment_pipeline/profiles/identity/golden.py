@@ -34,8 +34,8 @@ def _define_survivors(session: Session, as_of: AsOf, rules: IdentityRules) -> No
     states = statement("profiles/identity", "consent_states")
     session.define("consent_states", states, materialize=True, end=as_of.end, as_of=as_of.day)
     session.define("person_accounts", statement("profiles/identity", "person_accounts"), materialize=True)
-    nobodys = pa.table({"loyalty_id": pa.array(rules.listed.get("loyalty_id", ()), pa.string())})
-    session.register("listed_cards", nobodys)
+    cards = dict.fromkeys(rules.listed.get("loyalty_id", ()))
+    session.register("listed_cards", pa.table({"card": pa.array(cards, pa.string())}))
     session.define(
         "golden_fields",
         statement("profiles/identity", "golden_fields"),

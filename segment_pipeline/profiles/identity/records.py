@@ -19,6 +19,7 @@ from segment_pipeline.profiles.facts.versions import (
     define_order_versions,
     define_orders_as_of,
 )
+from segment_pipeline.profiles.identity.named import define_record_names
 from segment_pipeline.profiles.rules import IdentityRules
 
 _NOTHING = r"[^\s\S]"  # A pattern no text matches.
@@ -49,6 +50,7 @@ def define_records(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
         _define(session, name)
     for name in ("mentions", "former_accounts"):
         session.drop(name)
+    define_record_names(session)
 
 
 def _define_nameless(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
@@ -75,8 +77,11 @@ def define_identifier_values(session: Session, rules: IdentityRules) -> None:
         f"{kind}_patterns": pattern_of(rules, kind) for kind in ("email", "phone", "loyalty_id", "anonymous_id")
     }
     _define(session, "blocked_identifiers", **patterns)
-    _define(session, "guest_companions")
+    for name in ("guest_companions", "value_counts", "guest_records", "guest_evidence"):
+        _define(session, name)
     _define(session, "identifier_values", guest_limit=rules.guest_limit)
+    for name in ("value_counts", "guest_records", "guest_evidence"):
+        session.drop(name)
 
 
 def pattern_of(rules: IdentityRules, kind: str) -> str:

@@ -10,7 +10,7 @@ the day before would differ from a backfill. Evidence of merges and splits, and 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.runs import Run, session_of
-from segment_pipeline.profiles.identity import aliases, golden
+from segment_pipeline.profiles.identity import aliases, golden, named
 from segment_pipeline.profiles.identity.components import Link, Member, Refusal, components, resolve
+from segment_pipeline.profiles.identity.names import Name
 from segment_pipeline.profiles.identity.records import define_identifier_values, define_records
 from segment_pipeline.profiles.rules import IdentityRules
 
@@ -122,6 +123,7 @@ def resolve_records(session: Session, as_of: AsOf, rules: IdentityRules, memory:
     _register_components(session, firsts)
     _define(session, "account_facts")
     _group_accounts(session, count, memory)
+    named.define_different_names(session)
     _define(session, "contradictory")
     contradictory = int(session.value("SELECT count(*) FROM contradictory"))
     refusals = _take_apart(session, firsts) if contradictory else []
@@ -153,6 +155,7 @@ def _group_accounts(session: Session, count: int, memory: int) -> None:
     session.register("account_groups", pa.table({"record_no": numbers[grouped], "group_no": firsts[grouped]}))
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS = pa.schema(
     [
         *((name, pa.string()) for name in ("kind", "value", "because")),
@@ -164,11 +167,11 @@ _REFUSALS = pa.schema(
 def _take_apart(session: Session, firsts: np.ndarray) -> list[Refusal]:
     """Resolve contradictory components link by link and register the components anew."""
     members = [
-        Member(row["record_no"], _unique(row), row["full_name"])
+        Member(row["record_no"], _unique(row), row["full_name"], Name(row["first_name"], row["last_name"]))
         for row in session.rows(statement("profiles/identity", "contested_records"))
     ]
     links = [
-        Link(row["record_no"], row["strength"], row["identifier_type"], row["evidence"])
+        Link(row["record_no"], row["strength"], row["identifier_type"], row["evidence"], seen=_micros(row["seen_at"]))
         for row in session.rows(statement("profiles/identity", "contested_links"))
     ]
     clusters, refusals = resolve(members, links)
@@ -177,6 +180,10 @@ def _take_apart(session: Session, firsts: np.ndarray) -> list[Refusal]:
         separate[record - 1] = cluster
     _register_components(session, separate)
     return list({(refusal.kind, refusal.value): refusal for refusal in refusals}.values())
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def _unique(row: Mapping[str, Any]) -> dict[str, Any]:

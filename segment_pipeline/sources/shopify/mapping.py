@@ -11,6 +11,8 @@ from segment_pipeline.landing.source import Entity, Kind, Part
 from segment_pipeline.landing.standard import CONSENTS, DELETIONS, ORDER_LINES, ORDER_TOTALS
 
 _sql = partial(statement, "sources/shopify")
+# Whom the bill goes to, else the parcel: first and last name of one of both.
+_BUYER = {f"{side}Address": text("firstName lastName") for side in ("billing", "shipping")}
 _BORN = "r.birthDate.value"
 _LAUNCHED, _PUBLISHED = a_day("r.launchedOn.value"), a_time("r.publishedAt")
 # Its list goes on in the record as it came: the rest could not be asked for.
@@ -103,6 +105,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 fields={
                     **text("cancelledAt sourceName attribution.handle retailLocation.id customer.legacyResourceId"),
                     **text("currencyCode displayFinancialStatus discountCodes[]"),
+                    **_BUYER,
                     "customerJourneySummary.lastVisit.utmParameters": text("campaign"),
                     "test": FLAG,
                     "lineItems.nodes[]": {
@@ -154,6 +157,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 phone_country=("shippingAddress.countryCodeV2", "billingAddress.countryCodeV2"),
                 fields={
                     **text("id completedAt customer.legacyResourceId"),
+                    **_BUYER,
                     "subtotalPriceSet.shopMoney": text("amount currencyCode"),
                     "lineItems.nodes[]": {**text("sku title product.legacyResourceId"), "quantity": INTEGER},
                 },

@@ -34,7 +34,7 @@ ORDERS = f"""query Orders($first: Int!, $after: String, $query: String, $nested:
       id legacyResourceId createdAt processedAt updatedAt cancelledAt test sourceName
       attribution{{handle}} retailLocation{{id}}
       email phone customer{{legacyResourceId}} displayFinancialStatus discountCodes
-      shippingAddress{{phone countryCodeV2}} billingAddress{{phone countryCodeV2}}
+      shippingAddress{{firstName lastName phone countryCodeV2}} billingAddress{{firstName lastName phone countryCodeV2}}
       customerJourneySummary{{lastVisit{{utmParameters{{campaign}}}}}}
       currencyCode
       {_nested("Order", "lineItems")}
@@ -88,7 +88,7 @@ CHECKOUTS = f"""query Checkouts($first: Int!, $after: String, $query: String, $n
     nodes {{
       id createdAt updatedAt completedAt
       customer{{legacyResourceId defaultEmailAddress{{emailAddress}} defaultPhoneNumber{{phoneNumber}}}}
-      shippingAddress{{phone countryCodeV2}} billingAddress{{phone countryCodeV2}}
+      shippingAddress{{firstName lastName phone countryCodeV2}} billingAddress{{firstName lastName phone countryCodeV2}}
       subtotalPriceSet{MONEY}
       {_nested("AbandonedCheckout", "lineItems")}
     }}

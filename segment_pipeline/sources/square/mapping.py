@@ -19,6 +19,7 @@ from segment_pipeline.landing.mapping import (
     a_birthday,
     a_day,
     a_time,
+    an_id,
     text,
 )
 from segment_pipeline.landing.source import Entity, Kind, Part
@@ -167,11 +168,13 @@ def entities(
                     **text("location_id customer_id state source.name tenders[].customer_id discounts[].name"),
                     **text("total_money.currency net_amounts.total_money.currency returns[].source_order_id"),
                     "metadata": JSON,
+                    **dict.fromkeys((f"{each.replace('[1]', '[]')}.display_name" for each in _RECIPIENT), TEXT),
                     "line_items[]": _LINE,
                     "returns[].return_line_items[]": _LINE,
                 },
                 joins={_sql("zones"): "zones.store_key = r.location_id"},
                 columns={
+                    "first_name": f"coalesce({', '.join(an_id(f'r.{each}.display_name') for each in _RECIPIENT)})",
                     "timezone": "zones.timezone",
                     "currency": "coalesce(r.total_money.currency, r.net_amounts.total_money.currency, r.line_items[1].total_money.currency)",
                     "returned": "list_concat([], flatten(list_transform(r.returns, LAMBDA x: x.return_line_items)))",

@@ -5,9 +5,7 @@ SELECT
     CASE WHEN entity = 'customer' AND NOT gone THEN source END AS customer_of,
     CASE WHEN NOT gone AND b.identifier IS NULL THEN loyalty_id END AS loyalty_id,
     birth_date,
-    CASE
-        WHEN trim(first_name) <> '' AND trim(last_name) <> ''
-        THEN concat_ws(' ', lower(trim(first_name)), lower(trim(last_name)))
-    END AS full_name
+    CASE WHEN n.first_name IS NOT NULL AND n.last_name IS NOT NULL THEN concat_ws(' ', n.first_name, n.last_name) END AS full_name
 FROM accounts AS a
+LEFT JOIN record_names AS n ON n.record_no = a.record_no
 LEFT JOIN blocked_identifiers AS b ON b.identifier_type = 'loyalty_id' AND b.identifier = a.loyalty_id

@@ -33,10 +33,7 @@ FROM (
     JOIN (
         SELECT
             record_no, first_name, last_name, street, city, region, postcode, country, birth_date, gender, loyalty_balance, gone,
-            CASE
-                WHEN NOT regexp_matches(loyalty_id, $loyalty_id_patterns) AND loyalty_id NOT IN (SELECT l.loyalty_id FROM listed_cards AS l)
-                THEN loyalty_id
-            END AS loyalty_id,
+            CASE WHEN l.card IS NULL AND NOT regexp_matches(loyalty_id, $loyalty_id_patterns) THEN loyalty_id END AS loyalty_id,
             coalesce(birth_day, strftime(birth_date, '%m-%d')) AS birth_day,
             json_extract_string(attributes, '$.age_band') AS age_band,
             json_extract_string(attributes, '$.income_band') AS income_band,
@@ -44,6 +41,7 @@ FROM (
             json_extract_string(attributes, '$.children') AS children,
             json_extract_string(attributes, '$.occupation') AS occupation
         FROM accounts
+        LEFT JOIN listed_cards AS l ON l.card = loyalty_id
     ) AS a ON a.record_no = p.record_no
     GROUP BY p.person_no
 ) AS g

@@ -1,24 +1,26 @@
 -- One row per value: the oldest record that carries it, how many do, and why it links nobody
 -- (`refusal`; NULL: it may link). People are counted as customers, and as guests told apart by their other identifier.
+-- Of guests' orders and carts a count alone says nothing: what else comes with a value, and whether it agrees, tells one regular
+-- guest from an address that many share. Names tell where half of the records have one; else, for an e-mail, its phones.
+-- `disagreeing`: four or more different ones, none of them on more than half of the records that tell one. `limit_guests`: more
+-- records than the limit without an account, and on no more than half of them the same name; where their sources tell no names,
+-- the same other identifier or device.
 SELECT
-    c.value_no, n.identifier_type, c.hub, c.records,
+    c.value_no, c.identifier_type, c.hub, c.records,
     CASE
         WHEN b.reason IS NOT NULL THEN b.reason
         WHEN c.customers + coalesce(g.companions, 0) > l.people THEN 'limit'
-        WHEN c.accounts = 0 AND c.guests > $guest_limit AND n.identifier_type IN ('email', 'phone') THEN 'limit_guests'
+        WHEN e.names_told * 2 >= c.guests AND e.names > 3 AND e.names_most * 2 <= e.names_told THEN 'disagreeing'
+        WHEN e.names_told * 2 < c.guests AND c.identifier_type = 'email' AND e.other_values > 3 AND e.values_most * 2 <= e.values_told
+            THEN 'disagreeing'
+        WHEN c.accounts = 0 AND c.guests > $guest_limit AND c.identifier_type IN ('email', 'phone')
+            AND NOT coalesce(
+                e.names_most * 2 > c.guests OR (NOT e.tells AND (e.values_most * 2 > c.guests OR e.devices_most * 2 > c.guests)),
+                FALSE
+            ) THEN 'limit_guests'
     END AS refusal
-FROM (
-    SELECT
-        value_no,
-        min(record_no) AS hub,
-        count(*) AS records,
-        count(CASE WHEN entity IN ('customer', 'loyalty') THEN 1 END) AS accounts,
-        count(CASE WHEN entity IN ('order', 'cart') THEN 1 END) AS guests,
-        count(CASE WHEN entity = 'customer' THEN 1 END) AS customers
-    FROM identifiers
-    GROUP BY value_no
-) AS c
-JOIN numbered_values AS n ON n.value_no = c.value_no
+FROM value_counts AS c
 LEFT JOIN guest_companions AS g ON g.value_no = c.value_no
-LEFT JOIN people_limits AS l ON l.identifier_type = n.identifier_type
+LEFT JOIN guest_evidence AS e ON e.value_no = c.value_no
+LEFT JOIN people_limits AS l ON l.identifier_type = c.identifier_type
 LEFT JOIN blocked_identifiers AS b ON b.value_no = c.value_no

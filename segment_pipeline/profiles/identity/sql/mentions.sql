@@ -1,5 +1,5 @@
 -- One row per time a record carries an identifier (type, canonical value) by the end of as_of. `strength`: 0 is the strongest
--- evidence; `held`: an account carries it now. Of customer keys only those that say something: a loyalty account's owner, and
+-- evidence; from 7 on, what an account held once and holds no more; `held`: an account carries it now. Of customer keys only those that say something: a loyalty account's owner, and
 -- that owner. Devices are not here: they are attached to a person afterwards and never join two.
 SELECT record_no, entity, identifier_type, identifier, strength, seen_at, held
 FROM (
@@ -21,11 +21,11 @@ FROM (
     UNION ALL
     SELECT record_no, entity, 'phone', phone, 3, updated_at, TRUE FROM accounts
     UNION ALL
-    SELECT record_no, entity, 'loyalty_id', loyalty_id, 1, updated_at, FALSE FROM former_accounts
+    SELECT record_no, entity, 'loyalty_id', loyalty_id, 7, updated_at, FALSE FROM former_accounts
     UNION ALL
-    SELECT record_no, entity, 'email', email, 2, updated_at, FALSE FROM former_accounts
+    SELECT record_no, entity, 'email', email, 8, updated_at, FALSE FROM former_accounts
     UNION ALL
-    SELECT record_no, entity, 'phone', phone, 3, updated_at, FALSE FROM former_accounts
+    SELECT record_no, entity, 'phone', phone, 9, updated_at, FALSE FROM former_accounts
     UNION ALL
     SELECT record_no, entity, 'email', email, 4, seen_at, FALSE FROM numbered_touches
     UNION ALL

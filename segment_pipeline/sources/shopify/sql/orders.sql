@@ -5,6 +5,8 @@ SELECT
   o.key AS order_key,
   'sale' AS kind,
   nullif(o.r.customer.legacyResourceId, '') AS customer_key,
+  coalesce(nullif(trim(o.r.billingAddress.firstName), ''), CASE WHEN coalesce(trim(o.r.billingAddress.lastName), '') = '' THEN nullif(trim(o.r.shippingAddress.firstName), '') END) AS first_name,
+  coalesce(nullif(trim(o.r.billingAddress.lastName), ''), CASE WHEN coalesce(trim(o.r.billingAddress.firstName), '') = '' THEN nullif(trim(o.r.shippingAddress.lastName), '') END) AS last_name,
   CASE
     WHEN o.r.retailLocation.id IS NOT NULL OR o.r.sourceName = 'pos' OR o.r.attribution.handle = 'pos' THEN 'store'
     WHEN o.r.sourceName IN ('mobile_app', 'ios', 'android') THEN 'app'
