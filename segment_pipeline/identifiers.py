@@ -250,10 +250,25 @@ def _sha256_digits(value: str) -> str:
     return _sha256(value.removeprefix("+"))
 
 
+def _sha256_google(value: str) -> str:
+    local, _, domain = value.partition("@")
+    short = local.partition("+")[0].replace(".", "")
+    return _sha256(f"{short}@{domain}" if short and domain in _GMAIL else value)
+
+
+_GMAIL: Final = ("gmail.com", "googlemail.com")
+_GOOGLE_LOCAL: Final = "replace(split_part(split_part({column}, '@', 1), '+', 1), '.', '')"
+
 # By kind of identifier, form and version; destinations choose. `sha256`: of the canonical value, in lower-case hex.
 RULES: Final[Mapping[str, Rule]] = {
     "email/plain/1": Rule(_plain),
     "email/sha256/1": Rule(_sha256, "sha256({column})"),
+    # As Google's formatting page wants it: of Gmail's addresses without dots and what follows a `+`.
+    "email/google-sha256/1": Rule(
+        _sha256_google,
+        f"sha256(CASE WHEN split_part({{column}}, '@', 2) IN {_GMAIL} AND {_GOOGLE_LOCAL} <> ''"
+        f" THEN {_GOOGLE_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
+    ),
     "external_id/plain/1": Rule(_plain),
     "phone/plain/1": Rule(_plain),
     "phone/sha256/1": Rule(_sha256, "sha256({column})"),

@@ -288,8 +288,34 @@ def test_rules_give_metas_published_vectors() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "hashed"),
+    [
+        ("alexz@example.com", "509e933019bb285a134a9334b8bb679dff79d0ce023d529af4bd744d47b4fd8a"),
+        ("cloudy.sanfrancisco+shopping@gmail.com", "223ebda6f6889b1494551ba902d9d381daf2f642bae055888e96343d53e9f9c4"),
+    ],
+)
+def test_googles_rule_gives_the_vectors_of_googles_own_tests(address: str, hashed: str) -> None:
+    assert RULES["email/google-sha256/1"].apply(address) == hashed
+
+
+@pytest.mark.parametrize(
+    ("address", "as_hashed"),
+    [
+        ("a.b+c@googlemail.com", "ab@googlemail.com"),
+        ("user.name+nyc@example.com", "user.name+nyc@example.com"),
+        ("+x@gmail.com", "+x@gmail.com"),
+        ("a.b@mail.gmail.com", "a.b@mail.gmail.com"),
+    ],
+)
+def test_only_gmails_addresses_lose_dots_and_tags(address: str, as_hashed: str) -> None:
+    assert RULES["email/google-sha256/1"].apply(address) == RULES["email/sha256/1"].apply(as_hashed)
+
+
 CANONICAL = {
-    "email": st.from_regex(r"[a-z0-9]{1,8}([.+_-][a-z0-9]{1,5}){0,2}@[a-z0-9]{1,8}\.(com|de|co\.uk)", fullmatch=True),
+    "email": st.from_regex(
+        r"[a-z0-9]{1,8}([.+_-][a-z0-9]{1,5}){0,2}@([a-z0-9]{1,8}|gmail|googlemail)\.(com|de|co\.uk)", fullmatch=True
+    ),
     "phone": st.from_regex(r"\+[1-9][0-9]{7,13}", fullmatch=True),
 }
 

@@ -5,9 +5,9 @@ Holds no vendor's shape: a connector hands in the SQL expressions for its rows.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, reduce
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from segment_pipeline.delivery.destination import Batch
 from segment_pipeline.errors import ContractError, RejectedRecords
 
+T = TypeVar("T")
 HEX: Final = "[0-9a-f]{64}"
 _lock = threading.Lock()
 
@@ -28,11 +29,21 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 def query(sql: str, rows: pa.Table, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Run one statement over `rows` (registered under that name). Errors name no value of a row."""
+    return _asked({"rows": rows}, lambda cursor: cursor.execute(sql, list(parameters)).fetchall())
+
+
+def combined(sql: str, **tables: pa.Table) -> pa.Table:
+    """What one statement makes of tables, each registered under its name. Errors name no value of a row."""
+    return _asked(tables, lambda cursor: cursor.sql(sql).to_arrow_table())
+
+
+def _asked(tables: Mapping[str, pa.Table], ask: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
     with _lock:
         cursor = _engine().cursor()
     try:
-        cursor.register("rows", rows)
-        return cursor.execute(sql, list(parameters)).fetchall()
+        for name, table in tables.items():
+            cursor.register(name, table)
+        return ask(cursor)
     except duckdb.Error as error:
         kind = type(error).__name__
     finally:

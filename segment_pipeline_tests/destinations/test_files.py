@@ -1,8 +1,12 @@
 """Hashed CSV files: the contract, what the files look like, and what a crash leaves."""
 
+import hashlib
+import json
 import stat
 from collections.abc import Iterator
+from csv import DictReader
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,10 +18,12 @@ from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.testing import DestinationContract
 from segment_pipeline.testing.destination import Key, Person, batch, crowd, key_of, keys_of
 
+HEADERS = {"tiktok": "Email_SHA256,Phone_SHA256", "google": "Email,Phone"}
 
-def members(folder: Path) -> set[Key]:
+
+def members(folder: Path, platform: str = "plain") -> set[Key]:
     lines = (folder / "members.csv").read_text().splitlines()
-    assert lines[0] == "email,phone"
+    assert lines[0] == HEADERS.get(platform, "email,phone")
     return {tuple(cell or None for cell in line.split(",")) for line in lines[1:]}
 
 
@@ -28,7 +34,19 @@ class TestHashedFiles(DestinationContract):
 
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         assert isinstance(destination, HashedFiles)
-        return members(Path(destination.directory) / remote_id)
+        return members(Path(destination.directory) / remote_id, destination.platform)
+
+
+class TestFilesForGoogle(TestHashedFiles):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Iterator[Destination]:
+        yield HashedFiles(directory=str(tmp_path / "out"), platform="google")
+
+
+class TestFilesForSnapchat(TestHashedFiles):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Iterator[Destination]:
+        yield HashedFiles(directory=str(tmp_path / "out"), platform="snapchat")
 
 
 @pytest.fixture
@@ -66,6 +84,78 @@ def test_a_shared_phone_does_not_remove_the_other_member(destination: HashedFile
     destination.apply(batch(destination, audience, [ann, ben]))
     destination.apply(batch(destination, audience, [ann], Operation.REMOVE, number=2))
     assert members(Path(destination.directory) / audience) == keys_of(destination, [ben])
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("platform", "header", "email", "phone"),
+    [
+        ("plain", "email,phone", "ann.b+x@gmail.com", "+15559876543"),
+        ("meta", "email,phone", "ann.b+x@gmail.com", "15559876543"),
+        ("tiktok", "Email_SHA256,Phone_SHA256", "ann.b+x@gmail.com", "15559876543"),
+        ("google", "Email,Phone", "annb@gmail.com", "+15559876543"),
+    ],
+)
+def test_each_platform_gets_the_form_it_matches_and_the_columns_it_reads(
+    tmp_path: Path, platform: Any, header: str, email: str, phone: str
+) -> None:
+    """One form of a phone matches nobody on three of four platforms."""
+    files = HashedFiles(directory=str(tmp_path), platform=platform)
+    files.apply(batch(files, files.ensure_audience("vip"), [Person("ann.b+x@gmail.com", "+15559876543")]))
+    assert (tmp_path / "vip" / "members.csv").read_text() == f"{header}\n{sha(email)},{sha(phone)}\n"
+    assert (tmp_path / "vip" / "changes-5ee15ee15ee15ee1-00001-add.csv").read_text().startswith(f"{header}\n")
+
+
+def test_a_platform_that_takes_one_kind_per_file_gets_a_list_of_each(tmp_path: Path) -> None:
+    files = HashedFiles(directory=str(tmp_path), platform="snapchat")
+    audience, people = files.ensure_audience("vip"), [Person("a@quiet.shop", "+14155550001"), Person("b@quiet.shop")]
+    files.apply(batch(files, audience, people))
+    files.apply(batch(files, audience, people[:1], Operation.REMOVE, number=2))
+    folder = tmp_path / "vip"
+    assert (folder / "changes-5ee15ee15ee15ee1-00001-add.email.csv").read_text().split() == sorted(
+        [sha("a@quiet.shop"), sha("b@quiet.shop")]
+    )
+    assert (folder / "changes-5ee15ee15ee15ee1-00001-add.phone.csv").read_text() == f"{sha('14155550001')}\n"
+    assert (folder / "members.email.csv").read_text() == f"{sha('b@quiet.shop')}\n"
+    assert (folder / "members.phone.csv").read_text() == ""
+    files.forget(batch(files, "", people[1:]))
+    assert sha("b@quiet.shop") not in "".join(path.read_text() for path in folder.glob("*.csv"))
+
+
+def test_a_file_of_removals_names_nobody_who_stays(destination: HashedFiles) -> None:
+    """A platform matches on any identifier: a household's phone in the file would take out who shares it."""
+    audience = destination.ensure_audience("vip")
+    ann, ben = Person("ann@quiet.shop", "+14155550001"), Person("ben@quiet.shop", "+14155550001")
+    only = Person(None, "+14155550001")
+    destination.apply(batch(destination, audience, [ann, ben, only]))
+    destination.apply(batch(destination, audience, [ann, only], Operation.REMOVE, number=2))
+    removed = Path(destination.directory) / audience / "changes-5ee15ee15ee15ee1-00002-remove.csv"
+    assert removed.read_text() == f"email,phone\n{sha('ann@quiet.shop')},\n"
+    assert members(Path(destination.directory) / audience) == keys_of(destination, [ben])
+
+
+def test_attributes_are_columns_and_what_is_not_said_stays(destination: HashedFiles) -> None:
+    """As in a tool: an unknown value leaves what is held, null empties it."""
+    audience = destination.ensure_audience("vip")
+    said = [
+        Person("ann@quiet.shop", None, json.dumps({"template": 'cart, "again"', "days": 7})),
+        Person("ben@quiet.shop", "+14155550001"),
+    ]
+    destination.apply(batch(destination, audience, said))
+    later = Person("ann@quiet.shop", None, json.dumps({"days": None, "city": "Bonn\n=1"}))
+    destination.apply(batch(destination, audience, [later], number=2))
+    with (Path(destination.directory) / audience / "members.csv").open(newline="") as file:
+        rows = {row["email"]: row for row in DictReader(file)}
+    assert rows[sha("ann@quiet.shop")] == {
+        "email": sha("ann@quiet.shop"), "phone": "", "city": "Bonn\n=1", "days": "", "template": 'cart, "again"',
+    }  # fmt: skip
+    assert (rows[sha("ben@quiet.shop")]["phone"], rows[sha("ben@quiet.shop")]["days"]) == (sha("+14155550001"), "")
+    assert destination.count(audience) == 2
+    destination.apply(batch(destination, audience, said[:1], Operation.REMOVE, number=3))
+    assert [table.num_rows for table in destination.members(audience)] == [1]
 
 
 def test_a_value_that_is_no_hash_is_never_written(destination: HashedFiles) -> None:

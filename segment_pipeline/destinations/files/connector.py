@@ -12,21 +12,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
 from segment_pipeline.connector import About, ConnectorKind, address, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.vendor import variable
-from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.destinations.files import tables
+from segment_pipeline.destinations.files.layouts import LAYOUTS, Layout
+from segment_pipeline.destinations.files.tables import KEY
+from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.settings import Settings
 
 _ROWS: Final = 1_000_000
-_COLUMNS: Final = ("email", "phone")
 _MEMBERS: Final = "members.csv"
 _NAME: Final = ".name"
 _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -34,9 +35,13 @@ _SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class HashedFiles:
-    """Audiences as CSV files under `directory`, columns email and phone, SHA-256 in hex, empty where a member has none.
+    """Audiences as CSV files under `directory`, SHA-256 in hex, a cell empty where a member has none.
 
-    The phone is hashed as E.164 with its `+` unless `phone_rule` says otherwise (`phone/digits-sha256/1`: digits only).
+    `platform`: whose upload form the files are for, which decides the form of what is hashed and the columns' names. `plain` is
+    nobody's: columns email and phone (E.164 with its `+`), then one per attribute. `snapchat` takes one kind of identifier per
+    file: upload `….email.csv` and `….phone.csv`. `email_rule`, `phone_rule`: another form than the platform's.
+    A file of removals names nobody who is still in: identifiers that a member shares are left out, and with them rows that have
+    no other, since platforms match on any one of them.
     Files are readable by their owner only: hashes are still personal data.
     """
 
@@ -46,19 +51,22 @@ class HashedFiles:
     name: str = "files"
     directory: str = address("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination")
     channel: str = "ads"
-    email_rule: str = "email/sha256/1"
-    phone_rule: str = "phone/sha256/1"
+    platform: Literal["plain", "meta", "snapchat", "tiktok", "google"] = "plain"
+    email_rule: str | None = None
+    phone_rule: str | None = None
 
     @property
     def capabilities(self) -> Capabilities:
+        layout = self._layout
         return Capabilities(
             channel=self.channel,
             identifiers=(
-                IdentifierRule("email", "email", self.email_rule),
-                IdentifierRule("phone", "phone", self.phone_rule),
+                IdentifierRule("email", "email", self.email_rule or layout.email),
+                IdentifierRule("phone", "phone", self.phone_rule or layout.phone),
             ),
             batch_rows=_ROWS,
             batch_bytes=1 << 30,
+            attributes=layout.attributes,
         )
 
     def secrets_present(self) -> None:
@@ -81,7 +89,7 @@ class HashedFiles:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(path):
                 if not (path / _MEMBERS).exists():
-                    _write(path / _MEMBERS, _empty())
+                    self._write(path / _MEMBERS, tables.empty())
         return folder
 
     def _folder_of(self, name: str) -> str:
@@ -94,66 +102,92 @@ class HashedFiles:
     def apply(self, batch: Batch) -> Receipt:
         """Write the change, then the members. The same batch again writes the same files."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
-        rows, rejected = bodies.refuse_unhashed(batch, *_COLUMNS)
-        changes = rows.select(list(_COLUMNS)).cast(_empty().schema)
-        upsert = batch.operation is Operation.UPSERT
-        if changes.num_rows:
+        rows, rejected = bodies.refuse_unhashed(batch, *KEY)
+        if rows.num_rows:
             with self._changing(batch.remote_id) as folder:
-                members = _read(folder / _MEMBERS)
-                _write(folder / _change_name(batch, "add" if upsert else "remove"), _sorted(changes))
-                _write(folder / _MEMBERS, _with(members, changes) if upsert else _without(members, changes))
+                members = self._read(folder / _MEMBERS)
+                if batch.operation is Operation.UPSERT:
+                    added = tables.of_batch(rows)
+                    self._write(folder / _change_name(batch, "add"), tables.ordered(added))
+                    self._write(folder / _MEMBERS, tables.merged(members, added))
+                else:
+                    removed = rows.select(list(KEY)).cast(tables.empty().schema)
+                    staying = tables.without(members, removed)
+                    self._write(folder / _change_name(batch, "remove"), tables.not_carried(removed, staying))
+                    self._write(folder / _MEMBERS, staying)
         return Receipt.final(batch, rejected, requests=0)
 
     def forget(self, batch: Batch) -> Receipt:
         """Rewrite every file of every audience, past changes included, without the rows whose strongest identifier is given."""
-        rows, rejected = bodies.refuse_unhashed(batch, *_COLUMNS)
-        given = pa.concat_arrays([chunk for column in _COLUMNS for chunk in rows.column(column).chunks])
+        rows, rejected = bodies.refuse_unhashed(batch, *KEY)
+        given = pa.concat_arrays([chunk for column in KEY for chunk in rows.column(column).chunks])
         with self._as_config():
             for members in self._root.glob(f"*/{_MEMBERS}"):
                 with _locked(members.parent):
-                    for path in (members, *members.parent.glob("changes-*.csv")):
-                        held = _read(path)
+                    for path in (members, *_changes(members.parent)):
+                        held = self._read(path)
                         theirs = pc.is_in(pc.coalesce(held.column("email"), held.column("phone")), given)
                         if pc.any(theirs).as_py():
-                            _write(path, _sorted(held.filter(pc.invert(theirs))))
+                            self._write(path, tables.ordered(held.filter(pc.invert(theirs))))
         return Receipt.final(batch, rejected, requests=0)
 
     def count(self, remote_id: str) -> int:
         """Rows of `members.csv`."""
-        return int(_read(self._folder(remote_id) / _MEMBERS).num_rows)
+        return int(self._read(self._folder(remote_id) / _MEMBERS).num_rows)
 
     def members(self, remote_id: str) -> Iterator[pa.Table]:
-        held = _read(self._folder(remote_id) / _MEMBERS)
+        held = self._read(self._folder(remote_id) / _MEMBERS).select(list(KEY))
         yield held.append_column("vendor_id", pa.nulls(held.num_rows, pa.string()))
 
     def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
         """Write what changes as one addition and one removal, then the members; with the last batch."""
         for batch in batches:
             bodies.refuse_oversize(batch, _ROWS, self.name)
-        fit = [bodies.refuse_unhashed(batch, *_COLUMNS) for batch in batches]
+        fit = [bodies.refuse_unhashed(batch, *KEY) for batch in batches]
         for number, (batch, (_, rejected)) in enumerate(zip(batches, fit, strict=True), 1):
             if number == len(fit):
-                wanted = pa.concat_tables([rows.select(list(_COLUMNS)).cast(_empty().schema) for rows, _ in fit])
-                with self._changing(batch.remote_id) as folder:
-                    held = _read(folder / _MEMBERS)
-                    for kind, changes in (("add", _without(wanted, held)), ("remove", _without(held, wanted))):
-                        if changes.num_rows:
-                            _write(folder / _change_name(batch, kind), changes)
-                    _write(folder / _MEMBERS, _sorted(wanted))
+                wanted = tables.empty()
+                for rows, _ in fit:
+                    wanted = tables.merged(wanted, tables.of_batch(rows))
+                self._put(batch, wanted)
             yield Receipt.final(batch, rejected, requests=0)
+
+    def _put(self, batch: Batch, wanted: pa.Table) -> None:
+        with self._changing(batch.remote_id) as folder:
+            held = self._read(folder / _MEMBERS)
+            removed = tables.not_carried(tables.without(held, wanted).select(list(KEY)), wanted)
+            for kind, changes in (("add", tables.without(wanted, held)), ("remove", removed)):
+                if changes.num_rows:
+                    self._write(folder / _change_name(batch, kind), changes)
+            self._write(folder / _MEMBERS, wanted)
 
     def rename(self, remote_id: str, name: str) -> None:
         """The folder stays where it is, so that whatever picks its files up goes on."""
-        with self._changing(remote_id) as folder, _whole(folder / _NAME) as file:
+        with self._changing(remote_id) as folder, tables.whole(folder / _NAME) as file:
             file.write(name.encode())
 
     def delete(self, remote_id: str) -> None:
         """Delete our files, and the folder unless somebody keeps something else in it."""
         with suppress(AudienceGone), self._changing(remote_id) as folder:
-            for path in (*folder.glob("changes-*.csv"), folder / _NAME, folder / ".lock", folder / _MEMBERS):
+            ours = (*folder.glob("changes-*.csv"), *folder.glob("members.*csv"))
+            for path in (*ours, folder / _NAME, folder / ".lock"):
                 path.unlink(missing_ok=True)
             with suppress(OSError):
                 folder.rmdir()
+
+    @property
+    def _layout(self) -> Layout:
+        return LAYOUTS[self.platform]
+
+    def _read(self, path: Path) -> pa.Table:
+        return tables.read(path, self._layout.header)
+
+    def _write(self, path: Path, table: pa.Table) -> None:
+        """A table and, for a platform that takes one kind of identifier per file, such files before it."""
+        for column in KEY if self._layout.lists else ():
+            listed = pa.table({column: table.column(column).unique().drop_null()}).sort_by(column)
+            tables.write(path.with_suffix(f".{column}.csv"), listed, None)
+        tables.write(path, table, self._layout.header)
 
     @property
     def _root(self) -> Path:
@@ -214,79 +248,9 @@ def _change_name(batch: Batch, kind: str) -> str:
     return f"changes-{plan}-{batch.number:05d}-{kind}.csv"
 
 
-def _empty() -> pa.Table:
-    return pa.table({column: pa.array([], pa.string()) for column in _COLUMNS})
-
-
-def _read(path: Path) -> pa.Table:
-    """(email, phone), NULL where the cell is empty. ContractError when the file was edited into something else."""
-    options = csv.ConvertOptions(
-        column_types=dict.fromkeys(_COLUMNS, pa.string()),
-        strings_can_be_null=True,
-        null_values=[""],
-        quoted_strings_can_be_null=True,
-    )
-    try:
-        table = csv.read_csv(path, convert_options=options)
-    except pa.ArrowInvalid:
-        table = None
-    if table is None or tuple(table.column_names) != _COLUMNS:
-        raise ContractError(
-            f"{path.name} of {path.parent.name} is not a file of members: restore it, or remove it and sync again"
-        )
-    return table
-
-
-def _with(members: pa.Table, added: pa.Table) -> pa.Table:
-    return _sorted(pa.concat_tables([members, added]))
-
-
-def _without(members: pa.Table, removed: pa.Table) -> pa.Table:
-    marked = removed.group_by(list(_COLUMNS)).aggregate([])
-    return _sorted(_filled(members).join(_filled(marked), keys=list(_COLUMNS), join_type="left anti"))
-
-
-def _filled(table: pa.Table) -> pa.Table:
-    """The empty text for NULL, as in the file: joins do not match NULL with NULL."""
-    return pa.table({column: table.column(column).fill_null("") for column in _COLUMNS})
-
-
-def _sorted(table: pa.Table) -> pa.Table:
-    """Distinct and in order, so that equal members are equal files."""
-    distinct = _filled(table).group_by(list(_COLUMNS)).aggregate([])
-    return distinct.sort_by([(column, "ascending") for column in _COLUMNS])
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with _whole(path) as file:
-        file.write(b"email,phone\n")  # pyarrow would quote the header, and not every upload form reads that
-        options = csv.WriteOptions(include_header=False, quoting_style="none")
-        csv.write_csv(table.select(list(_COLUMNS)), file, options)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the path's place once it is written; for its owner only."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_directory(path.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            partial.unlink()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _changes(folder: Path) -> list[Path]:
+    """The files of changes, without the lists that stand beside some."""
+    return sorted(folder.glob("changes-*-add.csv")) + sorted(folder.glob("changes-*-remove.csv"))
 
 
 @contextmanager
