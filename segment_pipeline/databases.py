@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, TransientError, of_the_system
 
 WAIT_SECONDS = 60
 
@@ -31,6 +31,8 @@ def open_engine(url: str, *, what: str, setting: str, pragmas: Sequence[str] = (
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(parsed, connect_args={"timeout": WAIT_SECONDS}, hide_parameters=True, **options)
     except (SQLAlchemyError, OSError, ImportError) as error:
+        if said := of_the_system(error):
+            raise ConfigError(f"{what} cannot be opened: {said} ({setting})") from None
         raise ConfigError(f"{what} cannot be opened ({type(error).__name__}): check {setting}") from None
 
     def connected(connection: Any, _: ConnectionPoolEntry) -> None:
@@ -48,14 +50,36 @@ def open_engine(url: str, *, what: str, setting: str, pragmas: Sequence[str] = (
 
 @contextmanager
 def transaction(engine: Engine, *, what: str, hint: str) -> Iterator[Connection]:
-    """One transaction. Raises TransientError when the database did not answer, ContractError with `hint` when it refused."""
+    """One transaction. Raises TransientError when the database did not answer, ConfigError when its disk is full or read-only,
+    ContractError with `hint` when it refused.
+    """
     try:
         with engine.begin() as connection:
             yield connection
     except OperationalError as error:
+        if said := of_the_disk(error):
+            raise ConfigError(f"{what} {said}") from None
         raise TransientError(f"{what} did not answer ({kind(error)}): run again") from None
     except SQLAlchemyError as error:
         raise ContractError(f"{what} refused a statement ({kind(error)}): {hint}") from None
+
+
+# By the beginning of SQLite's name for it.
+_OF_THE_DISK = {
+    "SQLITE_READONLY": "cannot be written to: its file or folder is read-only for this user: change its owner or mode, or name another file",
+    "SQLITE_FULL": "cannot be written to, its disk is full: free some space; nothing was committed",
+    "SQLITE_CANTOPEN": "cannot be opened: its folder is not there, or this user may not write to it: give the right, or name another file",
+    "SQLITE_PERM": "cannot be opened: this user may not use its file: give the right, or name another file",
+    "SQLITE_IOERR": "cannot be read or written: its disk is full or broken: check it, then run again",
+    "SQLITE_NOTADB": "is no SQLite database: name another file",
+    "SQLITE_CORRUPT": "is damaged: put its newest backup back",
+}
+
+
+def of_the_disk(error: Exception) -> str | None:
+    """What a SQLite file's disk said, as the rest of a sentence that begins with the database; None: it is about something else."""
+    name = getattr(error.orig, "sqlite_errorname", "") if isinstance(error, DBAPIError) else ""
+    return next((said for known, said in _OF_THE_DISK.items() if name.startswith(known)), None)
 
 
 def kind(error: Exception) -> str:

@@ -12,6 +12,7 @@
 A message is one sentence: what happened, to what, and what to do. It never holds a record's value or a secret.
 """
 
+import errno
 import sysconfig
 import traceback
 from collections.abc import Mapping
@@ -69,6 +70,29 @@ class ContractError(SegmentPipelineError):
 
 class ConflictError(SegmentPipelineError):
     """Another writer changed the same partitions, or another run holds the lease."""
+
+
+_OF_THE_SYSTEM = {
+    errno.ENOSPC: "its disk is full: free some space; nothing half written is used",
+    errno.EDQUOT: "its owner's quota of disk space is used up: free some space, or raise it",
+    errno.EROFS: "its file system is read-only: mount it for writing, or name another place",
+    errno.EACCES: "this user may not use it: change its owner or mode, or name another place",
+    errno.EPERM: "this user may not use it: change its owner or mode, or name another place",
+    errno.ENOTDIR: "part of its path is a file: name another place",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
+    errno.EIO: "its disk cannot be read or written: check the disk",
+}
+
+
+def of_the_system(error: BaseException) -> str | None:
+    """What a disk said, as one sentence with the file it is about; None for what is no error of the system's.
+
+    Nothing of the error's own text is quoted but the file's name.
+    """
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_SYSTEM:
+        return None
+    place = error.filename if isinstance(error.filename, str) else "a file"
+    return f"{place} cannot be used, {_OF_THE_SYSTEM[error.errno]}"
 
 
 def stops(error: BaseException) -> bool:

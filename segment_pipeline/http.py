@@ -66,6 +66,8 @@ Classify = Callable[[Response], SegmentPipelineError | None]
 class RetryPolicy:
     """Exponential back-off with full jitter, capped in attempts and in total seconds, waits included.
 
+    Half of `base_seconds` is a floor under every wait, whatever the other side asks for: `Retry-After: 0` does not switch back-off off.
+
     `statuses`: HTTP codes that are worth another attempt besides 429.
     """
 
@@ -253,7 +255,8 @@ class HttpClient:
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, TransientError) else None
-            return spread(state) if asked is None else asked + random.uniform(0, policy.base_seconds)
+            ours = max(policy.base_seconds / 2, spread(state))
+            return ours if asked is None else max(asked, ours) + random.uniform(0, policy.base_seconds)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(worth_another),

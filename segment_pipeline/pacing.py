@@ -1,5 +1,6 @@
 """When a request may leave: slots under rate limits, and what Retry-After asks for. Sends nothing."""
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -47,7 +48,7 @@ def _milliseconds() -> int:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after`: whole seconds, a Unix time, or an HTTP date; None when absent or unreadable.
+    """Seconds to wait by `retry-after`: seconds, a Unix time, or an HTTP date; None when absent, unreadable or no time at all.
 
     Points in time are compared with the answer's own Date where there is one: the two clocks need not agree.
     """
@@ -60,7 +61,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         until = _http_date(value)
         return None if until is None else max(0.0, (until - server_now).total_seconds())
-    if not number >= 0:  # NaN included
+    if not 0 <= number < math.inf:  # NaN included
         return None
     return number if number < _EPOCH_FROM else max(0.0, number - server_now.timestamp())
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 import click
 
 from segment_pipeline import interrupts
-from segment_pipeline.errors import GuardTripped, SegmentPipelineError, Undelivered, place_of
+from segment_pipeline.errors import GuardTripped, SegmentPipelineError, Undelivered, of_the_system, place_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,6 +65,8 @@ def _said(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
         module = str(error.name).partition(".")[0]
         return f"this needs {module}, which is not installed: pip install 'segment-pipeline[{extra}]'"
+    if said := of_the_system(error):
+        return said
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.filename} cannot be used: {error.strerror.lower()}"
     return (

@@ -157,6 +157,8 @@ NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
         ("soon", None),
         ("-1", None),
         ("nan", None),
+        ("inf", None),
+        ("1e400", None),
         ("", None),
     ],
 )
@@ -172,13 +174,28 @@ def test_retry_after_is_obeyed(server: ScriptedServer, client: HttpClient, waits
     assert 7.0 <= waits[0] <= 7.5
 
 
+@pytest.mark.parametrize(
+    "asked", ["0", "0.0", "-5", "Wed, 21 Oct 2015 07:28:00 GMT", "1445412480", "1e400", "soon", None]
+)
+def test_no_answer_switches_the_waiting_off(server: ScriptedServer, waits: list[float], asked: str | None) -> None:
+    """`Retry-After: 0`, a time that is past or nonsense: attempts stay apart, and further apart each time."""
+    headers = [] if asked is None else [("Retry-After", asked)]
+    server.play(answer(429, headers=headers))
+    policy = RetryPolicy(attempts=7, base_seconds=1, cap_seconds=60, total_seconds=10_000)
+    with HttpClient(server.url, retry=policy) as client, pytest.raises(TransientError):
+        client.request("GET", "/things")
+    assert len(waits) == 6
+    assert min(waits) >= 0.5
+    assert max(waits) <= 61
+
+
 def test_backoff_grows_with_full_jitter_and_stays_under_its_cap(server: ScriptedServer, waits: list[float]) -> None:
     server.play(answer(503))
     policy = RetryPolicy(attempts=8, base_seconds=1, cap_seconds=4)
     with HttpClient(server.url, retry=policy) as client, pytest.raises(TransientError):
         client.request("GET", "/things")
     assert len(waits) == 7
-    assert all(0 <= wait <= min(4, 2**n) for n, wait in enumerate(waits))
+    assert all(0.5 <= wait <= min(4, 2**n) for n, wait in enumerate(waits))
 
 
 def test_a_wait_beyond_the_total_is_not_begun(server: ScriptedServer, waits: list[float]) -> None:

@@ -30,7 +30,7 @@ from segment_pipeline.audiences.ledger_tables import (
 )
 from segment_pipeline.audiences.places import Places
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
-from segment_pipeline.databases import open_engine, transaction
+from segment_pipeline.databases import of_the_disk, open_engine, transaction
 from segment_pipeline.delivery.destination import Operation, Receipt
 from segment_pipeline.errors import ConfigError, ContractError
 
@@ -82,6 +82,8 @@ class Ledger:
             migrate(engine, HEAD)
         except (SQLAlchemyError, OSError) as error:
             ledger.close()
+            if said := of_the_disk(error):
+                raise ConfigError(f"the ledger {said} (SEGMENT_PIPELINE_LEDGER)") from None
             raise ConfigError(
                 f"the ledger cannot be reached ({type(error).__name__}): check SEGMENT_PIPELINE_LEDGER"
             ) from None

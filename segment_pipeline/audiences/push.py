@@ -67,8 +67,8 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def _pause(attempt: int, error: TransientError) -> None:
-    asked = 0.5 * 2**attempt if error.retry_after is None else error.retry_after
-    clock.sleep(min(LONGEST_WAIT, asked))
+    ours = 0.5 * 2**attempt
+    clock.sleep(min(LONGEST_WAIT, max(ours, error.retry_after or ours)))
 
 
 class Push:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
-from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError, place_of
+from segment_pipeline.errors import ConflictError, SegmentPipelineError, TransientError, of_the_system, place_of
 from segment_pipeline.interrupts import interrupted
 
 
@@ -34,10 +34,10 @@ def in_our_words(
     except Exception as error:  # noqa: BLE001  every foreign exception is named the same way
         if interrupted():
             raise KeyboardInterrupt from None
-        raise dg.Failure(
-            f"{type(error).__name__} at {place_of(error)}: its message is withheld, since it may quote a person's data",
-            allow_retries=False,
-        ) from None
+        withheld = (
+            f"{type(error).__name__} at {place_of(error)}: its message is withheld, since it may quote a person's data"
+        )
+        raise dg.Failure(of_the_system(error) or withheld, allow_retries=False) from None
     if interrupted():
         # A library swallowed what the signal raised, as PySpark may.
         raise KeyboardInterrupt

@@ -363,6 +363,8 @@ def _translated(reader: pa.RecordBatchReader, name: str) -> Iterator[pa.RecordBa
         _, ours, said = str(error).partition(OURS)
         if ours:
             raise ContractError(said) from None
+        if "IO Error" in str(error) and (why := reach.reason(error)):
+            raise why from None
         detail = MEMORY_HINT if "Out of Memory Error" in str(error) else type(error).__name__
         raise ContractError(f"{name} failed on DuckDB while streaming: {detail}") from None
     finally:
