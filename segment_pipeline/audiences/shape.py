@@ -313,11 +313,12 @@ class Shape:
         return generated(f"audiences/{relation}_wide", f"SELECT r.*, {columns} FROM {quote(relation)} AS r")
 
     def blocked(self) -> Statement:
-        """One row per blocked identifier as this destination would have been sent it."""
+        """One row per blocked identifier and form this destination may have been sent it in: by its rule of today or another."""
         parts = " UNION ALL ".join(
-            f"SELECT {literal(i.column + '=')} || {RULES[i.rule].sql('b.identifier')} AS carries, b.reason "
+            f"SELECT {literal(i.column + '=')} || {RULES[rule].sql('b.identifier')} AS carries, b.reason "
             f"FROM blocked_identifiers AS b WHERE b.identifier_type = {literal(i.kind)}"
             for i in self.capabilities.identifiers
+            for rule in sorted({i.rule, *(name for name in RULES if name.startswith(f"{i.kind}/"))})
         )
         return generated("audiences/blocked_as_sent", parts)
 

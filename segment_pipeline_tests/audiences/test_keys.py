@@ -1,11 +1,18 @@
 """Destination keys: shared identifiers, changed identifiers, owners, attributes; on both kinds of tool."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from segment_pipeline.audiences.audience import Attribute, SegmentToday
+from segment_pipeline import identifiers
+from segment_pipeline.audiences import shape
+from segment_pipeline.audiences.audience import Attribute, Guards, SegmentToday
+from segment_pipeline.delivery.destination import Batch, IdentifierRule, Receipt
+from segment_pipeline.errors import TransientError
+from segment_pipeline.identifiers import RULES, Rule
 from segment_pipeline.profiles.traits.sets import declare, forget
 from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
@@ -120,6 +127,82 @@ def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) ->
     world.alias([("ann", "n-ann")])
     assert world.sync(audience(), tool).requests == 0
     assert tool.held() == {("ann",)}
+
+
+def salted(version: int) -> Rule:
+    """A way of hashing that is not yet in use, the same in Python as in SQL."""
+    return Rule(
+        lambda value: hashlib.sha256(f"v{version}{value}".encode()).hexdigest(), f"sha256('v{version}' || {{column}})"
+    )
+
+
+@pytest.fixture
+def two_versions(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A tool's capabilities under a rule, and under the next version of that rule."""
+    rules = {f"{kind}/salted/{version}": salted(version) for kind in ("email", "phone") for version in (1, 2)}
+    monkeypatch.setattr(identifiers, "RULES", {**RULES, **rules})
+    monkeypatch.setattr(shape, "RULES", {**RULES, **rules})
+
+    def given(version: int) -> dict[str, Any]:
+        named = [IdentifierRule(kind, kind, f"{kind}/salted/{version}") for kind in ("email", "phone")]
+        return {"identifiers": tuple(named)}
+
+    return given(1), given(2)
+
+
+def sent(version: int, *people: Person) -> set[tuple[str | None, ...]]:
+    rule = salted(version)
+    return {tuple(rule.apply(value) if value else None for value in (p.email, p.phone)) for p in people}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keys_sent_under_an_older_rule_are_taken_out_for_those_of_the_new_one(
+    world: World, tmp_path: Path, two_versions: tuple[dict[str, Any], dict[str, Any]], kind: str
+) -> None:
+    """A changed way of hashing is a change of key for everybody, and no mass exit: no guard holds it."""
+    old, new = (KINDS[kind] | version for version in two_versions)
+    people = [Person(f"p{i}", f"p{i}@shop.test", f"+1202555{i:04d}" if i % 2 else None) for i in range(30)]
+    guarded = audience(guards=Guards())
+    world.people(people)
+    assert world.sync(guarded, Tool(tmp_path / "t.sqlite", **old)).status == "synced"
+    changed = Tool(tmp_path / "t.sqlite", **new)
+    report = world.sync(guarded, changed)
+    assert (report.status, report.added, report.removed, report.remote) == ("synced", 30, 30, 30)
+    assert changed.held() == sent(2, *people)
+    assert world.sync(guarded, changed).requests == 0
+
+
+def test_nobody_is_out_of_the_audience_while_a_rule_changes(
+    world: World, tmp_path: Path, two_versions: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """The new keys are added and confirmed before the old ones go: where they are not, the old ones stay."""
+
+    class Mute(Tool):
+        def apply(self, batch: Batch) -> Receipt:
+            raise TransientError("busy")
+
+    old, new = (KINDS["whole_row"] | version for version in two_versions)
+    people = [ANN, BOB]
+    world.people(people)
+    world.sync(audience(), Tool(tmp_path / "t.sqlite", **old))
+    report = world.sync(audience(), Mute(tmp_path / "t.sqlite", **new))
+    changed = Tool(tmp_path / "t.sqlite", **new)
+    assert (report.status, report.removed, changed.held()) == ("partial", 0, sent(1, *people))
+    assert (world.sync(audience(), changed).status, changed.held()) == ("synced", sent(2, *people))
+
+
+def test_a_key_of_an_older_rule_is_denied_like_one_of_todays(
+    world: World, tmp_path: Path, two_versions: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """An address suppressed in one channel blocks itself, not its owner: also in the form it was once sent in."""
+    old, new = (KINDS["whole_row"] | version for version in two_versions)
+    world.people([ANN, BOB])
+    world.sync(audience(), Tool(tmp_path / "t.sqlite", **old))
+    world.suppress([("email", A, "ads", "complained")])
+    changed = Tool(tmp_path / "t.sqlite", **new)
+    world.sync(audience(), changed)
+    assert [row["cause"] for row in world.rows("plan_rows", "cause")].count("suppressed") == 1
+    assert sent(1, ANN).isdisjoint(changed.held())
 
 
 def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: World, tmp_path: Path) -> None:
