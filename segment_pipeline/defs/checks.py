@@ -130,6 +130,13 @@ def _derived_checks(settings: Settings) -> dg.AssetChecksDefinition:
                 "keys_are_unique", asset=key, description="no two rows of the newest snapshot share the key"
             )
             for key in tables
+        ]
+        + [
+            dg.AssetCheckSpec(
+                "spend_is_not_negative",
+                asset=TRAITS,
+                description="nobody's spend is below zero by returns that name no order",
+            )
         ],
         can_subset=True,
     )
@@ -140,6 +147,16 @@ def _derived_checks(settings: Settings) -> dg.AssetChecksDefinition:
             with in_our_words(), lake.session() as session:
                 newest = max(lake.snapshots(declared.name), default=None)
                 session.scan(declared.name, partitions={"as_of": [newest] if newest else []}, alias="checked")
+                if check.name == "spend_is_not_negative":
+                    people = int(session.value("SELECT count(*) FROM checked WHERE spend_total < 0"))
+                    yield dg.AssetCheckResult(
+                        passed=not people,
+                        check_name=check.name,
+                        asset_key=check.asset_key,
+                        severity=WARN,
+                        metadata={"people": people},
+                    )
+                    continue
                 duplicates = _duplicates(session, "checked", declared.key)
             yield dg.AssetCheckResult(
                 passed=not duplicates,

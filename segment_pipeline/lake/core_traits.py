@@ -1,8 +1,8 @@
 """Every core trait, described once: what the table `traits`, the commands and the docs say of it derives from here.
 
 A trait is about the world at the end of as_of. Windows are company days: `365 days` are as_of and the 364 before it.
-0 is known (the source landed and says nothing), NULL is unknown. Money is net of discounts, without tax and shipping, in
-the base currency, with refunds made by as_of off the order they belong to; amounts without a currency rate are left out.
+0 is known (the source landed and says nothing), NULL is unknown. What counts as an order, as spend and as bought is said in
+docs/money.md; amounts are in the base currency, those without a currency rate are left out.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,16 @@ _NO_MESSAGES: Final = "the messages of the day have not landed"
 # What a name means, where it no longer is what it was at first: raise the number of a trait (add it at 2) in the commit that
 # makes it mean something else. Segments that read it have another definition then, and nobody who enters or leaves one by
 # that fires anything. "trait_shares": the shares of spend.
-MEANINGS: Final[Mapping[str, int]] = {"age": 2, "age_band": 2, "birth_day": 2}
+MEANINGS: Final[Mapping[str, int]] = dict.fromkeys(
+    (
+        *("age", "age_band", "birth_day"),
+        *("orders_total", "orders_90d", "orders_365d", "spend_total", "spend_90d", "spend_365d", "aov_365d"),
+        *("first_order_on", "last_order_on", "days_since_last_order", "spend_percentile", "value_tier"),
+        *("value_tier_lifetime", "rfm_r", "rfm_f", "rfm_m", "lifecycle_stage", "loyalty_stage", "top_department"),
+        *("departments_365d", "markdown_share", "new_arrival_share", "late_night_share", "lat", "lon", "trait_shares"),
+    ),
+    2,
+)
 
 # The fields of TraitRules a trait depends on: what a company changes there, its segments mean by other people.
 THRESHOLDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -63,21 +72,23 @@ CORE: Final = TraitSet(
         Trait(
             "orders_total",
             "BIGINT",
-            "completed sales to date; not returns, exchanges, test or cancelled orders, nor loads of prepaid balance alone",
+            "paid orders to date, also those given back; not returns, exchanges, test or cancelled orders, nor loads of prepaid"
+            " balance alone",
             null=_NO_ORDERS,
         ),
-        Trait("orders_90d", "BIGINT", "completed sales in 90 days", null=_NO_ORDERS),
-        Trait("orders_365d", "BIGINT", "completed sales in 365 days", null=_NO_ORDERS),
+        Trait("orders_90d", "BIGINT", "paid orders in 90 days", null=_NO_ORDERS),
+        Trait("orders_365d", "BIGINT", "paid orders in 365 days", null=_NO_ORDERS),
+        Trait("orders_kept", "BIGINT", "paid orders to date of which goods of some worth are kept", null=_NO_ORDERS),
         Trait(
             "spend_total",
             "MONEY",
-            "revenue to date: net of sales and of goods sold in exchanges, minus refunds and returns made by as_of",
+            "spend to date: net of goods sold in orders and exchanges, less the money paid back for goods by as_of",
             null=_NO_ORDERS,
         ),
         Trait(
             "spend_90d",
             "MONEY",
-            "revenue of the orders of 90 days, refunds by as_of off; an unlinked return counts on its own day",
+            "spend of the orders of 90 days; a return that names no order counts on its own day",
             null=_NO_ORDERS,
         ),
         Trait("spend_365d", "MONEY", "the same of 365 days", null=_NO_ORDERS),
@@ -89,19 +100,19 @@ CORE: Final = TraitSet(
         Trait(
             "spend_percentile",
             "DOUBLE",
-            "cume_dist of spend_365d among people with an order in 365 days",
+            "cume_dist of spend_365d among people with an order of some worth in 365 days",
             null=f"no order in 365 days, or {_NO_ORDERS}",
         ),
         Trait(
             "value_tier",
             "VARCHAR",
-            "by spend_percentile: top >= 0.9, mid >= 0.5, low; none without an order in 365 days",
+            "by spend_percentile: top >= 0.9, mid >= 0.5, low; none without an order of some worth in 365 days",
             null=_NO_ORDERS,
         ),
         Trait(
             "value_tier_lifetime",
             "VARCHAR",
-            "the same over spend_total among people with any order; none without an order",
+            "the same over spend_total among people with any order of some worth",
             null=_NO_ORDERS,
         ),
         # Hughes, Strategic Database Marketing (quintiles), with equal values in one bin; so are rfm_f and rfm_m.
@@ -144,21 +155,21 @@ CORE: Final = TraitSet(
         Trait(
             "top_department",
             "VARCHAR",
-            "department with the largest spend in 365 days, ties to the first name",
-            null=f"no spend in 365 days, or {_NO_ORDERS}",
+            "department with the largest net of goods kept of 365 days, ties to the first name",
+            null=f"no goods of 365 days are kept, or {_NO_ORDERS}",
         ),
-        Trait("departments_365d", "BIGINT", "departments bought from in 365 days", null=_NO_ORDERS),
+        Trait("departments_365d", "BIGINT", "departments of which goods bought in 365 days are kept", null=_NO_ORDERS),
         Trait(
             "markdown_share",
             "DOUBLE",
-            "share of the spend on sold lines of 365 days, refunds off, that was on marked-down lines",
-            null=f"no spend on sold lines of 365 days, or {_NO_ORDERS}",
+            "share of the net of goods kept of 365 days that was on marked-down lines",
+            null=f"no goods of 365 days are kept, or {_NO_ORDERS}",
         ),
         Trait(
             "new_arrival_share",
             "DOUBLE",
-            "share of sold lines of 365 days of known launch that were bought <= 30 days after it",
-            null=f"no line of known launch in 365 days, or {_NO_ORDERS}",
+            "share of the kept lines of 365 days of known launch that were bought <= 30 days after it",
+            null=f"no kept line of known launch in 365 days, or {_NO_ORDERS}",
         ),
         Trait(
             "late_night_share",

@@ -167,15 +167,15 @@ TABLES = (
     trait_table(CORE),
     Table(
         "trait_shares",
-        "one row per person, as_of, dimension and value: shares of spend in the 365 days to as_of, and of all time",
+        "one row per person, as_of, dimension and value: shares of the goods kept, of the 365 days to as_of and of all time",
         (
             AS_OF,
             PROFILE,
             C("dimension", "VARCHAR", "department, category or collection", nullable=False),
             C("value", "VARCHAR", "its value", nullable=False),
-            C("spend_365d", "MONEY", "spend on it in 365 days", nullable=False),
+            C("spend_365d", "MONEY", "net of the goods of it kept, of 365 days", nullable=False),
             C("share_365d", "DOUBLE", "of the person's spend with a known value of the dimension; NULL: none"),
-            C("spend_total", "MONEY", "spend on it to date", nullable=False),
+            C("spend_total", "MONEY", "net of the goods of it kept, to date", nullable=False),
             C("share_total", "DOUBLE", "of the person's spend to date; NULL: none"),
         ),
         key=("as_of", "profile_id", "dimension", "value"),

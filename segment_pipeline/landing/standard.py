@@ -2,9 +2,10 @@
 units are worth.
 
 Of what a source's own prepared statements give: `order_items`, one row per line of a usable version of an order, gift cards
-included (key, updated_at, line_number, product_key, quantity, is_gift_card, gross, discount, net, is_markdown); `said`, one row per
-statement about consent (identifier_type, identifier, channel, purpose, granted, said_at: its own time or NULL, arrived_at: when the
-source had it at the latest, evidence, day). What a record denies it denies of its customer, too: the address may be gone from it.
+included, tips not (key, updated_at, line_number, product_key, quantity, is_gift_card, gross, discount, net, tax, is_markdown,
+parent_order_key, parent_line_number); `said`, one row per statement about consent (identifier_type, identifier, channel, purpose,
+granted, said_at: its own time or NULL, arrived_at: when the source had it at the latest, evidence, day). What a record denies it
+denies of its customer, too: the address may be gone from it.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,15 @@ DELETIONS = Entity(
     description="accounts that were deleted or merged into another: each account is asked after once a week",
 )
 
-_WHOLE = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
+# ISO 4217, list one of 2024: currencies without minor digits, and with three or four. The ariary and the ouguiya, in fifths, have two.
+_WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+_TEN_THOUSANDTHS = "CLF UYW"
 # What one of the smallest unit is worth, by currency, where it is not a hundredth: a dictionary for statements.
-MINOR_UNITS: Mapping[str, str] = dict.fromkeys(_WHOLE.split(), "1") | dict.fromkeys(_THOUSANDTHS.split(), "0.001")
+MINOR_UNITS: Mapping[str, str] = (
+    dict.fromkeys(_WHOLE.split(), "1")
+    | dict.fromkeys(_THOUSANDTHS.split(), "0.001")
+    | dict.fromkeys(_TEN_THOUSANDTHS.split(), "0.0001")
+)
+# What an order may add up to, either way and in its own currency: sums of many stay within the lake's type for money.
+LARGEST_ORDER = "1000000000000"

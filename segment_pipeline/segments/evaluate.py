@@ -5,11 +5,12 @@ Written from the meaning of the rules and not from the compiler's SQL. Slow on p
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from segment_pipeline.profiles.facts.activities import SPEND_APART
 from segment_pipeline.segments.nodes import (
     LATEST,
     Activities,
@@ -85,7 +86,10 @@ class _Evaluator:
             case CountRule():
                 return self._counted(rule, person)
             case SumRule(of, measure, operator, value):
-                total = sum((row[measure] for row in self._chosen(of, person) if row[measure] is not None), Decimal(0))
+                chosen = self._chosen(of, person)
+                if measure == "amount" and of.name == "order":
+                    chosen += self._chosen(replace(of, name=SPEND_APART), person)
+                total = sum((row[measure] for row in chosen if row[measure] is not None), Decimal(0))
                 return _COMPARE[operator](total, value)
             case ShareRule():
                 return self._share_holds(rule, person)

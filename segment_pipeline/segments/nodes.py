@@ -130,7 +130,10 @@ class CountRule(Rule):
 
 @dataclass(frozen=True, slots=True)
 class SumRule(Rule):
-    """The sum of `amount` (base currency) or `quantity` over the chosen activities; 0 when there are none."""
+    """The sum of `amount` (base currency) or `quantity` over the chosen activities; 0 when there are none.
+
+    Over orders the amount is spend: what exchanges sold and what was given back without naming an order are in it.
+    """
 
     of: Activities
     measure: Literal["amount", "quantity"]

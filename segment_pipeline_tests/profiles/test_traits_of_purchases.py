@@ -244,7 +244,7 @@ def test_shares_are_of_spend_of_known_value_with_refunds_and_returns_off(lake: L
         ("collection", "Winter"): (money("40"), 1.0, money("40"), 1.0),
     }
     assert (a["top_department"], a["departments_365d"]) == ("Shoes", 2)
-    assert a["markdown_share"] == 40 / 90
+    assert a["markdown_share"] == 40 / 80
     # Two lines of known launch; the shoe was launched 30 days before, the shirt 334.
     assert a["new_arrival_share"] == 0.5
 

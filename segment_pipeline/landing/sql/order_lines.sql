@@ -8,8 +8,11 @@ SELECT
   i.gross,
   i.discount,
   i.net,
-  i.net * o.rate AS net_base,
+  TRY_CAST(i.net * o.rate AS DECIMAL(18,4)) AS net_base,
   i.is_markdown,
+  i.tax,
+  i.parent_order_key,
+  i.parent_line_number,
   o.business_on AS ordered_on,
   o.day
 FROM order_items AS i

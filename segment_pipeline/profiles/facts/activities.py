@@ -1,11 +1,12 @@
 """The one view of what people did, which segments and triggers read: `activities`.
 
 One row per thing one person did (per line for product_bought, per product for cart_abandoned), from the facts as of a day,
-with products as of that day; `ACTIVITY_COLUMNS` says what each column means. Names: `order` (a completed sale),
-`product_bought`, the canonical names of events (visit, product_viewed, category_viewed, cart_added, checkout_started,
+with products as of that day; `ACTIVITY_COLUMNS` says what each column means. Names: `order` (a paid sale, also when it was
+given back), `product_bought` (a line of goods of which something is kept, exchanged goods as well), the canonical names of events (visit, product_viewed, category_viewed, cart_added, checkout_started,
 search, login, social_engaged, content_viewed, …), `survey_answered`, `message_sent|delivered|opened|clicked|bounced|
-unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the cart's creation). Returns, exchanges,
-refunds, test, open and cancelled orders are not here, nor are rows that belong to nobody.
+unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the cart's creation). Returns, refunds, test,
+open and cancelled orders are not here, nor are rows that belong to nobody. Spend that is of no order (what an exchange sold, what
+was given back without naming an order) is there by the name SPEND_APART where it is asked for.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,6 +18,7 @@ from segment_pipeline.lake.canonical import EVENT_NAMES
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.facts.money import define_money
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
 from segment_pipeline.profiles.facts.versions import define_campaigns, define_carts, define_orders, define_products
 
@@ -24,7 +26,7 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
     "person_no": ("INTEGER", "the person's number within the session, by the view people; never NULL"),
     "name": ("VARCHAR", "what was done"),
-    "told_by": ("VARCHAR", "kind of fact: orders, lines, events, answers, messages, carts"),
+    "told_by": ("VARCHAR", "kind of fact: orders, lines, events, answers, messages, carts, apart"),
     "occurred_at": ("TIMESTAMPTZ", "when"),
     "occurred_on": ("DATE", "company day of it"),
     "local_at": ("TIMESTAMP", "wall-clock time of the person or store; NULL: zone unknown"),
@@ -36,8 +38,11 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "category": ("VARCHAR", "of the product at as_of, else what the event names"),
     "collection": ("VARCHAR", "of the product at as_of, else what the event names"),
     "launched_on": ("DATE", "of the product; NULL: unknown"),
-    "quantity": ("DECIMAL(18,8)", "units of a line"),
-    "amount": ("DECIMAL(18,4)", "net of an order or line in the base currency; NULL: no rate, or no money involved"),
+    "quantity": ("DECIMAL(18,8)", "units kept of a line"),
+    "amount": (
+        "DECIMAL(18,4)",
+        "spend of an order, net of what is kept of a line, in the base currency; NULL: no rate, or no money involved",
+    ),
     "is_markdown": ("BOOLEAN", "line sold below list price"),
     "campaign": ("VARCHAR", "name of the campaign, its key where no name is held; of events: utm_campaign"),
     "channel": ("VARCHAR", "orders and lines: store, web, app; messages: email, sms, push, mail"),
@@ -96,7 +101,10 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 # As `MEANINGS` of the core traits: raise the number of a name (add it at 2) in the commit that makes its rows others.
-ACTIVITY_MEANINGS: Final[Mapping[str, int]] = {}
+ACTIVITY_MEANINGS: Final[Mapping[str, int]] = {"order": 2, "product_bought": 2}
+
+# What the sum of spend has beside orders: no activity that a rule can name.
+SPEND_APART: Final = "spend without order"
 
 BEGINNING: Final = date(1900, 1, 1)
 
@@ -105,7 +113,7 @@ _BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "sur
 # Activities told by other facts; events by these names would be the same thing told twice.
 _NOT_EVENTS: Final = frozenset(
     f"message_{kind}" for kind in ("sent", "delivered", "opened", "clicked", "responded")
-) | {"order", "product_bought", "survey_answered", "cart_abandoned"}
+) | {"order", "product_bought", "survey_answered", "cart_abandoned", SPEND_APART}
 
 
 def define_activities(
@@ -137,16 +145,15 @@ def define_activities(
     session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
-    if {"orders", "lines"} & set(parts):
+    if {"orders", "lines", "apart"} & set(parts):
         define_orders(session, as_of, numbered=False)
-        session.define("activity_sales", statement("profiles/facts", "activity_sales"), since=first)
-    if "lines" in parts:
-        session.scan("order_lines")
+        define_money(session, as_of)
+        session.define("activity_people", _all_or_none("people", wanted & {"profile_id"}))
     if "carts" in parts:
         define_carts(session, as_of)
         session.define("cart_products", statement("profiles/facts", "cart_products"), zone=as_of.zone)
     values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of.day} for key in _BEHAVIOUR}
-    values["carts"] = {"since": first}
+    values |= {part: {"since": first} for part in ("carts", "orders", "lines", "apart")}
     for part in parts:
         name = f"activities_{part}"
         session.define(name, statement("profiles/facts", name), **values.get(part, {}))
@@ -198,6 +205,7 @@ def tellers(names: Collection[str] | None) -> list[str]:
         "answers": names is None or "survey_answered" in names,
         "messages": names is None or any(name.startswith("message_") for name in names),
         "carts": names is None or "cart_abandoned" in names,
+        "apart": names is not None and SPEND_APART in names,
     }
     return [kind for kind, is_told in told.items() if is_told]
 

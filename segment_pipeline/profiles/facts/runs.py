@@ -26,7 +26,7 @@ HELD: Final[Mapping[str, frozenset[str]]] = {
     "products": frozenset(),
     "carts": frozenset({"lines", "currency"}),
     "order_lines": frozenset({"gross", "discount", "ordered_on"}),
-    "refunds": frozenset({"currency"}),
+    "refunds": frozenset({"currency", "amount_base"}),
     "events": frozenset({"received_at", "lat", "lon", "country", "utm_source", "utm_medium", "day"}),
     "messages": frozenset({"received_at", "day"}),
     "survey_answers": frozenset({"day"}),

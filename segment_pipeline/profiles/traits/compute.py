@@ -17,7 +17,7 @@ from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.facts import persons, versions
+from segment_pipeline.profiles.facts import money, persons, versions
 from segment_pipeline.profiles.facts.landed import landed
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
@@ -41,18 +41,29 @@ class TraitsReport:
 _Group = tuple[tuple[str, ...], tuple[str, ...]]
 _Range = tuple[date, date]
 _PURCHASES: Final[tuple[_Group, ...]] = (
-    (("buyer_records", "refunds_as_of", "returned_orders", "return_parts", "order_refunds"), ()),
-    (("person_sales", "prepaid_facts"), ("order_refunds", "returned_orders", "buyer_records")),
-    (("order_money", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ("order_money",)),
-    (("product_classes", "share_values", "class_values", "goods_returned", "goods_orders", "line_refunds"), ()),
-    (
-        ("line_money",),
-        ("line_refunds", "goods_orders", "goods_returned", "person_sales", "return_parts", "refunds_as_of"),
-    ),
+    (("prepaid_facts", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), money.WORKINGS),
+    (("product_classes", "share_values", "class_values", "loose_line_money"), ("orders_kept", "buyer_records")),
+    (("line_money",), ("paid_orders_held", "lines_kept", "goods_returned", "exchanged")),
     (("person_lines",), ()),
 )
-# Orders and lines are looked at as they come, whatever an engine expects of joins by several columns at once.
-_AS_WRITTEN: Final = frozenset({"person_sales", "line_money"})
+# What is read of paid orders more than once.
+_OF_ORDERS: Final = (
+    *(
+        "source",
+        "day",
+        "order_key",
+        "updated_at",
+        "person_no",
+        "is_order",
+        "ordered_on",
+        "local_at",
+        "store_key",
+        "spend",
+    ),
+    *("is_worth", "is_kept", "given_back"),
+)
+# Lines are looked at as they come, whatever an engine expects of joins by several columns at once.
+_AS_WRITTEN: Final = frozenset({"line_money"})
 # Range of days after range of days: all orders to join lines to do not fit into the memory.
 _BY_DAYS: Final = frozenset({"line_money"})
 ORDERS_AT_ONCE: Final = 2_500_000
@@ -63,7 +74,7 @@ _BEHAVIOUR: Final[tuple[_Group, ...]] = (
     (("event_facts", "message_facts", "survey_facts"), ("contact_persons", "contact_visits")),
     (("person_sources", "reach_facts"), ("person_identifiers", "consent_states", "activity_persons")),
 )
-_VIEWS: Final = frozenset({"order_money", "goods_orders", "event_contacts"})
+_VIEWS: Final = frozenset({"event_contacts"})
 
 
 def build_traits(
@@ -106,9 +117,8 @@ def define_purchases(session: Session, as_of: AsOf, values: dict[str, Any]) -> N
     facts of the traits of purchases, and the shares."""
     versions.define_orders(session, as_of, numbered=False)
     versions.define_products(session, as_of)
-    for name in ("order_lines", "refunds", "stores"):
-        session.scan(name)
-    once(session, "revised_refunds", statement("profiles/traits", "revised_refunds"), scans=("refunds",))
+    money.define_money(session, as_of, columns=_OF_ORDERS)
+    session.scan("stores")
     ranges = list(_ranges_of_days(session))
     _compute(session, _PURCHASES, values, ranges)
     for dimension in _DIMENSIONS:
@@ -167,7 +177,8 @@ def _compute(
                 continue
             for part, (first, last) in _parts(name, ranges).items():
                 session.define(part, query, materialize=True, first=first, last=last, **wanted)
-            session.define(name, " UNION ALL ".join(f"SELECT * FROM {part}" for part in _parts(name, ranges)))
+            parts = (*_parts(name, ranges), f"loose_{name}")
+            session.define(name, " UNION ALL ".join(f"SELECT * FROM {part}" for part in parts))
         for name in done_with:
             _drop(session, name, ranges)
 

@@ -157,6 +157,13 @@ def aggregated(kind: str, chosen: exp.Select) -> exp.Select:
     return exp.select(*keys, most).from_(by_item.subquery("by_item")).group_by(*keys)
 
 
+def added_up(sums: exp.Query) -> exp.Select:
+    """One row per person and measure: a measure may be summed in more than one part."""
+    keys = [column("person_no"), column("measure")]
+    total = exp.alias_(exp.cast(exp.Sum(this=column("total")), "DECIMAL(38,8)"), "total")
+    return exp.select(*keys, total).from_(sums.subquery("sums")).group_by(*keys)
+
+
 def _is_known(name: str) -> exp.Expr:
     return exp.Not(this=exp.Is(this=column(name), expression=exp.null()))
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Literal
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.profiles.facts.activities import SPEND_APART
 from segment_pipeline.segments.nodes import (
     NAMED,
     Activities,
@@ -41,9 +42,19 @@ class Measure:
     of: Activities
 
     @property
+    def parts(self) -> tuple[Activities, ...]:
+        """The choices it is of: what is spent on orders is spent without one as well, as by exchanges."""
+        return (self.of, *apart(self.kind, self.of))
+
+    @property
     def is_plain(self) -> bool:
         """Counts activities by name and window alone."""
         return self.kind == "count" and self.of == Activities(self.of.name, within=self.of.within)
+
+
+def apart(kind: str, of: Activities) -> tuple[Activities, ...]:
+    """The same choice among what a sum over orders has beside them; none for anything else."""
+    return (replace(of, name=SPEND_APART),) if kind == "amount" and of.name == "order" else ()
 
 
 @dataclass(frozen=True, slots=True)

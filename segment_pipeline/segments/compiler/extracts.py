@@ -5,7 +5,7 @@ room; activities by names that need wide columns are extracted apart from those 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -170,7 +170,7 @@ def needs_of(conditions: Iterable[Condition]) -> Iterator[Need]:
     """What conditions read of activities."""
     for condition in conditions:
         if isinstance(condition, CountCondition | SumCondition):
-            yield _need(condition.measure, frozenset())
+            yield from (_need(replace(condition.measure, of=of), frozenset()) for of in condition.measure.parts)
             yield from _followers(condition.measure.of)
         elif isinstance(condition, SequenceCondition):
             for step in condition.steps:

@@ -61,7 +61,7 @@ class Matches:
         none = nothing(person_no="INTEGER", measure="INTEGER", n="BIGINT")
         session.define("segment_counts", checked("segments/counts", union(counts or [none])))
         none = nothing(person_no="INTEGER", measure="INTEGER", total="DECIMAL(38,8)")
-        session.define("segment_sums", checked("segments/sums", union(sums or [none])))
+        session.define("segment_sums", checked("segments/sums", aggregates.added_up(union(sums or [none]))))
         for name, rows in self._terms().items():
             session.register(name, rows)
         session.define("segment_terms_met", statement("segments/compiler", "matches"))
@@ -78,8 +78,9 @@ class Matches:
             if isinstance(condition, CountCondition | SumCondition):
                 measure, at_once = condition.measure, _met_by_one(condition)
                 target = {"word": bit.word, "mask": bit.mask} if at_once else {"measure": self.measures[measure]}
-                key = (Shape.of(measure), self.extracts.of(measure.of.name).table, at_once)
-                found.setdefault(key, {})[measure.of] = target
+                for of in measure.parts:
+                    key = (Shape.of(measure), self.extracts.of(of.name).table, at_once)
+                    found.setdefault(key, {})[of] = target
         return [
             Selection(shape, self.extracts.of(next(iter(counts_for)).name), counts_for)
             for (shape, _, _), counts_for in found.items()

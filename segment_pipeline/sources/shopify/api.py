@@ -28,12 +28,16 @@ LARGEST_REST = 100
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How an entity is listed: the connection's field, the query, and the scopes without which it is not there or not whole."""
+    """How an entity is listed: the connection's field, the query, and the scopes without which it is not there or not whole.
+
+    `largest`: as many records a page may have and still cost what a query may, with the lists inside at their default.
+    """
 
     connection: str
     query: str
     scopes: tuple[str, ...]
     whole_days: bool = False
+    largest: int = LARGEST_PAGE
 
 
 LISTINGS = {
@@ -41,7 +45,7 @@ LISTINGS = {
     "customers": Listing("customers", queries.CUSTOMERS, ("read_customers",), whole_days=True),
     "products": Listing("products", queries.PRODUCTS, ("read_products",)),
     # Orders name customers and products.
-    "orders": Listing("orders", queries.ORDERS, answers.SCOPES),
+    "orders": Listing("orders", queries.ORDERS, answers.SCOPES, largest=25),
     "checkouts": Listing("abandonedCheckouts", queries.CHECKOUTS, ("read_orders", "read_customers", "read_products")),
 }
 
@@ -106,7 +110,7 @@ class Pull:
         self, api: Api, part: str, listing: Listing, into: RawPages, page_size: int, variables: Mapping[str, Any]
     ) -> None:
         self._api, self._part, self._listing, self._into = api, part, listing, into
-        self._size, self._variables = min(page_size, LARGEST_PAGE), dict(variables)
+        self._size, self._variables = min(page_size, listing.largest), dict(variables)
         if "nested" in self._variables:
             self._variables["nested"] = min(self._variables["nested"], LARGEST_PAGE)
 

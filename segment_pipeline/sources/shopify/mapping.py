@@ -8,7 +8,7 @@ from functools import partial
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.mapping import FLAG, INTEGER, Fill, Record, a_birthday, a_day, a_time, text
 from segment_pipeline.landing.source import Entity, Kind, Part
-from segment_pipeline.landing.standard import CONSENTS, DELETIONS, ORDER_LINES, ORDER_TOTALS
+from segment_pipeline.landing.standard import CONSENTS, DELETIONS, LARGEST_ORDER, ORDER_LINES, ORDER_TOTALS
 
 _sql = partial(statement, "sources/shopify")
 # Whom the bill goes to, else the parcel: first and last name of one of both.
@@ -108,29 +108,50 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                     **_BUYER,
                     "customerJourneySummary.lastVisit.utmParameters": text("campaign"),
                     "test": FLAG,
+                    "taxesIncluded": FLAG,
+                    "totalTipReceivedSet": text("shopMoney.amount"),
                     "lineItems.nodes[]": {
-                        **text("id product.legacyResourceId originalTotalSet.shopMoney.amount"),
+                        **text("id title product.legacyResourceId originalTotalSet.shopMoney.amount"),
                         "discountAllocations[]": text(
                             "allocatedAmountSet.shopMoney.amount discountApplication.__typename"
                         ),
+                        "taxLines[]": text("priceSet.shopMoney.amount"),
                         "quantity": INTEGER,
+                        "currentQuantity": INTEGER,
                         "isGiftCard": FLAG,
                     },
                     "refunds[]": {
                         **text("legacyResourceId createdAt processedAt totalRefundedSet.shopMoney.amount"),
                         "refundLineItems.nodes[]": {
-                            **text("lineItem.id subtotalSet.shopMoney.amount"),
+                            **text("lineItem.id subtotalSet.shopMoney.amount totalTaxSet.shopMoney.amount"),
                             "lineItem.isGiftCard": FLAG,
+                            "quantity": INTEGER,
                         },
+                        "refundShippingLines.nodes[]": text(
+                            "subtotalAmountSet.shopMoney.amount taxAmountSet.shopMoney.amount"
+                        ),
+                        "orderAdjustments.nodes[]": text(
+                            "reason amountSet.shopMoney.amount taxAmountSet.shopMoney.amount"
+                        ),
+                        "duties[]": text("amountSet.shopMoney.amount"),
                     },
                 },
                 joins={_sql("zone"): "TRUE"},
-                columns={"timezone": "zone.timezone", "currency": "r.currencyCode"},
+                columns={
+                    "timezone": "zone.timezone",
+                    "currency": "r.currencyCode",
+                    "taxes_included": "coalesce(r.taxesIncluded, FALSE)",
+                    "tips": "TRY_CAST(r.totalTipReceivedSet.shopMoney.amount AS DECIMAL(18,4))",
+                },
                 reasons={
                     **_CUT_SHORT,
                     "no currency": "currency IS NULL",
                     "lineItems is not a list": "r.lineItems.nodes IS NULL",
                     "a line without id or amount": f"len(list_filter(r.lineItems.nodes, LAMBDA l: l.id IS NULL OR {_amount('l.originalTotalSet')} IS NULL)) > 0",
+                    "amounts too large to add up": _sum("r.lineItems.nodes", "originalTotalSet")
+                    + f" >= {LARGEST_ORDER} OR "
+                    + _sum("r.refunds", "totalRefundedSet")
+                    + f" >= {LARGEST_ORDER}",
                     "a refund without id, time or amount": "len(list_filter(r.refunds, LAMBDA f: f.legacyResourceId IS NULL OR "
                     f"{_amount('f.totalRefundedSet')} IS NULL OR coalesce({a_time('f.processedAt')}, {a_time('f.createdAt')}) IS NULL)) > 0",
                 },
@@ -141,7 +162,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                 Fill("orders", _sql("orders"), absent="parent_order_key anonymous_id", one_per_record=True),
             ),
             look_back=look_back,
-            prepare=(_sql("order_items"), ORDER_TOTALS),
+            prepare=(_sql("line_items"), _sql("order_items"), ORDER_TOTALS),
             description="orders of guests and accounts, their lines and refunds",
         ),
         Entity(
@@ -180,3 +201,9 @@ def entities(look_back: int) -> tuple[Entity, ...]:
 
 def _amount(bag: str) -> str:
     return f"TRY_CAST({bag}.shopMoney.amount AS DECIMAL(18,4))"
+
+
+def _sum(records: str, bag: str) -> str:
+    """What an amount of all records of a list comes to, whichever way each goes."""
+    amounts = f"list_transform({records}, LAMBDA x: abs(CAST({_amount(f'x.{bag}')} AS DECIMAL(38,4))))"
+    return f"coalesce(list_aggregate({amounts}, 'sum'), 0)"

@@ -4,8 +4,9 @@ MONEY = "{shopMoney{amount currencyCode}}"
 
 _PAGE = "pageInfo{hasNextPage endCursor}"
 
-_LINE = f"""id sku title quantity isGiftCard
+_LINE = f"""id sku title quantity currentQuantity isGiftCard
     originalTotalSet{MONEY}
+    taxLines{{priceSet{MONEY}}}
     product{{legacyResourceId}}
     discountAllocations{{allocatedAmountSet{MONEY} discountApplication{{__typename ... on AutomaticDiscountApplication{{title}}}}}}"""
 
@@ -13,14 +14,16 @@ _LINE = f"""id sku title quantity isGiftCard
 # they fit, and go on by `more`.
 NESTED = {
     ("Order", "lineItems"): _LINE,
-    ("Refund", "refundLineItems"): f"quantity lineItem{{id isGiftCard}} subtotalSet{MONEY}",
+    ("Refund", "refundLineItems"): f"quantity lineItem{{id isGiftCard}} subtotalSet{MONEY} totalTaxSet{MONEY}",
+    ("Refund", "refundShippingLines"): f"subtotalAmountSet{MONEY} taxAmountSet{MONEY}",
+    ("Refund", "orderAdjustments"): f"reason amountSet{MONEY} taxAmountSet{MONEY}",
     ("Product", "variants"): "id sku",
     ("AbandonedCheckout", "lineItems"): "sku title quantity product{legacyResourceId}",
 }
 
 
-def _nested(kind: str, field: str) -> str:
-    return f"{field}(first: $nested) {{ {_PAGE} nodes {{ {NESTED[kind, field]} }} }}"
+def _nested(kind: str, field: str, first: str = "$nested") -> str:
+    return f"{field}(first: {first}) {{ {_PAGE} nodes {{ {NESTED[kind, field]} }} }}"
 
 
 SCOPES = "query Scopes{currentAppInstallation{accessScopes{handle}}}"
@@ -36,12 +39,15 @@ ORDERS = f"""query Orders($first: Int!, $after: String, $query: String, $nested:
       email phone customer{{legacyResourceId}} displayFinancialStatus discountCodes
       shippingAddress{{firstName lastName phone countryCodeV2}} billingAddress{{firstName lastName phone countryCodeV2}}
       customerJourneySummary{{lastVisit{{utmParameters{{campaign}}}}}}
-      currencyCode
+      currencyCode taxesIncluded totalTipReceivedSet{MONEY}
       {_nested("Order", "lineItems")}
       refunds {{
         id legacyResourceId createdAt processedAt
         totalRefundedSet{MONEY}
         {_nested("Refund", "refundLineItems")}
+        {_nested("Refund", "refundShippingLines", "2")}
+        {_nested("Refund", "orderAdjustments", "2")}
+        duties {{ amountSet{MONEY} }}
       }}
     }}
   }}

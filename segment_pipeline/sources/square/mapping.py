@@ -23,14 +23,33 @@ from segment_pipeline.landing.mapping import (
     text,
 )
 from segment_pipeline.landing.source import Entity, Kind, Part
-from segment_pipeline.landing.standard import CONSENTS, DELETIONS, MINOR_UNITS, ORDER_LINES, ORDER_TOTALS
+from segment_pipeline.landing.standard import (
+    CONSENTS,
+    DELETIONS,
+    LARGEST_ORDER,
+    MINOR_UNITS,
+    ORDER_LINES,
+    ORDER_TOTALS,
+)
 
 _sql = partial(statement, "sources/square")
 _LAUNCHED = "json_extract_string(r.custom_attribute_values, '$.launched_on.string_value')"
 _LINE = {
-    **text("uid catalog_object_id quantity item_type total_money.currency"),
+    **text("uid catalog_object_id source_line_item_uid quantity item_type total_money.currency"),
     **dict.fromkeys((f"total_{each}money.amount" for each in ("", "discount_", "tax_", "service_charge_")), INTEGER),
 }
+# Every payment of an order, by the amount that was captured: a card's, an account's and a financed one say where they stand.
+_STATUSES = " ".join(f"{way}_details.status" for way in ("card", "bank_account", "buy_now_pay_later", "square_account"))
+_CAPTURED = (
+    "CASE WHEN coalesce(x.card_details.status, x.bank_account_details.status, x.buy_now_pay_later_details.status,"
+    " x.square_account_details.status, 'CAPTURED') IN ('CAPTURED', 'COMPLETED') THEN x.amount_money.amount ELSE 0 END"
+)
+_PAID = (
+    "coalesce(r.total_money.amount, 0) > 0 AND CASE WHEN coalesce(len(r.tenders), 0) = 0 THEN coalesce(r.net_amount_due_money.amount = 0, FALSE)"
+    f" ELSE coalesce(list_aggregate(list_transform(r.tenders, LAMBDA x: {_CAPTURED}), 'sum') >= r.total_money.amount, FALSE) END"
+)
+# In minor units of a currency that has hundredths; those without add up to less.
+_LARGEST = f"{LARGEST_ORDER}00"
 # Who an online order goes to, whichever way it goes.
 _RECIPIENT = [f"fulfillments[1].{way}_details.recipient" for way in ("pickup", "shipment", "delivery")]
 
@@ -166,7 +185,13 @@ def entities(
                 phone_country="(zones.country)",
                 fields={
                     **text("location_id customer_id state source.name tenders[].customer_id discounts[].name"),
-                    **text("total_money.currency net_amounts.total_money.currency returns[].source_order_id"),
+                    **text(
+                        "total_money.currency net_amounts.total_money.currency returns[].source_order_id returns[].uid"
+                    ),
+                    "total_money.amount": INTEGER,
+                    "net_amount_due_money.amount": INTEGER,
+                    "tenders[].amount_money.amount": INTEGER,
+                    "tenders[]": text(_STATUSES),
                     "metadata": JSON,
                     **dict.fromkeys((f"{each.replace('[1]', '[]')}.display_name" for each in _RECIPIENT), TEXT),
                     "line_items[]": _LINE,
@@ -178,6 +203,8 @@ def entities(
                     "timezone": "zones.timezone",
                     "currency": "coalesce(r.total_money.currency, r.net_amounts.total_money.currency, r.line_items[1].total_money.currency)",
                     "returned": "list_concat([], flatten(list_transform(r.returns, LAMBDA x: x.return_line_items)))",
+                    "parents": "list_filter(coalesce(list_distinct(list_transform(r.returns, LAMBDA x: x.source_order_id)), []), LAMBDA x: x <> '')",
+                    "is_paid": _PAID,
                 },
                 reasons={
                     "unknown state": "r.state IS NULL OR r.state NOT IN ('OPEN', 'COMPLETED', 'CANCELED', 'DRAFT')",
@@ -186,6 +213,10 @@ def entities(
                     "no currency": "currency IS NULL",
                     "a line without uid or amount": "len(list_filter(r.line_items, LAMBDA x: x.uid IS NULL OR x.total_money.amount IS NULL)) > 0",
                     "two lines share a uid": "len(list_distinct(list_transform(r.line_items, LAMBDA x: x.uid))) <> len(r.line_items)",
+                    "amounts too large to add up": f"coalesce(list_aggregate(list_transform(list_concat(list_concat([], r.line_items), returned), LAMBDA x:"
+                    " abs(CAST(x.total_money.amount AS DECIMAL(38,0))) + abs(CAST(coalesce(x.total_discount_money.amount, 0) AS DECIMAL(38,0)))"
+                    " + abs(CAST(coalesce(x.total_tax_money.amount, 0) AS DECIMAL(38,0)))"
+                    f" + abs(CAST(coalesce(x.total_service_charge_money.amount, 0) AS DECIMAL(38,0)))), 'sum'), 0) >= {_LARGEST}",
                     "a returned line without uid or amount": "len(list_filter(returned, LAMBDA x: x.uid IS NULL OR x.total_money.amount IS NULL)) > 0",
                 },
             ),

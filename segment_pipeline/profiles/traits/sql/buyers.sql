@@ -7,4 +7,4 @@ SELECT
     CAST(ceil(5 * count(*) OVER (ORDER BY orders_365d) / count(*) OVER ()) AS INTEGER) AS rfm_f,
     CAST(ceil(5 * count(*) OVER (ORDER BY spend_365d) / count(*) OVER ()) AS INTEGER) AS rfm_m
 FROM order_facts
-WHERE orders_365d > 0
+WHERE bought_365d > 0

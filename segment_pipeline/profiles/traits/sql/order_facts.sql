@@ -1,17 +1,24 @@
--- One row per person with an order or an unlinked return by the end of as_of.
+-- One row per person with an order, an exchange or an unlinked return by the end of as_of.
 SELECT
     person_no,
-    count(CASE WHEN orders = 1 THEN 1 END) AS orders_total,
-    count(CASE WHEN orders = 1 AND ordered_on > $days_90 THEN 1 END) AS orders_90d,
-    count(CASE WHEN orders = 1 AND ordered_on > $days_365 THEN 1 END) AS orders_365d,
-    coalesce(sum(revenue), 0) AS spend_total,
-    coalesce(sum(revenue) FILTER (WHERE ordered_on > $days_90), 0) AS spend_90d,
-    coalesce(sum(revenue) FILTER (WHERE ordered_on > $days_365), 0) AS spend_365d,
-    min(ordered_on) FILTER (WHERE orders = 1) AS first_order_on,
-    max(ordered_on) FILTER (WHERE orders = 1) AS last_order_on,
-    count(CASE WHEN orders = 1 AND ordered_on > $days_365 AND local_at IS NOT NULL THEN 1 END) AS timed_orders,
+    count(CASE WHEN is_order THEN 1 END) AS orders_total,
+    count(CASE WHEN is_order AND ordered_on > $days_90 THEN 1 END) AS orders_90d,
+    count(CASE WHEN is_order AND ordered_on > $days_365 THEN 1 END) AS orders_365d,
+    count(CASE WHEN is_order AND is_kept THEN 1 END) AS orders_kept,
+    count(CASE WHEN is_order AND is_worth THEN 1 END) AS bought_total,
+    count(CASE WHEN is_order AND is_worth AND ordered_on > $days_365 THEN 1 END) AS bought_365d,
+    coalesce(sum(spend), 0) AS spend_total,
+    coalesce(sum(spend) FILTER (WHERE ordered_on > $days_90), 0) AS spend_90d,
+    coalesce(sum(spend) FILTER (WHERE ordered_on > $days_365), 0) AS spend_365d,
+    min(ordered_on) FILTER (WHERE is_order) AS first_order_on,
+    max(ordered_on) FILTER (WHERE is_order) AS last_order_on,
+    count(CASE WHEN is_order AND ordered_on > $days_365 AND local_at IS NOT NULL THEN 1 END) AS timed_orders,
     count(CASE
-        WHEN orders = 1 AND ordered_on > $days_365 AND (extract(hour FROM local_at) >= 22 OR extract(hour FROM local_at) < 4) THEN 1
+        WHEN is_order AND ordered_on > $days_365 AND (extract(hour FROM local_at) >= 22 OR extract(hour FROM local_at) < 4) THEN 1
     END) AS late_orders
-FROM order_money
+FROM (
+    SELECT person_no, ordered_on, local_at, is_order, is_worth, is_kept, spend FROM paid_orders_held
+    UNION ALL
+    SELECT person_no, ordered_on, CAST(NULL AS TIMESTAMP), FALSE, FALSE, FALSE, spend FROM loose_returns
+) AS moved
 GROUP BY person_no

@@ -5,6 +5,7 @@ SELECT
     CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_total, 0) AS BIGINT) END AS orders_total,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_90d, 0) AS BIGINT) END AS orders_90d,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_365d, 0) AS BIGINT) END AS orders_365d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_kept, 0) AS BIGINT) END AS orders_kept,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_total, 0) AS DECIMAL(18,4)) END AS spend_total,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_90d, 0) AS DECIMAL(18,4)) END AS spend_90d,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_365d, 0) AS DECIMAL(18,4)) END AS spend_365d,

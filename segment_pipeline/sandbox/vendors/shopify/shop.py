@@ -203,7 +203,29 @@ def _discounted_total(name: str, arguments: Json) -> Get:
     return (lambda line: line.get(name)) if arguments.get("withCodeDiscounts") else before_codes
 
 
+def _unless_held(default: Callable[[Json], Any]) -> Resolver:
+    """A field that bodies hold only where there is something to say."""
+
+    def resolver(name: str, _: Json) -> Get:
+        def held(found: Json) -> Any:
+            value = found.get(name)
+            return default(found) if value is None else value
+
+        return held
+
+    return resolver
+
+
+def _nothing(found: Json) -> Json:
+    money = {"amount": "0.00", "currencyCode": found.get("currencyCode", "USD")}
+    return {"shopMoney": money, "presentmentMoney": money}
+
+
 RESOLVERS: Mapping[str, Resolver] = {
+    "taxesIncluded": _unless_held(lambda _: False),
+    "totalTipReceivedSet": _unless_held(_nothing),
+    "totalTaxSet": _unless_held(_nothing),
+    "taxAmountSet": _unless_held(_nothing),
     "metafield": _metafield,
     "metafields": _metafields,
     "discountedTotalSet": _discounted_total,

@@ -18,13 +18,14 @@ SELECT
   CASE
     WHEN o.r.test THEN 'test'
     WHEN o.r.cancelledAt IS NOT NULL OR o.r.displayFinancialStatus IN ('VOIDED', 'EXPIRED') THEN 'cancelled'
-    WHEN o.r.displayFinancialStatus IN ('PENDING', 'AUTHORIZED') THEN 'open'
-    ELSE 'completed'
+    WHEN o.r.displayFinancialStatus IN ('PAID', 'PARTIALLY_PAID', 'PARTIALLY_REFUNDED', 'REFUNDED') THEN 'completed'
+    ELSE 'open'
   END AS status,
   t.gross,
   t.discount,
   t.net,
   t.net_base,
+  t.tax,
   t.gift_card_sold,
   list_sort(list_distinct(coalesce(o.r.discountCodes, []))) AS coupon_codes,
   nullif(o.r.customerJourneySummary.lastVisit.utmParameters.campaign, '') AS campaign_key

@@ -24,7 +24,7 @@ SELECT
   coalesce(root.name, parent.name, own.name) AS department,
   CASE WHEN own.parent_id IS NOT NULL THEN own.name END AS category,
   json_extract_string(i.r.custom_attribute_values, '$.collection.string_value') AS collection,
-  i.v.item_variation_data.price_money.amount * CAST(coalesce(u.value, '0.01') AS DECIMAL(4,3)) AS price,
+  i.v.item_variation_data.price_money.amount * CAST(coalesce(u.value, '0.01') AS DECIMAL(5,4)) AS price,
   i.v.item_variation_data.price_money.currency AS currency,
   i.launched_on,
   CASE WHEN i.r.is_deleted OR i.v.is_deleted THEN i.day END AS deleted_on,

@@ -1,5 +1,6 @@
 -- One row per completed return or exchange made by the end of as_of, whoever's; `person_no` NULL: nobody's.
-SELECT o.source, o.day, o.order_key, o.updated_at, o.kind, o.parent_order_key, o.ordered_on, o.net_base, p.person_no
+SELECT
+    o.source, o.day, o.order_key, o.updated_at, o.kind, o.parent_order_key, o.ordered_at, o.ordered_on, o.net, o.net_base, p.person_no
 FROM orders_as_of AS o
 LEFT JOIN buyer_records AS p
     ON p.source = o.source

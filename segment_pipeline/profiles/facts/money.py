@@ -1,0 +1,73 @@
+"""What people spent and what they keep, as of a day: the one definition that traits, shares and segments read (docs/money.md).
+
+Gives `paid_orders_held`, `kept_lines` and `loose_returns`. What was given back is found for the few orders it concerns; all others are
+taken as they were sold.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from segment_pipeline.days import AsOf
+from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import generated, statement
+from segment_pipeline.profiles.facts.runs import once
+
+# What each is made of comes before it; what is small is held, what has a row per order or line is looked at as it comes.
+_HELD: Final = (
+    "buyer_records",
+    "refunds_as_of",
+    "returned_orders",
+    "returned_lines",
+    "goods_returned",
+    "give_backs",
+    "exchange_parents",
+    "exchanged",
+    "orders_given_back",
+    "lines_given_back",
+    "give_backs_of_lines",
+    "lines_kept",
+    "orders_kept",
+)
+# Exchanges without a customer, one of the goods of another, whose buyer is found: so many in a row.
+_IN_A_ROW: Final = 3
+# Nothing but what is defined here reads these.
+WORKINGS: Final = (
+    "refunds_as_of",
+    "returned_orders",
+    "returned_lines",
+    "give_backs",
+    "exchange_parents",
+    "orders_given_back",
+    "lines_given_back",
+    "give_backs_of_lines",
+)
+
+
+def define_money(session: Session, as_of: AsOf, *, columns: Sequence[str] = ()) -> None:
+    """Define paid_orders_held, kept_lines and loose_returns over orders_as_of and activity_persons.
+
+    `columns`: paid_orders_held is a table of these alone, for who reads them more than once; none: a view of all.
+    """
+    for name in ("order_lines", "refunds", "rates"):
+        session.scan(name)
+    once(session, "revised_refunds", statement("profiles/facts", "revised_refunds"), scans=("refunds",))
+    for name in _HELD:
+        if name == "exchanged":
+            _define_owners(session)
+        values = {"as_of": as_of.day} if name == "refunds_as_of" else {}
+        session.define(name, statement("profiles/facts", name), materialize=True, **values)
+    session.define("paid_orders", statement("profiles/facts", "paid_orders"))
+    held = generated("profiles/facts/paid_orders", f"SELECT {', '.join(columns) or '*'} FROM paid_orders")
+    # Orders are looked at as they come, whatever an engine expects of joins by several columns at once.
+    session.define("paid_orders_held", held.joined_as_written(), materialize=bool(columns))
+    session.define("kept_lines", statement("profiles/facts", "kept_lines"))
+    session.define("loose_returns", statement("profiles/facts", "loose_returns"))
+
+
+def _define_owners(session: Session) -> None:
+    """Define exchange_owners: whose exchanges are, in rounds: each knows of the exchanges that the one before it found."""
+    nobody = "SELECT source, order_key, person_no FROM exchange_parents WHERE FALSE"
+    session.define("exchange_owners", nobody, materialize=True)
+    for number in range(_IN_A_ROW):
+        session.define(f"exchange_owners_{number}", statement("profiles/facts", "exchanged"), materialize=True)
+        session.define("exchange_owners", f"SELECT source, order_key, person_no FROM exchange_owners_{number}")

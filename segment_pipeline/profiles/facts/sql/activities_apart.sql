@@ -1,0 +1,22 @@
+-- One row per movement of a person's spend that is no order: what an exchange sold, and what was given back without naming an order.
+SELECT
+    r.profile_id, o.person_no, 'spend without order' AS name, 'apart' AS told_by, o.ordered_at AS occurred_at,
+    o.ordered_on AS occurred_on, o.local_at,
+    o.source, CAST(NULL AS VARCHAR) AS product_key, CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand,
+    CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
+    CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, o.spend AS amount,
+    CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, o.campaign_key) AS campaign, o.channel,
+    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key
+FROM (
+    SELECT person_no, ordered_at, ordered_on, local_at, source, channel, campaign_key, spend, order_key
+    FROM paid_orders_held
+    WHERE NOT is_order
+    UNION ALL
+    SELECT
+        person_no, ordered_at, ordered_on, CAST(NULL AS TIMESTAMP), source, CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), spend,
+        order_key
+    FROM loose_returns
+) AS o
+LEFT JOIN activity_people AS r ON r.person_no = o.person_no
+LEFT JOIN activity_campaigns AS g ON g.source = o.source AND g.campaign_key = o.campaign_key
+WHERE o.ordered_on >= $since

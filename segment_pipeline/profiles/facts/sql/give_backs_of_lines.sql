@@ -1,0 +1,23 @@
+-- One row per thing given back of those orders, with what it is of: the line it names, else the lines of its product, else the order as a
+-- whole. Tax that an amount holds is taken out in the ratio of the line's, or else the order's.
+SELECT
+    g.source, g.order_key, n.line_number,
+    CASE WHEN n.line_number IS NULL THEN p.product_key END AS product_key,
+    g.quantity,
+    CASE
+        WHEN NOT g.holds_tax THEN g.goods
+        WHEN n.tax > 0 THEN CAST(g.goods * n.net / (n.net + n.tax) AS DECIMAL(18,4))
+        WHEN n.line_number IS NULL AND o.tax > 0 THEN CAST(g.goods * o.sold / (o.sold + o.tax) AS DECIMAL(18,4))
+        ELSE g.goods
+    END AS goods,
+    CASE
+        WHEN NOT g.holds_tax THEN g.money
+        WHEN n.tax > 0 THEN CAST(g.money * n.net / (n.net + n.tax) AS DECIMAL(18,4))
+        WHEN n.line_number IS NULL AND o.tax > 0 THEN CAST(g.money * o.sold / (o.sold + o.tax) AS DECIMAL(18,4))
+        ELSE g.money
+    END AS money
+FROM give_backs AS g
+JOIN orders_given_back AS o ON o.source = g.source AND o.order_key = g.order_key
+LEFT JOIN lines_given_back AS n ON n.source = g.source AND n.order_key = g.order_key AND n.line_number = g.line_number
+LEFT JOIN (SELECT DISTINCT source, order_key, product_key FROM lines_given_back WHERE product_key IS NOT NULL) AS p
+    ON p.source = g.source AND p.order_key = g.order_key AND p.product_key = g.product_key

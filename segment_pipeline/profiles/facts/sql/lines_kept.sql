@@ -1,0 +1,79 @@
+-- One row per line sold by orders that something was given back of: what is kept of it. First what names the line comes off, then what
+-- names its product, over the lines of it by what is left of each, then the rest over all lines in the same way. A line is kept as long
+-- as a hundredth of its net is; one that was worth nothing, as long as units of it are. What rounding leaves of a line whose every unit
+-- was given back is nothing.
+WITH named AS (
+    SELECT
+        l.source, l.order_key, l.line_number, l.product_key, l.rate, l.net AS sold,
+        CASE
+            WHEN b.quantity >= l.quantity AND l.net - b.goods < 0.05 THEN 0
+            ELSE greatest(l.net - coalesce(b.goods, 0), 0)
+        END AS net,
+        CASE WHEN b.quantity >= l.quantity THEN 0 ELSE l.quantity - coalesce(b.quantity, 0) END AS quantity
+    FROM lines_given_back AS l
+    LEFT JOIN (
+        SELECT source, order_key, line_number, sum(goods) AS goods, sum(quantity) AS quantity
+        FROM give_backs_of_lines
+        WHERE line_number IS NOT NULL
+        GROUP BY source, order_key, line_number
+    ) AS b ON b.source = l.source AND b.order_key = l.order_key AND b.line_number = l.line_number
+),
+of_products AS (
+    SELECT
+        *,
+        CAST(sum(net) OVER (PARTITION BY source, order_key, product_key) AS DECIMAL(18,4)) AS net_of_product,
+        sum(quantity) OVER (PARTITION BY source, order_key, product_key) AS units_of_product
+    FROM named
+),
+by_product AS (
+    SELECT
+        n.source, n.order_key, n.line_number, n.rate, n.sold,
+        CASE
+            WHEN b.goods >= n.net_of_product OR (b.quantity >= n.units_of_product AND n.net_of_product - b.goods < 0.05) THEN 0
+            WHEN b.goods > 0 THEN CAST(n.net * (n.net_of_product - b.goods) / n.net_of_product AS DECIMAL(18,4))
+            ELSE n.net
+        END AS net,
+        CASE
+            WHEN b.quantity >= n.units_of_product THEN 0
+            WHEN b.quantity > 0 THEN CAST(n.quantity * (n.units_of_product - b.quantity) / n.units_of_product AS DECIMAL(18,8))
+            ELSE n.quantity
+        END AS quantity
+    FROM of_products AS n
+    LEFT JOIN (
+        SELECT source, order_key, product_key, sum(goods) AS goods, sum(quantity) AS quantity
+        FROM give_backs_of_lines
+        WHERE product_key IS NOT NULL
+        GROUP BY source, order_key, product_key
+    ) AS b ON b.source = n.source AND b.order_key = n.order_key AND b.product_key = n.product_key
+),
+of_orders AS (
+    SELECT *, CAST(sum(net) OVER (PARTITION BY source, order_key) AS DECIMAL(18,4)) AS net_of_order FROM by_product
+),
+spread AS (
+    SELECT
+        n.source, n.order_key, n.line_number, n.rate, n.sold,
+        CASE
+            WHEN b.goods >= n.net_of_order THEN 0
+            WHEN b.goods > 0 THEN CAST(n.net * (n.net_of_order - b.goods) / n.net_of_order AS DECIMAL(18,4))
+            ELSE n.net
+        END AS net,
+        -- Who was paid back all of an order keeps nothing of it, not what came for nothing either.
+        CASE WHEN b.goods >= n.net_of_order AND b.goods > 0 THEN 0 ELSE n.quantity END AS quantity
+    FROM of_orders AS n
+    LEFT JOIN (
+        SELECT source, order_key, sum(goods) AS goods
+        FROM give_backs_of_lines
+        WHERE line_number IS NULL AND product_key IS NULL
+        GROUP BY source, order_key
+    ) AS b ON b.source = n.source AND b.order_key = n.order_key
+)
+SELECT
+    source, order_key, line_number,
+    CAST(CASE WHEN net > 0 OR sold = 0 THEN quantity ELSE 0 END AS DECIMAL(18,8)) AS quantity,
+    net,
+    CAST(net * rate AS DECIMAL(18,4)) AS net_base,
+    net > 0 OR (sold = 0 AND coalesce(quantity, 1) > 0) AS is_kept
+FROM (
+    SELECT source, order_key, line_number, rate, sold, quantity, CAST(CASE WHEN net < 0.01 THEN 0 ELSE net END AS DECIMAL(18,4)) AS net
+    FROM spread
+) AS rest

@@ -1,0 +1,12 @@
+-- One row per paid order that something was given back of, and per exchange: what it sold and the rate it was converted with, NULL:
+-- none. What names a test order, an open or cancelled one, or one that is not held, takes nothing off: that was never counted.
+SELECT
+    o.source, o.order_key, o.updated_at, o.net_base,
+    coalesce(x.sold, o.net) AS sold,
+    coalesce(o.tax, 0) AS tax,
+    CASE WHEN o.net_base IS NULL THEN NULL WHEN o.rate_day IS NULL THEN CAST(1 AS DECIMAL(18,8)) ELSE r.rate END AS rate
+FROM orders_as_of AS o
+LEFT JOIN exchanged AS x ON x.source = o.source AND x.order_key = o.order_key
+LEFT JOIN (SELECT DISTINCT source, order_key FROM give_backs) AS g ON g.source = o.source AND g.order_key = o.order_key
+LEFT JOIN rates AS r ON r.currency = o.currency AND r.rate_day = o.rate_day
+WHERE o.status = 'completed' AND o.kind IN ('sale', 'exchange') AND (g.order_key IS NOT NULL OR x.order_key IS NOT NULL)
