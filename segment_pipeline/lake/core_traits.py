@@ -11,6 +11,7 @@ from typing import Final
 from segment_pipeline.traits import Trait, TraitSet
 
 _NO_ORDERS: Final = "the orders of the day have not landed"
+_NO_BUYER: Final = f"no order of some worth in 365 days, or {_NO_ORDERS}"
 _NO_EVENTS: Final = "the events of the day have not landed"
 _NO_MESSAGES: Final = "the messages of the day have not landed"
 
@@ -52,6 +53,14 @@ VALUES: Final[Mapping[str, tuple[str | int, ...]]] = {
     "loyalty_stage": ("regular", "loyal", "vip"),
     "activity_stage": ("power", "active", "inactive", "dormant"),
     "gender": ("female", "male", "other"),
+}
+# Traits that are one trait divided by another: rules compare the parts, crosswise and exact, and no quotient.
+RATIOS: Final[Mapping[str, tuple[str, str]]] = {
+    "aov_365d": ("spend_365d", "orders_365d"),
+    "spend_percentile": ("buyers_below_365d", "buyers_365d"),
+    "markdown_share": ("markdown_goods_365d", "goods_365d"),
+    "new_arrival_share": ("new_arrival_lines_365d", "dated_lines_365d"),
+    "late_night_share": ("late_night_orders_365d", "timed_orders_365d"),
 }
 # Traits between two numbers, both included.
 RANGES: Final[Mapping[str, tuple[int, int]]] = {
@@ -96,12 +105,19 @@ CORE: Final = TraitSet(
         Trait("first_order_on", "DATE", "company day of the first completed sale", null=f"no order, or {_NO_ORDERS}"),
         Trait("last_order_on", "DATE", "company day of the last completed sale", null=f"no order, or {_NO_ORDERS}"),
         Trait("days_since_last_order", "INTEGER", "as_of - last_order_on", null=f"no order, or {_NO_ORDERS}"),
-        # SQL:2003 CUME_DIST.
+        # Strictly below: a block of equals stands at its lower edge, and if three in ten tie at the most, nobody is top.
         Trait(
             "spend_percentile",
             "DOUBLE",
-            "cume_dist of spend_365d among people with an order of some worth in 365 days",
-            null=f"no order in 365 days, or {_NO_ORDERS}",
+            "buyers_below_365d / buyers_365d",
+            null=_NO_BUYER,
+        ),
+        Trait("buyers_below_365d", "BIGINT", "buyers of 365 days who spent strictly less in them", null=_NO_BUYER),
+        Trait(
+            "buyers_365d",
+            "BIGINT",
+            "people with an order of some worth in 365 days, the person among them",
+            null=_NO_BUYER,
         ),
         Trait(
             "value_tier",
@@ -112,28 +128,18 @@ CORE: Final = TraitSet(
         Trait(
             "value_tier_lifetime",
             "VARCHAR",
-            "the same over spend_total among people with any order of some worth",
+            "the same over spend_total among people with any order of some worth; none for others",
             null=_NO_ORDERS,
         ),
         # Hughes, Strategic Database Marketing (quintiles), with equal values in one bin; so are rfm_f and rfm_m.
         Trait(
             "rfm_r",
             "INTEGER",
-            "ceil(5 x cume_dist of last_order_on) among people with an order in 365 days; 5 is the most recent",
-            null=f"no order in 365 days, or {_NO_ORDERS}",
+            "1 + floor(5 x buyers of 365 days with an earlier last order / buyers); 5 is the most recent",
+            null=_NO_BUYER,
         ),
-        Trait(
-            "rfm_f",
-            "INTEGER",
-            "ceil(5 x cume_dist of orders_365d) among the same",
-            null=f"no order in 365 days, or {_NO_ORDERS}",
-        ),
-        Trait(
-            "rfm_m",
-            "INTEGER",
-            "ceil(5 x cume_dist of spend_365d) among the same",
-            null=f"no order in 365 days, or {_NO_ORDERS}",
-        ),
+        Trait("rfm_f", "INTEGER", "1 + floor(5 x buyers with fewer orders in 365 days / buyers)", null=_NO_BUYER),
+        Trait("rfm_m", "INTEGER", "1 + floor(5 x buyers_below_365d / buyers_365d)", null=_NO_BUYER),
         Trait(
             "lifecycle_stage",
             "VARCHAR",
@@ -166,17 +172,28 @@ CORE: Final = TraitSet(
             null=f"no goods of 365 days are kept, or {_NO_ORDERS}",
         ),
         Trait(
+            "markdown_goods_365d",
+            "MONEY",
+            "what markdown_share is the share of: the part on marked-down lines",
+            null=_NO_ORDERS,
+        ),
+        Trait("goods_365d", "MONEY", "what markdown_share is a share of", null=_NO_ORDERS),
+        Trait(
             "new_arrival_share",
             "DOUBLE",
             "share of the kept lines of 365 days of known launch that were bought <= 30 days after it",
             null=f"no kept line of known launch in 365 days, or {_NO_ORDERS}",
         ),
+        Trait("new_arrival_lines_365d", "BIGINT", "lines that new_arrival_share is the share of", null=_NO_ORDERS),
+        Trait("dated_lines_365d", "BIGINT", "lines that new_arrival_share is a share of", null=_NO_ORDERS),
         Trait(
             "late_night_share",
             "DOUBLE",
             "share of sales of 365 days with a local time that were made from 22:00 to before 04:00 local time",
             null=f"no sale with a local time in 365 days, or {_NO_ORDERS}",
         ),
+        Trait("late_night_orders_365d", "BIGINT", "sales that late_night_share is the share of", null=_NO_ORDERS),
+        Trait("timed_orders_365d", "BIGINT", "sales that late_night_share is a share of", null=_NO_ORDERS),
         Trait("prepaid_loaded_7d", "MONEY", "prepaid balance loaded in 7 days", null=_NO_ORDERS),
         Trait("last_seen_on", "DATE", "company day of the last event of any kind", null=f"no event, or {_NO_EVENTS}"),
         Trait("visits_7d", "BIGINT", "visit events in 7 days", null=_NO_EVENTS),

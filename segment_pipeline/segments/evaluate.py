@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.facts.activities import SPEND_APART
 from segment_pipeline.segments.nodes import (
     LATEST,
@@ -99,7 +101,7 @@ class _Evaluator:
                 return _known(person, "lat", "lon") and _is_inside(person["lat"], person["lon"], corners)
             case BirthdayRule(days):
                 return (
-                    person["birth_day"] is not None and days_to_birthday(person["birth_day"], self.world.as_of) <= days
+                    person["birth_day"] is not None and days_to_birthday(person["birth_day"], self.world.as_of) < days
                 )
             case TopRule(trait, n):
                 known = [row for row in self.world.traits if row[trait] is not None]
@@ -120,12 +122,12 @@ class _Evaluator:
         return any(items.count(item) >= rule.at_least for item in set(items))
 
     def _share_holds(self, rule: ShareRule, person: Row) -> bool:
-        column = "share_total" if rule.lifetime else "share_365d"
+        spend, whole = ("spend_total", "known_total") if rule.lifetime else ("spend_365d", "known_365d")
         rows = [
             r for r in self.world.shares if r["profile_id"] == person["profile_id"] and r["dimension"] == rule.dimension
         ]
-        known = {row["value"]: row[column] for row in rows if row[column] is not None}
-        return bool(known) and _COMPARE[rule.operator](known.get(rule.value, 0.0), float(rule.share))
+        known = {row["value"]: Fraction(row[spend]) / Fraction(row[whole]) for row in rows if row[whole]}
+        return bool(known) and _COMPARE[rule.operator](known.get(rule.value, Fraction(0)), Fraction(rule.share))
 
     def _continues(self, steps: Sequence[Activities], first: Row, last: Row, within: int, person: Row) -> bool:
         if not steps:
@@ -187,6 +189,9 @@ def _trait_holds(rule: TraitRule, person: Row) -> bool:
     held = person[rule.trait]
     if rule.operator == "unknown":
         return held is None
+    if rule.trait in RATIOS:
+        part, whole = (person[name] for name in RATIOS[rule.trait])
+        held = Fraction(part) / Fraction(whole) if whole else None
     if held is None:
         return False
     match rule.operator:
@@ -201,6 +206,8 @@ def _trait_holds(rule: TraitRule, person: Row) -> bool:
 
 
 def _like(held: Any, value: Any) -> Any:
+    if isinstance(held, Fraction):
+        return Fraction(str(value))
     # Money compares with 0.1 as the decimal it was written as, a DOUBLE as the binary number.
     if isinstance(held, Decimal) and isinstance(value, float):
         return Decimal(repr(value))

@@ -9,7 +9,7 @@ from typing import Final
 
 import phonenumbers
 
-from segment_pipeline.lake.core_traits import RANGES, VALUES
+from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
 from segment_pipeline.profiles.facts.activities import CHANNELS, tellers
 from segment_pipeline.segments.arguments import is_day, is_number, is_text, shown
 from segment_pipeline.segments.definition import children
@@ -80,8 +80,8 @@ class Judge:
             case ShareRule():
                 if not 0 <= rule.share <= 1:
                     yield f"compares a share of spend with {rule.share:f}: a share lies between 0 and 1"
-                elif rule.share != round(rule.share, RATIO_DIGITS):
-                    yield f"compares a share of spend with more than {RATIO_DIGITS} digits after the point"
+                elif _digits(rule.share) > RATIO_DIGITS:
+                    yield f"compares a share of spend with {shown(rule.share)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
             case NearRule() | InsideRule():
                 yield from self._place(rule)
             case BirthdayRule():
@@ -149,6 +149,8 @@ class Judge:
                 yield f"compares trait {rule.trait} with {shown(value)}, which it never is{one_of(value, map(str, known))}"
             elif (held := RANGES.get(rule.trait)) and not held[0] <= value <= held[1]:  # type: ignore[operator]
                 yield f"compares trait {rule.trait} with {value}: it lies between {held[0]} and {held[1]}"
+            elif rule.trait in RATIOS and _digits(value) > RATIO_DIGITS:
+                yield f"compares trait {rule.trait} with {shown(value)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
             elif (form := _FORMS.get(rule.trait)) and isinstance(value, str) and not form[0](value):
                 like = value.strip().upper()
                 yield f"compares trait {rule.trait} with {shown(value)}: write {repr(like) if form[0](like) else form[1]}"
@@ -251,6 +253,12 @@ class Judge:
             yield "asks for a place, but there are no traits lat and lon"
         if not all(-90 <= lat <= 90 and -180 <= lon <= 180 for lat, lon in points):
             yield "has a point outside latitude -90 to 90, longitude -180 to 180"
+
+
+def _digits(value: object) -> int:
+    """Digits a number is written with, before and after the point."""
+    number = Decimal(str(value))
+    return max(number.adjusted() + 1, 0) + max(0, -int(number.as_tuple().exponent))
 
 
 def _is_birthday(text: str) -> bool:

@@ -20,9 +20,9 @@ def top_shopper(*, lifetime: bool = False) -> Rule:
 
 
 @a_rule
-def lapsed(*, at_most: int) -> Rule:
-    """Churned, but the last order is not longer ago than so many days."""
-    return all_of(trait("lifecycle_stage") == "churned", trait("days_since_last_order") <= at_most)
+def lapsed(*, at_most: Days) -> Rule:
+    """Churned, but with an order within so many days."""
+    return all_of(trait("lifecycle_stage") == "churned", trait("days_since_last_order") < at_most)
 
 
 @a_rule

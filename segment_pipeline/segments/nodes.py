@@ -175,7 +175,7 @@ class InsideRule(Rule):
 
 @dataclass(frozen=True, slots=True)
 class BirthdayRule(Rule):
-    """The next birthday is at most so many days after as_of; 0 is today. The 29th of February falls on the 28th in other years."""
+    """The next birthday is on one of so many days, as_of the first of them. The 29th of February falls on the 28th in other years."""
 
     days: int
 

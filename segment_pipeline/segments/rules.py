@@ -298,11 +298,13 @@ def inside(*corners: Span) -> Rule:
 
 @a_rule
 def birthday_within(number: Days) -> Rule:
+    """The birthday is today or on one of the days after it, so many in all."""
     return BirthdayRule(number)
 
 
 @a_rule
 def top_n(trait: str, n: int) -> Rule:
+    """Among exactly `n` people with the highest known value, or all of those there are; of equal values the smallest ids."""
     return TopRule(trait, n)
 
 

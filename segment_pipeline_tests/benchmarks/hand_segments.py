@@ -337,7 +337,7 @@ def _others(con: duckdb.DuckDBPyConnection, hand: Hand) -> None:
         where = f"as_of = {literal(hand.as_of)} AND dimension = {literal(share.dimension)} AND value = {literal(share.value)}"
         add(
             bit,
-            f"SELECT p FROM trait_shares JOIN people USING (profile_id) WHERE {where} AND share_365d >= {share.share}::DOUBLE",
+            f"SELECT p FROM trait_shares JOIN people USING (profile_id) WHERE {where} AND known_365d > 0 AND spend_365d >= known_365d * {share.share}",
         )
     for bit, top in hand.tops:
         held = f"as_of = {literal(hand.as_of)} AND {top.trait} IS NOT NULL"

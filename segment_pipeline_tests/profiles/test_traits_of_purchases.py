@@ -1,11 +1,15 @@
 """Traits of orders and goods, each against a person worked out by hand; each test names the rule it holds."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.traits.compute import build_traits
 from segment_pipeline_tests.profiles.literal_rows import customer, jan, line, order, product, refund
 from segment_pipeline_tests.profiles.snapshots import Put, rows
 from segment_pipeline_tests.profiles.trait_rows import DAY, money, traits
@@ -133,11 +137,61 @@ def test_equal_spend_ranks_equal_and_bins_may_stay_empty(lake: Lake, put: Put) -
         ],
     )
     found = traits(lake)
-    assert [found[k]["spend_percentile"] for k in "ABCDE"] == [0.75, 0.75, 0.75, 1.0, None]
-    assert [found[k]["value_tier"] for k in "ABCDE"] == ["mid", "mid", "mid", "top", "none"]
-    assert [found[k]["rfm_m"] for k in "ABCDE"] == [4, 4, 4, 5, None]
-    assert [found[k]["rfm_r"] for k in "ABCDE"] == [5, 5, 5, 2, None]
-    assert [found[k]["rfm_f"] for k in "ABCDE"] == [5, 5, 5, 5, None]
+    assert [found[k]["spend_percentile"] for k in "ABCDE"] == [0.0, 0.0, 0.0, 0.75, None]
+    assert [(found[k]["buyers_below_365d"], found[k]["buyers_365d"]) for k in "ADE"] == [(0, 4), (3, 4), (None, None)]
+    assert [found[k]["value_tier"] for k in "ABCDE"] == ["low", "low", "low", "mid", "none"]
+    assert [found[k]["rfm_m"] for k in "ABCDE"] == [1, 1, 1, 4, None]
+    assert [found[k]["rfm_r"] for k in "ABCDE"] == [2, 2, 2, 1, None]
+    assert [found[k]["rfm_f"] for k in "ABCDE"] == [1, 1, 1, 1, None]
+
+
+def buyers(put: Put, spend: Sequence[int], orders: Sequence[int] | None = None) -> None:
+    """So many buyers, B0 onwards, with their spend in so many orders of DAY (default: one)."""
+    put("customers", [customer("square", f"B{n}", date(2015, 1, 1)) for n in range(len(spend))])
+    counts = orders or [1] * len(spend)
+    put("orders", [
+        order("square", f"{n}:{one}", DAY, str(Decimal(spend[n]) / counts[n]), customer_key=f"B{n}")
+        for n in range(len(spend)) for one in range(counts[n])
+    ])  # fmt: skip
+
+
+def test_who_bought_once_like_most_has_the_lowest_frequency(lake: Lake, put: Put) -> None:
+    """Of 20 buyers 17 with one order had the score 5 and were champions (rfm 17, ibis 3590)."""
+    buyers(put, [12] * 20, [1] * 17 + [2, 3, 4])
+    found = traits(lake)
+    assert [found[f"B{n}"]["rfm_f"] for n in (0, 16, 17, 18, 19)] == [1, 1, 5, 5, 5]
+    assert {found[f"B{n}"]["rfm_m"] for n in range(20)} == {1}
+
+
+def test_the_top_tenth_of_ten_is_one_and_of_equals_nobody(lake: Lake, put: Put) -> None:
+    buyers(put, range(1, 11))
+    found = traits(lake)
+    assert [found[f"B{n}"]["value_tier"] for n in range(10)] == ["low"] * 5 + ["mid"] * 4 + ["top"]
+    assert [found[f"B{n}"]["rfm_m"] for n in range(10)] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_nine_equals_beside_one_who_spent_much_more_are_not_top(lake: Lake, put: Put) -> None:
+    buyers(put, [10] * 9 + [1260])
+    found = traits(lake)
+    assert [found[f"B{n}"]["value_tier"] for n in range(10)] == ["low"] * 9 + ["top"]
+    assert [found[f"B{n}"]["value_tier_lifetime"] for n in range(10)] == ["low"] * 9 + ["top"]
+
+
+def test_three_in_ten_who_tie_at_the_most_leave_nobody_on_top(lake: Lake, put: Put) -> None:
+    buyers(put, [10] * 7 + [99] * 3)
+    found = traits(lake)
+    assert [found[f"B{n}"]["value_tier"] for n in range(10)] == ["low"] * 7 + ["mid"] * 3
+    assert [found[f"B{n}"]["rfm_m"] for n in range(10)] == [1] * 7 + [4] * 3
+
+
+def test_thresholds_of_a_company_are_met_as_they_are_written(lake: Lake, put: Put) -> None:
+    buyers(put, range(1, 11))
+    traits(lake)
+    build_traits(lake, AsOf(DAY, "UTC"), TraitRules(top_from=0.7, mid_from=0.3))
+    with lake.session() as session:
+        session.scan("traits")
+        rows = session.rows("SELECT value_tier FROM traits ORDER BY spend_total")
+    assert [row["value_tier"] for row in rows] == ["low"] * 3 + ["mid"] * 4 + ["top"] * 3
 
 
 def test_tiers_begin_at_their_thresholds(lake: Lake, put: Put) -> None:
@@ -151,10 +205,10 @@ def test_tiers_begin_at_their_thresholds(lake: Lake, put: Put) -> None:
         ],
     )
     found = traits(lake)
-    # Nine bought within the year; K9 is 9/9, K8 is 8/9 < 0.9, K5 is 5/9.
-    assert [found[k]["value_tier"] for k in keys] == ["low"] * 4 + ["mid"] * 4 + ["top", "none"]
-    # Over all ten, K9 is exactly 0.9 and K5 exactly 0.5.
-    assert [found[k]["value_tier_lifetime"] for k in keys] == ["low"] * 4 + ["mid"] * 4 + ["top", "top"]
+    # Nine bought within the year: eight are below K9, which is less than 0.9 of them; five below K6, four below K5.
+    assert [found[k]["value_tier"] for k in keys] == ["low"] * 5 + ["mid"] * 4 + ["none"]
+    # Of all ten exactly 0.9 are below K10 and exactly 0.5 below K6.
+    assert [found[k]["value_tier_lifetime"] for k in keys] == ["low"] * 5 + ["mid"] * 4 + ["top"]
 
 
 @pytest.mark.parametrize(
@@ -179,10 +233,12 @@ def test_lifecycle_stages_meet_at_30_90_and_180_days(
 
 
 def test_loyalty_stage_wants_six_orders_a_recent_one_and_for_vip_the_top_tier(lake: Lake, put: Put) -> None:
-    put("customers", [customer("square", k, date(2015, 1, 1)) for k in ("five", "six", "vip", "late", "none")])
+    few = [f"few{n}" for n in range(6)]
+    put("customers", [customer("square", k, date(2015, 1, 1)) for k in ("five", "six", "vip", "late", "none", *few)])
     put(
         "orders",
         [
+            *(order("square", k, DAY, "1", customer_key=k) for k in few),
             *(order("square", f"five{n}", DAY, customer_key="five") for n in range(5)),
             *(order("square", f"six{n}", DAY, customer_key="six") for n in range(6)),
             *(order("square", f"vip{n}", DAY, "100", customer_key="vip") for n in range(6)),
@@ -190,7 +246,7 @@ def test_loyalty_stage_wants_six_orders_a_recent_one_and_for_vip_the_top_tier(la
         ],
     )
     found = traits(lake)
-    assert {k: found[k]["loyalty_stage"] for k in found} == {
+    assert {k: found[k]["loyalty_stage"] for k in found if k not in few} == {
         "five": "regular", "six": "loyal", "vip": "vip", "late": "regular", "none": None,
     }  # fmt: skip
 

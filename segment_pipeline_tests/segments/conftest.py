@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 
+from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -52,7 +55,12 @@ def segment(name: str, where: Rule, **more: Any) -> Segment:
 
 
 def person(profile_id: str, **traits: Any) -> dict[str, Any]:
-    return {"as_of": DAY, "profile_id": profile_id} | traits
+    """A row of traits; one that is a quotient has its parts with it."""
+    parts: dict[str, Any] = {}
+    for name in RATIOS.keys() & traits.keys():
+        if traits[name] is not None:
+            parts |= dict(zip(RATIOS[name], Fraction(str(traits[name])).as_integer_ratio(), strict=True))
+    return {"as_of": DAY, "profile_id": profile_id} | parts | traits
 
 
 def act(profile_id: str, name: str, days_ago: float = 0, **more: Any) -> dict[str, Any]:
@@ -64,8 +72,11 @@ def act(profile_id: str, name: str, days_ago: float = 0, **more: Any) -> dict[st
 def share(
     profile_id: str, value: str, share_365d: float | None, dimension: str = "department", **more: Any
 ) -> dict[str, Any]:
+    """A row of trait_shares: so much of 1.00 in 365 days, and to date unless `more` says otherwise; None: of nothing."""
+    part, whole = (0, 0) if share_365d is None else (Decimal(str(share_365d)), 1)
     held = {"as_of": DAY, "profile_id": profile_id, "dimension": dimension, "value": value, "share_365d": share_365d}
-    return held | {"spend_365d": 0, "spend_total": 0} | more
+    held |= {"spend_365d": part, "known_365d": whole, "spend_total": part, "known_total": whole}
+    return held | more
 
 
 def typed(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.Table:

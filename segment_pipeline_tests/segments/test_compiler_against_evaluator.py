@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.evaluate import World, members
@@ -41,7 +42,10 @@ STAGES = ["new", "active", "churned"]
 TEXTS = ["Shoes", "Läufer 👟", "it's $x; --", "latest edition"]
 AS_OF = [date(2017, 12, 31), date(2016, 2, 29), date(2017, 2, 28), date(2019, 2, 27), date(2018, 3, 1)]
 MONEY = [Decimal("0"), Decimal("0.1000"), Decimal("-3.5000"), Decimal("99.9999")]
-FRACTIONS = [0.0, 0.1, 0.3, 0.30000000000000004, 1.0]
+# Parts and wholes whose quotients meet a fraction exactly, lie beside it, or have no end; no whole: unknown.
+QUOTIENTS = [("4.8000", "12.0000"), ("4.7999", "12.0000"), ("4.8001", "12.0000"), ("0.1000", "1.0000"), ("0.3000", "1.0000"),
+             ("1.0000", "3.0000"), ("0.0000", "7.0000"), ("-1.0000", "3.0000"), ("5.0000", "5.0000"), ("0.0000", "0.0000")]  # fmt: skip
+FRACTIONS: list[float | Decimal] = [0.0, 0.1, 0.3, 0.4, Decimal("0.333333333333333333"), 1.0]
 LAST_ORDERS = [date(2016, 2, 29), date(2017, 12, 31), date(2018, 1, 1)]
 COLLECTIONS = ["old", "new", "newer"]
 money, fraction = st.sampled_from(MONEY), st.sampled_from(FRACTIONS)
@@ -52,10 +56,20 @@ def _maybe(random: Random, values: Sequence[Any], unknown: float = 0.25) -> Any:
     return None if random.random() < unknown else random.choice(values)
 
 
+def _quotient(random: Random, name: str) -> dict[str, Any]:
+    part, whole = map(Decimal, random.choice(QUOTIENTS))
+    if name == "aov_365d":
+        whole = Decimal(random.choice([0, 3, 12]))
+    if name == "late_night_share":
+        part, whole = Decimal(random.randrange(5)), Decimal(random.choice([0, 5, 10]))
+    quotient = None if not whole else round(part / whole, 4) if name == "aov_365d" else float(part / whole)
+    return {name: quotient} | dict(zip(RATIOS[name], (part, whole), strict=True))
+
+
 def _person(random: Random, profile_id: str, as_of: date) -> dict[str, Any]:
     return {
         "as_of": as_of, "profile_id": profile_id, "orders_total": _maybe(random, range(5)), "age": _maybe(random, range(17, 21)),
-        "spend_total": _maybe(random, MONEY), "markdown_share": _maybe(random, FRACTIONS),
+        "spend_total": _maybe(random, MONEY), **_quotient(random, "markdown_share"), **_quotient(random, "aov_365d"), **_quotient(random, "late_night_share"),
         "lifecycle_stage": _maybe(random, STAGES), "city": _maybe(random, TEXTS), "last_order_on": _maybe(random, LAST_ORDERS),
         "email_reachable": _maybe(random, [True, False]), "interests": _maybe(random, [[], TEXTS[:1], TEXTS[1:3]]),
         "birth_day": _maybe(random, ["02-28", "02-29", "03-01", "12-31", "01-01", "06-15"]),
@@ -87,20 +101,20 @@ def _product(random: Random, as_of: date) -> dict[str, Any]:
 
 def _shares(random: Random, profile_id: str, as_of: date) -> list[dict[str, Any]]:
     # A share is unknown for all values of a dimension or for none: it has one denominator per person.
-    known = {(d, c): random.random() < 0.8 for d in ("department", "category") for c in ("share_365d", "share_total")}
+    whole = {
+        (d, c): random.choice(["12.0000", "3.0000", "1.0000", "0.0000"])
+        for d in ("department", "category")
+        for c in ("365d", "total")
+    }
     return [
         {
             "as_of": as_of,
             "profile_id": profile_id,
             "dimension": dimension,
             "value": value,
-            "spend_365d": 0,
-            "spend_total": 0,
         }
-        | {
-            column: random.choice(FRACTIONS) if known[dimension, column] else None
-            for column in ("share_365d", "share_total")
-        }
+        | {f"spend_{column}": Decimal(random.choice(QUOTIENTS)[0]) for column in ("365d", "total")}
+        | {f"known_{column}": Decimal(whole[dimension, column]) for column in ("365d", "total")}
         for dimension in ("department", "category")
         for value in random.sample(TEXTS, random.randrange(3))
     ]
@@ -250,6 +264,8 @@ trait_rules = st.sampled_from(
         _ordered("age", mixed_number),
         _ordered("spend_total", money | mixed_number),
         _ordered("markdown_share", fraction),
+        _ordered("aov_365d", st.sampled_from([0, 0.4, 1.6, Decimal("0.4"), 4])),
+        _ordered("late_night_share", fraction),
         _ordered("last_order_on", st.sampled_from(LAST_ORDERS)),
         _compared("lifecycle_stage", st.sampled_from(STAGES)),
         _compared("city", st.sampled_from(TEXTS)),

@@ -41,7 +41,7 @@ def shop(lake: Lake, put: Put) -> Lake:
     put("traits", [{"as_of": D} | person for person in people])
     put("trait_shares", [{
         "as_of": D, "profile_id": "ann", "dimension": "department", "value": "Shoes",
-        "spend_365d": Decimal(1), "spend_total": Decimal(1), "share_365d": 0.25, "share_total": 0.5,
+        "spend_365d": Decimal(1), "spend_total": Decimal(1), "share_365d": 0.25, "share_total": 0.5, "known_365d": Decimal(4), "known_total": Decimal(2),
     }])  # fmt: skip
     put("identities", [
         {"as_of": D, "source": "till", "entity": "customer", "record_key": p["profile_id"], "profile_id": p["profile_id"]} for p in people

@@ -367,7 +367,7 @@ def test_the_whole_starter_compiled_together_is_what_the_evaluator_says(lake: La
     full = World(
         DAY,
         [dict.fromkeys(trait_types()) | dict(row) for row in every.traits],
-        [{"share_total": None} | dict(row) for row in every.shares],
+        list(every.shares),
         [dict.fromkeys(ACTIVITY_SCHEMA.names) | dict(row) for row in every.activities],
     )
     assert compiled_members(lake, STARTER_SEGMENTS, full) == members(STARTER_SEGMENTS, full)

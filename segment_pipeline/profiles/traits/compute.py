@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from segment_pipeline.days import AsOf
@@ -212,6 +213,8 @@ def trait_values(as_of: AsOf, rules: TraitRules) -> dict[str, Any]:
         "end": as_of.end,
         **{f"days_{n}": as_of.back(n) for n in (7, 30, 90, 365)},
         **{name: getattr(rules, name) for name in TraitRules.__slots__},
+        # As they are written: a comparison of counts with them is exact.
+        **{name: Decimal(str(getattr(rules, name))) for name in ("top_from", "mid_from")},
     }
 
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake import dialect
+from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.segments.compiler.conditions import Bit, Bits, literals
 from segment_pipeline.segments.nodes import (
@@ -174,6 +175,8 @@ def personal(
 
 def _trait(rule: TraitRule, kind: str) -> exp.Expr:
     held = column(rule.trait)
+    if rule.trait in RATIOS and rule.operator != "unknown":
+        return _ratio(rule, *RATIOS[rule.trait])
     match rule.operator:
         case "unknown":
             return exp.Is(this=held, expression=exp.null())
@@ -188,10 +191,40 @@ def _trait(rule: TraitRule, kind: str) -> exp.Expr:
             return known(_COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))
 
 
+def _ratio(rule: TraitRule, part: str, whole: str) -> exp.Expr:
+    """A trait that is part / whole, compared crosswise: exact, whatever the quotient's digits. Without a whole it is unknown."""
+
+    def compared(kind: type[exp.Binary], limit: Scalar) -> exp.Expr:
+        return kind(this=_decimal(part), expression=exp.Mul(this=_decimal(whole), expression=_exact(limit)))
+
+    met: exp.Expr
+    match rule.operator:
+        case "in":
+            met = exp.or_(*(compared(exp.EQ, limit) for limit in rule.values))
+        case "between":
+            met = exp.and_(compared(exp.GTE, rule.values[0]), compared(exp.LTE, rule.values[1]))
+        case operator:
+            met = compared(_COMPARE[operator], rule.values[0])
+    return known(exp.and_(exp.GT(this=column(whole), expression=exp.Literal.number(0)), exp.Paren(this=met)))
+
+
+def _decimal(trait: str) -> exp.Expr:
+    return exp.cast(column(trait), "DECIMAL(18,4)")
+
+
+def _exact(limit: Scalar) -> exp.Expr:
+    """A number as a decimal whose product with an amount has room for all digits: in a narrower one DuckDB's product overflows, in
+    a wider one Spark's is rounded.
+    """
+    number = Decimal(str(limit))
+    scale = max(0, -int(number.as_tuple().exponent))
+    return exp.cast(exp.Literal.string(format(number, "f")), f"DECIMAL(19,{scale})")
+
+
 def birthdays(as_of: date, days: int) -> list[str]:
-    """MM-DD of every birthday from as_of to so many days after it, sorted; 02-29 counts as 02-28 where there is none."""
+    """MM-DD of every birthday on so many days, as_of the first of them, sorted; 02-29 counts as 02-28 where there is none."""
     found = set()
-    for offset in range(min(days, 366) + 1):
+    for offset in range(min(days, 366)):
         day = as_of + timedelta(days=offset)
         found.add(f"{day:%m-%d}")
         if (day.month, day.day) == (2, 28) and (day + timedelta(days=1)).month == 3:

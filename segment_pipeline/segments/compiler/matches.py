@@ -145,7 +145,7 @@ class Matches:
                             "value": name,
                             "lifetime": lifetime,
                             "operator": operator,
-                            "limit": float(share),
+                            "limit": share.quantize(Decimal("1e-18")),
                         }
                         | at
                     )
@@ -171,7 +171,7 @@ class Matches:
                         ("value", pa.string()),
                         ("lifetime", pa.bool_()),
                         ("operator", pa.string()),
-                        ("limit", pa.float64()),
+                        ("limit", pa.decimal128(19, 18)),
                         *PLACE,
                     ]
                 ),

@@ -21,7 +21,7 @@ SEGMENTS = (
         goal="reactivated_orders",
         description="Lapsed top shoppers who came back to look at the new running shoes and did not buy",
         where=all_of(
-            lapsed(at_most=365),
+            lapsed(at_most=days(365)),
             top_shopper(lifetime=True),
             browsed_latest_without_buying("Running Shoes", days(30)),
             did("visit", within=days(7)),

@@ -91,12 +91,12 @@ BY_HAND = {
         WHERE place = 1""",
     "buyers": """
         SELECT
-            person_no, cume_dist() OVER by_spend AS spend_percentile,
-            CAST(ceil(5 * count(*) OVER (ORDER BY last_order_on) / count(*) OVER ()) AS INTEGER) AS rfm_r,
-            CAST(ceil(5 * count(*) OVER (ORDER BY orders_365d) / count(*) OVER ()) AS INTEGER) AS rfm_f,
-            CAST(ceil(5 * count(*) OVER by_spend / count(*) OVER ()) AS INTEGER) AS rfm_m
+            person_no, count(*) OVER () AS buyers, rank() OVER by_spend - 1 AS below,
+            CAST(1 + 5 * (rank() OVER (ORDER BY last_order_on) - 1) // count(*) OVER () AS INTEGER) AS rfm_r,
+            CAST(1 + 5 * (rank() OVER (ORDER BY orders_365d) - 1) // count(*) OVER () AS INTEGER) AS rfm_f,
+            CAST(1 + 5 * (rank() OVER by_spend - 1) // count(*) OVER () AS INTEGER) AS rfm_m
         FROM order_facts WHERE orders_365d > 0 WINDOW by_spend AS (ORDER BY spend_365d)""",
-    "lifetime_buyers": "SELECT person_no, cume_dist() OVER (ORDER BY spend_total) AS spend_percentile FROM order_facts",
+    "lifetime_buyers": "SELECT person_no, count(*) OVER () AS buyers, rank() OVER (ORDER BY spend_total) - 1 AS below FROM order_facts",
     "held_products": """
         SELECT
             source, product_key, department, category, collection, launched_on,

@@ -1,10 +1,17 @@
--- One row per person who bought in the 365 days to as_of, ranked among them; equal values rank equal. Scores are
--- ceil(5 × share of buyers with this value or a smaller one), in whole numbers until the one division.
+-- One row per person who bought in the 365 days to as_of, placed among them: `below` of the `buyers` spent less. Scores are
+-- 1 + floor(5 x those strictly below / buyers), in whole numbers. A block of equals stands at its lower edge.
 SELECT
-    person_no,
-    cume_dist() OVER (ORDER BY spend_365d) AS spend_percentile,
-    CAST(ceil(5 * count(*) OVER (ORDER BY last_order_on) / count(*) OVER ()) AS INTEGER) AS rfm_r,
-    CAST(ceil(5 * count(*) OVER (ORDER BY orders_365d) / count(*) OVER ()) AS INTEGER) AS rfm_f,
-    CAST(ceil(5 * count(*) OVER (ORDER BY spend_365d) / count(*) OVER ()) AS INTEGER) AS rfm_m
-FROM order_facts
-WHERE bought_365d > 0
+    person_no, buyers, below,
+    CAST(1 + (5 * earlier - (5 * earlier) % buyers) / buyers AS INTEGER) AS rfm_r,
+    CAST(1 + (5 * rarer - (5 * rarer) % buyers) / buyers AS INTEGER) AS rfm_f,
+    CAST(1 + (5 * below - (5 * below) % buyers) / buyers AS INTEGER) AS rfm_m
+FROM (
+    SELECT
+        person_no,
+        count(*) OVER () AS buyers,
+        rank() OVER (ORDER BY spend_365d) - 1 AS below,
+        rank() OVER (ORDER BY orders_365d) - 1 AS rarer,
+        rank() OVER (ORDER BY last_order_on) - 1 AS earlier
+    FROM order_facts
+    WHERE bought_365d > 0
+) AS placed

@@ -2,9 +2,14 @@
 -- People follow each other in the files, so that an id is stored once; ordered while everything is a number.
 SELECT
     CAST($as_of AS DATE) AS as_of, profile_id, dimension, value, spend_365d,
-    CASE WHEN known_365d > 0 THEN CAST(spend_365d AS DOUBLE) / CAST(known_365d AS DOUBLE) END AS share_365d,
+    CASE WHEN known_365d > 0
+        THEN CAST(CAST(spend_365d * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(known_365d * 10000 AS BIGINT) AS DOUBLE)
+    END AS share_365d,
     spend_total,
-    CASE WHEN known_total > 0 THEN CAST(spend_total AS DOUBLE) / CAST(known_total AS DOUBLE) END AS share_total
+    CASE WHEN known_total > 0
+        THEN CAST(CAST(spend_total * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(known_total * 10000 AS BIGINT) AS DOUBLE)
+    END AS share_total,
+    known_365d, known_total
 FROM (
     SELECT
         p.profile_id, v.dimension, v.value, s.spend_365d, s.spend_total,

@@ -13,19 +13,21 @@ SELECT
     CASE WHEN $orders_landed THEN o.first_order_on END AS first_order_on,
     CASE WHEN $orders_landed THEN o.last_order_on END AS last_order_on,
     CASE WHEN $orders_landed THEN CAST(date_diff('day', o.last_order_on, $as_of) AS INTEGER) END AS days_since_last_order,
-    CASE WHEN $orders_landed THEN b.spend_percentile END AS spend_percentile,
+    CASE WHEN $orders_landed THEN CAST(b.below AS DOUBLE) / CAST(b.buyers AS DOUBLE) END AS spend_percentile,
+    CASE WHEN $orders_landed THEN CAST(b.below AS BIGINT) END AS buyers_below_365d,
+    CASE WHEN $orders_landed THEN CAST(b.buyers AS BIGINT) END AS buyers_365d,
     CASE
         WHEN NOT $orders_landed THEN NULL
-        WHEN b.spend_percentile >= $top_from THEN 'top'
-        WHEN b.spend_percentile >= $mid_from THEN 'mid'
-        WHEN b.spend_percentile IS NOT NULL THEN 'low'
+        WHEN b.below >= $top_from * b.buyers THEN 'top'
+        WHEN b.below >= $mid_from * b.buyers THEN 'mid'
+        WHEN b.below IS NOT NULL THEN 'low'
         ELSE 'none'
     END AS value_tier,
     CASE
         WHEN NOT $orders_landed THEN NULL
-        WHEN t.spend_percentile >= $top_from THEN 'top'
-        WHEN t.spend_percentile >= $mid_from THEN 'mid'
-        WHEN t.spend_percentile IS NOT NULL THEN 'low'
+        WHEN t.below >= $top_from * t.buyers THEN 'top'
+        WHEN t.below >= $mid_from * t.buyers THEN 'mid'
+        WHEN t.below IS NOT NULL THEN 'low'
         ELSE 'none'
     END AS value_tier_lifetime,
     CASE WHEN $orders_landed THEN b.rfm_r END AS rfm_r,
@@ -42,7 +44,7 @@ SELECT
     CASE
         WHEN NOT $orders_landed OR coalesce(o.orders_total, 0) = 0 THEN NULL
         WHEN o.orders_365d >= $loyal_orders AND date_diff('day', o.last_order_on, $as_of) <= $active_days
-            THEN CASE WHEN b.spend_percentile >= $top_from THEN 'vip' ELSE 'loyal' END
+            THEN CASE WHEN b.below >= $top_from * b.buyers THEN 'vip' ELSE 'loyal' END
         ELSE 'regular'
     END AS loyalty_stage,
     CASE
@@ -54,12 +56,20 @@ SELECT
     END AS activity_stage,
     CASE WHEN $orders_landed THEN d.top_department END AS top_department,
     CASE WHEN $orders_landed THEN CAST(coalesce(d.departments_365d, 0) AS BIGINT) END AS departments_365d,
+    -- Of whole ten thousandths: what is equal comes out equal.
     CASE WHEN $orders_landed AND l.sold_365d > 0
-        THEN CAST(l.markdown_365d AS DOUBLE) / CAST(l.sold_365d AS DOUBLE) END AS markdown_share,
+        THEN CAST(CAST(l.markdown_365d * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(l.sold_365d * 10000 AS BIGINT) AS DOUBLE)
+    END AS markdown_share,
+    CASE WHEN $orders_landed THEN CAST(coalesce(l.markdown_365d, 0) AS DECIMAL(18,4)) END AS markdown_goods_365d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(l.sold_365d, 0) AS DECIMAL(18,4)) END AS goods_365d,
     CASE WHEN $orders_landed AND l.dated_lines_365d > 0
         THEN CAST(l.new_lines_365d AS DOUBLE) / CAST(l.dated_lines_365d AS DOUBLE) END AS new_arrival_share,
+    CASE WHEN $orders_landed THEN CAST(coalesce(l.new_lines_365d, 0) AS BIGINT) END AS new_arrival_lines_365d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(l.dated_lines_365d, 0) AS BIGINT) END AS dated_lines_365d,
     CASE WHEN $orders_landed AND o.timed_orders > 0
         THEN CAST(coalesce(o.late_orders, 0) AS DOUBLE) / CAST(o.timed_orders AS DOUBLE) END AS late_night_share,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.late_orders, 0) AS BIGINT) END AS late_night_orders_365d,
+    CASE WHEN $orders_landed THEN CAST(coalesce(o.timed_orders, 0) AS BIGINT) END AS timed_orders_365d,
     CASE WHEN $orders_landed THEN CAST(coalesce(w.loaded, 0) AS DECIMAL(18,4)) END AS prepaid_loaded_7d,
     CASE WHEN $events_landed THEN e.last_seen_on END AS last_seen_on,
     CASE WHEN $events_landed THEN CAST(coalesce(e.visits_7d, 0) AS BIGINT) END AS visits_7d,

@@ -18,13 +18,16 @@ WHERE CASE t.operator
 UNION ALL
 SELECT n.person_no, h.word, h.mask
 FROM (
-  SELECT s.profile_id, t.word, t.mask, t.operator, t."limit" AS ceiling,
-    CASE WHEN t.lifetime THEN s.share_total ELSE s.share_365d END AS share
+  -- Crosswise: spend against that share of the whole, so that 4.80 of 12.00 is 0.4.
+  SELECT s.profile_id, t.word, t.mask, t.operator,
+    CASE WHEN t.lifetime THEN s.spend_total ELSE s.spend_365d END AS share,
+    CASE WHEN t.lifetime THEN s.known_total ELSE s.known_365d END * t."limit" AS ceiling,
+    CASE WHEN t.lifetime THEN s.known_total ELSE s.known_365d END AS whole
   FROM trait_shares AS s
   JOIN segment_share_terms AS t ON t.dimension = s.dimension AND t.value = s.value
 ) AS h
 JOIN people AS n ON n.profile_id = h.profile_id
-WHERE CASE h.operator
+WHERE h.whole > 0 AND CASE h.operator
     WHEN '==' THEN h.share = h.ceiling
     WHEN '!=' THEN h.share <> h.ceiling
     WHEN '<' THEN h.share < h.ceiling
@@ -37,4 +40,4 @@ SELECT DISTINCT n.person_no, t.word, t.mask
 FROM trait_shares AS s
 JOIN segment_known_terms AS t ON t.dimension = s.dimension
 JOIN people AS n ON n.profile_id = s.profile_id
-WHERE CASE WHEN t.lifetime THEN s.share_total ELSE s.share_365d END IS NOT NULL
+WHERE CASE WHEN t.lifetime THEN s.known_total ELSE s.known_365d END > 0
