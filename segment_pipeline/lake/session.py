@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake import storage
+from segment_pipeline.lake import commits, storage
 from segment_pipeline.lake.commits import retried
 from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
@@ -25,6 +25,9 @@ from segment_pipeline.lake.tables import table
 
 if TYPE_CHECKING:
     from segment_pipeline.lake.lake import Lake
+
+# Of the marks of empty snapshots, each with its day.
+EMPTY: Final = "empty"
 
 T = TypeVar("T")
 
@@ -211,6 +214,25 @@ class Session:
 
         return attempt() if name in self.pins else retried(attempt)
 
+    def mark_snapshot(self, name: str, day: date, rows: int) -> None:
+        """Say of a snapshot that was written whether it is empty: it leaves no file to tell it from one that was never made."""
+        declared = table(name)
+        delta, marker = self._to_write(declared), f"{EMPTY}/{day}"
+        if rows and delta.transaction_version(marker) != 1:
+            return
+        number = 2 if rows else 1
+
+        def attempt() -> None:
+            commits.commit([], self._target(declared, None, append=True, marker=(marker, number)))
+
+        retried(attempt)
+        self.pins.pop(name, None)
+
+    def is_empty_snapshot(self, name: str, day: date) -> bool:
+        """Whether a table's snapshot of a day was made and has no rows."""
+        delta = self._pinned(table(name))
+        return delta is not None and delta.transaction_version(f"{EMPTY}/{day}") == 1
+
     def again(self, name: str, attempt: Callable[[], T]) -> T:
         """Read, compute and replace: calls `attempt`, and again with the newest version while another writer was first.
 
@@ -351,20 +373,24 @@ class Session:
         marker: tuple[str, int] | None,
         label: str,
     ) -> Written:
-        declared = table(name)
-        target = WriteTarget(
+        target = self._target(table(name), partitions, append=append, marker=marker)
+        rows, version = self.connection.write(sql, target, name=label)
+        self.pins.pop(name, None)
+        return Written(name, rows, version)
+
+    def _target(
+        self, declared: Table, partitions: Partitions | None, *, append: bool, marker: tuple[str, int] | None
+    ) -> WriteTarget:
+        return WriteTarget(
             table=declared,
-            uri=self.lake.uri(name),
+            uri=self.lake.uri(declared.name),
             delta=self._to_write(declared),
             partitions=partitions or None,
             append=append,
             marker=marker,
-            base=self.pins.get(name),
+            base=self.pins.get(declared.name),
             storage_options=self.lake.storage_options,
         )
-        rows, version = self.connection.write(sql, target, name=label)
-        self.pins.pop(name, None)
-        return Written(name, rows, version)
 
     def _in_order(self, name: str, sql: str) -> str:
         held = {column for column, _ in self.connection.columns(sql, name=f"query for {name}")}

@@ -58,6 +58,7 @@ def contacts(session: Session, columns: Collection[str], country: str) -> None:
 def rates(session: Session, columns: Collection[str], base: str) -> None:
     """View `rates_on` (currency, day, rate, rate_day): the newest rate fixed on or before each business day in `parsed`.
 
+    A rate is a digit wider than stored: what two decimals of 18 digits make is 18 digits to DuckDB, and an amount of ten million fails.
     The base currency has rate 1 and no rate_day; a currency without any rate has no row, so its base amounts are NULL.
     """
     if not {"currency", "business_on"} <= set(columns):
@@ -76,12 +77,12 @@ def rates(session: Session, columns: Collection[str], base: str) -> None:
           WHERE w.currency <> $base
           GROUP BY w.currency, w.day
         )
-        SELECT n.currency, n.day, max(h.rate) AS rate, n.rate_day
+        SELECT n.currency, n.day, CAST(max(h.rate) AS DECIMAL(19,8)) AS rate, n.rate_day
         FROM newest AS n
         INNER JOIN held_rates AS h ON h.currency = n.currency AND h.rate_day = n.rate_day
         GROUP BY n.currency, n.day, n.rate_day
         UNION ALL
-        SELECT currency, day, CAST(1 AS DECIMAL(18,8)) AS rate, CAST(NULL AS DATE) AS rate_day FROM wanted WHERE currency = $base
+        SELECT currency, day, CAST(1 AS DECIMAL(19,8)) AS rate, CAST(NULL AS DATE) AS rate_day FROM wanted WHERE currency = $base
         """,
         materialize=True,
         base=base,

@@ -308,8 +308,8 @@ def _holdable(column: Column, held: str) -> str:
     if column.type == "VARCHAR" and column.nullable and (column.name.endswith("_key") or column.name in _IDS):
         return an_id(held)
     if column.type in {"MONEY", "RATE"}:
-        # Sums and products of decimals are wider than the table's.
-        return f"CAST({held} AS {column.sql})"
+        # Sums and products of decimals are wider than the table's; one that may be empty is, where it is too large.
+        return f"{'TRY_CAST' if column.nullable else 'CAST'}({held} AS {column.sql})"
     if column.nullable and column.type in {"DATE", "TIMESTAMP", "TIMESTAMPTZ"}:
         return horizon.within(held, column.type)
     return f"CASE WHEN isfinite({held}) THEN {held} END" if column.type == "DOUBLE" else held

@@ -260,7 +260,8 @@ class Rows:
         if t.kind is Kind.SNAPSHOT:
             return
         said = t.updated or t.at
-        yield f"{said} is empty", f"{VERSION} IS NULL"
+        # Of the row itself: its version may be another's, of the same order.
+        yield f"{said} is empty", f"{self._changed} IS NULL"
         if t.at and t.at != said:
             yield f"{t.at} is empty", f"{AT} IS NULL"
         # A day's margin: the clock that wrote it may be in another zone than the one declared.

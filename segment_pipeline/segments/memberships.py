@@ -136,7 +136,7 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
     `sets`: a company's own, whose traits are columns of `traits` then.
     """
     define_traits(session, as_of, sets)
-    if not session.value("SELECT count(*) FROM traits"):
+    if not session.value("SELECT count(*) FROM traits") and not session.is_empty_snapshot("traits", as_of):
         raise ContractError(f"there are no traits as of {as_of}: materialise them for that day first")
     session.define("people", statement("segments", "people"), materialize=True)
     session.scan("trait_shares", partitions={"as_of": [as_of]})

@@ -198,6 +198,20 @@ def test_a_time_zone_nobody_knows_leaves_the_local_time_of_its_own_records_empty
     assert [tuple(row.values()) for row in rows] == [("good", "2017-06-04 22:30:00"), ("odd", None)]
 
 
+def test_an_amount_of_any_size_has_a_base(lake: Lake, settings: Settings) -> None:
+    """DuckDB multiplies decimals of 18 digits as 18 digits: from 9.2 million on the whole landing failed."""
+    land_rates(lake, {date(2017, 6, 1): {"CAD": "0.75"}}, base="USD")
+    sale = {"at": "2017-06-05T03:30:00Z", "till": "t", "amount": "10000000"}
+    largest = {**sale, "amount": "99999999999999.9999"}
+    sales = [
+        {**sale, "id": "a", "currency": "USD"},
+        {**sale, "id": "b", "currency": "CAD"},
+        {**largest, "id": "c", "currency": "USD"},
+    ]
+    rows = landed(lake, settings, SALES, *sales, query="SELECT refund_key, amount_base FROM refunds ORDER BY 1")
+    assert rows == [("a", Decimal(10_000_000)), ("b", Decimal(7_500_000)), ("c", Decimal("99999999999999.9999"))]
+
+
 def test_what_a_record_needs_is_named_where_it_is_missing(lake: Lake, settings: Settings) -> None:
     sale = {"id": "s", "at": "2017-06-05T03:30:00Z", "till": "t", "amount": "10"}
     assert landed(lake, settings, SALES, sale, query="SELECT reason FROM quarantine") == [("no currency",)]

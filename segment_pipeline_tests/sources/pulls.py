@@ -1,5 +1,6 @@
 """Pulls made of literal records, as a vendor's pages hold them, without a vendor and without HTTP."""
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,6 +10,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Source, entity_of
 from segment_pipeline.settings import Settings
+from segment_pipeline.sources.amplitude.connector import _lines as _counted
 from segment_pipeline_tests.sandbox.source_world import Version
 
 # Lists that GraphQL answers with as connections.
@@ -35,6 +37,13 @@ def _answered(held: Any, *, connections: bool) -> Any:
     return inner | wrapped
 
 
+def _lines(into: RawPages, part: str, text: str) -> None:
+    """Lines as Amplitude's export has them."""
+    path = into.path(part, ".json.gz")
+    path.write_bytes(gzip.compress(text.encode(errors="surrogateescape"), compresslevel=1))
+    into.count(part, _counted(path, into))
+
+
 def pulled(
     source: Source,
     entity: str,
@@ -49,11 +58,10 @@ def pulled(
     for part in entity_of(source, entity).parts:
         records = [body if isinstance(body, str) else json.dumps(body) for body in parts.get(part.name, ())]
         if not part.path:
-            into.path(part.name, ".jsonl").write_text("".join(f"{record}\n" for record in records), encoding="utf-8")
-            into.count(part.name, len(records))
+            _lines(into, part.name, "".join(f"{record}\n" for record in records))
             continue
         page = "[" + ",".join(records) + "]"
         for step in reversed(part.path):
             page = f'{{"{step}":{page}}}'
-        into.add(part.name, page.encode(), records=len(records))
+        into.add(part.name, page.encode(errors="surrogateescape"), records=len(records))
     return into.finish(requests=1)

@@ -15,12 +15,15 @@ from segment_pipeline.profiles.facts.versions import define_orders
 
 
 def define_persons(session: Session, as_of: AsOf, *, materialize: bool = True) -> None:
-    """Define the view persons(source, entity, record_key, profile_id) of one snapshot; raises ContractError without one."""
+    """Define the view persons(source, entity, record_key, profile_id) of one snapshot; raises ContractError without one.
+
+    A day before the first record has one, and nobody in it.
+    """
     session.scan("identities", partitions={"as_of": [as_of.day]}, alias="identities_as_of")
     query = "SELECT source, entity, record_key, profile_id FROM identities_as_of"
     session.define("persons", query, materialize=materialize)
     # A snapshot is there when it has a row: asking the table's log would open it once more.
-    if not session.value("SELECT count(*) FROM persons"):
+    if not session.value("SELECT count(*) FROM persons") and not session.is_empty_snapshot("identities", as_of.day):
         raise ContractError(f"there are no identities as of {as_of.day}: materialise them for that day first")
 
 

@@ -82,9 +82,10 @@ def build_identities(
         session.scan("identities", partitions={"as_of": [as_of.day]}, alias="identities_replaced")
         contradictory = resolve_records(session, as_of, rules, memory)
         inputs = session.inputs
-        session.replace(
+        written = session.replace(
             "identities", statement("profiles/identity", "identities"), {"as_of": [as_of.day]}, as_of=as_of.day
         )
+        session.mark_snapshot("identities", as_of.day, written.rows)
         kinds = _write_events(session, as_of, before)
         aliased = aliases.rebuild(session, as_of)
         if newest:

@@ -108,6 +108,7 @@ def build_traits(
         clear(session, as_of.day)
         query = statement("profiles/traits", "traits")
         written = session.replace("traits", query, {"as_of": [as_of.day]}, **_wanted("traits", values | also))
+        session.mark_snapshot("traits", as_of.day, written.rows)
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
     return TraitsReport(as_of.day, written.rows, shares.rows, buyers, unknown, inputs)

@@ -50,7 +50,7 @@ def build_own_traits(
     with session_of(lake, run) as session:
         define_views(session, as_of, views, rules or IdentityRules())
         people = int(session.value("SELECT count(*) FROM trait_profiles"))
-        if not people:
+        if not people and not session.is_empty_snapshot("traits", as_of.day):
             raise ContractError(f"there are no traits as of {as_of.day}: materialise them for that day first")
         frame = None
         for number, trait in enumerate(traits.traits):
