@@ -59,9 +59,13 @@ ORDERS = """
 CREATE TEMP TABLE newest AS
 SELECT source, order_key, coalesce(max(updated_at) FILTER (WHERE day <= {as_of}), min(updated_at)) AS updated_at
 FROM orders GROUP BY ALL HAVING count(*) > 1;
+CREATE TEMP TABLE given_back AS
+SELECT source, order_key, sum(amount_base) AS refunded FROM refunds WHERE refunded_on <= {as_of} GROUP BY ALL;
 CREATE TEMP TABLE sales AS
-SELECT w.p, o.source, o.order_key, o.updated_at, o.ordered_on AS day, o.ordered_at AS seen, o.channel, o.net_base
+SELECT w.p, o.source, o.order_key, o.updated_at, o.ordered_on AS day, o.ordered_at AS seen, o.channel,
+    o.net_base - coalesce(g.refunded, 0) AS spend
 FROM orders o
+LEFT JOIN given_back g USING (source, order_key)
 LEFT JOIN newest n USING (source, order_key)
 JOIN who w ON w.source = o.source AND w.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
     AND w.record_key = coalesce(o.customer_key, o.order_key)
@@ -165,7 +169,9 @@ def _value(of: Activities) -> Sequence[str] | None:
 def members_by_hand(company: Company, segments: Sequence[Segment]) -> int:
     """Write memberships, sizes and first changes as Parquet; returns the number of members."""
     hand, as_of = Hand(segments, company.as_of), literal(company.as_of)
-    con = connection(company, "traits", "trait_shares", "identities", "products", "events", "orders", "order_lines")
+    con = connection(
+        company, "traits", "trait_shares", "identities", "products", "events", "orders", "order_lines", "refunds"
+    )
     since = literal(min(hand.first(of) for of in _choices(hand)))
     con.execute(PEOPLE.format(as_of=as_of))
     _names(con, hand)
@@ -332,7 +338,7 @@ def _others(con: duckdb.DuckDBPyConnection, hand: Hand) -> None:
         assert sum_rule.value > Decimal(0)
         of = sum_rule.of
         where = f"day >= {literal(hand.first(of))} AND channel IN {_listed(of.channel)}"
-        add(bit, f"SELECT p FROM sales WHERE {where} GROUP BY p HAVING sum(net_base) >= {sum_rule.value}")
+        add(bit, f"SELECT p FROM sales WHERE {where} GROUP BY p HAVING sum(spend) >= {sum_rule.value}")
     for bit, share in hand.shares:
         where = f"as_of = {literal(hand.as_of)} AND dimension = {literal(share.dimension)} AND value = {literal(share.value)}"
         add(

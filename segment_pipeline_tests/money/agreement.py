@@ -16,7 +16,7 @@ from segment_pipeline_tests.money import random_shop, random_till, shopify_readi
 from segment_pipeline_tests.money.company import RATES, Company, Person, shop_products, till_products
 from segment_pipeline_tests.money.definition import Account
 
-PULLED = ("2017-05-01T08:00:00+00:00", "2017-08-15T08:00:00+00:00")
+PULLED = ("2017-06-15T08:00:00+00:00",)
 # Half a cent either way: the lake keeps ten-thousandths, the definition all digits.
 CENT = Fraction(1, 200)
 MADE: Mapping[str, ModuleType] = {"square": random_till, "shopify": random_shop}

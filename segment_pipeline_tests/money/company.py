@@ -62,16 +62,18 @@ class Company:
         )
 
     def land(self, vendor: str, records: Sequence[Version], pulled: Sequence[str] = ()) -> None:
-        """Pull all there is; `pulled`: after what had been there at these instants."""
+        """Pull all there is; `pulled`: after the orders that had been there at these instants."""
         land_rates(self.lake, RATES, base="USD")
         played: Vendor = VENDORS[vendor]
         with year_over(), played.serve(self.folder / vendor, [*played.setting, *records]) as server:
             source: Any = played.source(server.base_url)
             source = replace(source, page_size=type(source).page_size)
-            for instant in (*pulled, "2018-01-01T08:00:00+00:00"):
+            for instant in pulled:
                 server.at(instant)
-                for entity in ENTITIES[vendor]:
-                    ingest(self.lake, source, entity, YEAR, self.settings, "run")
+                ingest(self.lake, source, "orders", YEAR, self.settings, "run")
+            server.at("2018-01-01T08:00:00+00:00")
+            for entity in ENTITIES[vendor]:
+                ingest(self.lake, source, entity, YEAR, self.settings, "run")
 
     def people(self, rules: Mapping[str, Rule] | None = None, as_of: date = DAY) -> dict[str, Person]:
         """The people of a day by their customer keys, and which of these rules each meets."""

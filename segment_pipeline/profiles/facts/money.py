@@ -55,11 +55,13 @@ def define_money(session: Session, as_of: AsOf, *, columns: Sequence[str] = ()) 
         if name == "exchanged":
             _define_owners(session)
         values = {"as_of": as_of.day} if name == "refunds_as_of" else {}
-        session.define(name, statement("profiles/facts", name), materialize=True, **values)
+        # Whose orders are is looked up in a table already, unless they are looked at more than once.
+        held = name != "buyer_records" or bool(columns)
+        session.define(name, statement("profiles/facts", name), materialize=held, **values)
     session.define("paid_orders", statement("profiles/facts", "paid_orders"))
-    held = generated("profiles/facts/paid_orders", f"SELECT {', '.join(columns) or '*'} FROM paid_orders")
+    chosen = generated("profiles/facts/paid_orders", f"SELECT {', '.join(columns) or '*'} FROM paid_orders")
     # Orders are looked at as they come, whatever an engine expects of joins by several columns at once.
-    session.define("paid_orders_held", held.joined_as_written(), materialize=bool(columns))
+    session.define("paid_orders_held", chosen.joined_as_written(), materialize=bool(columns))
     session.define("kept_lines", statement("profiles/facts", "kept_lines"))
     session.define("loose_returns", statement("profiles/facts", "loose_returns"))
 
