@@ -259,6 +259,27 @@ def _sha256_google(value: str) -> str:
 _GMAIL: Final = ("gmail.com", "googlemail.com")
 _GOOGLE_LOCAL: Final = "replace(split_part(split_part({column}, '@', 1), '+', 1), '.', '')"
 
+
+def _sha256_letters(value: str) -> str:
+    letters = "".join(c for c in value.lower() if c.isalpha())
+    return _sha256(letters) if letters else ""
+
+
+def _sha256_postcode(value: str) -> str:
+    short = value.lower().partition("-")[0].replace(" ", "")
+    short = short[:-2] if _UK_POSTCODE.fullmatch(short) else short
+    return _sha256(short) if short else ""
+
+
+_UK_UNIT: Final = "[a-z]{1,2}[0-9][a-z0-9]?[0-9][a-z]{2}"
+_UK_POSTCODE: Final = re.compile(_UK_UNIT)
+_SHORT_POSTCODE: Final = "replace(split_part(lower({column}), '-', 1), ' ', '')"
+
+
+def _unless_empty(normal: str) -> str:
+    return f"CASE WHEN {normal} <> '' THEN sha256({normal}) WHEN {{column}} IS NOT NULL THEN '' END"
+
+
 # By kind of identifier, form and version; destinations choose. `sha256`: of the canonical value, in lower-case hex.
 RULES: Final[Mapping[str, Rule]] = {
     "email/plain/1": Rule(_plain),
@@ -268,6 +289,19 @@ RULES: Final[Mapping[str, Rule]] = {
         _sha256_google,
         f"sha256(CASE WHEN split_part({{column}}, '@', 2) IN {_GMAIL} AND {_GOOGLE_LOCAL} <> ''"
         f" THEN {_GOOGLE_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
+    ),
+    # What Meta matches better by, as its page wants it; the empty text where nothing is left. Letters alone, in lower case.
+    "name/meta-sha256/1": Rule(_sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")),
+    "country/meta-sha256/1": Rule(
+        _sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")
+    ),
+    # Without spaces, of the US the first five digits, of the UK area, district and sector.
+    "postcode/meta-sha256/1": Rule(
+        _sha256_postcode,
+        _unless_empty(
+            f"CASE WHEN regexp_full_match({_SHORT_POSTCODE}, '{_UK_UNIT}')"
+            f" THEN left({_SHORT_POSTCODE}, length({_SHORT_POSTCODE}) - 2) ELSE {_SHORT_POSTCODE} END"
+        ),
     ),
     "external_id/plain/1": Rule(_plain),
     "phone/plain/1": Rule(_plain),

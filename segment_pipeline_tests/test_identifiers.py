@@ -1,5 +1,7 @@
 """Canonical forms, and rules as sent: literal cases, the vendors' own vectors and code, Python against DuckDB."""
 
+import hashlib
+
 import duckdb
 import pyarrow as pa
 import pytest
@@ -328,6 +330,49 @@ def test_meta_rules_agree_with_metas_own_code(email: str, phone: str) -> None:
     payload = CustomAudience.format_params([schema.email, schema.phone], [[email, phone]], is_raw=True)
     ours = [RULES["email/sha256/1"].apply(email), RULES["phone/digits-sha256/1"].apply(phone)]
     assert payload["payload"]["data"] == [ours]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.from_regex(r"[A-Za-z][A-Za-z' .-]{0,12}", fullmatch=True),
+    postcode=st.from_regex(r"[0-9]{5}(-[0-9]{4})?", fullmatch=True),
+    country=st.sampled_from(["US", "de", "GB"]),
+)
+def test_metas_match_keys_agree_with_metas_own_code(name: str, postcode: str, country: str) -> None:
+    """On plain letters: of others the SDK keeps none, where the page asks for them in UTF-8."""
+    keys = CustomAudience.Schema.MultiKeySchema
+    schema, row = [keys.fn, keys.ln, keys.zip, keys.country], [name, name, postcode, country]
+    payload = CustomAudience.format_params(schema, [[value.lower() for value in row]], is_raw=True)
+    rules = ("name/meta-sha256/1", "name/meta-sha256/1", "postcode/meta-sha256/1", "country/meta-sha256/1")
+    assert payload["payload"]["data"] == [[RULES[rule].apply(value) for rule, value in zip(rules, row, strict=True)]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "as_hashed"),
+    [
+        ("name", "O'Neil-Smith Jr.", "oneilsmithjr"),
+        ("name", "Zoë", "zoë"),
+        ("name", "정", "정"),
+        ("postcode", "94035-1234", "94035"),
+        ("postcode", "SW1A 1AA", "sw1a1"),
+        ("postcode", "1234 AB", "1234ab"),
+        ("country", "US", "us"),
+    ],
+)
+def test_match_keys_are_in_the_form_metas_page_asks_for(
+    duck: duckdb.DuckDBPyConnection, rule: str, value: str, as_hashed: str
+) -> None:
+    made = RULES[f"{rule}/meta-sha256/1"]
+    expected = hashlib.sha256(as_hashed.encode()).hexdigest()
+    assert made.apply(value) == expected
+    assert duck.execute(f"SELECT {made.sql('v')} FROM (SELECT ? AS v)", [value]).fetchone() == (expected,)
+
+
+@pytest.mark.parametrize("value", ["", " ", "-", "123"])
+def test_a_name_without_a_letter_is_nothing(duck: duckdb.DuckDBPyConnection, value: str) -> None:
+    made = RULES["name/meta-sha256/1"]
+    assert made.apply(value) == ""
+    assert duck.execute(f"SELECT {made.sql('v')} FROM (SELECT ? AS v)", [value]).fetchone() == ("",)
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))

@@ -77,6 +77,9 @@ class Comparison:
 
 def define_attributes(session: Session, audience: Audience, shape: Shape, as_of: date) -> None:
     """The view `member_attributes`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
+    if shape.capabilities.along:
+        session.scan("profiles", alias="profiles_along")
+        session.define("member_attributes", shape.along(), materialize=True)
     if not audience.attributes:
         return
     if not shape.capabilities.attributes:

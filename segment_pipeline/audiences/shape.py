@@ -164,14 +164,15 @@ class Shape:
 
     def keyed(self, attributes: Sequence[Attribute] = (), message: Mapping[str, str] | None = None) -> Statement:
         """One row per eligible person: their key, canonical values and attributes, the segment's message among them."""
-        told = self._told("t.attributes" if attributes else None, message or {})
+        mapped = bool(attributes) or bool(self.capabilities.along)
+        told = self._told("t.attributes" if mapped else None, message or {})
         values = ", ".join(f"s.{value}" for value in self.values)
         return generated(
             "audiences/keyed",
             f"""SELECT s.profile_id, substr(sha256({self._tuple_text}), 1, 32) AS key, {values},
                 {told} AS attributes
             FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS s
-            {"LEFT JOIN member_attributes AS t ON t.profile_id = s.profile_id" if attributes else ""}""",
+            {"LEFT JOIN member_attributes AS t ON t.profile_id = s.profile_id" if mapped else ""}""",
         )
 
     def told(self) -> Statement:
@@ -247,6 +248,31 @@ class Shape:
             return literal(f"{{{same}}}")
         more = f"{literal(f'{{{same},')} || substr({traits}, 2)"
         return f"CASE WHEN coalesce({traits}, '{{}}') = '{{}}' THEN {literal(f'{{{same}}}')} ELSE {more} END"
+
+    def along(self) -> Statement:
+        """One row per person of whose profile something goes with a row: a JSON object of it; the row of the current id first."""
+        along = self.capabilities.along
+        values = ", ".join(
+            f"coalesce({RULES[rule.rule].sql(f'p.{quote(rule.kind)}')}, '') AS {quote(rule.column)}" for rule in along
+        )
+        parts = " || ".join(
+            f"CASE WHEN {quote(rule.column)} = '' THEN '' "
+            f"ELSE {literal(',' + _json_name(rule.column))} || '\"' || {quote(rule.column)} || '\"' END"
+            for rule in along
+        )
+        return generated(
+            "audiences/member_along",
+            f"""SELECT profile_id, '{{' || substr(parts, 2) || '}}' AS attributes FROM (
+                SELECT profile_id, place, {parts} AS parts FROM (
+                    SELECT coalesce(a.new_profile_id, p.profile_id) AS profile_id, {values},
+                        row_number() OVER (
+                            PARTITION BY coalesce(a.new_profile_id, p.profile_id)
+                            ORDER BY CASE WHEN a.new_profile_id IS NULL THEN 0 ELSE 1 END, p.profile_id
+                        ) AS place
+                    FROM profiles_along AS p LEFT JOIN profile_aliases AS a ON a.old_profile_id = p.profile_id
+                )
+            ) WHERE place = 1 AND parts <> ''""",
+        )
 
     def attributes(self, mapped: Sequence[Attribute]) -> Statement:
         """One row per person: the mapped traits as a JSON object without the unknown ones; the row of the current id first."""

@@ -90,6 +90,10 @@ def columns(audience: Audience, destination: Destination) -> list[Column]:
         Column(i.column, "VARCHAR", f"{i.kind} as `{i.rule}`; NULL: the member has none", pii=True) for i in identifiers
     ]
     sent += [Column(a.field, "VARCHAR", f"trait {a.trait}") for a in audience.attributes]
+    sent += [
+        Column(a.column, "VARCHAR", f"{a.kind} as `{a.rule}`, to be matched better", pii=True)
+        for a in destination.capabilities.along
+    ]
     message = audience.message if destination.capabilities.attributes else {}
     return sent + [Column(name, "VARCHAR", f"`{value}`, of the segment's message") for name, value in message.items()]
 

@@ -47,7 +47,9 @@ class Capabilities:
     `matches_any_key`: the vendor matches a row on any one of its identifiers, so a removal must precede a re-key.
     `one_record`: the vendor keeps one record per person, found by the strongest identifier given, whatever else a row says.
     Neither: a row is held and removed as the whole tuple it was sent as.
-    `attributes`: rows may carry profile attributes. `expires_after_days`: memberships lapse unless refreshed; None: never.
+    `attributes`: rows may carry profile attributes. `along`: what of a person's profile goes with a row so that it is matched
+    better, and finds nobody by itself: `kind` is a column of `profiles`, the value stands among the row's attributes as `column`.
+    `expires_after_days`: memberships lapse unless refreshed; None: never.
     """
 
     channel: str
@@ -59,6 +61,7 @@ class Capabilities:
     matches_any_key: bool = False
     one_record: bool = False
     attributes: bool = False
+    along: tuple[IdentifierRule, ...] = ()
     expires_after_days: int | None = None
 
 

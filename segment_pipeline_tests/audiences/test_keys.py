@@ -205,6 +205,37 @@ def test_a_key_of_an_older_rule_is_denied_like_one_of_todays(
     assert sent(1, ANN).isdisjoint(changed.held())
 
 
+def named(world: World, **people: dict[str, str | None]) -> None:
+    """The same people, with these fields in their profiles."""
+    world.write("profiles", [row | people.get(row["profile_id"], {}) for row in world.rows("profiles")])
+
+
+def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> None:
+    """Names and places make a tool match better; a shared name is nobody's key, and a changed one no leave."""
+    along = (
+        IdentifierRule("FN", "first_name", "name/meta-sha256/1"),
+        IdentifierRule("ZIP", "postcode", "postcode/meta-sha256/1"),
+    )
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["any_key"], along=along)
+    world.people([ANN, BOB, Person("cat", "cat@shop.test")])
+    named(
+        world,
+        ann={"first_name": "Zo\u00eb", "postcode": "94035-1234"},
+        bob={"first_name": "ZO\u00cb", "postcode": None},
+    )
+    assert world.sync(audience(), tool).added == 3
+    rules = [RULES[rule.rule] for rule in along]
+    name, postcode = rules[0].apply("zo\u00eb"), rules[1].apply("94035")
+    assert sorted(tool.attributes(), key=len) == [{}, {"FN": name}, {"FN": name, "ZIP": postcode}]
+    assert world.sync(audience(), tool).requests == 0
+    named(world, bob={"first_name": "Rob"})
+    report = world.sync(audience(), tool)
+    assert (report.updated, report.added, report.removed) == (1, 0, 0)
+    world.people([BOB, Person("cat", "cat@shop.test")])
+    report = world.sync(audience(), tool)
+    assert (report.removed, tool.held()) == (1, {(B, P), ("cat@shop.test", None)})
+
+
 def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: World, tmp_path: Path) -> None:
     tool = Tool(tmp_path / "t.sqlite", **KINDS["one_record"], attributes=True)
     mapped = audience(attributes=[Attribute("lifecycle_stage", "stage"), Attribute("city", "town", clears=True)])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.destinations.meta.uploads import body_of, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.http import Response
+from segment_pipeline.identifiers import RULES
 from segment_pipeline.testing.destination import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
@@ -94,6 +96,25 @@ class TestMetaAudiences(SandboxDestinationContract):
         list(destination.replace([batch(destination, audience, crowd(2))]))
         sent = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta") if "users" in each["path"]]
         assert [payload["is_raw"] for payload in sent] == [True, True]
+
+    def test_match_keys_go_along_hashed_and_take_nobody_out(self, destination: MetaAudiences, audience: str) -> None:
+        """Name, postcode and country, where a member has them; what is no hash stays here."""
+        first, _, zipped, _ = [rule.column for rule in destination.capabilities.along]
+        told = {
+            first: RULES["name/meta-sha256/1"].apply("Mary"),
+            zipped: RULES["postcode/meta-sha256/1"].apply("94035"),
+        }
+        mary, ann = Person("mary@quiet.shop", None, json.dumps(told)), Person("ann@quiet.shop", None, '{"FN":"Ann"}')
+        settle(destination, batch(destination, audience, [mary, ann, *crowd(20)]))
+        rows = {row["EMAIL"]: row for row in self.members(audience) if "EMAIL" in row}
+        assert rows[key_of(destination, mary)[0]] == {"id": "", "EMAIL": key_of(destination, mary)[0], **told}
+        assert first not in rows[key_of(destination, ann)[0]]
+        self.server.record()
+        settle(destination, batch(destination, audience, [replace(mary, attributes=None)], Operation.REMOVE, number=2))
+        [sent] = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta")]
+        assert sent["schema"] == ["EMAIL", "PHONE"]
+        assert self.held(destination, audience) == keys_of(destination, [ann, *crowd(20)])
+        assert self.remade(match_keys=False).capabilities.along == ()
 
     def test_a_full_account_says_what_to_delete(self, destination: MetaAudiences) -> None:
         self.set(audiences_per_account=0)

@@ -27,7 +27,7 @@ from segment_pipeline.destinations.meta.refusals import (
     TooFewLeft,
     version_warning,
 )
-from segment_pipeline.destinations.meta.uploads import Replacement, body_of, in_samples, session_of
+from segment_pipeline.destinations.meta.uploads import ALONG, Replacement, body_of, in_samples, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -38,12 +38,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class MetaAudiences:
-    """Custom audiences of one ad account. A row is [EMAIL, PHONE], SHA-256 in hex; "" where a member has none.
+    """Custom audiences of one ad account. A row is EMAIL, PHONE and match keys, SHA-256 in hex; "" where a member has none.
 
     A removal that would leave too few people (subcode 1870047) is final, not an error: the receipt rejects every row with
     `too_few_left`, and the members stay until the audience grows or is deleted.
     Meta answers with counts, never with the rows it matched, and publishes estimates only: what it holds cannot be counted or read
     back, only replaced.
+    `match_keys`: first and last name, postcode and country go along with a row, each hashed, since Meta matches more people with
+    them; nobody is found by them alone, and a removal goes without.
     `marker` tells this installation's audiences from all others.
     Not verified against the live API, therefore fields: `terms_key`, the entry of the account's `tos_accepted` map.
     """
@@ -57,6 +59,7 @@ class MetaAudiences:
     version: str = "v27.0"
     marker: str = "segment-pipeline"
     terms_key: str = "custom_audience_tos"
+    match_keys: bool = True
     attempts: int = 6
     _vendor: Vendor = field(init=False, repr=False, compare=False)
     _warnings: list[str] = field(init=False, repr=False, compare=False, default_factory=list)
@@ -78,6 +81,7 @@ class MetaAudiences:
             parallel=4,
             minimum_size=100,
             matches_any_key=True,
+            along=ALONG if self.match_keys else (),
         )
 
     def secrets_present(self) -> None:

@@ -12,10 +12,16 @@ import pyarrow as pa
 
 from segment_pipeline import clock
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch
+from segment_pipeline.delivery.destination import Batch, IdentifierRule
 
 # Meta's name of each column.
 KEYS: Final = {"email": "EMAIL", "phone": "PHONE"}
+ALONG: Final = (
+    IdentifierRule("FN", "first_name", "name/meta-sha256/1"),
+    IdentifierRule("LN", "last_name", "name/meta-sha256/1"),
+    IdentifierRule("ZIP", "postcode", "postcode/meta-sha256/1"),
+    IdentifierRule("COUNTRY", "country", "country/meta-sha256/1"),
+)
 _INVALID: Final = "invalid_entry"
 
 
@@ -57,15 +63,31 @@ def session_of(batch: Batch) -> dict[str, Any]:
 
 def body_of(rows: pa.Table, session: Mapping[str, Any] | None) -> bytes:
     """`is_raw`: each value is a key of its own; without it Meta takes them for keys combined by somebody else."""
+    along = _along(rows)
     pieces: list[pa.ChunkedArray | str] = []
-    for column in KEYS:
+    for column in (*(rows.column(name) for name in KEYS), *along.values()):
         # Nothing to escape: hashes in hex, or nothing.
-        pieces += ['","' if pieces else '["', rows.column(column)]
-    opening = json.dumps({"schema": list(KEYS.values()), "is_raw": True})[:-1]
+        pieces += ['","' if pieces else '["', column]
+    opening = json.dumps({"schema": [*KEYS.values(), *along], "is_raw": True})[:-1]
     told = f',"session":{json.dumps(session)}' if session else ""
     return b"".join(
         (b'{"payload":', opening.encode(), b',"data":[', bodies.joined(*pieces, '"]'), f"]}}{told}}}".encode())
     )
+
+
+def _along(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """What goes along with the rows, by Meta's name of it; nothing where no row has any."""
+    if rows.column("attributes").null_count == rows.num_rows:
+        return {}
+    values = ", ".join(
+        f"CASE WHEN regexp_full_match({value}, '{bodies.HEX}') THEN {value} END AS {rule.column}"
+        for rule in ALONG
+        for value in [f"json_extract_string(attributes, '$.{rule.column}')"]
+    )
+    told = bodies.combined(
+        f"SELECT {values} FROM (SELECT row_number() OVER () AS place, * FROM rows) ORDER BY place", rows=rows
+    )
+    return {name: told.column(name) for name in told.column_names}
 
 
 def in_samples(rows: pa.Table, samples: str) -> dict[str, str]:

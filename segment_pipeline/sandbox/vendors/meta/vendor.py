@@ -164,7 +164,7 @@ class Meta:
             if removes:
                 self.remove(changed, people)
             else:
-                self.lists.keep(people.rows, new=True)
+                self.lists.keep(people.rows)
                 self.lists.add([changed], [person.number for person in people.rows])
             if not replaces:
                 self.lists.touch(row["id"], self.store.now)
