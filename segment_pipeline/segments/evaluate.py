@@ -4,7 +4,7 @@ Written from the meaning of the rules and not from the compiler's SQL. Slow on p
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -69,6 +69,9 @@ class _Evaluator:
     def __init__(self, world: World, segments: Mapping[str, Segment]) -> None:
         self.world, self.segments = world, segments
         self.by_person: dict[str, list[Row]] = {}
+        self.skus: dict[str, set[str]] = {}
+        for row in world.products:
+            self.skus.setdefault(row["item_key"], set()).update(row["skus"] or ())
         for row in world.activities:
             if row["occurred_on"] <= world.as_of:
                 self.by_person.setdefault(row["profile_id"], []).append(row)
@@ -141,11 +144,13 @@ class _Evaluator:
 
     def _is_chosen(self, of: Activities, row: Row) -> bool:
         filters = (
-            (of.item, "item_key"), (of.brand, "brand"), (of.department, "department"), (of.category, "category"),
+            (of.brand, "brand"), (of.department, "department"), (of.category, "category"),
             (self._collections(of), "collection"), (of.campaign, "campaign"), (of.channel, "channel"),
             (of.subject, "subject"), (of.text, "text"), (of.source, "source"),
         )  # fmt: skip
         if row["name"] != of.name or any(wanted and row[column] not in wanted for wanted, column in filters):
+            return False
+        if of.item and not self._has_sku(row["item_key"], of.item):
             return False
         if any(row[f"property_{name}"] not in wanted for name, wanted in of.properties):
             return False
@@ -157,7 +162,11 @@ class _Evaluator:
             return False
         if of.score is not None and not (row["score"] is not None and of.score[0] <= row["score"] <= of.score[1]):
             return False
-        others = [other for other in self.by_person[row["profile_id"]] if other["item_key"] == row["item_key"]]
+        others = [
+            other
+            for other in self.by_person[row["profile_id"]]
+            if self._same_article(other["item_key"], row["item_key"])
+        ]
         if (of.never or of.not_followed_by) and row["item_key"] is None:
             return False
         if of.never is not None and any(other["name"] == of.never for other in others):
@@ -165,6 +174,14 @@ class _Evaluator:
         return of.not_followed_by is None or not any(
             other["name"] == of.not_followed_by and other["occurred_at"] >= row["occurred_at"] for other in others
         )
+
+    def _has_sku(self, item: str | None, asked: Collection[str]) -> bool:
+        return item is not None and (item in asked or not self.skus.get(item, set()).isdisjoint(asked))
+
+    def _same_article(self, one: str | None, other: str | None) -> bool:
+        if one is None or other is None:
+            return False
+        return one == other or not self.skus.get(one, set()).isdisjoint(self.skus.get(other, set()))
 
     def _collections(self, of: Activities) -> tuple[str, ...]:
         if LATEST not in of.collection:
@@ -175,7 +192,7 @@ class _Evaluator:
             if row["collection"] is not None
             and row["launched_on"] is not None
             and row["launched_on"] <= self.world.as_of
-            and (not of.item or row["item_key"] in of.item)
+            and (not of.item or self._has_sku(row["item_key"], of.item))
             and (not of.brand or row["brand"] in of.brand)
             and (not of.department or row["department"] in of.department)
             and (not of.category or row["category"] in of.category)

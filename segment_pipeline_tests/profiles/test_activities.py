@@ -108,7 +108,7 @@ def test_a_completed_sale_is_an_order_and_its_lines_products_bought(lake: Lake, 
         (
             "product_bought",
             "V1",
-            "123",
+            "123|777",
             "Shoes",
             "Running",
             "Winter",

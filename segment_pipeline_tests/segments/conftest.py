@@ -45,7 +45,7 @@ PRODUCT_SCHEMA = pa.schema(
         (name, pa.string())
         for name in ("source", "product_key", "item_key", "title", "brand", "department", "category", "collection")
     ]
-    + [("launched_on", pa.date32()), ("price", pa.decimal128(18, 4))]
+    + [("launched_on", pa.date32()), ("price", pa.decimal128(18, 4)), ("skus", pa.list_(pa.string()))]
 )
 DAY = date(2017, 12, 31)
 

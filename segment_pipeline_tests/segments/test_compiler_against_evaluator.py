@@ -47,6 +47,8 @@ QUOTIENTS = [("4.8000", "12.0000"), ("4.7999", "12.0000"), ("4.8001", "12.0000")
              ("1.0000", "3.0000"), ("0.0000", "7.0000"), ("-1.0000", "3.0000"), ("5.0000", "5.0000"), ("0.0000", "0.0000")]  # fmt: skip
 FRACTIONS: list[float | Decimal] = [0.0, 0.1, 0.3, 0.4, Decimal("0.333333333333333333"), 1.0]
 LAST_ORDERS = [date(2016, 2, 29), date(2017, 12, 31), date(2018, 1, 1)]
+# Items with their SKUs: two are one article where they have one in common; of one nobody knows any.
+ITEMS: dict[str, list[str] | None] = {"a": ["a"], "b": ["b"], "a|b": ["a", "b"], "b|c": ["b", "c"], "web:1": None}
 COLLECTIONS = ["old", "new", "newer"]
 money, fraction = st.sampled_from(MONEY), st.sampled_from(FRACTIONS)
 lat, lon = st.sampled_from([0.0, 39.1, 40.0, -33.9]), st.sampled_from([0.0, -84.5, 10.25])
@@ -83,7 +85,7 @@ def _activity(random: Random, as_of: date) -> dict[str, Any]:
     return dict.fromkeys(ACTIVITY_SCHEMA.names) | {
         "profile_id": random.choice([*PEOPLE, "f" * 32]), "name": random.choice(NAMES),
         "occurred_at": at, "occurred_on": day, "local_at": _maybe(random, [at.replace(tzinfo=None)]),
-        "item_key": _maybe(random, ["a", "b"]), "category": _maybe(random, TEXTS[:3]), "department": _maybe(random, TEXTS[1:]),
+        "item_key": _maybe(random, list(ITEMS)), "category": _maybe(random, TEXTS[:3]), "department": _maybe(random, TEXTS[1:]),
         "collection": _maybe(random, COLLECTIONS), "text": _maybe(random, TEXTS[:2]),
         "amount": _maybe(random, MONEY), "quantity": _maybe(random, [Decimal("0.5"), Decimal("1")]),
         "score": _maybe(random, [1.0, 2.0, 5.0]), "source": random.choice(["till", "web"]),
@@ -91,9 +93,9 @@ def _activity(random: Random, as_of: date) -> dict[str, Any]:
 
 
 def _product(random: Random, as_of: date) -> dict[str, Any]:
-    launched = _maybe(random, [-1, 0, 1, 300])
+    launched, item = _maybe(random, [-1, 0, 1, 300]), random.choice(list(ITEMS))
     return dict.fromkeys(PRODUCT_SCHEMA.names) | {
-        "item_key": random.choice(["a", "b"]), "category": _maybe(random, TEXTS[:3]), "department": _maybe(random, TEXTS[1:]),
+        "item_key": item, "skus": ITEMS[item], "category": _maybe(random, TEXTS[:3]), "department": _maybe(random, TEXTS[1:]),
         "collection": _maybe(random, COLLECTIONS),
         "launched_on": None if launched is None else as_of - timedelta(days=launched),
     }  # fmt: skip
@@ -159,7 +161,7 @@ def _ordered(name: str, held: st.SearchStrategy[Any]) -> st.SearchStrategy[Rule]
 
 FILTERS: dict[str, list[Any]] = {
     "within": [days(1), days(2), days(7), days(31)],
-    "product": ["a", ("a", "b")],
+    "product": ["a", "c", ("a", "b"), "web:1"],
     "category": [TEXTS[0], tuple(TEXTS[:2])],
     "department": [TEXTS[1], tuple(TEXTS[1:])],
     "collection": ["latest", "old", ("old", "latest")],

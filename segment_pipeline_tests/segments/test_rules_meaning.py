@@ -147,6 +147,21 @@ def test_latest_is_the_newest_launch_among_the_products_that_meet_the_other_cond
     assert who(lake, did("product_viewed", category="Hats", collection="latest"), everyone) == set()
 
 
+def test_latest_of_a_product_is_of_every_item_that_has_the_sku(lake: Lake) -> None:
+    products: list[dict[str, Any]] = [
+        {"item_key": "1|2", "skus": ["1", "2"], "collection": "Run 18", "launched_on": date(2017, 12, 10)},
+        {"item_key": "3", "skus": ["3"], "collection": "Run 17", "launched_on": date(2017, 3, 1)},
+    ]
+    seen = [
+        act("a", "product_viewed", item_key="1|2", collection="Run 18"),
+        act("b", "product_viewed", item_key="3", collection="Run 17"),
+    ]
+    everyone = acted(*seen, products=products)
+    assert who(lake, did("product_viewed", product="2", collection="latest"), everyone) == {"a"}
+    assert who(lake, did("product_viewed", product="3", collection="latest"), everyone) == {"b"}
+    assert who(lake, did("product_viewed", product=("2", "3"), collection="latest"), everyone) == {"a"}
+
+
 def test_two_collections_launched_on_one_day_are_both_the_latest(lake: Lake) -> None:
     day = date(2017, 12, 10)
     products = [{"item_key": str(n), "collection": f"c{n}", "launched_on": day} for n in range(2)]

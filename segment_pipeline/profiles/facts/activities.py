@@ -4,7 +4,7 @@ One row per thing one person did (per line for product_bought, per product for c
 with products as of that day; `ACTIVITY_COLUMNS` says what each column means. Names: `order` (a paid sale, also when it was
 given back), `product_bought` (a line of goods of which something is kept, exchanged goods as well), the canonical names of events (visit, product_viewed, category_viewed, cart_added, checkout_started,
 search, login, social_engaged, content_viewed, …), `survey_answered`, `message_sent|delivered|opened|clicked|bounced|
-unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the cart's creation). Returns, refunds, test,
+unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the last change of its content). Returns, refunds, test,
 open and cancelled orders are not here, nor are rows that belong to nobody. Spend that is of no order (what an exchange sold, what
 was given back without naming an order) is there by the name SPEND_APART where it is asked for.
 """
@@ -32,7 +32,10 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "local_at": ("TIMESTAMP", "wall-clock time of the person or store; NULL: zone unknown"),
     "source": ("VARCHAR", "source of the fact"),
     "product_key": ("VARCHAR", "the source's own product id; NULL: none"),
-    "item_key": ("VARCHAR", "the same product across sources: its first SKU, else source:product_key"),
+    "item_key": (
+        "VARCHAR",
+        "the same product across sources: its SKUs, joined by a vertical bar, else source:product_key",
+    ),
     "brand": ("VARCHAR", "of the product at as_of"),
     "department": ("VARCHAR", "of the product at as_of"),
     "category": ("VARCHAR", "of the product at as_of, else what the event names"),
@@ -101,7 +104,9 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 # As `MEANINGS` of the core traits: raise the number of a name (add it at 2) in the commit that makes its rows others.
-ACTIVITY_MEANINGS: Final[Mapping[str, int]] = {"order": 2, "product_bought": 2}
+ACTIVITY_MEANINGS: Final[Mapping[str, int]] = dict.fromkeys(
+    ("order", "product_bought", "product_viewed", "cart_added", "cart_abandoned"), 2
+)
 
 # What the sum of spend has beside orders: no activity that a rule can name.
 SPEND_APART: Final = "spend without order"
@@ -151,7 +156,13 @@ def define_activities(
         session.define("activity_people", _all_or_none("people", wanted & {"profile_id"}))
     if "carts" in parts:
         define_carts(session, as_of)
-        session.define("cart_products", statement("profiles/facts", "cart_products"), zone=as_of.zone)
+        session.define(
+            "cart_products",
+            statement("profiles/facts", "cart_products"),
+            zone=as_of.zone,
+            as_of=as_of.day,
+            end=as_of.end,
+        )
     values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of.day} for key in _BEHAVIOUR}
     values |= {part: {"since": first} for part in ("carts", "orders", "lines", "apart")}
     for part in parts:

@@ -70,7 +70,10 @@ VIEWS: Final[Mapping[str, View]] = {
                 "line_number": ("VARCHAR", "the source's id of the line; returned lines begin with `return:`"),
                 "ordered_on": ("DATE", "company day of the order"),
                 "product_key": ("VARCHAR", "the source's own product id; NULL: free text"),
-                "item_key": ("VARCHAR", "the same product across sources: its first SKU, else source:product_key"),
+                "item_key": (
+                    "VARCHAR",
+                    "the same product across sources: its SKUs, joined by a vertical bar, else source:product_key",
+                ),
                 "brand": ("VARCHAR", "of the product at as_of"),
                 "department": ("VARCHAR", "of the product at as_of"),
                 "category": ("VARCHAR", "of the product at as_of"),

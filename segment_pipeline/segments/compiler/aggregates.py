@@ -131,13 +131,23 @@ def unfollowed(selection: Selection, candidates: str, extracts: Extracts) -> exp
 
 def last(follower: str, extracts: Extracts) -> exp.Select:
     """One row per person and item of a candidate, of a name some rule looks for after or beside it: when it last happened."""
+    is_follower = exp.EQ(this=column("name_no"), expression=value(extracts.numbers[follower]))
+    table = exp.to_table(extracts.of(follower).table)
+    read = [column(key) for key in ("person_no", "item_key", "name_no", "occurred_at")]
+    told = exp.select(*read).from_(table.copy()).where(is_follower.copy())
+    # What is told of an item is told of every other that is the same article.
+    of_others = exp.select(
+        column("person_no", "e"), column("item_key", "m"), column("name_no", "e"), column("occurred_at", "e")
+    )
+    of_others = of_others.from_(told.subquery("e"))
+    is_same = exp.EQ(this=column("other_key", "m"), expression=column("item_key", "e"))
+    of_others = of_others.join(exp.to_table("segment_same_articles").as_("m"), on=is_same)
     same = [exp.EQ(this=column(key, "c"), expression=column(key, "a")) for key in ("person_no", "item_key")]
     about = exp.select("1").from_(exp.to_table("segment_candidates").as_("c")).where(*same)
     grain = [column(key, "a") for key in ("person_no", "item_key", "name_no")]
     query = exp.select(*grain, exp.alias_(exp.Max(this=column("occurred_at", "a")), "last_at"))
-    query = query.from_(exp.to_table(extracts.of(follower).table).as_("a"))
-    is_follower = exp.EQ(this=column("name_no", "a"), expression=value(extracts.numbers[follower]))
-    return query.where(is_follower, exp.Exists(this=about)).group_by(*grain)
+    query = query.from_(union([told, of_others]).subquery("a"))
+    return query.where(exp.Exists(this=about)).group_by(*grain)
 
 
 def aggregated(kind: str, chosen: exp.Select) -> exp.Select:

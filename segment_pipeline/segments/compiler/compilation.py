@@ -9,9 +9,10 @@ What it costs hardly depends on the number of segments: facts are read once per 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.lake.session import Session
@@ -32,7 +33,7 @@ from segment_pipeline.segments.compiler.expressions import (
     zero,
 )
 from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
-from segment_pipeline.segments.compiler.filters import Latest, launches_of
+from segment_pipeline.segments.compiler.filters import Latest, items_of, launches_of, values_of
 from segment_pipeline.segments.compiler.matches import Matches
 from segment_pipeline.segments.definition import leaves, references
 from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Rule
@@ -67,7 +68,8 @@ class Compilation:
 
     def latest(self, session: Session) -> Latest:
         """The collections `latest` stands for, by the conditions on products beside it."""
-        return resolve_latest(session, self.extracts.choices, self.as_of)
+        items = resolve_items(session, self.extracts.choices)
+        return resolve_latest(session, self.extracts.choices, self.as_of, items) | items
 
     def define(self, session: Session) -> None:
         """Run every stage up to `segment_people`, one row per person in `traits`: `person_no` and the words of bits."""
@@ -159,7 +161,21 @@ def compile_segments(
     )
 
 
-def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) -> dict[Activities, tuple[str, ...]]:
+def resolve_items(session: Session, chosen: Iterable[Activities]) -> dict[Activities, tuple[str, ...]]:
+    """The items that have the SKUs asked for, by the choice of these alone."""
+    wanted = {items_of(of) for of in chosen if of.item}
+    if not wanted:
+        return {}
+    session.register(
+        "segment_items_asked", pa.table({"sku": pa.array(sorted({sku for of in wanted for sku in of.item}))})
+    )
+    rows = session.rows(statement("segments/compiler", "asked_items"))
+    return {of: tuple(sorted({row["item_key"] for row in rows if row["sku"] in of.item})) for of in wanted}
+
+
+def resolve_latest(
+    session: Session, chosen: Iterable[Activities], as_of: date, items: Latest
+) -> dict[Activities, tuple[str, ...]]:
     """The collections `latest` stands for, by the conditions on products beside it; none when no product meets them."""
     wanted = {launches_of(of) for of in chosen if LATEST in of.collection}
     if not wanted:
@@ -168,9 +184,8 @@ def resolve_latest(session: Session, chosen: Iterable[Activities], as_of: date) 
     found = {}
     for products in wanted:
         tests: list[exp.Expr] = [
-            exp.In(this=column(COLUMNS[name]), expressions=[value(item) for item in getattr(products, name)])
-            for name in ("item", "brand", "department", "category")
-            if getattr(products, name)
+            exp.In(this=column(COLUMNS[name]), expressions=[value(item) for item in held])
+            for name, held in values_of(replace(products, collection=()), items).items()
         ]
         newest = exp.select(exp.Max(this=column("launched_on"))).from_(exp.to_table("segment_launches")).where(*tests)
         query = exp.select(column("collection")).distinct().from_(exp.to_table("segment_launches"))

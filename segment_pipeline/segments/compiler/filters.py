@@ -28,15 +28,22 @@ def first_day(of: Activities, as_of: date) -> date:
     return EVER if of.within is None else as_of - timedelta(days=min(of.within, as_of.toordinal()) - 1)
 
 
+def items_of(of: Activities) -> Activities:
+    """What decides which items a choice takes: the SKUs it asks for."""
+    return Activities("items", item=of.item)
+
+
 def launches_of(of: Activities) -> Activities:
     """What decides which collections are `latest` for a choice: its conditions on products alone."""
     return Activities("", item=of.item, brand=of.brand, department=of.department, category=of.category)
 
 
 def values_of(of: Activities, latest: Latest) -> dict[str, tuple[Scalar, ...]]:
-    """The values each filtered column may have; `latest` resolved to the collections it stands for."""
+    """The values each filtered column may have; `latest` resolved to the collections it stands for, SKUs to the items that have them."""
     found: dict[str, tuple[Scalar, ...]] = {field: getattr(of, field) for field in COLUMNS if getattr(of, field)}
     found |= {property_column(name): values for name, values in of.properties}
+    if of.item:
+        found["item"] = tuple(sorted({*of.item, *latest.get(items_of(of), ())}))
     if LATEST in of.collection:
         found["collection"] = tuple(sorted({*of.collection, *latest[launches_of(of)]} - {LATEST}))
     return found

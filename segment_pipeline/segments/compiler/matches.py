@@ -102,6 +102,8 @@ class Matches:
             chosen.append((selection, query))
         if candidates:
             session.define("segment_candidates", checked("segments/candidates", union(candidates)))
+            same = statement("segments/compiler", "same_articles")
+            session.define("segment_same_articles", same, materialize=True)
             shapes = [selection.shape for selection, _ in chosen]
             followers = {name for shape in shapes for name in (shape.not_followed_by, shape.never) if name is not None}
             last = union([aggregates.last(name, self.extracts) for name in sorted(followers)])

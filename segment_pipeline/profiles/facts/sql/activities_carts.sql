@@ -1,6 +1,6 @@
 -- One row per product left in a cart of a person.
 SELECT
-    r.profile_id, r.person_no, 'cart_abandoned' AS name, 'carts' AS told_by, c.created_at AS occurred_at, c.created_on AS occurred_on,
+    r.profile_id, r.person_no, 'cart_abandoned' AS name, 'carts' AS told_by, c.changed_at AS occurred_at, c.changed_on AS occurred_on,
     CAST(NULL AS TIMESTAMP) AS local_at, c.source, c.product_key,
     coalesce(p.item_key, concat_ws(':', c.source, c.product_key)) AS item_key, p.brand, p.department, p.category,
     p.collection, p.launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
@@ -13,4 +13,4 @@ JOIN activity_persons AS r
     AND r.entity = CASE WHEN c.customer_key IS NULL THEN 'cart' ELSE 'customer' END
     AND r.record_key = coalesce(c.customer_key, c.cart_key)
 LEFT JOIN activity_products AS p ON p.source = c.source AND p.product_key = c.product_key
-WHERE c.created_on >= $since
+WHERE c.changed_on >= $since

@@ -1,5 +1,9 @@
--- One row per product: its version of as_of or earlier; where only later ones are held, the earliest of them.
-SELECT source, product_key, coalesce(list_sort(skus)[1], concat_ws(':', source, product_key)) AS item_key, title, brand, department, category, collection, price, launched_on
+-- One row per product: its version of as_of or earlier; where only later ones are held, the earliest of them. `item_key`: its SKUs,
+-- sorted; products with a SKU in common are one article.
+SELECT
+    source, product_key, skus,
+    coalesce(nullif(array_to_string(list_sort(list_distinct(skus)), '|'), ''), concat_ws(':', source, product_key)) AS item_key,
+    title, brand, department, category, collection, price, launched_on
 FROM (
     SELECT
         p.*,
