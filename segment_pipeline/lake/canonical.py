@@ -144,6 +144,12 @@ TABLES = (
                 "VARCHAR[]",
                 "stock keeping units it is sold under: what one product has in common across sources",
             ),
+            C(
+                "item_key",
+                "VARCHAR",
+                "the source's id of what is deleted as a whole, where products are its variations; NULL: the product itself",
+                implied=True,
+            ),
             DAY,
             ORIGIN,
             PULLED,

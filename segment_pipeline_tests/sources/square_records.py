@@ -1,6 +1,6 @@
 """Literal records of Square, as its API gives them, for the tests of the source and of the sandbox alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segment_pipeline.sources.square.connector import Square
@@ -70,13 +70,21 @@ def category(key: str, name: str, **more: Any) -> Version:
     return catalog(key, "CATEGORY", category_data={"name": name, **more})
 
 
-def item(key: str, category: str, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
-    variation = {
-        "type": "ITEM_VARIATION", "id": f"V{key}", "is_deleted": False,
-        "item_variation_data": {"item_id": key, "name": "Regular", "sku": f"SKU{key}", "price_money": money(199)},
+def variation(key: str, item: str = "I1") -> dict[str, Any]:
+    return {
+        "type": "ITEM_VARIATION", "id": key, "is_deleted": False,
+        "item_variation_data": {"item_id": item, "name": "Regular", "sku": f"SKU{key[1:]}", "price_money": money(199)},
     }  # fmt: skip
+
+
+def item(
+    key: str, category: str, updated: str = NOON, *, visible: Visible = None,
+    variations: Sequence[dict[str, Any]] | None = None, **more: Any,
+) -> Version:  # fmt: skip
+    """Of one variation unless others are given."""
     data = {
-        "name": "Soda", "categories": [{"id": category}], "reporting_category": {"id": category}, "variations": [variation],
+        "name": "Soda", "categories": [{"id": category}], "reporting_category": {"id": category},
+        "variations": [variation(f"V{key}", key)] if variations is None else variations,
     }  # fmt: skip
     values = {"launched_on": {"string_value": "2017-03-04"}, "brand": {"string_value": "National"}}
     return catalog(key, "ITEM", updated, visible=visible, item_data=data, custom_attribute_values=values, **more)

@@ -1,15 +1,20 @@
 """What Square's records become, odd ones first."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.rates import land_rates
 from segment_pipeline.settings import Settings
+from segment_pipeline.testing.source import JUNE
+from segment_pipeline_tests.sandbox.source_world import Version, version
 from segment_pipeline_tests.sources.conftest import Landed, Served, connector
 from segment_pipeline_tests.sources.square_records import (
     category,
@@ -21,6 +26,7 @@ from segment_pipeline_tests.sources.square_records import (
     loyalty,
     money,
     order,
+    variation,
 )
 
 STORE = location("L1")
@@ -184,6 +190,69 @@ def test_products_know_department_category_and_whether_they_are_gone(landed: Lan
         ("VI2", "GROCERY", None, *known, ["SKUI2"], None),
         ("VI3", "GROCERY", "SOFT DRINKS", *known, ["SKUI3"], date(2017, 6, 5)),
     ]
+
+
+JULY = Window(date(2017, 7, 1), date(2017, 7, 31))
+
+
+def catalogue(served: Served, lake: Lake, settings: Settings, records: Sequence[Version]) -> dict[str, date | None]:
+    """When each product ended, after June and July were landed one after the other."""
+    with served(records) as server:
+        source = connector("square", server.base_url)
+        server.at("2017-07-01T00:00:00+00:00")
+        ingest(lake, source, "catalog", JUNE, settings, "run")
+        server.at("2018-01-01T00:00:00+00:00")
+        report = ingest(lake, source, "catalog", JULY, settings, "run")
+    assert report.quarantined == {}
+    with lake.session() as session:
+        session.scan("products")
+        rows = session.rows("SELECT product_key, deleted_on FROM products ORDER BY updated_at")
+    return {row["product_key"]: row["deleted_on"] for row in rows}
+
+
+def test_an_item_deleted_without_its_data_ends_with_all_its_variations(
+    served: Served, lake: Lake, settings: Settings
+) -> None:
+    """What Square shows of a deleted object is its id and when it was deleted."""
+    two = [variation("VA"), variation("VB")]
+    gone = version("square", "catalog", "I1", None, updated="2017-07-05T12:00:00")
+    kept = {"until": "2017-07-05T12:00:00"}
+    records = [category("K1", "GROCERY"), item("I1", "K1", variations=two, visible=kept), gone, item("I2", "K1")]
+    ended = date(2017, 7, 5)
+    assert catalogue(served, lake, settings, records) == {"VA": ended, "VB": ended, "VI2": None}
+
+
+def test_a_deleted_item_that_comes_as_it_was_ends_too(served: Served, lake: Lake, settings: Settings) -> None:
+    gone = item("I1", "K1", "2017-07-05T12:00:00", is_deleted=True)
+    assert catalogue(served, lake, settings, [item("I1", "K1"), gone]) == {"VI1": date(2017, 7, 5)}
+
+
+def test_a_variation_its_item_has_no_more_ends(served: Served, lake: Lake, settings: Settings) -> None:
+    records = [
+        item("I1", "K1", variations=[variation("VA"), variation("VB")]),
+        item("I1", "K1", "2017-07-05T12:00:00", variations=[variation("VB"), variation("VC")]),
+    ]
+    assert catalogue(served, lake, settings, records) == {"VA": date(2017, 7, 5), "VB": None, "VC": None}
+
+
+@pytest.mark.parametrize("size", [0, 1, 21, 251])
+def test_every_line_of_an_order_and_variation_of_an_item_lands(landed: Landed, size: int) -> None:
+    made = order("O1", line_items=[line(str(n), 100) for n in range(size)] or None)
+    count = "SELECT count(*) AS n FROM"
+    assert landed("orders", [made, order("O2")], f"{count} order_lines WHERE order_key = 'O1'") == [{"n": size}]
+    sold = item("I1", "K1", variations=[variation(f"V{n}") for n in range(size)])
+    assert landed("catalog", [sold], f"{count} products") == [{"n": size}]
+
+
+@pytest.mark.parametrize("size", [0, 1, 21, 251])
+def test_every_customer_group_and_loyalty_account_lands(landed: Landed, size: int) -> None:
+    """A person may be in any number of groups; each listing has a page of its own size."""
+    groups = [group(f"G{n}", f"Age: {n}") for n in range(size)]
+    people = [customer(f"C{n}", group_ids=[f"G{m}" for m in range(size)]) for n in range(size)]
+    assert landed("customers", [*groups, *people], "SELECT count(attributes) AS n FROM customers") == [{"n": size}]
+    members = [loyalty(f"L{n}", f"C{n}", f"+1513555{n:04d}") for n in range(size)]
+    query = "SELECT count(*) AS n FROM customers WHERE entity = 'loyalty'"
+    assert landed("loyalty", members, query) == [{"n": size}]
 
 
 def test_a_one_day_window_pulls_three_days_more(served: Served, lake: Lake, settings: Settings) -> None:

@@ -167,6 +167,7 @@ def entities(
             (Fill("products", _sql("products")),),
             look_back=look_back,
             dimension=True,
+            held=("products",),
             dictionaries={"minor_units": MINOR_UNITS},
             description="item variations with department and category, deleted ones included",
         ),

@@ -89,11 +89,11 @@ create view shopify_customers_versions as
                    openTrackingLevel: 'UNKNOWN', validFormat: true},
                defaultPhoneNumber: if(p.web_phone is null, null, {phoneNumber: p.web_phone,
                    smsMarketingConsent: {
-                       state: case when not sms_ok or role = 'second' then 'NOT_SUBSCRIBED' when no_sms_at is not null then 'UNSUBSCRIBED' else 'SUBSCRIBED' end,
+                       state: case when not sms_ok or role = 'second' then 'NEVER_SUBSCRIBED' when no_sms_at is not null then 'UNSUBSCRIBED' else 'SUBSCRIBED' end,
                        optInLevel: if(sms_ok and role = 'main', 'SINGLE_OPT_IN', null),
                        updatedAt: if(sms_ok and role = 'main', shopify_time(coalesce(no_sms_at, a.created_at)), null),
                        collectedFrom: if(sms_ok and role = 'main', 'SHOPIFY', null)},
-                   whatsAppMarketingConsent: {state: 'NOT_SUBSCRIBED', updatedAt: null::varchar}}),
+                   whatsAppMarketingConsent: {state: 'NEVER_SUBSCRIBED', updatedAt: null::varchar}}),
                defaultAddress: {id: gid('MailingAddress', customer_no + 1), address1: if(moved, p.new_street, p.street), address2: null::varchar, city: t.name,
                    provinceCode: t.region, province: t.region_name, zip: p.postcode, countryCodeV2: t.country, country: if(t.country = 'CA', 'Canada', 'United States'),
                    phone: p.web_phone, firstName: p.first_name, lastName: p.last_name},
