@@ -1,33 +1,46 @@
 """The generated world, asked through the vendors' own doors: every field of the schemas is held, every body has its shape."""
 
+import gzip
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from graphql import (
+    GraphQLError,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    build_client_schema,
+    execute_sync,
     get_named_type,
     is_leaf_type,
+    parse,
 )
 
 from segment_pipeline.sandbox.vendors.shopify.shop import schema
 from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline_tests.sandbox.shopify_asked import data, token
 from segment_pipeline_tests.sandbox.source_world import Client, client, vendor_schema
+from segment_pipeline_tests.sandbox.square_schema import pages, wrong
 
-ANSWERS = {
-    "/v2/customers/search": ("customers", "SearchCustomersResponse"),
-    "/v2/loyalty/accounts/search": ("loyalty_accounts", "SearchLoyaltyAccountsResponse"),
-    "/v2/orders/search": ("orders", "SearchOrdersResponse"),
-    "/v2/catalog/search": ("objects", "ListCatalogResponse"),
-    "/v2/locations": ("locations", "ListLocationsResponse"),
-}
+ANSWERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "/v2/customers/search": ("customers", {"count": True}, "SearchCustomersResponse"),
+    "/v2/customers/groups": ("groups", {}, "ListCustomerGroupsResponse"),
+    "/v2/loyalty/accounts/search": ("loyalty_accounts", {"limit": 200}, "SearchLoyaltyAccountsResponse"),
+    "/v2/orders/search": ("orders", {"limit": 200}, "SearchOrdersResponse"),
+    "/v2/catalog/search": (
+        "objects", {"include_deleted_objects": True, "begin_time": "2016-01-01T00:00:00Z"}, "SearchCatalogObjectsResponse",
+    ),
+    "/v2/locations": ("locations", {}, "ListLocationsResponse"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +65,36 @@ def shopify(home: Path) -> Iterator[Client]:
         yield served
 
 
+FORMS = {
+    "DateTime": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
+    "Decimal": r"-?\d+\.\d+",
+    "Money": r"-?\d+\.\d+",
+    "UnsignedInt64": r"\d+",
+    "URL": r"https://.+",
+}
+
+
+@pytest.fixture(scope="module")
+def published() -> GraphQLSchema:
+    """The vendor's schema, its scalars as strict as its answers."""
+
+    def strictly(name: str, pattern: str) -> Callable[[Any], Any]:
+        def serialize(value: Any) -> Any:
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                raise GraphQLError(f"not the form of {name}")
+            return value
+
+        return serialize
+
+    with gzip.open(vendor_schema("shopify_admin_2026-10_introspection.json.gz")) as content:
+        found = build_client_schema(json.load(content)["data"], assume_valid=True)
+    for name, pattern in FORMS.items():
+        scalar = found.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)
+        scalar.serialize = strictly(name, pattern)  # type: ignore[assignment, method-assign]
+    return found
+
+
 def everything(target: GraphQLNamedType, above: tuple[str, ...] = ()) -> str:
     """A selection of every field there is, each record type once on a path."""
     if isinstance(target, GraphQLInterfaceType):
@@ -73,8 +116,17 @@ def everything(target: GraphQLNamedType, above: tuple[str, ...] = ()) -> str:
     return " ".join(parts)
 
 
+def executed(vendor: GraphQLSchema, query: str, answer: Any) -> Any:
+    """An answer put through the vendor's schema: the same where every leaf is of its type, every enum's word the vendor's."""
+    found = execute_sync(vendor, parse(query), root_value=answer, variable_values={})
+    assert not found.errors, [error.message[:120] for error in found.errors][:3]
+    return found.data
+
+
 @pytest.mark.parametrize("name", ["orders", "customers", "products", "abandonedCheckouts"])
-def test_every_field_of_the_shops_schema_is_held_and_the_pages_add_up_to_the_count(shopify: Client, name: str) -> None:
+def test_every_field_of_the_shops_schema_is_held_and_the_pages_add_up_to_the_count(
+    shopify: Client, published: GraphQLSchema, name: str
+) -> None:
     root = schema().query_type
     assert root is not None
     selection = everything(get_named_type(root.fields[name].type), ("QueryRoot",))
@@ -82,7 +134,9 @@ def test_every_field_of_the_shops_schema_is_held_and_the_pages_add_up_to_the_cou
     found: set[str] = set()
     cursor = None
     while True:
-        page = data(shopify, query, after=cursor)[name]
+        answer = data(shopify, query, after=cursor)
+        page = answer[name]
+        assert executed(published, query, answer) == answer
         found |= {node["id"] for node in page["nodes"]}
         if not page["pageInfo"]["hasNextPage"]:
             break
@@ -92,40 +146,62 @@ def test_every_field_of_the_shops_schema_is_held_and_the_pages_add_up_to_the_cou
     assert counted == {f"{name}Count": {"count": len(found), "precision": "EXACT"}}
 
 
-def test_the_shop_is_held_whole(shopify: Client) -> None:
-    assert data(shopify, f"{{ shop {{ {everything(schema().type_map['Shop'])} }} }}")["shop"]["ianaTimezone"]
+@pytest.mark.parametrize(
+    "wrong", [{"marketingState": "NOT_A_STATE"}, {"emailAddress": None}, {"marketingUpdatedAt": "yesterday"}]
+)
+def test_a_wrong_answer_of_the_shop_would_be_seen(published: GraphQLSchema, wrong: dict[str, Any]) -> None:
+    right = {
+        "emailAddress": "ada@quiet.shop",
+        "marketingState": "SUBSCRIBED",
+        "marketingUpdatedAt": "2017-05-01T10:00:00Z",
+    }
+    query = '{ customer(id: "1") { defaultEmailAddress { emailAddress marketingState marketingUpdatedAt } } }'
+    answer = {"customer": {"defaultEmailAddress": right}}
+    assert executed(published, query, answer) == answer
+    with pytest.raises(AssertionError):
+        executed(published, query, {"customer": {"defaultEmailAddress": right | wrong}})
+
+
+def test_the_shop_is_held_whole(shopify: Client, published: GraphQLSchema) -> None:
+    query = f"{{ shop {{ {everything(schema().type_map['Shop'])} }} currentAppInstallation {{ id accessScopes {{ handle }} }} }}"
+    answer = data(shopify, query)
+    assert answer["shop"]["ianaTimezone"]
+    assert executed(published, query, answer) == answer
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_square_answers_have_the_keys_of_squares_schema_and_no_others(square: Client, path: str) -> None:
-    schemas = json.loads(vendor_schema("square_openapi_2025-08-20_trimmed.json").read_text())["components"]["schemas"]
-    name, response = ANSWERS[path]
-    locations = square.get("/square/v2/locations").json()["locations"]
-    asked = {"count": True, "location_ids": [each["id"] for each in locations][:10]}
-    searched = path.endswith("search")
-    answer = (square.post(f"/square{path}", json=asked) if searched else square.get(f"/square{path}")).json()
-    assert answer[name]
-    # A search of the catalogue has it besides what a listing has, whose schema is the one there is.
-    assert bool(answer.pop("latest_time", None)) == ("catalog" in path)
-    assert strangers(answer, {"$ref": f"/{response}"}, schemas, response) == set()
-    error = square.post("/square/v2/orders/search", json={}).json()["errors"][0]
-    assert error["code"] in schemas["ErrorCode"]["enum"]
-    assert error["category"] in schemas["ErrorCategory"]["enum"]
+def test_every_answer_of_square_is_as_squares_schema_says(square: Client, path: str) -> None:
+    """Every page of the world: each key one of the vendor's, each word one of its enum, each type its own."""
+    name, asked, response = ANSWERS[path]
+    locations = [each["id"] for each in square.get("/square/v2/locations").json()["locations"]]
+    wanted = asked | ({"location_ids": locations[:10]} if "orders" in path else {})
+    answers = list(islice(pages(square, f"/square{path}", wanted), 5))
+    assert answers[0][name]
+    assert [wrong(answer, response) for answer in answers] == [[]] * len(answers)
 
 
-def strangers(value: Any, declared: dict[str, Any], schemas: dict[str, Any], path: str) -> set[str]:
-    """The paths of keys that the vendor's schema does not declare."""
-    if "$ref" in declared:
-        declared = schemas.get(declared["$ref"].rsplit("/", 1)[-1], {})
-    if isinstance(value, list):
-        return {found for each in value for found in strangers(each, declared.get("items", {}), schemas, f"{path}[]")}
-    known = declared.get("properties")
-    if not isinstance(value, dict) or known is None:
-        return set()
-    unknown = {f"{path}.{key}" for key in value.keys() - known.keys()}
-    for key in value.keys() & known.keys():
-        unknown |= strangers(value[key], known[key], schemas, f"{path}.{key}")
-    return unknown
+def test_customers_by_id_and_refusals_are_as_squares_schema_says(square: Client) -> None:
+    (there,) = square.post("/square/v2/customers/search", json={"limit": 1}).json()["customers"]
+    one = square.get(f"/square/v2/customers/{there['id']}").json()
+    assert (one["customer"]["id"], wrong(one, "RetrieveCustomerResponse")) == (there["id"], [])
+    bulk = square.post("/square/v2/customers/bulk-retrieve", json={"customer_ids": [there["id"], "nobody"]}).json()
+    assert (len(bulk["responses"]), wrong(bulk, "BulkRetrieveCustomersResponse")) == (2, [])
+    refusals = [square.post("/square/v2/orders/search", json={}), square.get("/square/v2/customers/nobody")]
+    refusals += [
+        square.get("/square/v2/locations", headers=h) for h in ({"Authorization": "?"}, {"Square-Version": "new"})
+    ]
+    for kind in ("429", "500", "503", "504", "expired_token"):
+        square.post("/_control/faults", json=[{"vendor": "square", "kind": kind, "times": 1}]).raise_for_status()
+        refusals.append(square.get("/square/v2/locations"))
+    assert [answer.status_code for answer in refusals] == [400, 404, 401, 400, 429, 500, 503, 504, 401]
+    assert [wrong(answer.json(), "SearchOrdersResponse") for answer in refusals] == [[]] * len(refusals)
+
+
+def test_a_wrong_answer_of_square_would_be_seen() -> None:
+    customer = {"id": "C1", "creation_source": "LOYALTY"}
+    assert wrong({"customers": [customer]}, "SearchCustomersResponse") == []
+    for told in ({"creation_source": "CARD"}, {"given_nam": "Ada"}, {"version": "1"}):
+        assert len(wrong({"customers": [customer | told]}, "SearchCustomersResponse")) == 1
 
 
 def test_a_whole_year_of_events_comes_in_one_archive_by_hour(home: Path) -> None:

@@ -97,7 +97,7 @@ create view square_customers_versions as
                segment_ids: []::varchar[],
                preferences: {email_unsubscribed: unsubscribed and known},
                creation_source: case when role = 'instant' then 'INSTANT_PROFILE' when merged then 'MERGE'
-                   when u('source', customer_id) < 0.6 then 'LOYALTY' when u('source', customer_id) < 0.9 then 'FIRST_PARTY'
+                   when u('source', customer_id) < 0.6 then 'LOYALTY' when u('source', customer_id) < 0.9 then 'DIRECTORY'
                    else 'THIRD_PARTY' end,
                version: version}))::varchar end as body
     from square_profile_states v
