@@ -70,6 +70,7 @@ def together(lake: Lake) -> dict[str, str]:
     return {row["record_key"]: row["profile_id"] for row in rows}
 
 
+@pytest.mark.also_on_spark("landing/accounts", "landing/closed_accounts")
 def test_square_customers_deleted_and_merged_are_closed(tmp_path: Path, lake: Lake, settings: Settings) -> None:
     """A merge makes a new customer, which is what the ids that went into it are answered with."""
     people = [

@@ -210,6 +210,7 @@ def catalogue(served: Served, lake: Lake, settings: Settings, records: Sequence[
     return {row["product_key"]: row["deleted_on"] for row in rows}
 
 
+@pytest.mark.also_on_spark("sources/square/products")
 def test_an_item_deleted_without_its_data_ends_with_all_its_variations(
     served: Served, lake: Lake, settings: Settings
 ) -> None:
