@@ -21,11 +21,11 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.tables import table
 from segment_pipeline.landing import extracts, lookups, writes
-from segment_pipeline.landing.accounts import asked_after
+from segment_pipeline.landing.deletions import asked_after
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.foreign import of_theirs
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
-from segment_pipeline.landing.raw import Account, Pulled, RawPages, columns_absent, damage_named
+from segment_pipeline.landing.raw import Known, Pulled, RawPages, columns_absent, damage_named
 from segment_pipeline.landing.report import IngestReport, strays
 from segment_pipeline.landing.source import Entity, Kind, Part, Source, entity_of
 from segment_pipeline.settings import Settings
@@ -47,12 +47,12 @@ def pull(
     *,
     first: bool = False,
     held: Mapping[str, Extract] | None = None,
-    known: Sequence[Account] = (),
+    known: Sequence[Known] = (),
 ) -> Pulled:
     """Fetch an entity's window, widened by its look-back, into raw pages; nothing is written to the lake.
 
     `first`: nothing of the entity was ever landed, so a dimension is fetched from the beginning. `held`: what was landed last of
-    each of its files. `known`: accounts it is asked after.
+    each of its files. `known`: what it is asked after.
     """
     declared = entity_of(source, entity)
     widened = Window(BEGINNING, window.last) if first and declared.dimension else window.widened(declared.look_back)
@@ -72,7 +72,7 @@ def ingest(  # noqa: PLR0917 - what, when and where, in the order they are said
     declared = entity_of(source, entity)
     first = declared.dimension and not landed_before(lake, source.name, entity)
     held = extracts.held(lake, source.name, entity) if declared.fit else None
-    known = asked_after(lake, source.name, window, settings) if declared.asks_after else ()
+    known = asked_after(lake, source.name, table, window, settings) if (table := declared.asks_after) else ()
     pulled = pull(source, entity, window, settings, first=first, held=held, known=known)
     return land(lake, source, entity, pulled, settings, run_id, window=window)
 

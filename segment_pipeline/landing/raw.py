@@ -88,8 +88,8 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An account the lake holds as there. `order_key`: one of its orders, None without any."""
+class Known:
+    """A record the lake holds as there. `order_key`: one of a customer's orders, None without any."""
 
     key: str
     order_key: str | None = None
@@ -98,7 +98,7 @@ class Account:
 class RawPages:
     """The folder one pull writes to. Safe to share between threads; `finish` makes the pull count.
 
-    `held`: what was landed last of each file or query, for sources that read what is new only. `known`: accounts to be asked after.
+    `held`: what was landed last of each file or query, for sources that read what is new only. `known`: what is to be asked after.
     """
 
     def __init__(  # noqa: PLR0917 - whose, what and when, in the order they are said
@@ -109,7 +109,7 @@ class RawPages:
         window: Window,
         pulled_at: datetime,
         held: Mapping[str, Extract] | None = None,
-        known: Sequence[Account] = (),
+        known: Sequence[Known] = (),
     ) -> None:
         self.held: Mapping[str, Extract] = held or {}
         self.known = known

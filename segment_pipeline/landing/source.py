@@ -86,8 +86,8 @@ class Entity:
     `held`: tables the fills read besides, as views `held_<table>` of the source's rows. `streamed`: `parsed` is cheaper made again than kept. `may_go`: columns that may vanish or change their type.
     `keyed`: no two records of one pull have the same `key`, whatever their versions; a record refused without a day is released once its key lands.
     `by_origin`: rows of `parsed` have an `origin`, and those of a pull replace all that were landed of the same origins, whatever
-    their day. `notes`: what a person should know of a landing. `asks_after`: it is told which accounts the lake holds, and says
-    which of them are gone (`landing.accounts`). `upstream`: the Dagster asset that makes what is read, if any does.
+    their day. `notes`: what a person should know of a landing. `asks_after`: of this table it is told what the lake holds,
+    and says what of it is gone (`landing.deletions`). `upstream`: the Dagster asset that makes what is read, if any does.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Entity:
     streamed: bool = False
     keyed: bool = False
     notes: tuple[str, ...] = ()
-    asks_after: bool = False
+    asks_after: str = ""
     upstream: str = ""
 
     def __post_init__(self) -> None:

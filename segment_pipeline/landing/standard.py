@@ -18,18 +18,24 @@ ORDER_LINES = statement("landing", "order_lines")
 ORDER_TOTALS = statement("landing", "order_totals")
 CONSENTS = statement("landing", "consents")
 
-# Of a source that tells nobody of deletions: its pull keeps what `landing.accounts` writes down of those it asked after.
-DELETIONS = Entity(
-    "deletions",
-    Kind.MUTABLE,
-    (Part("gone"),),
-    Record(key="id", updated="at", fields=text("survivor")),
-    (Fill("customers", statement("landing", "closed_accounts")),),
-    dimension=True,
-    held=("customers",),
-    asks_after=True,
-    description="accounts that were deleted or merged into another: each account is asked after once a week",
-)
+
+def _deletions(name: str, table: str, description: str) -> Entity:
+    """Of a source that tells nobody of deletions: its pull keeps what `landing.deletions` writes down of those it asked after."""
+    return Entity(
+        name,
+        Kind.MUTABLE,
+        (Part("gone"),),
+        Record(key="id", updated="at", fields=text("survivor")),
+        (Fill(table, statement("landing", f"closed_{table}")),),
+        dimension=True,
+        held=(table,),
+        asks_after=table,
+        description=f"{description}: each is asked after once a week",
+    )
+
+
+DELETIONS = _deletions("deletions", "customers", "accounts that were deleted or merged into another")
+PRODUCT_DELETIONS = _deletions("product_deletions", "products", "products that were deleted")
 
 # ISO 4217, list one of 2024: currencies without minor digits, and with three or four. The ariary and the ouguiya, in fifths, have two.
 _WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"

@@ -53,7 +53,7 @@ def test_the_keys_of_the_assets_are_the_ones_people_rely_on(definitions: dg.Defi
     keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
     assert {key for key in keys if not key.startswith(("segments/", "audiences/"))} == {
         "square/locations", "square/customers", "square/loyalty", "square/catalog", "square/orders",
-        "square/deletions", "shopify/customers", "shopify/products", "shopify/orders", "shopify/checkouts", "shopify/deletions",
+        "square/deletions", "shopify/customers", "shopify/products", "shopify/orders", "shopify/checkouts", "shopify/deletions", "shopify/product_deletions",
         "amplitude/events", "profiles/identities", "profiles/traits",
     }  # fmt: skip
     assert {f"segments/{segment.name}" for segment in STARTER.segments} <= keys

@@ -92,7 +92,7 @@ def refund(number: int, total: str, lines: Sequence[dict[str, Any]]) -> dict[str
     }  # fmt: skip
 
 
-def product(number: int, updated: str = NOON, **more: Any) -> Version:
+def product(number: int, updated: str = NOON, *, visible: Visible = None, **more: Any) -> Version:
     category = {"id": "gid://shopify/TaxonomyCategory/aa-8", "name": "Shoes", "fullName": "Apparel > Shoes"}
     variant = {"id": f"gid://shopify/ProductVariant/{number}", "sku": f"W-{number}", "price": "129.00"}
     body = {
@@ -101,7 +101,7 @@ def product(number: int, updated: str = NOON, **more: Any) -> Version:
         "productType": "Running Shoes", "category": category, "collections": [], "metafields": [], "variants": [variant],
         "priceRangeV2": {"minVariantPrice": {"amount": "129.00", "currencyCode": "USD"}}, **more,
     }  # fmt: skip
-    return version("shopify", "products", str(number), body, updated=updated)
+    return version("shopify", "products", str(number), body, updated=updated, **(visible or {}))
 
 
 def checkout(number: int, updated: str = NOON, **more: Any) -> Version:

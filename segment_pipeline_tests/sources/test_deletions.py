@@ -14,7 +14,7 @@ import pytest
 from segment_pipeline.days import AsOf, Window
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.landing.accounts import EVERY, asked_after
+from segment_pipeline.landing.deletions import EVERY, asked_after
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.report import IngestReport
 from segment_pipeline.profiles.identity.resolution import build_identities
@@ -70,7 +70,7 @@ def together(lake: Lake) -> dict[str, str]:
     return {row["record_key"]: row["profile_id"] for row in rows}
 
 
-@pytest.mark.also_on_spark("landing/accounts", "landing/closed_accounts")
+@pytest.mark.also_on_spark("landing/customers_there", "landing/closed_customers")
 def test_square_customers_deleted_and_merged_are_closed(tmp_path: Path, lake: Lake, settings: Settings) -> None:
     """A merge makes a new customer, which is what the ids that went into it are answered with."""
     people = [
@@ -115,6 +115,20 @@ def test_shopify_customers_deleted_and_merged_are_closed(tmp_path: Path, lake: L
     assert len(set(persons.values())) == 3
 
 
+@pytest.mark.also_on_spark("landing/products_there", "landing/closed_products")
+def test_shopify_products_that_were_deleted_end(tmp_path: Path, lake: Lake, settings: Settings) -> None:
+    """Its deletion events are deprecated, and its listing leaves out what is gone."""
+    made = [shopify.shop(), shopify.product(1), shopify.product(2, visible=GONE)]
+    with serve("shopify")(tmp_path, made) as server:
+        known(lake, server, settings, "products")
+        source = connector("shopify", server.base_url)
+        ingest(lake, source, "product_deletions", WEEK, settings, "run")
+    with lake.session() as session:
+        session.scan("products")
+        rows = session.rows("SELECT product_key, title, deleted_on FROM products ORDER BY updated_at, product_key")
+    assert [tuple(row.values()) for row in rows] == [("1", "Shoe", None), ("2", "Shoe", None), ("2", "Shoe", NEWEST)]
+
+
 @pytest.mark.parametrize("vendor", ["square", "shopify"])
 def test_an_account_that_is_restored_is_there_again(
     tmp_path: Path, lake: Lake, settings: Settings, vendor: str
@@ -138,7 +152,7 @@ def test_when_too_many_are_gone_nobody_is_closed(tmp_path: Path, lake: Lake, set
     people = [made(n, visible=GONE if n < 5 else None) for n in range(1, 11)]
     with serve(vendor)(tmp_path, [*VENDORS[vendor].setting, *people]) as server:
         known(lake, server, settings, "customers")
-        with pytest.raises(ContractError, match=r"4 of 10 accounts .* more than 20%: nobody was closed"):
+        with pytest.raises(ContractError, match=r"4 of the 10 asked after .* more than 20%: nothing was closed"):
             asked(lake, server, settings)
         assert {ended for ended, _ in accounts(lake).values()} == {None}
         assert asked(lake, server, settings, most_gone=0.5).rows["customers"] == 4
@@ -195,12 +209,14 @@ def test_each_account_has_its_turn_once_a_week_and_those_just_changed_have_none(
     with serve("square")(tmp_path, [*people, fresh]) as server:
         known(lake, server, settings, "customers")
         ingest(lake, connector("square", server.base_url), "customers", Window.of(NEWEST), settings, "run")
-    whole = [account.key for account in asked_after(lake, "square", WEEK, settings)]
+    whole = [account.key for account in asked_after(lake, "square", "customers", WEEK, settings)]
     assert sorted(whole) == sorted(f"C{n}" for n in range(50))
     # A night alone asks after a seventh; of days gone by nobody is asked after.
     turns: list[str] = []
     for day in range(1, EVERY + 1):
         monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", f"2018-01-{day + 1:02d}T08:00:00+00:00")
-        turns += [each.key for each in asked_after(lake, "square", Window.of(date(2018, 1, day)), settings)]
+        turns += [
+            each.key for each in asked_after(lake, "square", "customers", Window.of(date(2018, 1, day)), settings)
+        ]
     assert sorted(turns) == sorted([*whole, "new"])
-    assert asked_after(lake, "square", WEEK, settings) == ()
+    assert asked_after(lake, "square", "customers", WEEK, settings) == ()

@@ -1,7 +1,8 @@
 """Shopify: customers, products, orders with refunds, and abandoned checkouts, by the Admin GraphQL API.
 
 How it is asked is in `api` and `queries`, what the records mean in `mapping`. Of a customer merge a pull sees the surviving account
-and its orders under the new id; the id that is gone vanishes without a word: `deletions` asks after each account once a week.
+and its orders under the new id; the id that is gone vanishes without a word: `deletions` asks after each account once a week, `product_deletions`
+after each product.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.http import Auth, HttpClient, RetryPolicy, header
-from segment_pipeline.landing.accounts import note_gone
+from segment_pipeline.landing.deletions import note_gone
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.shopify import deletions, queries
@@ -27,7 +28,7 @@ class Shopify:
     An access token is used where there is one; otherwise client id and secret get one that lives 24 hours and is renewed when the
     shop refuses it. `page_size` and `nested`, how many lines of an order come with it before the rest is asked for on its own, are
     halved by themselves when the shop finds a query too costly. `*_metafield`: namespace.key of what Shopify has no field for.
-    `most_gone`: the share of the accounts asked after in a day that may be gone; when more are, nobody is closed.
+    `most_gone`: the share of the accounts, or products, asked after in a day that may be gone; when more are, none is closed.
     """
 
     about: ClassVar[About] = About(
@@ -67,9 +68,9 @@ class Shopify:
 
     def pull(self, entity: Entity, window: Window, timezone: str, into: RawPages) -> Pulled:
         with self._client() as client:
-            api = Api(client, self.version)
-            if entity.name == "deletions":
-                said = self._deletions(api, timezone, into)
+            api, said = Api(client, self.version), None
+            if entity.asks_after:
+                self._deletions(api, entity.asks_after, timezone, into)
             else:
                 listing = LISTINGS[entity.name]
                 api.require(self.name, listing.scopes)
@@ -80,11 +81,10 @@ class Shopify:
             notes = [api.fell_forward] if api.fell_forward else []
             return into.finish(requests=client.requests, said=said, notes=notes)
 
-    def _deletions(self, api: Api, timezone: str, into: RawPages) -> int | None:
+    def _deletions(self, api: Api, table: str, timezone: str, into: RawPages) -> None:
         if into.known:
-            api.require(self.name, deletions.SCOPES)
-            note_gone(into, timezone, deletions.gone(api, into.known), most=self.most_gone)
-        return None
+            api.require(self.name, deletions.SCOPES[table])
+            note_gone(into, timezone, deletions.gone(api, table, into.known), most=self.most_gone)
 
     def _variables(self, entity: str) -> dict[str, Any]:
         match entity:

@@ -1,4 +1,4 @@
-"""Which of a shop's customers are gone: asked by id, since Shopify lists neither deleted nor merged customers.
+"""Which of a shop's customers and products are gone: asked by id, since Shopify lists nothing that was deleted or merged.
 
 A customer with orders cannot be deleted: one that is gone was merged, and its orders say into whom. Of one without orders nobody
 can tell, so that it is closed as deleted.
@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segment_pipeline.errors import ContractError
-from segment_pipeline.landing.raw import Account
+from segment_pipeline.landing.raw import Known
 from segment_pipeline.sources.shopify import queries
 from segment_pipeline.sources.shopify.api import LARGEST_PAGE, Api
 
-SCOPES = ("read_customers", "read_orders", "read_all_orders")
+KINDS = {"customers": "Customer", "products": "Product"}
+SCOPES = {"customers": ("read_customers", "read_orders", "read_all_orders"), "products": ("read_products",)}
 
 
-def gone(api: Api, known: Sequence[Account]) -> dict[str, str | None]:
-    """The accounts that are not there any more, each with the one it was merged into as far as an order tells."""
-    answered = _nodes(api, queries.THERE, "Customer", [account.key for account in known])
+def gone(api: Api, table: str, known: Sequence[Known]) -> dict[str, str | None]:
+    """Those that are not there any more, each customer with the one it was merged into as far as an order tells."""
+    answered = _nodes(api, queries.THERE, KINDS[table], [each.key for each in known])
     missing = [account for account in known if _number(answered[account.key]) != account.key]
     orders = _nodes(api, queries.OWNERS, "Order", [each.order_key for each in missing if each.order_key])
     found: dict[str, str | None] = {}

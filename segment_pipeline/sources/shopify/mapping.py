@@ -8,7 +8,14 @@ from functools import partial
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.mapping import FLAG, INTEGER, Fill, Record, a_birthday, a_day, a_time, text
 from segment_pipeline.landing.source import Entity, Kind, Part
-from segment_pipeline.landing.standard import CONSENTS, DELETIONS, LARGEST_ORDER, ORDER_LINES, ORDER_TOTALS
+from segment_pipeline.landing.standard import (
+    CONSENTS,
+    DELETIONS,
+    LARGEST_ORDER,
+    ORDER_LINES,
+    ORDER_TOTALS,
+    PRODUCT_DELETIONS,
+)
 
 _sql = partial(statement, "sources/shopify")
 # Whom the bill goes to, else the parcel: first and last name of one of both.
@@ -196,6 +203,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
             description="checkouts left, and those completed later",
         ),
         DELETIONS,
+        PRODUCT_DELETIONS,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.http import HttpClient, RetryPolicy, header
-from segment_pipeline.landing.accounts import note_gone
+from segment_pipeline.landing.deletions import note_gone
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.sources.square.api import Api, allowed
