@@ -72,7 +72,8 @@ def ingest(  # noqa: PLR0917 - what, when and where, in the order they are said
     declared = entity_of(source, entity)
     first = declared.dimension and not landed_before(lake, source.name, entity)
     held = extracts.held(lake, source.name, entity) if declared.fit else None
-    known = asked_after(lake, source.name, table, window, settings) if (table := declared.asks_after) else ()
+    of = declared.asks_after
+    known = asked_after(lake, source.name, of, window, settings) if of else ()
     pulled = pull(source, entity, window, settings, first=first, held=held, known=known)
     return land(lake, source, entity, pulled, settings, run_id, window=window)
 

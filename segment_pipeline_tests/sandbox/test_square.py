@@ -9,7 +9,16 @@ from square import Square
 from square.core.api_error import ApiError
 
 from segment_pipeline_tests.sandbox.source_world import Client, move_clock, version
-from segment_pipeline_tests.sources.square_records import catalog, customer, group, item, location, loyalty, order
+from segment_pipeline_tests.sources.square_records import (
+    catalog,
+    customer,
+    group,
+    item,
+    location,
+    loyalty,
+    merged,
+    order,
+)
 
 VENDOR = "square"
 AUTH = {"Authorization": "Bearer sandbox-square-token"}
@@ -24,6 +33,7 @@ RECORDS = [
     order("O5", "2017-05-03T09:00:00", visible={"created": "2017-05-01T09:00:00"}),
     customer("C1", "2017-06-01T00:00:00", given_name="Zoe", visible={"created": "2017-01-01"}),
     customer("C3", "2017-03-01T00:00:00", given_name="Bob"),
+    merged("gone", "C1", "2017-03-02"),
     customer("C4", "2017-03-02T00:00:00", given_name=None, creation_source="INSTANT_PROFILE"),
     *(loyalty(f"LA{n}", f"C{n}", f"+1513555010{n}", f"2017-01-0{n}T00:00:00") for n in (1, 2, 3)),
     *(item(f"I{n:03}", "K1", "2017-01-01T00:00:00") for n in range(150)),
@@ -114,6 +124,25 @@ def test_token_version_and_wait_are_squares_own(square: Client) -> None:
     assert (other.status_code, other.json()["errors"][0]["code"]) == (401, "UNAUTHORIZED")
 
 
+def test_a_customer_is_got_by_its_id_and_by_one_that_was_merged_into_it(square: Client) -> None:
+    """What a search leaves out is got as well; who is not there is not found."""
+    paths = [f"/square/v2/customers/{key}" for key in ("C1", "C4", "gone", "nobody")]
+    answers = [square.get(path) for path in paths]
+    assert [a.json()["customer"]["id"] for a in answers if a.ok] == ["C1", "C4", "C1"]
+    assert (answers[-1].status_code, answers[-1].json()["errors"][0]["code"]) == (404, "NOT_FOUND")
+    bulk = square.post("/square/v2/customers/bulk-retrieve", json={"customer_ids": ["gone", "nobody"]}).json()[
+        "responses"
+    ]
+    assert (bulk["gone"]["customer"]["id"], bulk["nobody"]["errors"][0]["code"]) == ("C1", "NOT_FOUND")
+
+
+def test_what_the_token_may_not_read_is_refused(square: Client) -> None:
+    square.put("/_control/square/settings", json={"permissions": ["ORDERS_READ"]}).raise_for_status()
+    refused = square.get("/square/v2/locations")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, "INSUFFICIENT_SCOPES")
+    assert square.post("/square/v2/orders/search", json={"location_ids": ALL}).ok
+
+
 def test_squares_own_sdk_reads_everything(square: Client) -> None:
     """The vendor's client parses each answer into its own models, and pages by itself."""
     with httpx.Client() as http:
@@ -121,6 +150,8 @@ def test_squares_own_sdk_reads_everything(square: Client) -> None:
         assert [each.id for each in sdk.locations.list().locations or []] == ALL
         asked: Any = updated("2017-05-01T00:00:00Z", "2017-06-01T00:00:00Z")
         assert [each.id for each in sdk.orders.search(**asked, limit=2).orders or []] == ["O1", "O2"]
+        alone, bulk = sdk.customers.get(customer_id="gone"), sdk.customers.bulk_retrieve_customers(customer_ids=["C1"])
+        assert (alone.customer and alone.customer.id, list(bulk.responses or {})) == ("C1", ["C1"])
         page = sdk.customers.search(limit=1, count=True)
         assert ([each.id for each in page.customers or []], page.count) == (["C3"], 2)
         assert [each.id for each in sdk.customers.groups.list(limit=1)] == ["G1", "G2"]

@@ -49,6 +49,11 @@ def customer(key: str, updated: str = NOON, *, visible: Visible = None, **more: 
     return version("square", "customers", key, body, updated=updated, **(visible or {}))
 
 
+def merged(key: str, survivor: str, at: str) -> Version:
+    """A customer that answers to another's id since then."""
+    return version("square", "merged", key, {"id": survivor}, updated=at)
+
+
 def loyalty(key: str, owner: str, phone: str, updated: str = NOON) -> Version:
     body = {
         "id": key, "customer_id": owner, "mapping": {"phone_number": phone}, "balance": 10,

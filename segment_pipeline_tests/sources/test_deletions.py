@@ -77,11 +77,11 @@ def test_square_customers_deleted_and_merged_are_closed(tmp_path: Path, lake: La
         square.customer("C1", email_address="ada@quiet.shop"), square.customer("C2", visible=GONE),
         square.customer("C3", visible=GONE, phone_number="+15135550123"), square.customer("C4", visible=GONE),
         square.customer("C5", "2017-12-20T12:00:00", creation_source="MERGE", email_address="bo@quiet.shop"),
+        square.merged("C3", "C5", "2017-12-20"), square.merged("C4", "C3", "2017-12-20"),
         # Without a name it is in no search any more, and is there all the same.
         square.customer("C6", visible={"until": "2017-12-20"}), square.customer("C6", "2017-12-20T00:00:00", given_name=None),
     ]  # fmt: skip
     with serve("square")(tmp_path, people) as server:
-        server.set(merged={"C3": "C5", "C4": "C5"})
         known(lake, server, settings, "customers")
         report = asked(lake, server, settings)
         assert (report.received, report.rows["customers"]) == (3, 3)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from segment_pipeline.days import Window
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.rates import land_rates
@@ -262,3 +263,20 @@ def test_a_one_day_window_pulls_three_days_more(served: Served, lake: Lake, sett
         source = connector("square", server.base_url)
         ingest(lake, source, "orders", Window.of(date(2017, 6, 5)), settings, "run")
     assert [entry["day"] for entry in lake.partitions("orders")] == [date(2017, 6, 2)]
+
+
+@pytest.mark.parametrize(
+    ("entity", "permission"),
+    [
+        ("locations", "MERCHANT_PROFILE_READ"), ("customers", "CUSTOMERS_READ"), ("loyalty", "LOYALTY_READ"),
+        ("catalog", "ITEMS_READ"), ("orders", "ORDERS_READ"),
+    ],
+)  # fmt: skip
+def test_a_pull_names_the_permission_its_token_lacks(
+    served: Served, lake: Lake, settings: Settings, entity: str, permission: str
+) -> None:
+    others = ["MERCHANT_PROFILE_READ", "CUSTOMERS_READ", "LOYALTY_READ", "ITEMS_READ", "ORDERS_READ"]
+    with served([STORE]) as server:
+        server.set(permissions=[each for each in others if each != permission])
+        with pytest.raises(ConfigError, match=f"source square: its access token lacks the permission {permission}"):
+            ingest(lake, connector("square", server.base_url), entity, JUNE, settings, "run")

@@ -3,7 +3,7 @@
 
 Shapes of the bodies, as the vendors' APIs give them:
 
-- square/locations, groups, customers, loyalty, catalog, orders: `sql/square_*.sql`. A basket is an order at its real
+- square/locations, groups, customers, merged, loyalty, catalog, orders: `sql/square_*.sql`. A basket is an order at its real
   instant with its number as `reference_id`; a line's total is the real sales value, its discount the real discounts, so all
   COMPLETED sales of a whole world sum to the data's published total whatever the store's currency. The 801 households'
   demographics are customer groups named "Age: 45-54", "Income: 50-74K", … Returns and exchanges are orders of their own.
@@ -55,6 +55,7 @@ _VIEWS = (
     "square_groups",
     "square_catalog",
     "square_customers",
+    "square_merged",
     "square_loyalty",
     "shopify_shop",
     "shopify_products",

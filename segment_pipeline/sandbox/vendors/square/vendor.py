@@ -5,8 +5,8 @@ Served as of the sandbox's clock from stored bodies. Limits, defaults and refusa
 in them, so chosen here: both ends of a customer search's time range are inclusive (the widest reading, which a reader has to filter
 again), an unknown location id finds nothing, and what is merged is answered in bulk as it is alone.
 
-Settings at `/_control/square/settings`: `permissions`, what the token may read, and `merged`, customers that went into others, by
-id: the vendor answers the id of one with the new customer. What is deleted is not visible in the world any more.
+A customer that was merged away is a record of the world's `merged`, which names the one that answers to its id. Setting at
+`/_control/square/settings`: `permissions`, what the token may read.
 """
 
 import json
@@ -46,7 +46,7 @@ PERMISSIONS = {
     "/v2/catalog": "ITEMS_READ",
     "/v2/orders": "ORDERS_READ",
 }
-DEFAULTS: Mapping[str, Any] = {"permissions": list(PERMISSIONS.values()), "merged": {}}
+DEFAULTS: Mapping[str, Any] = {"permissions": list(PERMISSIONS.values())}
 MOST_IN_BULK = 100
 TOP_LEVEL_TYPES = ("ITEM", "CATEGORY", "TAX", "DISCOUNT", "MODIFIER_LIST", "CUSTOM_ATTRIBUTE_DEFINITION")
 CUSTOMER_NAME = (
@@ -141,7 +141,10 @@ class Square:
 
     def _customer(self, key: str) -> dict[str, Any] | None:
         """A customer by its id, or by that of one that was merged into it."""
-        body = self.records.get("square", "customers", self.store.setting("merged").get(key, key), self.state.now())
+        now = self.state.now()
+        while merged := self.records.get("square", "merged", key, now):
+            key = json.loads(merged)["id"]
+        body = self.records.get("square", "customers", key, now)
         return None if body is None else {"customer": json.loads(body)}
 
     def list_groups(self, asked: Asked) -> Answer:

@@ -107,6 +107,14 @@ create view square_customers_versions as
     left join groups g on g.household_id = p.household_id
     order by v.moment, key, version;
 
+-- Which customer answers to the id of a duplicate once it is merged away.
+create view square_merged_versions as
+    select 'square' as vendor, 'merged' as entity, d.customer_id as key, '' as route, iso(v.moment) as created_at,
+           iso(v.moment) as updated_at, iso(v.moment) as visible_from, null::varchar as visible_until,
+           to_json({id: m.customer_id})::varchar as body
+    from square_profiles d join square_profiles m using (person_id) join square_profile_moments v on v.customer_id = d.customer_id
+    where d.role = 'duplicate' and m.role = 'main' and v.what = 'gone' order by key;
+
 -- Loyalty: one account per phone number, told again at each quarter's end with the points earned until then.
 create table square_loyalty as
     select person_id, 'A' || opaque('loyalty', person_id, 30) as account_id, till_phone,
