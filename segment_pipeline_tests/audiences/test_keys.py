@@ -191,6 +191,7 @@ def test_nobody_is_out_of_the_audience_while_a_rule_changes(
     assert (world.sync(audience(), changed).status, changed.held()) == ("synced", sent(2, *people))
 
 
+@pytest.mark.also_on_spark("audiences/blocked_as_sent")
 def test_a_key_of_an_older_rule_is_denied_like_one_of_todays(
     world: World, tmp_path: Path, two_versions: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
@@ -210,6 +211,7 @@ def named(world: World, **people: dict[str, str | None]) -> None:
     world.write("profiles", [row | people.get(row["profile_id"], {}) for row in world.rows("profiles")])
 
 
+@pytest.mark.also_on_spark("audiences/member_along")
 def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> None:
     """Names and places make a tool match better; a shared name is nobody's key, and a changed one no leave."""
     along = (
