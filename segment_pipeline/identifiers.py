@@ -170,10 +170,16 @@ def _without_plus(value: str) -> phonenumbers.PhoneNumber | None:
     return number if phonenumbers.is_valid_number(number) and not taken else None
 
 
-def phones(values: pa.Table) -> pa.Table:
-    """`phone` over distinct (`raw`, `country`) pairs; out: (`raw`, `country`, `phone`), one row per row."""
+def phones(values: pa.Table, default: str | None = None) -> pa.Table:
+    """`phone` over distinct (`raw`, `country`) pairs; out: (`raw`, `country`, `phone`), one row per row.
+
+    `default`: where numbers were dialled whose pair has no country; what is no number there is read as of no known country.
+    """
     raws, countries = values.column("raw").to_pylist(), values.column("country").to_pylist()
-    found = [phone(raw, country) for raw, country in zip(raws, countries, strict=True)]
+    found = [
+        phone(raw, country) if (country or "").strip() else phone(raw, default) or phone(raw)
+        for raw, country in zip(raws, countries, strict=True)
+    ]
     return pa.table(
         {
             "raw": pa.array(raws, pa.string()),
@@ -219,9 +225,9 @@ def postcode(raw: str | None, country: str | None = None) -> str | None:
 
 
 def device_id(raw: str | None) -> str | None:
-    """Lower-case, trimmed advertising or device id; None when empty or zeroed, which is how devices say `do not track`."""
+    """Lower-case, trimmed advertising or device id; None when empty, a placeholder, or zeroed: so devices say `do not track`."""
     value = (raw or "").strip().lower()
-    return value if value.strip("0-") else None
+    return None if any(re.search(pattern, value) for pattern in BLOCKED["device_id"].values()) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,9 @@ def test_bulk_forms_keep_rows() -> None:
         {"raw": "415 555 2671", "country": "US", "phone": "+14155552671"},
         {"raw": "x", "country": None, "phone": None},
     ]
+    of_nowhere = pa.table({"raw": ["447911123456", "447911123456", "415 555 2671"], "country": [None, "US", " "]})
+    found = identifiers.phones(of_nowhere, "US").column("phone").to_pylist()
+    assert found == ["+447911123456", None, "+14155552671"]
     assert identifiers.emails(pa.table({"raw": ["A@shop.org", None]})).to_pylist() == [
         {"raw": "A@shop.org", "email": "a@shop.org"},
         {"raw": None, "email": None},
@@ -231,6 +234,7 @@ def test_names_postcodes_and_devices() -> None:
     assert identifiers.postcode("", "US") is None
     assert identifiers.device_id(" 5F3A2B18-9C4D-4E7F-B8E2-17D3A1E69B25") == "5f3a2b18-9c4d-4e7f-b8e2-17d3a1e69b25"
     assert identifiers.device_id("00000000-0000-0000-0000-000000000000") is None
+    assert identifiers.device_id(" Undefined ") is None
 
 
 @settings(max_examples=300, deadline=None)

@@ -36,15 +36,9 @@ def contacts(session: Session, columns: Collection[str], country: str) -> None:
         session.define("emails", "SELECT CAST(NULL AS VARCHAR) AS raw, CAST(NULL AS VARCHAR) AS email WHERE FALSE")
     if "phone_raw" in columns:
         wanted = session.table(
-            "SELECT DISTINCT phone_raw AS raw, phone_country AS stated, coalesce(nullif(trim(phone_country), ''), $country) AS country"
-            " FROM parsed WHERE phone_raw IS NOT NULL",
-            country=country,
+            "SELECT DISTINCT phone_raw AS raw, phone_country AS country FROM parsed WHERE phone_raw IS NOT NULL"
         )
-        found = identifiers.phones(wanted.select(["raw", "country"]))
-        session.register(
-            "phone_values",
-            pa.table({"raw": wanted.column("raw"), "country": wanted.column("stated"), "phone": found.column("phone")}),
-        )
+        session.register("phone_values", identifiers.phones(wanted, country))
         session.define(
             "phones", "SELECT raw, country, phone FROM phone_values WHERE phone IS NOT NULL", materialize=True
         )

@@ -28,8 +28,8 @@ class IdentityRules:
     `blocked_values`: values that link nobody (the shop's number, the address on its tablet, the till's own account), by type;
     a `customer_key` with its source (`shopify:7`) or without, of any. Orders of a customer who is nobody are as guests' orders.
     `limits`: the most people a value may be seen with before it links none of them, by type.
-    `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on: beyond it, it is
-    the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers, with that source (the
+    `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on where nothing that comes
+    with them agrees: beyond it, it is the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers, with that source (the
     web shop's id as the analytics' user id); of any other source, customers are its own. `trust`: sources, most trusted
     first, for the golden record; others follow by name.
     """

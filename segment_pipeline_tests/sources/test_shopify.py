@@ -89,6 +89,14 @@ BORN: list[tuple[str | None, date | None, str | None]] = [
 ]
 
 
+def test_the_buyer_is_whom_the_bill_goes_to_else_whom_the_parcel_goes_to(landed: Landed) -> None:
+    tom = {"firstName": "Tom", "lastName": "Lee"}
+    bills = [{"firstName": " Ann ", "lastName": "Lee"}, {"firstName": "", "lastName": None}, {"lastName": "May"}, None]
+    orders = [order(n, billingAddress=bill, shippingAddress=tom) for n, bill in enumerate(bills, start=1)]
+    rows = landed("orders", orders, "SELECT first_name, last_name FROM orders ORDER BY order_key")
+    assert [tuple(row.values()) for row in rows] == [("Ann", "Lee"), ("Tom", "Lee"), (None, "May"), ("Tom", "Lee")]
+
+
 def test_a_birth_date_nobody_can_write_is_empty_and_everybody_lands(
     served: Served, lake: Lake, settings: Settings
 ) -> None:

@@ -133,7 +133,7 @@ def test_a_number_without_a_prefix_was_dialled_where_the_seller_is(
     served: Served, lake: Lake, settings: Settings
 ) -> None:
     """The company is in Germany and its tills are in the United States; what a customer's address says beats both."""
-    recipient = {"recipient": {"phone_number": "(415) 555-2671"}}
+    recipient = {"recipient": {"phone_number": "(415) 555-2671", "display_name": "Ann Lee"}}
     records = [
         customer("C1", phone_number="(415) 555-2671"),
         customer("C2", phone_number="020 7183 8750", address={"country": "GB"}),
@@ -145,10 +145,12 @@ def test_a_number_without_a_prefix_was_dialled_where_the_seller_is(
         for entity in ("customers", "loyalty", "orders"):
             ingest(lake, connector("square", server.base_url), entity, june, german, "run")
     query = "SELECT customer_key AS k, phone FROM customers UNION ALL SELECT order_key, phone FROM orders ORDER BY k"
+    named = "SELECT first_name, last_name FROM orders"
     with lake.session() as session:
         session.scan("customers")
         session.scan("orders")
         rows = session.rows(query)
+        assert session.rows(named) == [{"first_name": "Ann Lee", "last_name": None}]
     ours = "+14155552671"
     assert [row["phone"] for row in rows] == [ours, ours, "+442071838750", ours]
 

@@ -38,7 +38,7 @@ class IdentityReport:
 
     `records`: records that belong to a person; `unresolved`: records all of whose identifiers are refused. Orders and carts that
     name nobody at all are no records of a person and are in neither.
-    `contradictory`: components that held two values of what is unique to a person and were taken apart.
+    `contradictory`: components that held two values of what is unique to a person, or first names of two people, and were taken apart.
     """
 
     as_of: date

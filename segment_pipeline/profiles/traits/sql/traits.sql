@@ -81,7 +81,7 @@ SELECT
     coalesce(
         g.age_band,
         CASE
-            WHEN g.age IS NULL OR g.age < 0 THEN NULL
+            WHEN g.age IS NULL THEN NULL
             WHEN g.age < 19 THEN 'under 19'
             WHEN g.age < 25 THEN '19-24'
             WHEN g.age < 35 THEN '25-34'
