@@ -109,6 +109,18 @@ def test_each_platform_gets_the_form_it_matches_and_the_columns_it_reads(
     assert (tmp_path / "vip" / "changes-5ee15ee15ee15ee1-00001-add.csv").read_text().startswith(f"{header}\n")
 
 
+def test_files_of_one_platform_become_those_of_another(tmp_path: Path) -> None:
+    """The planner takes out what was hashed for the one and adds what is for the other; the header follows."""
+    plain, google = HashedFiles(directory=str(tmp_path)), HashedFiles(directory=str(tmp_path), platform="google")
+    audience, people = plain.ensure_audience("vip"), [Person("ann.b@gmail.com", "+14155550001")]
+    plain.apply(batch(plain, audience, people))
+    assert google.count(audience) == 1
+    old = batch(plain, audience, people, Operation.REMOVE, number=2)
+    google.apply(old)
+    google.apply(batch(google, audience, people, number=3))
+    assert members(tmp_path / "vip", "google") == keys_of(google, people)
+
+
 def test_a_platform_that_takes_one_kind_per_file_gets_a_list_of_each(tmp_path: Path) -> None:
     files = HashedFiles(directory=str(tmp_path), platform="snapchat")
     audience, people = files.ensure_audience("vip"), [Person("a@quiet.shop", "+14155550001"), Person("b@quiet.shop")]

@@ -180,7 +180,8 @@ class HashedFiles:
         return LAYOUTS[self.platform]
 
     def _read(self, path: Path) -> pa.Table:
-        return tables.read(path, self._layout.header)
+        # Written for another platform it holds the same two columns: the next change writes it in this one's form.
+        return tables.read(path, {layout.header for layout in LAYOUTS.values()})
 
     def _write(self, path: Path, table: pa.Table) -> None:
         """A table and, for a platform that takes one kind of identifier per file, such files before it."""

@@ -4,7 +4,7 @@ A table has the columns `email` and `phone` and, where members carry any, one pe
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -24,8 +24,8 @@ def empty() -> pa.Table:
     return pa.table({column: pa.array([], pa.string()) for column in KEY})
 
 
-def read(path: Path, header: Sequence[str]) -> pa.Table:
-    """A file whose first columns are called like this. ContractError when it was edited into something else."""
+def read(path: Path, headers: Collection[tuple[str, ...]]) -> pa.Table:
+    """A file whose first columns are called in one of these ways. ContractError when it was edited into something else."""
     options = csv.ConvertOptions(strings_can_be_null=True, null_values=[""], quoted_strings_can_be_null=True)
     try:
         with csv.open_csv(path) as opened:
@@ -34,7 +34,7 @@ def read(path: Path, header: Sequence[str]) -> pa.Table:
         table = csv.read_csv(path, convert_options=options, parse_options=csv.ParseOptions(newlines_in_values=True))
     except pa.ArrowInvalid:
         table = None
-    if table is None or tuple(table.column_names[:2]) != tuple(header):
+    if table is None or tuple(table.column_names[:2]) not in headers:
         raise ContractError(
             f"{path.name} of {path.parent.name} is not a file of members: restore it, or remove it and sync again"
         )
