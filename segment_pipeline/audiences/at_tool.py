@@ -6,6 +6,7 @@ Asks the tool and makes the audience there; sends nobody.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from segment_pipeline import clock
 from segment_pipeline.audiences import memory, sent, trust
@@ -15,10 +16,20 @@ from segment_pipeline.audiences.places import LEFT, Place
 from segment_pipeline.audiences.push import patiently
 from segment_pipeline.audiences.recall import VIEW, Recalled, due, recall
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.delivery.destination import AudienceGone, Countable, Destination, Readable, Replaceable, Traceable
+from segment_pipeline.delivery.destination import (
+    AudienceGone,
+    Countable,
+    Deletable,
+    Destination,
+    Readable,
+    Replaceable,
+    Traceable,
+)
 from segment_pipeline.errors import ConfigError, SegmentPipelineError, TransientError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+
+UNVERIFIED: Final = "unverified"
 
 
 class AtTool:
@@ -55,15 +66,22 @@ class AtTool:
 
     def _unverified(self, why: str) -> str:
         command = f"segment-pipeline audiences reconcile {self.place.audience} --destination {self.place.destination}"
-        return f"unverified: {why}; `{command}` makes what is remembered what is there"
+        return f"{UNVERIFIED}: {why}; `{command}` makes what is remembered what is there"
 
     def _found(self, *, once: bool = False) -> int | None:
-        """Keys the tool holds before anything is sent; where it no longer has the audience, nothing will be, but to make it anew."""
+        """Keys the tool holds before anything is sent; where it no longer has the audience, nothing will be, but to make it anew.
+
+        Of an audience that is gone it is known what the tool holds, whatever was in doubt before: nobody.
+        """
         try:
             return self._counted(once=once)
         except AudienceGone as error:
             self.gone = True
-            self.stopped = None if self.aim.everything else error
+            hold = tuple(why for why in self.aim.hold if not why.startswith(UNVERIFIED))
+            if hold or not (self.aim.everything or self.reconciling):
+                self.stopped = error
+                return None
+            self.aim = replace(self.aim, everything=True, replacing=False, hold=hold)
             return None
 
     def _counted(self, *, once: bool = False) -> int | None:
@@ -164,19 +182,30 @@ class AtTool:
         trust.acknowledged(self.lake, self.ledger, self.audience.name)
         self.place = self.ledger.places.note(self.place, doubt=None, read_at=clock.now())
 
+    def _asked(self, session: Session) -> int | None:
+        """As `_found`; where memory is to be reconciled, whatever that takes is got ready."""
+        here = self.reconciling and not self.aim.hold
+        if here:
+            self._located()
+        found = self._found()
+        if here and not self.gone:
+            self._reconcilable(session)
+        return found
+
+    def _located(self) -> None:
+        """Look up at the tool where the audience is that has to be reconciled, if lake and ledger have forgotten."""
+        if not self.place.remote_id:
+            patiently(self.destination.check)
+            remote_id = patiently(lambda: self.destination.ensure_audience(self.audience.remote))
+            self._at(self.ledger.places.found(self.place, remote_id))
+
     def _reconcilable(self, session: Session) -> None:
         """Get ready to make what is remembered what the tool holds, by the best way it has."""
-        tool, old = self.destination, self.place
-        if not old.remote_id:
-            patiently(tool.check)
-            remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
-            self._at(self.ledger.places.found(old, remote_id))
-        if isinstance(tool, Readable):
-            return
-        if isinstance(tool, Replaceable):
+        tool = self.destination
+        if isinstance(tool, Replaceable) and not isinstance(tool, Readable):
             self.aim = replace(self.aim, replacing=True)
-        elif old.remote_id:
-            self._elsewhere(session, old)
+        elif not isinstance(tool, Readable):
+            self._elsewhere(session, self.place)
 
     def _elsewhere(self, session: Session, old: Place) -> None:
         """Go on in another audience of the tool's, empty from the start; the old one is left, to be deleted or emptied."""
@@ -224,3 +253,17 @@ class AtTool:
         self._at(self.ledger.places.found(fresh, remote_id, read_at=clock.now()))
         if self.gone:
             memory.make(self.ledger, session, self.place, "moved", statement("audiences", "moved_members"))
+
+    def _replaced_by_nobody(self, session: Session) -> None:
+        """Nobody is to be in an audience that can only be replaced: it is deleted, and made again when somebody is."""
+        tool, old = self.destination, self.place
+        if not isinstance(tool, Deletable):
+            raise ConfigError(
+                f"nobody is to be in audience {old.audience}, and {old.destination} can neither read nor delete it: delete it there, "
+                f"then `segment-pipeline audiences resend {old.audience}`"
+            )
+        patiently(lambda: tool.delete(old.remote_id))
+        memory.make(self.ledger, session, old, "deleted", memory.NOBODY)
+        trust.acknowledged(self.lake, self.ledger, old.audience)
+        self.ledger.places.end(old, "deleted")
+        self.place = Place(old.audience, old.destination)

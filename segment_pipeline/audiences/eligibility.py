@@ -42,7 +42,8 @@ def define_evidence(
     `key_spaces`: sources whose customer keys are another source's. `place`: where; None: at whatever place of the audience.
     """
     for table in ("profiles", "profile_identifiers", "profile_aliases"):
-        session.scan(table)
+        # Computed, but not here: read as empty they would make everybody a stranger.
+        session.scan(table, lost=False)
     # Where denials are lost nobody is sent, which `decide` sees to; those that are left still take people out.
     session.scan("suppressions", lost=True)
     define_consent_statements(session, key_spaces, lost=True)
@@ -74,7 +75,7 @@ def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, cl
     `claimed`: profile_ids that audiences of higher priority hold back. Needs `define_evidence`. Leaves `verdicts` and, with
     a holdout, `drawn` (with the variants to store) behind.
     """
-    session.scan("memberships", partitions={"as_of": [as_of]})
+    session.scan("memberships", partitions={"as_of": [as_of]}, lost=False)
     define = session.define
     define("candidates", statement("audiences", "candidates"), segment=audience.segment)
     define("candidate_consent", statement("audiences", "candidate_consent"), materialize=True)

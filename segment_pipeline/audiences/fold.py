@@ -26,7 +26,7 @@ VENDOR_IDS = pa.schema([("key", pa.string()), ("vendor_id", pa.string())])
 def define_results(session: Session, recorded: RecordedPlan, outcome: Sequence[RecordedBatch]) -> None:
     """The view `results`: one row per change of the plan with `result`: done, rejected, withheld, uncertain, untouched."""
     plan = recorded.plan
-    session.scan("plan_rows", partitions={"audience": [plan.audience], "digest": [plan.digest]})
+    session.scan("plan_rows", partitions={"audience": [plan.audience], "digest": [plan.digest]}, lost=True)
     session.register(
         "batch_states",
         pa.Table.from_pylist([{"batch": b.batch.number, "state": b.state} for b in outcome], RESULTS),

@@ -301,6 +301,11 @@ class Ledger:
         with self.transaction() as c:
             return set(c.execute(sa.select(plans.c.digest).where(plans.c.audience == audience)).scalars())
 
+    def unused(self) -> bool:
+        """Nothing was ever sent by this ledger."""
+        with self.transaction() as c:
+            return c.execute(sa.select(plans.c.digest).limit(1)).first() is None
+
     def acknowledge(self, audience: str, digests: Iterable[str]) -> None:
         """Put plans on record that the lake has and this ledger never saw: what came of them was found out otherwise."""
         now = clock.now()

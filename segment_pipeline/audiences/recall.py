@@ -60,11 +60,14 @@ def recall(session: Session, place: Place, shape: Shape, tool: Readable, *, owne
     session.define("remembered", "SELECT * FROM audience_members", materialize=True)
     session.define("remembered_wide", shape.wide("remembered"))
     session.define("recognised", shape.recognised(), materialize=True)
-    session.scan("plan_rows", partitions={"audience": [place.audience]}, alias="planned_before")
+    session.scan("plan_rows", partitions={"audience": [place.audience]}, alias="planned_before", lost=True)
     session.define("planned_wide", shape.wide("planned_before"))
     session.define("planned_long", shape.long("planned_wide", "operation"))
     sent.scan(session, place.destination)
-    session.define("own", statement("audiences", "own"), materialize=True, owned=owned, **sent.keys(secret))
+    inner, outer = sent.keys(secret)
+    session.define(
+        "own", statement("audiences", "own"), materialize=True, owned=owned, inner_key=inner, outer_key=outer
+    )
     session.define(VIEW, statement("audiences", "recalled"), materialize=True, now=clock.now())
     [numbers] = session.rows(statement("audiences", "recalled_numbers"))
     return Recalled(**{name: int(number) for name, number in numbers.items()})

@@ -7,12 +7,12 @@ filled there, and the old one deleted. Until one of these is done the audience s
 from collections.abc import Mapping, Sequence
 
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import NO_SPACES, Aim, Refresh, Round
+from segment_pipeline.audiences.decision import NO_SPACES, Refresh, Round
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import LEFT
 from segment_pipeline.audiences.push import Progress
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.retire import DELETE, Retiring, left_places, why_left
+from segment_pipeline.audiences.retire import DELETE, Leftover, Retiring, left_places
 from segment_pipeline.audiences.run import Run, accounted
 from segment_pipeline.delivery.destination import Deletable, Destination
 from segment_pipeline.errors import ConfigError
@@ -41,9 +41,9 @@ def reconcile(  # noqa: PLR0917 - the same five things every call here takes, an
     """
     of = Round(lake, ledger, declared, destinations, settings, refresh_consents, progress, key_spaces=key_spaces)
     here = [a for a in declared if a.name == name and destination in (None, a.destination)]
-    runs = [Run(of, audience, reconciling=True) for audience in here]
+    runs: list[Run] = [Run(of, audience, reconciling=True) for audience in here]
     runs += [
-        Run(of, place.denials, aim=Aim(place=place, hold=(why_left(place),)), reconciling=True)
+        Leftover(of, place, reconciling=True)
         for place in left_places(lake, ledger, declared)
         if place.audience == name and destination in (None, place.destination)
     ]

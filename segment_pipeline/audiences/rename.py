@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from segment_pipeline.audiences import memory
+from segment_pipeline.audiences import memory, trust
 from segment_pipeline.audiences.audience import NAME, Audience
 from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.ledger import Ledger
@@ -40,6 +40,9 @@ def rename(
         begun = _begun(ledger, old, new)
         if not begun:
             _check(lake, ledger, old, new)
+            if why := trust.disagreement(lake, ledger, old):
+                # What is in doubt under the old name stays so under the new one.
+                ledger.places.doubt(old, why)
             with ledger.transaction() as c:
                 c.execute(renames.insert().values(old=old, new=new))
         # An audience that was retired may have had the name: numbers go on from the greater one.
@@ -47,8 +50,10 @@ def rename(
         rows = migrations.rename(lake, "audience", old, new, marker=(memory.application(new), epoch))
         with ledger.transaction() as c:
             c.execute(places.delete().where((places.c.audience == new) & (places.c.state == RETIRED)))
-            c.execute(epochs.delete().where(epochs.c.audience.in_((old, new))))
-            c.execute(epochs.insert().values(audience=new, epoch=epoch))
+            # Whoever takes the old name next begins where it ended.
+            for name in (old, new):
+                c.execute(epochs.delete().where(epochs.c.audience == name))
+                c.execute(epochs.insert().values(audience=name, epoch=memory.epoch(lake, name)))
             for table in (plans, approvals, places):
                 c.execute(table.update().where(table.c.audience == old).values(audience=new))
         for place in ledger.places.all(new):

@@ -63,7 +63,7 @@ def see_to_left(
     of = Round(lake, ledger, declared, destinations, settings, key_spaces=key_spaces)
     found = []
     for place in left_places(lake, ledger, declared):
-        run = Run(of, place.denials, aim=Aim(place=place, hold=(why_left(place),)))
+        run = Leftover(of, place)
         found.append(accounted(run, lambda run: run.show() if show else run.send()))
     return found
 
@@ -104,6 +104,21 @@ def retire(  # noqa: PLR0917 - the same five things every call here takes, and t
     of = Round(lake, ledger, declared, destinations, settings, refresh_consents, key_spaces=key_spaces)
     runs = [Retiring(of, place, how) for place in places]
     return [accounted(run, lambda run: run.show() if show or not settings.sending else run.send()) for run in runs]
+
+
+class Leftover(Run):
+    """A place that nobody declares any more and nobody retired: explicit denials go out, and that is all."""
+
+    def __init__(self, of: Round, place: Place, *, reconciling: bool = False) -> None:
+        super().__init__(of, place.denials, aim=Aim(place=place, hold=(why_left(place),)), reconciling=reconciling)
+
+    def send(self) -> SyncReport:
+        """One that is gone at the tool has come to its end without us."""
+        try:
+            return super().send()
+        except AudienceGone:
+            self.ledger.places.end(self.place, "gone")
+            return replace(self.report, status="retired", reasons=(f"gone: {self.place.destination} has it no more",))
 
 
 class Retiring(Run):

@@ -77,7 +77,7 @@ class Run(AtTool):
             self.ledger.places.renaming(name)
             trust.adopted(self.lake, self.ledger, name, self.audience.destination)
             why = trust.disagreement(self.lake, self.ledger, name)
-            if self.reconciling:
+            if self.reconciling or not why:
                 trust.begin(self.lake)
             if why and not self.ledger.places.all(name):
                 self.ledger.places.note(Place(name, self.audience.destination, inherits=True, doubt=why))
@@ -102,10 +102,10 @@ class Run(AtTool):
         self.ledger.places.renaming(self.audience.name)
         self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
         with self.lake.session() as session:
-            if self.reconciling and not isinstance(self.destination, Readable):
+            found = None if off or self.aim.everything else self._found(once=True)
+            if self.reconciling and not self.gone and not isinstance(self.destination, Readable):
                 # Sent anew whichever way it goes: in the place of what is there, or to another audience there.
                 self.aim = replace(self.aim, replacing=True)
-            found = None if off or self.aim.everything else self._found(once=True)
             drift = () if off else self._compared(session, found, once=True)
             decision = decide(session, self.of, self.audience, self.aim)
             self.report = decision.reported(self.audience)
@@ -145,9 +145,7 @@ class Run(AtTool):
     def _send(self, session: Session, lease: Lease) -> SyncReport:
         if self.approved:
             self._see_what_was_approved(session, self.approved)
-        if self.reconciling and not self.aim.hold:
-            self._reconcilable(session)
-        found = self._found()
+        found = self._asked(session)
         drift = self._compared(session, found)
         decision = self._decided(session)
         held = decision.held(self.approved)
@@ -160,6 +158,8 @@ class Run(AtTool):
             keep_approved(session, self.audience.name, self.approved)
         session.define("all_results", NO_RESULTS, materialize=True)
         digests = self._carry_out(session, decision, lease, held=held)
+        if self.aim.replacing and not decision.keys.desired and not held and not self.stopped:
+            self._replaced_by_nobody(session)
         if decision.known and (decision.keys.owners_changed or decision.keys.of("forgotten")):
             keep_house(session, self.place)
         memory.scan(session, self.place, "audience_members_now")
@@ -255,6 +255,8 @@ class Run(AtTool):
             self.ledger.advance(plan.digest, "pushing")
             self.sent = True
             if plan.kind == REPLACEMENT and isinstance(tool, Replaceable):
+                # Cut short, nobody knows whether the tool has what was there or what is to be.
+                self.ledger.places.note(self.place, doubt="all of it was being replaced")
                 push.replace(session, tool)
             else:
                 push.run(session)

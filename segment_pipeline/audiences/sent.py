@@ -15,13 +15,14 @@ from segment_pipeline.lake.statements import statement
 SECRET = "sent_keys"  # noqa: S105  its name in the ledger
 
 
-def keys(secret: str) -> dict[str, str]:
+def keys(secret: str) -> tuple[str, str]:
     """What a value is hashed with, within and without: two hashes, so that nothing can be appended to what was hashed."""
-    return {name: hashlib.sha256(f"{name}:{secret}".encode()).hexdigest() for name in ("inner_key", "outer_key")}
+    inner, outer = (hashlib.sha256(f"{place}:{secret}".encode()).hexdigest() for place in ("inner", "outer"))
+    return inner, outer
 
 
 def scan(session: Session, destination: str) -> None:
-    session.scan("sent_keys", partitions={"destination": [destination]})
+    session.scan("sent_keys", partitions={"destination": [destination]}, lost=True)
 
 
 def keep(session: Session, place: Place, shape: Shape, recorded: RecordedPlan, secret: str) -> None:
@@ -35,13 +36,15 @@ def keep(session: Session, place: Place, shape: Shape, recorded: RecordedPlan, s
         return
     session.define("to_send_wide", shape.wide("to_send"))
     session.define("to_send_long", shape.long("to_send_wide", "owners"))
-    session.append(
-        "sent_keys",
+    inner, outer = keys(secret)
+    session.define(
+        "sent_now",
         statement("audiences", "sent"),
-        marker=(application, recorded.sequence),
         destination=place.destination,
         digest=digest,
         now=clock.now(),
         key_id=hashlib.sha256(secret.encode()).hexdigest()[:8],
-        **keys(secret),
+        inner_key=inner,
+        outer_key=outer,
     )
+    session.append("sent_keys", "SELECT * FROM sent_now", marker=(application, recorded.sequence))

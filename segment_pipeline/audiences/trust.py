@@ -20,7 +20,7 @@ REMEMBERED: Final = (memory.MEMBERS, "plan_rows", "sent_keys")
 
 def adopted(lake: Lake, ledger: Ledger, audience: str, destination: str | None) -> None:
     """Places the lake remembers and the ledger does not, written down. Every one of them is in doubt: the ledger was lost."""
-    known = {(p.destination, p.remote_id) for p in ledger.places.all(audience)}
+    known = ledger.places.all(audience) or ledger.epoch(audience) is not None
     if known or not memory.epoch(lake, audience):
         return
     why = "the ledger knows nothing of what the lake says was sent: it was lost, or an older one was put back"
@@ -36,7 +36,8 @@ def adopted(lake: Lake, ledger: Ledger, audience: str, destination: str | None) 
 
 def disagreement(lake: Lake, ledger: Ledger, audience: str) -> str | None:
     """Why an audience's memory in lake and ledger is not of one time; None: it is. Asked before a killed run is finished."""
-    if missing := _missing(lake):
+    missing = _missing(lake)
+    if missing and not ledger.unused():
         return f"the lake has lost what was sent (table {missing[0]})"
     noted, carried = ledger.epoch(audience), memory.epoch(lake, audience)
     begun = {recorded.sequence for recorded in ledger.unfinished(audience)}

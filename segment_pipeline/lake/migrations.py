@@ -134,7 +134,7 @@ def rename(lake: Lake, kind: str, old: str, new: str, *, marker: tuple[str, int]
     held = rows_named(lake, kind, old)
     with lake.session() as session:
         for name, column in RENAMED[kind]:
-            session.scan(name)
+            session.scan(name, lost=True)
             if name in held and session.value(f"SELECT count(*) FROM {name} WHERE {column} = $new", new=new):
                 raise ConfigError(f"{kind} {new} already has rows in table {name}: choose a name nobody has used")
         if not held and marker is None:
@@ -161,6 +161,7 @@ def rows_named(lake: Lake, kind: str, name: str) -> dict[str, int]:
     with lake.session() as session:
         held = {}
         for each, column in RENAMED[kind]:
-            session.scan(each)
+            # What is lost has nothing to rename; whoever reads it says so.
+            session.scan(each, lost=True)
             held[each] = int(session.value(f"SELECT count(*) FROM {each} WHERE {column} = $name", name=name))
     return {each: rows for each, rows in held.items() if rows}

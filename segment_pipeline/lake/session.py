@@ -21,7 +21,7 @@ from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
 from segment_pipeline.lake.schema import Table
 from segment_pipeline.lake.statements import Statement
-from segment_pipeline.lake.tables import table
+from segment_pipeline.lake.tables import computed, table
 
 if TYPE_CHECKING:
     from segment_pipeline.lake.lake import Lake
@@ -75,16 +75,18 @@ class Session:
         until: date | None = None,
         partitions: Partitions | None = None,
         alias: str | None = None,
-        lost: bool = False,
+        lost: bool | None = None,
     ) -> None:
         """Make a table's rows a view named `alias` (default: the table's name), reading only the partitions asked for.
 
         `days`: rows stored under these days; `until`: under this day or earlier; `partitions`: these partition values.
-        A table nobody wrote yet is an empty view; one that is lost raises LostTable, or with `lost` is an empty view as well.
+        A table nobody wrote yet is an empty view. One that is lost raises LostTable, unless it is computed, so that it can be made
+        again; with `lost` False it raises anyway, with True it is an empty view as well.
         Scanning again replaces the view, at the same version.
         """
         declared = table(name)
-        if not lost and self._pinned(declared) is None and self.lake.opened.lost(name):
+        empty = computed(name) if lost is None else lost
+        if not empty and self._pinned(declared) is None and self.lake.opened.lost(name):
             raise storage.LostTable(name)
         files = [file.path for file in self._files(declared, days, until, partitions)]
         delta = self._pinned(declared) if files else None
@@ -114,7 +116,9 @@ class Session:
 
     def _to_write(self, declared: Table) -> DeltaTable:
         # Before the work: a table that cannot be written to is found out in no time.
-        delta = self.lake.opened.take_to_write(declared, self.in_hand.pop(declared.name, None))
+        delta = self.lake.opened.take_to_write(
+            declared, self.in_hand.pop(declared.name, None), anew=computed(declared.name)
+        )
         self.in_hand[declared.name] = delta
         return delta
 

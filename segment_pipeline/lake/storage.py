@@ -101,10 +101,13 @@ class OpenTables:
         idle = self._held(name)
         return open_table(f"{self.root}/{name}", self.options) if idle is None else renewed(idle, name)
 
-    def take_to_write(self, table: Table, mine: DeltaTable | None) -> DeltaTable:
-        """As `take`, made or brought up to its declaration where needed. `mine`: taken before. Raises LostTable."""
+    def take_to_write(self, table: Table, mine: DeltaTable | None, *, anew: bool = False) -> DeltaTable:
+        """As `take`, made or brought up to its declaration where needed. `mine`: taken before.
+
+        Raises LostTable for one that is lost, unless it may begin `anew`.
+        """
         opened = mine or self._held(table.name)
-        if opened is None and self.lost(table.name):
+        if opened is None and not anew and self.lost(table.name):
             raise LostTable(table.name)
         made = create(table, f"{self.root}/{table.name}", self.options, opened)
         self._note(table.name)

@@ -21,6 +21,7 @@ def _registry() -> dict[str, Table]:
 
 
 _OURS: Final = _registry()
+_DERIVED: Final = frozenset(table.name for table in derived.TABLES)
 # Tables of a company's own, which its catalogue declares when it is loaded.
 _OWN: dict[str, Table] = {}
 
@@ -44,6 +45,11 @@ def forget() -> None:
 def all_tables() -> Iterable[Table]:
     """Every table of the lake, facts first and a company's own last."""
     return (*_OURS.values(), *_OWN.values())
+
+
+def computed(name: str) -> bool:
+    """Whether a table is made of others, so that it can be made again where it is lost."""
+    return name in _OWN or name in _DERIVED
 
 
 def table(name: str) -> Table:

@@ -1,6 +1,7 @@
-"""A sync that can be stopped at any step it takes: around every ledger transaction, lake commit and call to the tool.
+"""A sync, a renaming, retiring or reconciling that can be stopped at any step: around every ledger transaction, lake commit and call
+to the tool.
 
-As a script it is killed for real: `python -m segment_pipeline_tests.audiences.crash HOME STEP KIND`.
+As a script it is killed for real: `python -m segment_pipeline_tests.audiences.crash HOME STEP KIND WHAT`.
 """
 
 import os
@@ -15,9 +16,12 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.reconcile import reconcile
+from segment_pipeline.audiences.rename import rename
+from segment_pipeline.audiences.retire import retire
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session, Written
-from segment_pipeline_tests.audiences.tool import KINDS, Tool
+from segment_pipeline_tests.audiences.tool import KINDS, OpenTool, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 Step = Callable[[str], None]
@@ -90,15 +94,31 @@ def stepping(world: World, tool: Tool, fuse: Fuse) -> World:
     return twin
 
 
-def tool_in(home: Path, kind: str) -> Tool:
-    return Tool(home / "tool.sqlite", **KINDS[kind], batch_rows=2)
+def tool_in(home: Path, kind: str) -> OpenTool:
+    return OpenTool(home / "tool.sqlite", **KINDS[kind], batch_rows=2)
 
 
-def main(home: str, step: str, kind: str) -> None:
+def operate(world: World, tool: OpenTool, what: str) -> str:
+    """Do one thing with the audience; returns the status it ends with."""
+    tools = {"tool": tool}
+    match what:
+        case "rename":
+            after = [audience(name="buyers")]
+            rename(world.lake, world.ledger, "shoppers", "buyers", declared=after, destinations=tools)
+            return "renamed"
+        case "retire":
+            [report] = retire(world.lake, world.ledger, [], tools, world.settings, "shoppers", "empty")
+            return report.status
+        case "reconcile":
+            [report] = reconcile(world.lake, world.ledger, [audience()], tools, world.settings, "shoppers")
+            return report.status
+    return world.sync(audience(), tool).status
+
+
+def main(home: str, step: str, kind: str, what: str) -> None:
     world, tool = World(Path(home)), tool_in(Path(home), kind)
     fuse = Fuse(int(step) or None, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    report = stepping(world, tool, fuse).sync(audience(), tool)
-    print(report.status, fuse.taken)
+    print(operate(stepping(world, tool, fuse), tool, what), fuse.taken)
 
 
 if __name__ == "__main__":

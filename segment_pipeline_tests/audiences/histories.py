@@ -14,7 +14,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from segment_pipeline_tests.audiences.crash import Fuse, Stopped, stepping, tool_in
+from segment_pipeline.errors import ConfigError
+from segment_pipeline_tests.audiences.crash import Fuse, Stopped, operate, stepping, tool_in
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import LATER, Person, World, audience
 
@@ -78,8 +79,12 @@ CHANGES: dict[str, Callable[[list[Person]], list[Person]]] = {
 }  # fmt: skip
 
 
-def command(home: Path, step: int, kind: str) -> list[str]:
-    return [sys.executable, "-m", "segment_pipeline_tests.audiences.crash", str(home), str(step), kind]
+# What is killed beside a sync, and the state it ends with when nothing stops it.
+ENDINGS = {"rename": "renamed", "retire": "retired", "reconcile": "synced"}
+
+
+def command(home: Path, step: int, kind: str, what: str = "sync") -> list[str]:
+    return [sys.executable, "-m", "segment_pipeline_tests.audiences.crash", str(home), str(step), kind, what]
 
 
 def started(home: Path, kind: str) -> None:
@@ -91,14 +96,14 @@ def started(home: Path, kind: str) -> None:
     world.ledger.close()
 
 
-def steps_of(start: Path, kind: str) -> int:
-    """How many steps a sync of the changed company takes when nothing stops it."""
+def steps_of(start: Path, kind: str, what: str = "sync") -> int:
+    """How many steps a sync of the changed company, or something else done with it, takes when nothing stops it."""
     whole = start.parent / "whole"
     shutil.copytree(start, whole)
-    done = subprocess.run(command(whole, 0, kind), capture_output=True, text=True, timeout=600, check=True)
+    done = subprocess.run(command(whole, 0, kind, what), capture_output=True, text=True, timeout=600, check=True)
     shutil.rmtree(whole)
     status, steps = done.stdout.split()[0], int(done.stdout.split()[1])
-    assert status == "synced"
+    assert status == ENDINGS.get(what, "synced")
     return steps
 
 
@@ -120,6 +125,42 @@ def ends_right_after_kills(start: Path, kind: str, kills: Iterable[tuple[int, st
         assert (report.status, report.remote) == ("synced", len(held(tool))), (name, at)
         assert agree(tool, people), (name, at)
         assert after.sync(audience(), tool).requests == 0, (name, at)
+        after.ledger.close()
+        shutil.rmtree(home)
+        count += 1
+    return count
+
+
+def lose_ledger(start: Path) -> None:
+    """What makes an audience one that has to be reconciled."""
+    for path in start.glob("ledger.sqlite*"):
+        path.unlink()
+
+
+def finishes_after_kills(start: Path, kind: str, what: str, kills: Iterable[int]) -> int:
+    """SIGKILL of a real process at each of these steps of a renaming, retiring or reconciling; called again it is finished.
+
+    Returns how many kills there were.
+    """
+    count = 0
+    for at in kills:
+        home = start.parent / f"{what}-{at}"
+        shutil.copytree(start, home)
+        killed = subprocess.run(command(home, at, kind, what), capture_output=True, timeout=600, check=False)
+        assert killed.returncode == -signal.SIGKILL, (what, at, killed.stderr.decode()[-2000:])
+        after, tool = World(home), tool_in(home, kind)
+        with contextlib.suppress(ConfigError):
+            # Killed in its very last step there is nothing left to do.
+            assert operate(after, tool, what) == ENDINGS[what], (what, at)
+        if what == "retire":
+            assert (held(tool), after.ledger.places.all()) == (set(), []), at
+        else:
+            who = audience(name="buyers" if what == "rename" else "shoppers")
+            report = after.sync(who, tool)
+            assert (report.status, report.remote) == ("synced", len(held(tool))), (what, at, report.reasons)
+            assert agree(tool, SECOND), (what, at)
+            assert list(tool.lists().values()) == [who.name], (what, at)
+            assert after.sync(who, tool).requests == 0, (what, at)
         after.ledger.close()
         shutil.rmtree(home)
         count += 1

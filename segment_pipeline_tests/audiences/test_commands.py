@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.cli import cli
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.segments.rules import Segment, trait
-from segment_pipeline_tests.audiences.world import NOW, Person, World, audience
+from segment_pipeline_tests.audiences.world import LATER, NOW, Person, World, audience
 
 COMPANY = Catalogue(
     sources=(),
@@ -25,6 +26,9 @@ COMPANY = Catalogue(
     segments=(Segment("shoppers", owner="team:crm", goal="orders", description="d", where=trait("orders_total") > 0),),
     audiences=(audience(destination="files"),),
 )
+# The audience was taken out, and has another name.
+WITHOUT = replace(COMPANY, audiences=())
+RENAMED = replace(COMPANY, audiences=(audience(name="buyers", destination="files"),))
 PEOPLE = [Person(f"p{i}", f"p{i}@shop.test") for i in range(6)]
 
 
@@ -85,6 +89,54 @@ def test_a_deleted_folder_holds_plan_and_sync_until_all_is_resent(company: World
         assert (sent.exit_code, report(sent)["status"], report(sent)["updated"]) == (0, "synced", 6)
         assert (folder / "members.csv").read_bytes() == before
     assert report(run("sync", "shoppers", "--json"))["unchanged"] == 6
+
+
+def test_an_audience_that_left_the_catalogue_holds_list_and_sync_until_it_is_retired(
+    company: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("sync", "shoppers")
+    monkeypatch.setenv("SEGMENT_PIPELINE_CATALOGUE", f"{__name__}:WITHOUT")
+    company.people([replace(p, consent=p.profile_id != "p0", said=LATER) for p in PEOPLE])
+    listed, sync = run("list", "--json"), run("sync", "shoppers", "--json")
+    assert (listed.exit_code, json.loads(listed.stdout)[0]["state"]) == (3, "left_behind")
+    assert (sync.exit_code, report(sync)["status"], report(sync)["removed"]) == (3, "held", 1)
+    assert "`segment-pipeline audiences retire shoppers --destination files`" in sync.stderr
+    members = company.home / "files" / "shoppers" / "members.csv"
+    shown = run("retire", "shoppers", "--json")
+    assert (shown.exit_code, report(shown)["removed"], len(members.read_text().splitlines())) == (3, 5, 6)
+    done = run("retire", "shoppers", "--yes", "--json")
+    assert (done.exit_code, report(done)["status"], len(members.read_text().splitlines())) == (0, "retired", 1)
+    assert (run("list", "--json").exit_code, run("sync", "shoppers").exit_code) == (0, 1)
+
+
+def test_a_renamed_audience_is_one_audience(company: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("sync", "shoppers")
+    monkeypatch.setenv("SEGMENT_PIPELINE_CATALOGUE", f"{__name__}:RENAMED")
+    renamed = CliRunner().invoke(cli, ["rename", "audience", "shoppers", "buyers", "--json"])
+    assert renamed.exit_code == 0, renamed.stderr
+    sync, listed = run("sync", "buyers", "--json"), run("list", "--json")
+    assert (sync.exit_code, report(sync)["unchanged"], "others" in report(sync)) == (0, 6, False)
+    assert [(row["audience"], row["keys"], row["state"]) for row in json.loads(listed.stdout)] == [
+        ("buyers", 6, "kept")
+    ]
+    assert [path.name for path in (company.home / "files").glob("*/members.csv")] == ["members.csv"]
+
+
+def test_a_lost_ledger_holds_until_it_is_reconciled(company: World) -> None:
+    run("sync", "shoppers")
+    company.ledger.close()
+    for path in company.home.glob("ledger.sqlite*"):
+        path.unlink()
+    for command in ("plan", "sync"):
+        held = run(command, "shoppers", "--json")
+        assert (held.exit_code, report(held)["status"]) == (3, "held")
+        assert "segment-pipeline audiences reconcile shoppers" in held.stderr
+    assert run("list").exit_code == 3
+    shown = run("reconcile", "shoppers", "--json")
+    assert (shown.exit_code, report(shown)["status"]) == (3, "planned")
+    done = run("reconcile", "shoppers", "--yes", "--json")
+    assert (done.exit_code, report(done)["status"], report(done)["unchanged"]) == (0, "synced", 6)
+    assert (run("sync", "shoppers").exit_code, run("list").exit_code) == (0, 0)
 
 
 def test_nothing_is_resent_where_sending_is_off(company: World, monkeypatch: pytest.MonkeyPatch) -> None:

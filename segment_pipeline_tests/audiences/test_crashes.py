@@ -9,9 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from segment_pipeline_tests.audiences import three
 from segment_pipeline_tests.audiences.histories import (
     CHANGES,
+    ENDINGS,
     HISTORIES,
     converges,
     ends_right_after_kills,
+    finishes_after_kills,
+    lose_ledger,
     started,
     steps_of,
 )
@@ -29,6 +32,19 @@ def test_killed_at_any_point_the_next_run_ends_right(tmp_path: Path, kind: str) 
     last = len(changes) - 1
     kills = [(1 + number * (steps - 1) // last, change) for number, change in enumerate(changes)]
     assert ends_right_after_kills(start, kind, kills) == len(kills)
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("what", ENDINGS)
+@pytest.mark.parametrize("kind", ["one_record", "whole_row"])
+def test_killed_at_any_point_of_something_else_the_same_call_finishes_it(tmp_path: Path, kind: str, what: str) -> None:
+    start = tmp_path / "start"
+    started(start, kind)
+    if what == "reconcile":
+        lose_ledger(start)
+    steps = steps_of(start, kind, what)
+    kills = [1 + number * (steps - 1) // 3 for number in range(4)]
+    assert finishes_after_kills(start, kind, what, kills) == 4
 
 
 @pytest.mark.kills

@@ -58,6 +58,55 @@ def test_a_ledger_of_a_newer_version_is_refused(url: str) -> None:
         Ledger.open(url)
 
 
+def test_a_ledger_of_before_knows_its_places_and_what_was_sent_stays_sent(tmp_path: Path) -> None:
+    """Of two tools an audience was sent to under one name, memory is that of the later one; the other is to be reconciled."""
+    world, tool = World(tmp_path), Tool(tmp_path / "tool.sqlite")
+    world.people([Person(f"p{i}", f"p{i}@shop.test") for i in range(3)])
+    world.sync(audience(), tool)
+    members = [row | {"destination": None, "remote_id": None} for row in world.rows("audience_members")]
+    world.write("audience_members", members, {"audience": ["shoppers"]})
+    world.ledger.close()
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    at_revision(url, "0001")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO remotes SELECT audience, 'older', '9', 5, '2017-01-01' FROM remotes WHERE destination = 'tool'"
+            )
+        )
+    engine.dispose()
+    world.ledger = Ledger.open(url)
+    places = {p.destination: p for p in world.ledger.places.all("shoppers")}
+    assert [(p.remote_id, p.inherits, bool(p.doubt)) for p in (places["tool"], places["older"])] == [
+        ("1", True, False),
+        ("9", False, True),
+    ]
+    report = world.sync(audience(), tool)
+    assert (report.status, report.unchanged, report.requests) == ("synced", 3, 0)
+    world.members(["p0"])
+    assert world.sync(audience(), tool).removed == 2
+    assert [(row["destination"], row["remote_id"]) for row in world.rows("audience_members")] == [("tool", "1")]
+    world.ledger.close()
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Take a ledger back to an older schema."""
+    from alembic import command
+    from alembic.config import Config
+
+    from segment_pipeline.audiences import migrate
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    engine.dispose()
+
+
 def test_a_plan_and_its_receipts_come_back_as_written(ledger: Ledger) -> None:
     recorded = ledger.record(PLAN, held=False, inputs="{}")
     lease = acquire(ledger, "shoppers")

@@ -1,56 +1,26 @@
 """The declaration, what we remember, and what the tool holds: whichever of the three changes alone is seen, and nothing is `synced`."""
 
-import json
-import shutil
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segment_pipeline.audiences import places, trust
-from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.reconcile import reconcile
+from segment_pipeline.audiences import places
 from segment_pipeline.audiences.rename import rename
-from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.retire import retire, see_to_left
+from segment_pipeline.audiences.retire import retire
 from segment_pipeline.audiences.standing import standing
 from segment_pipeline.audiences.sync import plan_only, resend, sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.storage import LostTable
-from segment_pipeline_tests.audiences.tool import BlindTool, DeletingTool, OpenTool, ReplacingTool, Tool
-from segment_pipeline_tests.audiences.world import LATER, Person, World, audience
-
-PEOPLE = [Person(f"p{i}", f"p{i}@shop.test", f"+1202555{i:04d}" if i % 2 else None) for i in range(12)]
-WANTED = {(p.email, p.phone) for p in PEOPLE}
-OWN = audience(owned=True)
+from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, WANTED, again, denied, ended, left
+from segment_pipeline_tests.audiences.tool import OpenTool, Tool
+from segment_pipeline_tests.audiences.world import World, audience
 
 
 @pytest.fixture
 def tool(tmp_path: Path) -> OpenTool:
     return OpenTool(tmp_path / "tool.sqlite")
-
-
-def denied(world: World, *ids: str) -> None:
-    """The company as before, these people's consent withdrawn."""
-    world.people([replace(p, consent=False, said=LATER) if p.profile_id in ids else p for p in PEOPLE])
-
-
-def left(world: World, *declared: Audience, tools: dict[str, Destination], **options: Any) -> list[SyncReport]:
-    return see_to_left(world.lake, world.ledger, declared, tools, world.settings, **options)
-
-
-def again(world: World, who: Audience, tool: Destination, **options: Any) -> list[SyncReport]:
-    tools = {who.destination: tool}
-    return reconcile(world.lake, world.ledger, [who], tools, world.settings, who.name, **options)
-
-
-def ended(world: World, tool: Destination, how: str, *declared: Audience, **options: Any) -> list[SyncReport]:
-    return retire(world.lake, world.ledger, declared, {"tool": tool}, world.settings, "shoppers", how, **options)
 
 
 class TestDeclaration:
@@ -216,6 +186,15 @@ class TestRename:
         report = world.sync(audience(name="buyers"), tool)
         assert (report.status, report.unchanged, report.requests) == ("synced", 12, 0)
 
+    def test_the_old_name_is_free_for_another_audience(self, world: World, tool: OpenTool) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        self.named(world, tool)
+        report = world.sync(audience(), tool)
+        assert (report.status, report.added, tool.lists()) == ("synced", 12, {"1": "buyers", "2": "shoppers"})
+        ended(world, tool, "delete", audience(name="buyers"))
+        assert world.sync(audience(), tool).added == 12
+
     def test_a_name_somebody_has_is_not_taken(self, world: World, tool: OpenTool) -> None:
         world.people(PEOPLE)
         for name in ("shoppers", "buyers"):
@@ -229,10 +208,18 @@ class TestRename:
 class TestTool:
     """What the tool holds changes by somebody's hand."""
 
+    @pytest.mark.also_on_spark(
+        "audiences/own",
+        "audiences/recalled",
+        "audiences/recalled_numbers",
+        "audiences/recognised",
+        "audiences/sent",
+        "audiences/told",
+    )
     def test_members_taken_out_by_hand_come_back_where_nobody_else_writes(self, world: World, tool: OpenTool) -> None:
         """drt 825"""
         world.people(PEOPLE)
-        world.sync(OWN, tool)
+        assert world.sync(OWN, tool).reasons == ()
         tool.drop("1", 10)
         [plan] = plan_only(world.lake, world.ledger, [OWN], {"tool": tool}, world.settings)
         assert (plan.status, plan.added, len(tool.held())) == ("differs", 10, 2)
@@ -273,6 +260,7 @@ class TestTool:
         assert (done.status, done.added, done.remote) == ("synced", 3, 13)
         assert tool.held() == WANTED | {("theirs@shop.test", None)}
 
+    @pytest.mark.also_on_spark("audiences/moved_members")
     def test_a_deleted_list_is_seen_though_nothing_changes_and_is_made_anew_by_one_command(
         self, world: World, tool: OpenTool
     ) -> None:
@@ -305,142 +293,6 @@ class TestTool:
         assert tool.held() == WANTED
 
 
-def ledger_lost(world: World, before: Path) -> None:
-    for path in world.home.glob("ledger.sqlite*"):
-        path.unlink()
-
-
-def ledger_older(world: World, before: Path) -> None:
-    ledger_lost(world, before)
-    shutil.copy(before / "ledger.sqlite", world.home / "ledger.sqlite")
-
-
-def lake_older(world: World, before: Path) -> None:
-    for name in ("audience_members", "plan_rows", "sent_keys"):
-        world.lose(name)
-        shutil.copytree(before / "lake" / name, world.home / "lake" / name)
-
-
-def members_lost(world: World, before: Path) -> None:
-    world.lose("audience_members")
-
-
-def activation_lost(world: World, before: Path) -> None:
-    for name in ("audience_members", "plan_rows", "sent_keys", "_tables"):
-        world.lose(name)
-
-
-LOSSES: dict[str, Callable[[World, Path], None]] = {
-    "the ledger": ledger_lost,
-    "the ledger, an older one put back": ledger_older,
-    "the lake, an older one put back": lake_older,
-    "what was sent": members_lost,
-    "all of activation": activation_lost,
-}
-
-
-class TestMemory:
-    """What we remember is lost, or older than it was."""
-
-    @pytest.fixture
-    def restored(self, world: World, tool: OpenTool, request: pytest.FixtureRequest) -> World:
-        """Twelve people were sent, and one of the files of memory is no longer what it was; then some left and one denied."""
-        before = world.home / "before"
-        world.people(PEOPLE[:6])
-        world.sync(OWN, tool)
-        world.ledger.close()
-        before.mkdir()
-        shutil.copytree(world.home / "lake", before / "lake")
-        shutil.copy(world.home / "ledger.sqlite", before / "ledger.sqlite")
-        world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
-        world.people(PEOPLE)
-        world.sync(OWN, tool)
-        world.ledger.close()
-        LOSSES[request.param](world, before)
-        fresh = world.opened()
-        denied(fresh, "p0")
-        fresh.members([p.profile_id for p in PEOPLE[:10]])
-        world.ledger = fresh.ledger
-        return fresh
-
-    @pytest.mark.parametrize("restored", LOSSES, indirect=True)
-    def test_it_is_held_until_it_is_reconciled_with_the_tool(self, restored: World, tool: OpenTool) -> None:
-        """drt 688; after a kill in mid-push 50 were lost and 50 extra for good."""
-        for _ in range(2):
-            report = restored.sync(OWN, tool)
-            assert (report.status, report.added) == ("held", 0)
-            assert report.reasons[0].startswith("unverified: ")
-            assert "segment-pipeline audiences reconcile shoppers --destination tool" in report.reasons[0]
-        assert [s.state for s in standing(restored.lake, restored.ledger, [OWN])] == ["unverified"]
-        calls = tool.calls()
-        [shown] = again(restored, OWN, tool, show=True)
-        assert (shown.status, tool.calls()) == ("planned", calls)
-        [done] = again(restored, OWN, tool)
-        assert (done.status, done.remote) == ("synced", 9)
-        assert tool.held() == {(p.email, p.phone) for p in PEOPLE[1:10]}
-        assert (restored.sync(OWN, tool).status, restored.sync(OWN, tool).requests) == ("synced", 0)
-
-    @pytest.mark.parametrize("restored", LOSSES, indirect=True)
-    @pytest.mark.parametrize("kind", [ReplacingTool, DeletingTool])
-    def test_a_tool_that_cannot_be_read_is_given_all_of_it(
-        self, restored: World, tool: OpenTool, kind: type[BlindTool]
-    ) -> None:
-        blind = kind(tool)
-        assert restored.sync(OWN, blind).status == "held"
-        first, *_ = again(restored, OWN, blind)
-        assert first.status == "synced"
-        assert len(tool.lists()) == 1, "the old one is gone"
-        assert tool.held(next(iter(tool.lists()))) == {(p.email, p.phone) for p in PEOPLE[1:10]}
-        assert restored.sync(OWN, blind).requests == 0
-
-
-@pytest.mark.parametrize("name", ["suppressions", "consents"])
-def test_nobody_is_sent_where_a_table_of_denials_is_lost(world: World, tool: OpenTool, name: str) -> None:
-    """drt 688: ten complainers were written to again."""
-    world.people(PEOPLE[:6])
-    world.suppress([("email", "p1@shop.test", "*", "complained")])
-    world.sync(audience(), tool)
-    world.people(PEOPLE)
-    world.lose(name)
-    fresh = world.opened()
-    for _ in range(2):
-        report = fresh.sync(audience(), tool)
-        assert (report.status, report.added) == ("held", 0)
-        assert f"lost_denials: table {name} is lost" in report.reasons[0]
-        assert f"`segment-pipeline accept {name}`" in report.reasons[0]
-    assert len(tool.held()) == 5
-    trust.accept(fresh.lake, fresh.ledger, name)
-    fresh.people(PEOPLE)
-    fresh.suppress([("email", "p1@shop.test", "*", "complained")])
-    trust.accept(fresh.lake, fresh.ledger, name)
-    assert (fresh.sync(audience(), tool).status, len(tool.held())) == ("synced", 11)
-    fresh.ledger.close()
-
-
-def test_denials_of_the_other_table_still_go_out(world: World, tool: OpenTool) -> None:
-    world.people(PEOPLE)
-    world.suppress([("email", "p1@shop.test", "*", "complained")])
-    world.sync(audience(), tool)
-    denied(world, "p0")
-    world.lose("suppressions")
-    report = world.opened().sync(audience(), tool)
-    assert (report.status, report.removed, report.remote) == ("held", 1, 10)
-
-
-def test_a_table_that_was_written_and_is_missing_is_not_an_empty_one(world: World) -> None:
-    world.people(PEOPLE)
-    world.lose("memberships")
-    lake = world.opened().lake
-    with lake.session() as session, pytest.raises(LostTable, match="memberships was written to and is missing"):
-        session.scan("memberships")
-    with pytest.raises(LostTable):
-        world.members(["p0"])
-    lake.begin("memberships")
-    with lake.session() as session:
-        session.scan("memberships")
-        session.scan("orders")
-
-
 def test_an_audience_stands_on_the_memberships_it_was_made_from(world: World, tool: OpenTool) -> None:
     world.people(PEOPLE)
     first, second = audience(), audience(name="others")
@@ -465,12 +317,3 @@ def test_places_come_back_as_written(world: World) -> None:
     assert doubted.doubt == "lost"
     world.ledger.places.end(doubted, "gone")
     assert (world.ledger.places.all(), world.ledger.places.ever("a", "tool")) == ([], ["1"])
-
-
-def test_hashes_of_what_was_sent_tell_nothing_without_the_ledger(world: World, tool: OpenTool) -> None:
-    world.people(PEOPLE)
-    world.sync(audience(), tool)
-    rows = world.rows("sent_keys")
-    assert len(rows) == 18
-    assert "shop.test" not in json.dumps(rows, default=str)
-    assert {row["destination"] for row in rows} == {"tool"}

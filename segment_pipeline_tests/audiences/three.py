@@ -248,7 +248,7 @@ class History:
 
     def check(self, reports: list[SyncReport]) -> bool:
         """True where all is well; raises Wrong where it is only said to be."""
-        well = all(report.status == "synced" for report in reports)
+        well = all(report.status in ("synced", "retired") for report in reports)
         if well and (wrong := self.wrong()):
             raise Wrong(f"{self}: {wrong}")
         silent = [r for r in reports if r.status != "synced" and not r.reasons]

@@ -63,7 +63,7 @@ class DaySession(Session):
         until: date | None = None,
         partitions: Partitions | None = None,
         alias: str | None = None,
-        lost: bool = False,
+        lost: bool | None = None,
     ) -> None:
         whole = days is None and until is None and partitions is None and alias is None
         if not (whole and self.run.several and name in HELD):

@@ -1,0 +1,180 @@
+"""What we remember is lost, or older than it was: that is seen, and nothing is sent until it is known again what the tools hold."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segment_pipeline.audiences import trust
+from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.standing import standing
+from segment_pipeline.lake.storage import LostTable
+from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, again, denied
+from segment_pipeline_tests.audiences.tool import BlindTool, DeletingTool, OpenTool, ReplacingTool
+from segment_pipeline_tests.audiences.world import World, audience
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> OpenTool:
+    return OpenTool(tmp_path / "tool.sqlite")
+
+
+def ledger_lost(world: World, before: Path) -> None:
+    for path in world.home.glob("ledger.sqlite*"):
+        path.unlink()
+
+
+def ledger_older(world: World, before: Path) -> None:
+    ledger_lost(world, before)
+    shutil.copy(before / "ledger.sqlite", world.home / "ledger.sqlite")
+
+
+def lake_older(world: World, before: Path) -> None:
+    for name in ("audience_members", "plan_rows", "sent_keys"):
+        world.lose(name)
+        shutil.copytree(before / "lake" / name, world.home / "lake" / name)
+
+
+def members_lost(world: World, before: Path) -> None:
+    world.lose("audience_members")
+
+
+def activation_lost(world: World, before: Path) -> None:
+    for name in ("audience_members", "plan_rows", "sent_keys", "_tables"):
+        world.lose(name)
+
+
+LOSSES: dict[str, Callable[[World, Path], None]] = {
+    "the ledger": ledger_lost,
+    "the ledger, an older one put back": ledger_older,
+    "the lake, an older one put back": lake_older,
+    "what was sent": members_lost,
+    "all of activation": activation_lost,
+}
+
+
+class TestMemory:
+    """What we remember is lost, or older than it was."""
+
+    @pytest.fixture
+    def restored(self, world: World, tool: OpenTool, request: pytest.FixtureRequest) -> World:
+        """Twelve people were sent, and one of the files of memory is no longer what it was; then some left and one denied."""
+        before = world.home / "before"
+        world.people(PEOPLE[:6])
+        world.sync(OWN, tool)
+        world.ledger.close()
+        before.mkdir()
+        shutil.copytree(world.home / "lake", before / "lake")
+        shutil.copy(world.home / "ledger.sqlite", before / "ledger.sqlite")
+        world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
+        world.people(PEOPLE)
+        world.sync(OWN, tool)
+        world.ledger.close()
+        LOSSES[request.param](world, before)
+        fresh = world.opened()
+        denied(fresh, "p0")
+        fresh.members([p.profile_id for p in PEOPLE[:10]])
+        world.ledger = fresh.ledger
+        return fresh
+
+    @pytest.mark.parametrize("restored", LOSSES, indirect=True)
+    def test_it_is_held_until_it_is_reconciled_with_the_tool(self, restored: World, tool: OpenTool) -> None:
+        """drt 688; after a kill in mid-push 50 were lost and 50 extra for good."""
+        for _ in range(2):
+            report = restored.sync(OWN, tool)
+            assert (report.status, report.added) == ("held", 0)
+            assert report.reasons[0].startswith("unverified: ")
+            assert "segment-pipeline audiences reconcile shoppers --destination tool" in report.reasons[0]
+        assert [s.state for s in standing(restored.lake, restored.ledger, [OWN])] == ["unverified"]
+        calls = tool.calls()
+        [shown] = again(restored, OWN, tool, show=True)
+        assert (shown.status, tool.calls()) == ("planned", calls)
+        [done] = again(restored, OWN, tool)
+        assert (done.status, done.remote) == ("synced", 9)
+        assert tool.held() == {(p.email, p.phone) for p in PEOPLE[1:10]}
+        assert (restored.sync(OWN, tool).status, restored.sync(OWN, tool).requests) == ("synced", 0)
+
+    @pytest.mark.parametrize("restored", LOSSES, indirect=True)
+    @pytest.mark.parametrize("kind", [ReplacingTool, DeletingTool])
+    def test_a_tool_that_cannot_be_read_is_given_all_of_it(
+        self, restored: World, tool: OpenTool, kind: type[BlindTool]
+    ) -> None:
+        blind = kind(tool)
+        assert restored.sync(OWN, blind).status == "held"
+        first, *_ = again(restored, OWN, blind)
+        assert first.status == "synced"
+        assert len(tool.lists()) == 1, "the old one is gone"
+        assert tool.held(next(iter(tool.lists()))) == {(p.email, p.phone) for p in PEOPLE[1:10]}
+        assert restored.sync(OWN, blind).requests == 0
+
+
+@pytest.mark.parametrize("name", ["suppressions", "consents"])
+def test_nobody_is_sent_where_a_table_of_denials_is_lost(world: World, tool: OpenTool, name: str) -> None:
+    """drt 688: ten complainers were written to again."""
+    world.people(PEOPLE[:6])
+    world.suppress([("email", "p1@shop.test", "*", "complained")])
+    world.sync(audience(), tool)
+    world.people(PEOPLE)
+    world.lose(name)
+    fresh = world.opened()
+    for _ in range(2):
+        report = fresh.sync(audience(), tool)
+        assert (report.status, report.added) == ("held", 0)
+        assert f"lost_denials: table {name} is lost" in report.reasons[0]
+        assert f"`segment-pipeline accept {name}`" in report.reasons[0]
+    assert len(tool.held()) == 5
+    trust.accept(fresh.lake, fresh.ledger, name)
+    fresh.people(PEOPLE)
+    fresh.suppress([("email", "p1@shop.test", "*", "complained")])
+    trust.accept(fresh.lake, fresh.ledger, name)
+    assert (fresh.sync(audience(), tool).status, len(tool.held())) == ("synced", 11)
+    fresh.ledger.close()
+
+
+def test_denials_of_the_other_table_still_go_out(world: World, tool: OpenTool) -> None:
+    world.people(PEOPLE)
+    world.suppress([("email", "p1@shop.test", "*", "complained")])
+    world.sync(audience(), tool)
+    denied(world, "p0")
+    world.lose("suppressions")
+    report = world.opened().sync(audience(), tool)
+    assert (report.status, report.removed, report.remote) == ("held", 1, 10)
+
+
+def test_a_table_that_was_written_and_is_missing_is_not_an_empty_one(world: World) -> None:
+    world.people(PEOPLE)
+    world.lose("consents")
+    lake = world.opened().lake
+    with lake.session() as session, pytest.raises(LostTable, match="consents was written to and is missing"):
+        session.scan("consents")
+    with pytest.raises(LostTable):
+        world.people(PEOPLE)
+    lake.begin("consents")
+    with lake.session() as session:
+        session.scan("consents")
+        session.scan("orders")
+
+
+@pytest.mark.parametrize("name", ["memberships", "profile_identifiers", "profile_aliases"])
+def test_what_can_be_computed_again_is_not_empty_for_an_audience(world: World, tool: OpenTool, name: str) -> None:
+    world.people(PEOPLE)
+    world.alias([("old", "p0")])
+    world.sync(audience(), tool)
+    world.lose(name)
+    lake = world.opened().lake
+    report = world.sync(audience(), tool)
+    assert (report.status, len(tool.held())) == ("failed", 12)
+    assert f"table {name} was written to and is missing" in report.reasons[0]
+    with lake.session() as session:
+        session.scan(name)
+
+
+def test_hashes_of_what_was_sent_tell_nothing_without_the_ledger(world: World, tool: OpenTool) -> None:
+    world.people(PEOPLE)
+    world.sync(audience(), tool)
+    rows = world.rows("sent_keys")
+    assert len(rows) == 18
+    assert "shop.test" not in json.dumps(rows, default=str)
+    assert {row["destination"] for row in rows} == {"tool"}
