@@ -1,6 +1,7 @@
 """Which version of a record counts as of a day: it is chosen first, and asked afterwards whether it is of that day at all."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.facts import versions
-from segment_pipeline_tests.profiles.literal_rows import JAN_1, at, customer, jan, order
-from segment_pipeline_tests.profiles.snapshots import Put
+from segment_pipeline.profiles.traits.compute import build_traits
+from segment_pipeline_tests.profiles.literal_rows import JAN_1, at, customer, jan, line, order, product
+from segment_pipeline_tests.profiles.snapshots import Put, build, rows
 
 
 def orders(lake: Lake, as_of: date, *, numbered: bool = True) -> list[dict[str, Any]]:
@@ -97,3 +99,26 @@ def test_what_was_known_later_alone_is_not_known_before(lake: Lake, put: Put) ->
     """A guest who made an account afterwards was a guest."""
     put("orders", [order("shopify", "O"), order("shopify", "O", updated=jan(9), customer_key="C")])
     assert [orders(lake, day)[0]["customer_key"] for day in (jan(5), jan(9))] == [None, "C"]
+
+
+def shares(lake: Lake, as_of: date) -> dict[str, Decimal]:
+    build(lake, as_of)
+    build_traits(lake, AsOf(as_of, "UTC"))
+    return {row["value"]: row["spend_total"] for row in rows(lake, "trait_shares") if row["as_of"] == as_of}
+
+
+def test_a_product_deleted_at_the_shop_is_forgotten_by_no_order(lake: Lake, put: Put) -> None:
+    """The product is deleted, and then the order gets a tag: its newest version names no product. Another line never named one."""
+    put("customers", [customer("shopify", "A")])
+    put("products", [product("shopify", "P", department="Shoes"), product("shopify", "Q", department="Hats")])
+    put("orders", [order("shopify", "O", jan(2), "30", customer_key="A", updated=jan(day)) for day in (2, 4, 6)])
+    named = [("P", "P", None), ("Q", "P", None), (None, None, None)]
+    lines = [
+        line("shopify", "O", str(number), jan(2), "10", updated=jan(day), product_key=key)
+        for number, keys in enumerate(named)
+        for day, key in zip((2, 4, 6), keys, strict=True)
+    ]
+    put("order_lines", lines)
+    assert shares(lake, jan(3)) == {"Shoes": 10, "Hats": 10}
+    assert shares(lake, jan(5)) == {"Shoes": 20}
+    assert shares(lake, jan(7)) == {"Shoes": 20}

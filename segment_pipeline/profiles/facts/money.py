@@ -11,6 +11,7 @@ from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import generated, statement
 from segment_pipeline.profiles.facts.runs import once
+from segment_pipeline.profiles.facts.versions import define_lines
 
 # What each is made of comes before it; what is small is held, what has a row per order or line is looked at as it comes.
 _HELD: Final = (
@@ -48,7 +49,8 @@ def define_money(session: Session, as_of: AsOf, *, columns: Sequence[str] = ()) 
 
     `columns`: paid_orders_held is a table of these alone, for who reads them more than once; none: a view of all.
     """
-    for name in ("order_lines", "refunds", "rates"):
+    define_lines(session)
+    for name in ("refunds", "rates"):
         session.scan(name)
     once(session, "revised_refunds", statement("profiles/facts", "revised_refunds"), scans=("refunds",))
     for name in _HELD:

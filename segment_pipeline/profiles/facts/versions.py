@@ -30,6 +30,17 @@ def define_orders_as_of(session: Session, as_of: AsOf) -> None:
     session.define("orders_as_of", statement("profiles/facts", "orders_as_of"), as_of=as_of.day)
 
 
+def define_lines(session: Session) -> None:
+    """Define known_lines, the lines of all versions of orders, over revised_orders."""
+    session.scan("order_lines")
+    once(session, "remembered_products", statement("profiles/facts", "remembered_products"), scans=("order_lines",))
+    # Mostly none is, and no line need be looked up.
+    remembered = session.value("SELECT count(*) FROM remembered_products")
+    session.define(
+        "known_lines", statement("profiles/facts", "known_lines") if remembered else "SELECT * FROM order_lines"
+    )
+
+
 def define_account_versions(session: Session, as_of: AsOf) -> None:
     """Define the view account_versions, one row per account known by the end of a day."""
     session.scan("customers")

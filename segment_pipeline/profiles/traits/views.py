@@ -15,7 +15,7 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, define_activities, define_behaviour
 from segment_pipeline.profiles.facts.persons import define_numbered_persons
-from segment_pipeline.profiles.facts.versions import define_orders, define_products
+from segment_pipeline.profiles.facts.versions import define_lines, define_orders, define_products
 from segment_pipeline.profiles.rules import IdentityRules
 
 
@@ -157,7 +157,7 @@ def define_views(session: Session, as_of: AsOf, names: Collection[str], rules: I
         session.define("trait_orders", statement("profiles/traits", "trait_orders"))
     if "order_lines" in facts:
         define_products(session, as_of)
-        session.scan("order_lines")
+        define_lines(session)
         session.define("trait_order_lines", statement("profiles/traits", "trait_order_lines"))
     if "events" in facts:
         if "activities" not in facts:

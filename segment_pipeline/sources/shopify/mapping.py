@@ -26,6 +26,39 @@ _LAUNCHED, _PUBLISHED = a_day("r.launchedOn.value"), a_time("r.publishedAt")
 _CUT_SHORT = {"a list without its end": "regexp_matches(record, '\"hasNextPage\"[ ]*:[ ]*true')"}
 
 
+def _amount(bag: str) -> str:
+    return f"TRY_CAST({bag}.shopMoney.amount AS DECIMAL(18,4))"
+
+
+def _inner(records: str, field: str, value: str) -> str:
+    """A value of every element `x` of a list within each record of a list."""
+    return f"flatten(list_transform({records}, LAMBDA o: list_transform(o.{field}, LAMBDA x: {value})))"
+
+
+_LINES, _REFUNDS = "r.lineItems.nodes", "r.refunds"
+_REFUNDED = _inner(_REFUNDS, "refundLineItems.nodes", "x")
+# Every amount of an order, and every number of units: lists that are added up.
+_AMOUNTS = (
+    f"list_transform({_LINES}, LAMBDA x: {_amount('x.originalTotalSet')})",
+    f"list_transform({_REFUNDS}, LAMBDA x: {_amount('x.totalRefundedSet')})",
+    _inner(_LINES, "discountAllocations", _amount("x.allocatedAmountSet")),
+    _inner(_LINES, "taxLines", _amount("x.priceSet")),
+    _inner(_REFUNDS, "refundLineItems.nodes", _amount("x.subtotalSet")),
+    _inner(_REFUNDS, "refundLineItems.nodes", _amount("x.totalTaxSet")),
+    _inner(_REFUNDS, "refundShippingLines.nodes", _amount("x.subtotalAmountSet")),
+    _inner(_REFUNDS, "refundShippingLines.nodes", _amount("x.taxAmountSet")),
+    _inner(_REFUNDS, "orderAdjustments.nodes", _amount("x.amountSet")),
+    _inner(_REFUNDS, "orderAdjustments.nodes", _amount("x.taxAmountSet")),
+    _inner(_REFUNDS, "duties", _amount("x.amountSet")),
+)
+_QUANTITIES = (
+    f"list_transform({_LINES}, LAMBDA x: x.quantity)",
+    f"list_transform({_LINES}, LAMBDA x: x.currentQuantity)",
+    _inner(_REFUNDS, "refundLineItems.nodes", "x.quantity"),
+)
+_MOST = 1_000_000
+
+
 def entities(look_back: int) -> tuple[Entity, ...]:
     return (
         Entity(
@@ -154,13 +187,18 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                     **_CUT_SHORT,
                     "no currency": "currency IS NULL",
                     "lineItems is not a list": "r.lineItems.nodes IS NULL",
-                    "a line without id or amount": f"len(list_filter(r.lineItems.nodes, LAMBDA l: l.id IS NULL OR {_amount('l.originalTotalSet')} IS NULL)) > 0",
-                    "amounts too large to add up": _sum("r.lineItems.nodes", "originalTotalSet")
-                    + f" >= {LARGEST_ORDER} OR "
-                    + _sum("r.refunds", "totalRefundedSet")
-                    + f" >= {LARGEST_ORDER}",
-                    "a refund without id, time or amount": "len(list_filter(r.refunds, LAMBDA f: f.legacyResourceId IS NULL OR "
+                    "a line without id or amount": f"len(list_filter(r.lineItems.nodes, LAMBDA l: nullif(l.id, '') IS NULL OR {_amount('l.originalTotalSet')} IS NULL)) > 0",
+                    "two lines share an id": "len(list_distinct(list_transform(r.lineItems.nodes, LAMBDA l: l.id))) <> len(r.lineItems.nodes)",
+                    "amounts too large to add up": " OR ".join(f"{_sum(each)} >= {LARGEST_ORDER}" for each in _AMOUNTS),
+                    "quantities too large to add up": " OR ".join(
+                        f"len(list_filter({each}, LAMBDA n: n NOT BETWEEN -{_MOST} AND {_MOST})) > 0"
+                        for each in _QUANTITIES
+                    ),
+                    "a refund without id, time or amount": "len(list_filter(r.refunds, LAMBDA f: nullif(f.legacyResourceId, '') IS NULL OR "
                     f"{_amount('f.totalRefundedSet')} IS NULL OR coalesce({a_time('f.processedAt')}, {a_time('f.createdAt')}) IS NULL)) > 0",
+                    "two refunds share an id": "len(list_distinct(list_transform(r.refunds, LAMBDA f: f.legacyResourceId))) <> len(r.refunds)",
+                    "a refunded line without id or amount": f"len(list_filter({_REFUNDED}, LAMBDA i: nullif(i.lineItem.id, '') IS NULL"
+                    f" OR {_amount('i.subtotalSet')} IS NULL)) > 0",
                 },
             ),
             (
@@ -207,11 +245,6 @@ def entities(look_back: int) -> tuple[Entity, ...]:
     )
 
 
-def _amount(bag: str) -> str:
-    return f"TRY_CAST({bag}.shopMoney.amount AS DECIMAL(18,4))"
-
-
-def _sum(records: str, bag: str) -> str:
-    """What an amount of all records of a list comes to, whichever way each goes."""
-    amounts = f"list_transform({records}, LAMBDA x: abs(CAST({_amount(f'x.{bag}')} AS DECIMAL(38,4))))"
-    return f"coalesce(list_aggregate({amounts}, 'sum'), 0)"
+def _sum(amounts: str) -> str:
+    """What all amounts of a list come to, whichever way each goes."""
+    return f"coalesce(list_aggregate(list_transform({amounts}, LAMBDA x: abs(CAST(x AS DECIMAL(38,4)))), 'sum'), 0)"

@@ -218,6 +218,9 @@ def entities(
                     " abs(CAST(x.total_money.amount AS DECIMAL(38,0))) + abs(CAST(coalesce(x.total_discount_money.amount, 0) AS DECIMAL(38,0)))"
                     " + abs(CAST(coalesce(x.total_tax_money.amount, 0) AS DECIMAL(38,0)))"
                     f" + abs(CAST(coalesce(x.total_service_charge_money.amount, 0) AS DECIMAL(38,0)))), 'sum'), 0) >= {_LARGEST}",
+                    # Of several returns each has lines of its own.
+                    "two returned lines share a uid": "len(r.returns) = 1 AND"
+                    " len(list_distinct(list_transform(returned, LAMBDA x: x.uid))) <> len(returned)",
                     "a returned line without uid or amount": "len(list_filter(returned, LAMBDA x: x.uid IS NULL OR x.total_money.amount IS NULL)) > 0",
                 },
             ),

@@ -6,7 +6,7 @@ SELECT
     CASE WHEN k.order_key IS NULL THEN l.quantity ELSE k.quantity END AS units_kept,
     CASE WHEN k.order_key IS NULL THEN l.net_base ELSE k.net_base END AS net_kept,
     CASE WHEN k.order_key IS NULL THEN l.net >= 0 ELSE k.is_kept END AS is_line_kept
-FROM order_lines AS l
+FROM known_lines AS l
 JOIN paid_orders_held AS o ON o.source = l.source AND o.order_key = l.order_key AND o.updated_at = l.updated_at
 -- NULL where nothing was given back, which is most of them: those are not looked up.
 LEFT JOIN lines_kept AS k

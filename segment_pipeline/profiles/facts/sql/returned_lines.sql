@@ -8,6 +8,6 @@ SELECT
     -l.net_base AS amount_base,
     abs(l.quantity) AS quantity,
     l.tax IS NULL AS holds_tax
-FROM order_lines AS l
+FROM known_lines AS l
 JOIN returned_orders AS o ON o.source = l.source AND o.order_key = l.order_key AND o.updated_at = l.updated_at
 WHERE l.net < 0 OR starts_with(l.line_number, 'return:')

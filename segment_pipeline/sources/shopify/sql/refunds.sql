@@ -5,7 +5,10 @@
 WITH refunds AS (
   SELECT
     o.key, o.updated_at, o.day, o.currency, o.rate, o.taxes_included, f.legacyResourceId AS refund,
-    coalesce(TRY_CAST(f.processedAt AS TIMESTAMPTZ), TRY_CAST(f.createdAt AS TIMESTAMPTZ)) AS refunded_at,
+    coalesce(
+      CASE WHEN TRY_CAST(f.processedAt AS TIMESTAMPTZ) BETWEEN TIMESTAMPTZ '0001-01-02' AND TIMESTAMPTZ '9999-12-30' THEN TRY_CAST(f.processedAt AS TIMESTAMPTZ) END,
+      TRY_CAST(f.createdAt AS TIMESTAMPTZ)
+    ) AS refunded_at,
     f.refundLineItems.nodes AS items,
     CAST(f.totalRefundedSet.shopMoney.amount AS DECIMAL(18,4))
       - coalesce(list_aggregate(list_transform(f.refundShippingLines.nodes, LAMBDA x: TRY_CAST(x.subtotalAmountSet.shopMoney.amount AS DECIMAL(18,4))), 'sum'), 0)
