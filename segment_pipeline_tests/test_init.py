@@ -229,7 +229,7 @@ def test_status_says_which_denials_wait_while_sending_is_off(company: Path, tmp_
     (waiting,) = found["sending"]["denials"]
     assert (waiting["audience"], waiting["keys"]) == ("regulars_by_email", 1)
     (sentence,) = found["attention"]
-    assert sentence.startswith("1 denial waits for audience regulars_by_email, the oldest since ")
+    assert sentence.startswith("audience regulars_by_email: 1 denial waits, the oldest since ")
 
 
 @pytest.mark.dagster
