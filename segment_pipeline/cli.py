@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from segment_pipeline.commands import audiences, days, people, readiness
+from segment_pipeline.commands import audiences, days, identifiers, people, readiness
 from segment_pipeline.commands.company import DAY, company, folder, own_sets
 from segment_pipeline.commands.docs import docs
 from segment_pipeline.commands.init import init
@@ -284,6 +284,7 @@ cli.add_command(readiness.validate)
 cli.add_command(readiness.check)
 cli.add_command(people.segments)
 cli.add_command(people.profile)
+cli.add_command(identifiers.identifiers)
 cli.add_command(audiences.audiences)
 
 

@@ -38,12 +38,37 @@ _NOBODY: Final = (
     r"|(no|empty|default|missing)[ _-]?(user|customer|id|value)|empty|default|missing|\[?object object\]?|f{8}(-?f{4}){3}-?f{12})[\s\"']*$"
 )
 _BLANK: Final = "^[\\s\u00a0\u200b\u2007\u202f\u3000\ufeff]*$"
+_TAG: Final = r"(\+[^@]*)?"
+# What people type where an address is asked for, at any domain; at a mail provider's; and before and after the @ alike.
+_NO_ADDRESS: Final = (
+    r"none|null|undefined|unknown|anonymous|anonym|nobody|no[-_.]one|no[-_.]?e?-?mail|keine?([-_.]?e?-?mail)?|noaddress"
+    r"|not[-_.]?(provided|given|available|applicable|known)|fake([-_.]?e?-?mail)?|dummy|placeholder|asdf+|asdfgh[a-z]*|qwerty|x{3,}|a{3,}"
+    r"|test(er|ing)?([-_.]?(e?-?mail|user|account))?"
+)
+_NOBODYS_NAME: Final = (
+    r"no|nope|na|n\.a|abcd?|abc123|xyz|asd|qwe|guest|gast|user|username|name|your[-_.]?(name|e?-?mail)|e?-?mail|me|you|customer|kunde|client"
+    r"|example|sample|someone|somebody|[a-z]|aa|bb|xx|zz|0+|1+|123+4?5?6?7?8?9?"
+)
+_PROVIDER: Final = (
+    r"((gmail|googlemail|ymail|msn|icloud|me|aol|att|comcast|verizon|sbcglobal|protonmail|qq|163|126)\.com"
+    r"|(yahoo|hotmail|outlook|live|gmx|mail|e-?mail|proton|yandex|orange)\.(com|net|org|de|at|ch|fr|it|es|nl|be|ru|me|co\.uk|com\.[a-z]{2})"
+    r"|(web|t-online|freenet)\.de|(free|laposte|wanadoo)\.fr|libero\.it|bluewin\.ch)"
+)
+_SAME: Final = "|".join(
+    rf"{word}{_TAG}@{word}\."
+    for word in (
+        "no none nope null na fake fakeemail test tests tester testing dummy sample temp asd asdf qwe qwerty abc abcd xyz email mail"
+        " noemail nomail nobody unknown anonymous guest user name me you a b c d x y z aa bb xx aaa xxx 1 12 123 1234 12345 123456"
+    ).split()
+)
 BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
     # Patterns on canonical values, by a name for the reason; the syntax is common to Python's `re` and DuckDB's RE2.
     # Data, so that a company can drop one or add its own (the shop's number) and the profiles can use them in SQL.
     "email": {
         "no_reply": r"^(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)([+._-][^@]*)?@",
-        "placeholder": r"^(none|null|n\.?a|unknown|anonymous|noemail|no[-_.]?email|nobody|guest|x+|a+|test|asdf|abc)@",
+        "placeholder": rf"^(({_NO_ADDRESS})[0-9]*{_TAG}@|({_NOBODYS_NAME}){_TAG}@{_PROVIDER}$|{_SAME})",
+        "placeholder_domain": r"@((no|none|fake|test|null|invalid|noemail|no-email|nomail|noreply|no-reply|yourdomain|mydomain|domain"
+        r"|youremail|youraddress|somewhere|nowhere|placeholder|asdf|asdfasdf)\.(com|net|org|de|co|io|email))$",
         "reserved_domain": r"[@.](example\.(com|net|org)|test|invalid|localhost|example)$",
     },
     "phone": {
@@ -54,6 +79,18 @@ BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
     "loyalty_id": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
     "customer_key": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
 }
+
+
+# Addresses of an office, not of a person: who they belong to they do not tell, but mail reaches them.
+ROLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "email": {
+        "role": r"^(info|office|kontakt|contact|sales|verkauf|einkauf|support|service|kundenservice|admin|administrator|webmaster|hostmaster"
+        r"|reception|rezeption|empfang|zentrale|sekretariat|kasse|till|guest|gast|buchhaltung|accounting|billing|rechnung(en)?"
+        rf"|orders?|bestellung(en)?|n\.?a|no|abc|a{{1,2}}|x{{1,2}}){_TAG}@",
+    },
+}
+# Domains that nobody has: mail to them reaches nobody, though people told apart by them are.
+UNREACHABLE: Final[Mapping[str, str]] = {"reserved_domain": r"[@.](example\.(com|net|org)|invalid|localhost)$"}
 
 
 @lru_cache(maxsize=1 << 16)

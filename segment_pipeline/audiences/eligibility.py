@@ -44,6 +44,7 @@ def define_evidence(
     for table in ("profiles", "profile_identifiers", "profile_aliases"):
         # Computed, but not here: read as empty they would make everybody a stranger.
         session.scan(table, lost=False)
+    session.scan("identifier_proposals")
     # Where denials are lost nobody is sent, which `decide` sees to; those that are left still take people out.
     session.scan("suppressions", lost=True)
     define_consent_statements(session, key_spaces, lost=True)
@@ -125,8 +126,9 @@ def _define_verdicts(session: Session, audience: Audience, claimed: pa.Table) ->
 
 def _define_sendable(session: Session, shape: Shape) -> None:
     """The view `sendable_identifiers`: the known ones and, for tools that key on our id, one per candidate of ours."""
+    sendable = statement("audiences", "sendable_identifiers")
     if not shape.wants_external_ids:
-        session.define("sendable_identifiers", "SELECT * FROM known_identifiers")
+        session.define("sendable_identifiers", sendable)
         return
     column = next(i.column for i in shape.capabilities.identifiers if i.kind == "external_id")
     session.define(
@@ -135,9 +137,10 @@ def _define_sendable(session: Session, shape: Shape) -> None:
         column=column,
     )
     session.define("external_ids", statement("audiences", "external_ids"), materialize=True)
+    session.define("sendable_contacts", sendable)
     session.define(
         "sendable_identifiers",
-        "SELECT profile_id, identifier_type, identifier, last_seen_at FROM known_identifiers"
+        "SELECT profile_id, identifier_type, identifier, last_seen_at FROM sendable_contacts"
         " UNION ALL SELECT profile_id, identifier_type, identifier, last_seen_at FROM external_ids",
     )
 

@@ -46,6 +46,9 @@ def source(
         said = f"segment {audience.segment} means something else than when it was evaluated for {as_of}"
         again = f"`segment-pipeline refresh --day {as_of}` evaluates the day again"
         return as_of, (f"changed_segment: {said}: {again}",)
+    if AsOf(as_of, settings.timezone).start > now:
+        said = f"the newest day of segment {audience.segment} is {as_of}, which has not begun"
+        return as_of, (f"stale_source: {said}; see whether a clock was ahead when it was evaluated, or is behind now",)
     late = now - fresh_until(audience, as_of, settings)
     if late <= timedelta(0):
         return as_of, ()

@@ -158,7 +158,14 @@ TABLES = (
             C("identifier_type", "VARCHAR", "email, phone, loyalty_id, customer_key, anonymous_id", nullable=False),
             C("identifier", "VARCHAR", "canonical value; customer keys as source:key", nullable=False, pii=True),
             C("last_seen_at", "TIMESTAMPTZ", "newest record that carries it", nullable=False),
-            C("usable", "BOOLEAN", "False: blocked, or over the limit of people who share it", nullable=False),
+            C("usable", "BOOLEAN", "True: it may be sent to, `current` or `shared`", nullable=False),
+            C(
+                "standing",
+                "VARCHAR",
+                "`current`; `former`: given up by the account that had it, and no other record of theirs has it now; `shared`: by more people than the limit;"
+                " `blocked`: a placeholder, or nobody's by decision. NULL: as `usable` says",
+                implied=True,
+            ),
         ),
         key=("profile_id", "identifier_type", "identifier"),
         subject=Subject(profiles=("profile_id",)),

@@ -1,7 +1,7 @@
 """The tail of consent: pulled right before anything is sent, so that eligibility speaks of now and not of last night."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from segment_pipeline import clock
 from segment_pipeline.days import Window
@@ -18,10 +18,11 @@ RECENT = timedelta(minutes=5)
 def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settings, run_id: str) -> None:
     """Land what every entity that fills consents or suppressions has changed since its newest day, up to this moment.
 
-    An entity pulled up to today less than five minutes ago is left alone: the audiences of one run share one pull.
+    An entity pulled up to today less than five minutes ago is left alone: the audiences of one run share one pull. A load that
+    is to be finished in the future, by a clock that was ahead, is none.
     Raises what ingesting raises: without the tail nothing may be sent.
     """
-    today = clock.today(settings.timezone)
+    today, now = clock.today(settings.timezone), clock.now()
     for source in sources.values():
         for entity in source.entities:
             if SAYS_NO.isdisjoint(entity.table_names):
@@ -29,12 +30,8 @@ def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settin
             asset = f"{source.name}/{entity.name}"
             with lake.session() as session:
                 session.scan("loads", partitions={"source": [source.name]})
-                (last,) = session.rows(statement("landing", "newest_day"), asset=asset)
-            if last["day"] == today and _is_recent(last["finished_at"]):
+                (last,) = session.rows(statement("landing", "newest_day"), asset=asset, now=now)
+            if last["day"] == today and now - last["finished_at"] < RECENT:
                 continue
             first = min(last["day"] or settings.start, today)
             ingest(lake, source, entity.name, Window(first, today), settings, run_id)
-
-
-def _is_recent(finished: datetime) -> bool:
-    return clock.now() - finished < RECENT

@@ -34,16 +34,29 @@ def more(tabular: Tabular, fill: To) -> dict[str, str]:
     return {"_account": key, "_no": f"bool_or({no})" if fill.grouped else no}
 
 
-def columns(tabular: Tabular, said: Mapping[str, str]) -> dict[str, str]:
-    """The columns of consents that are more than what the mapping `said`: any word but `granted` is a no."""
-    arrived = f"least(u._updated_at, {PULLED})"
+def columns(tabular: Tabular, said: Mapping[str, str], zones: Mapping[str, str]) -> dict[str, str]:
+    """The columns of consents that are more than what the mapping `said`: any word but `granted` is a no.
+
+    `zones`: the zone of the times of `recorded_at` and of the row's version, as SQL. A no of a day counts from its end, a yes from
+    its beginning.
+    """
+    early, late = (f"least({each}, {PULLED})" for each in ("u._updated_at", _end("u._updated_at", zones["version"])))
     # When a file was written is no time at which anybody said anything.
     own = "NULL" if tabular.at == MODIFIED and said["recorded_at"] == "u._business_at" else said["recorded_at"]
-    # A log tells when it received a statement; a row that changes, only when it was changed last.
-    own = f"least({own}, {arrived})" if tabular.kind is Kind.LOG and own != "NULL" else own
+    yes, no = (own, "NULL") if own == "NULL" else (own, _end(own, zones["recorded_at"]))
+    if tabular.kind is Kind.LOG and own != "NULL":
+        # A log tells when it received a statement; a row that changes, only when it was changed last.
+        yes, no = f"least({yes}, {early})", f"least({no}, {late})"
     return {
         "status": f"CASE WHEN {DENIED} THEN 'denied' ELSE 'granted' END",
-        "recorded_at": f"coalesce({own}, CASE WHEN {DENIED} THEN {arrived} ELSE {OLDEST} END)",
-        "arrived_at": arrived,
+        "recorded_at": f"CASE WHEN {DENIED} THEN coalesce({no}, {late}) ELSE coalesce({yes}, {OLDEST}) END",
+        "arrived_at": f"CASE WHEN {DENIED} THEN {late} ELSE {early} END",
         **{name: f"lower(trim({said[name]}))" for name in ("channel", "purpose")},
     }
+
+
+def _end(time: str, zone: str) -> str:
+    """A time, or of one that is a day without an hour the end of that day."""
+    local = f"timezone({zone}, {time})"
+    ended = f"{time} + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND"
+    return f"CASE WHEN {local} = CAST(CAST({local} AS DATE) AS TIMESTAMP) THEN {ended} ELSE {time} END"

@@ -116,8 +116,15 @@ class Filled:
                 "rate_day": "x.rate_day",
             }
         if declared.name == "consents":
-            said |= tabular_consents.columns(self.tabular, said)
+            said |= tabular_consents.columns(self.tabular, said, self._zones())
         return {c.name: f"CAST({said.get(c.name, 'NULL')} AS {c.sql})" for c in declared.columns}
+
+    def _zones(self) -> dict[str, str]:
+        """The zones, as SQL, of when a statement about consent was made and of the version its row is of."""
+        t, given = self.tabular, self.fill.columns.get("recorded_at", self.tabular.at)
+        named = {"recorded_at": given if isinstance(given, str) else "", "version": t.updated or t.at}
+        zones = {column: self.values.zone(name) for column, name in named.items()}
+        return {column: literal(zone) if zone else "$timezone" for column, zone in zones.items()}
 
     def _framed(self) -> dict[str, str]:
         given = self.fill.columns

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from segment_pipeline import identifiers
 from segment_pipeline.errors import ConfigError
 
-# Addresses in reserved domains tell people apart as well as any others, although no mail reaches them.
+# Addresses in reserved domains tell people apart as well as any others, although no mail reaches them: UNREACHABLE.
 _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
     "email": {reason: p for reason, p in identifiers.BLOCKED["email"].items() if reason != "reserved_domain"},
     "phone": dict(identifiers.BLOCKED["phone"]),
@@ -23,9 +23,11 @@ _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
 class IdentityRules:
     """Which identifiers link records to one person. Hashable by value through `repr`; equal rules give equal identities.
 
-    `blocked_patterns`: regular expressions on canonical values, by identifier type and by a name for the reason. Of a
+    `blocked_patterns`: regular expressions on canonical values, by identifier type and by a name for the reason: what matches
+    links nobody and is not sent to. `role_patterns`: of values that link nobody and may be sent to, with consent (an office's
+    address). `unreachable`: of e-mails that link and are not sent to, by a name for the reason. Of a
     `customer_key` that one matches, records by it are nobody's, unless its source holds an account by that very key.
-    `blocked_values`: values that link nobody (the shop's number, the address on its tablet, the till's own account), by type;
+    `blocked_values`: values that link nobody and are not sent to (the shop's number, the address on its tablet, the till's own account), by type;
     a `customer_key` with its source (`shopify:7`) or without, of any. Orders of a customer who is nobody are as guests' orders.
     `limits`: the most people a value may be seen with before it links none of them, by type.
     `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on where nothing that comes
@@ -35,6 +37,8 @@ class IdentityRules:
     """
 
     blocked_patterns: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _BLOCKED_PATTERNS)
+    role_patterns: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: identifiers.ROLES)
+    unreachable: Mapping[str, str] = field(default_factory=lambda: identifiers.UNREACHABLE)
     blocked_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     limits: Mapping[str, int] = field(
         default_factory=lambda: {"email": 10, "phone": 8, "loyalty_id": 4, "customer_key": 1000, "anonymous_id": 8}
@@ -44,7 +48,7 @@ class IdentityRules:
     trust: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        named = {*self.blocked_patterns, *self.blocked_values, *self.limits}
+        named = {*self.blocked_patterns, *self.role_patterns, *self.blocked_values, *self.limits}
         if unknown := sorted(named - set(_BLOCKED_PATTERNS)):
             raise ConfigError(
                 f"identity's rules name {', '.join(unknown)}, which is no type of identifier: there are {', '.join(_BLOCKED_PATTERNS)}"

@@ -71,7 +71,7 @@ def profile_view(lake: Lake, profile_id: str, key_spaces: Mapping[str, str] | No
             "profile": _first(_rows(session, "profiles")),
             "traits": _first(_rows(session, "traits", "as_of", "profile_id", *trait_types(sets))),
             "identifiers": _rows(
-                session, "profile_identifiers", "identifier_type", "identifier", "last_seen_at", "usable"
+                session, "profile_identifiers", "identifier_type", "identifier", "last_seen_at", "usable", "standing"
             ),
             "records": _rows(session, "identities", "source", "entity", "record_key"),
             "segments": session.rows(statement("profiles", "view_segments")),

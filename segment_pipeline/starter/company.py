@@ -18,8 +18,9 @@ from segment_pipeline.starter.segments.all import STARTER_SEGMENTS
 # US dollars for one Canadian dollar, by the day a rate begins to hold.
 RATES = {date(2016, 1, 1): {"CAD": Decimal("0.7704")}}
 
-# The web shop's customers log in to the analytics under the shop's own ids.
-IDENTITY = IdentityRules(key_spaces={"amplitude": "shopify"})
+# The web shop's customers log in to the analytics under the shop's own ids. The demo's people all have addresses in domains
+# reserved for examples, which a company does not send to.
+IDENTITY = IdentityRules(key_spaces={"amplitude": "shopify"}, unreachable={})
 
 STARTER = Catalogue(
     sources=(Square(), Shopify(), Amplitude()),

@@ -204,6 +204,14 @@ def test_a_log_of_statements_knows_when_they_arrived(told: Told) -> None:
     assert told.mailed() == set()
 
 
+def test_a_day_without_an_hour_is_late_for_a_no_and_early_for_a_yes(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-10T15:00:00Z", "2017-06-20T12:00:00"))
+    told.table([says("denied", "2017-06-10")])
+    assert told.mailed() == set()
+    told.table([says("granted", "2017-06-11")], "newer")
+    assert told.mailed() == {ANN}
+
+
 def test_an_account_without_its_address_says_no_all_the_same(told: Told) -> None:
     """A table of accounts with an opt-in: the address is taken out in the row that takes it back."""
     accounts: dict[str, Any] = {

@@ -125,7 +125,7 @@ def test_denials_go_out_while_the_rest_is_held(world: World, tool: Tool) -> None
     assert causes == {"added", "denied", "erased", "left"}
 
 
-@pytest.mark.parametrize("trouble", ["stale_source", "empty_source"])
+@pytest.mark.parametrize("trouble", ["stale_source", "future_source", "empty_source"])
 def test_without_fresh_memberships_only_denials_go_out(
     world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
@@ -135,11 +135,13 @@ def test_without_fresh_memberships_only_denials_go_out(
     world.write("consents", [*world.rows("consents"), said])
     if trouble == "stale_source":
         monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-03T06:00:00+00:00")
+    elif trouble == "future_source":
+        monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-06-29T06:00:00+00:00")
     else:
         world.members([], population=0)
     report = world.sync(GUARDED, tool)
     assert (report.status, report.removed, report.held_removals) == ("held", 1, 4)
-    assert [reason.partition(":")[0] for reason in report.reasons] == [trouble]
+    assert [reason.partition(":")[0] for reason in report.reasons] == [trouble.replace("future", "stale")]
     assert len(tool.held()) == 4
 
 

@@ -39,6 +39,21 @@ def test_what_was_asked_a_moment_ago_is_not_asked_again(lake: Lake, put: Put, se
     refresh_consents(lake, {source.name: source}, settings, "run")
 
 
+def test_an_answer_of_the_future_is_none(lake: Lake, put: Put, settings: Settings) -> None:
+    """ax 977: the clock was set back within a day, and withdrawals were not seen."""
+    source = connector("amplitude", NOBODY)
+    put_loads(put, source, settings, minutes_ago=-60)
+    with pytest.raises(TransientError):
+        refresh_consents(lake, {source.name: source}, settings, "run")
+
+
+def test_a_clock_ahead_does_not_hide_what_was_asked_before(lake: Lake, put: Put, settings: Settings) -> None:
+    source = connector("amplitude", NOBODY)
+    put_loads(put, source, settings, minutes_ago=1)
+    put_loads(put, source, settings, minutes_ago=-3 * 24 * 60)
+    refresh_consents(lake, {source.name: source}, settings, "run")
+
+
 def test_older_answers_are_asked_for_again(lake: Lake, put: Put, settings: Settings) -> None:
     source = connector("amplitude", NOBODY)
     put_loads(put, source, settings, minutes_ago=6)

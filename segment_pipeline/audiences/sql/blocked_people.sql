@@ -5,7 +5,8 @@ FROM (
     SELECT k.profile_id, CASE WHEN s.reason = 'erased' THEN 1 ELSE 2 END AS reason
     FROM known_identifiers AS k
     JOIN suppressions AS s
-        ON s.identifier_type = k.identifier_type
+        ON k.standing <> 'shared'
+        AND s.identifier_type = k.identifier_type
         AND s.identifier = k.identifier
         AND (s.channel = '*' OR s.reason = 'erased')
     UNION ALL

@@ -1,5 +1,7 @@
 -- One row per person of whom any identifier has a statement. A denial on a shared identifier counts for each who shares it;
 -- a grant on a shared identifier covers that identifier alone, because it is not known who gave it.
+-- A yes on an identifier the person has given up covers nothing any more; a no on it still counts. Identifiers over the limit of
+-- people who share them speak for themselves alone.
 -- `granted_kinds`: one bit per kind of identifier the destination takes, set where a grant is about one of that kind.
 SELECT
     profile_id,
@@ -12,11 +14,11 @@ SELECT
 FROM (
     SELECT
         k.profile_id,
-        max(CASE WHEN c.status = 'granted' AND s.identifier IS NULL THEN c.recorded_at END) AS granted_at,
-        max(CASE WHEN c.status = 'denied' THEN c.recorded_at END) AS denied_at,
-        bool_or(c.status = 'granted') AS any_granted,
-        bool_or(c.status = 'granted' AND c.identifier_type = 'customer_key') AS account_granted,
-        bit_or(CASE WHEN c.status = 'granted' AND d.bit IS NOT NULL THEN d.bit ELSE 0 END) AS granted_kinds
+        max(CASE WHEN c.status = 'granted' AND s.identifier IS NULL AND k.standing = 'current' THEN c.recorded_at END) AS granted_at,
+        max(CASE WHEN c.status = 'denied' AND k.standing <> 'shared' THEN c.recorded_at END) AS denied_at,
+        bool_or(c.status = 'granted' AND k.standing <> 'former') AS any_granted,
+        bool_or(c.status = 'granted' AND c.identifier_type = 'customer_key' AND k.standing = 'current') AS account_granted,
+        bit_or(CASE WHEN c.status = 'granted' AND k.standing <> 'former' AND d.bit IS NOT NULL THEN d.bit ELSE 0 END) AS granted_kinds
     FROM known_identifiers AS k
     JOIN consent_now AS c ON c.identifier_type = k.identifier_type AND c.identifier = k.identifier
     LEFT JOIN shared_identifiers AS s ON s.identifier_type = k.identifier_type AND s.identifier = k.identifier

@@ -3,7 +3,7 @@
 Reads facts; joins nobody to anybody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -79,19 +79,25 @@ def define_identifier_values(session: Session, rules: IdentityRules) -> None:
     _define(session, "blocked_identifiers", **patterns)
     for name in ("guest_companions", "value_counts", "guest_records", "guest_evidence"):
         _define(session, name)
-    _define(session, "identifier_values", guest_limit=rules.guest_limit)
+    _define(
+        session, "identifier_values", guest_limit=rules.guest_limit, unreachable=_any_of(rules.unreachable.values())
+    )
     for name in ("value_counts", "guest_records", "guest_evidence"):
         session.drop(name)
 
 
 def pattern_of(rules: IdentityRules, kind: str) -> str:
-    """All patterns of a type's blocked values as one."""
-    patterns = rules.blocked_patterns.get(kind, {}).values()
+    """All patterns of a type's values that link nobody as one."""
+    return _any_of([*rules.blocked_patterns.get(kind, {}).values(), *rules.role_patterns.get(kind, {}).values()])
+
+
+def _any_of(patterns: Iterable[str]) -> str:
     return "|".join(f"(?:{pattern})" for pattern in patterns) or _NOTHING
 
 
 def register_rules(session: Session, rules: IdentityRules) -> None:
-    """Make the rules views: key_spaces, people_limits, blocked, listed_keys (a `source` of NULL is any)."""
+    """Make the rules views: key_spaces, people_limits, blocked and allowed (what people decided of single values is among them),
+    listed_keys (a `source` of NULL is any)."""
     register_key_spaces(session, rules.key_spaces)
     limits = pa.table(
         {
@@ -100,12 +106,13 @@ def register_rules(session: Session, rules: IdentityRules) -> None:
         }
     )
     session.register("people_limits", limits)
-    rows: list[tuple[str, str, str | None, str | None]] = [
-        (kind, "listed", value, None) for kind, values in rules.listed.items() for value in values
+    rows: list[tuple[str, str, str | None, str | None, str]] = [
+        (kind, "listed", value, None, "nothing") for kind, values in rules.listed.items() for value in values
     ]
     rows += [
-        (kind, reason, None, pattern)
-        for kind, found in rules.blocked_patterns.items()
+        (kind, reason, None, pattern, is_sent)
+        for patterns, is_sent in ((rules.blocked_patterns, "nothing"), (rules.role_patterns, "with consent"))
+        for kind, found in patterns.items()
         for reason, pattern in found.items()
     ]
     keys: list[tuple[str | None, str]] = [(None, value) for value in rules.listed.get("customer_key", ())]
@@ -115,8 +122,15 @@ def register_rules(session: Session, rules: IdentityRules) -> None:
         "customer_key": [key for _, key in keys],
     }
     session.register("listed_keys", _texts(of_keys))
-    columns = ("identifier_type", "reason", "identifier", "pattern")
-    session.register("blocked", _texts({name: [row[at] for row in rows] for at, name in enumerate(columns)}))
+    columns = ("identifier_type", "reason", "identifier", "pattern", "is_sent")
+    session.register("ruled", _texts({name: [row[at] for row in rows] for at, name in enumerate(columns)}))
+    session.scan("identifier_proposals")
+    session.define("blocked", statement("profiles/identity", "blocked"), materialize=True)
+    session.define(
+        "allowed",
+        "SELECT identifier_type, identifier FROM identifier_proposals WHERE state = 'allowed'",
+        materialize=True,
+    )
 
 
 def _texts(columns: Mapping[str, Sequence[str | None]]) -> pa.Table:

@@ -21,7 +21,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.runs import Run, session_of
-from segment_pipeline.profiles.identity import aliases, golden, named
+from segment_pipeline.profiles.identity import aliases, golden, named, proposals
 from segment_pipeline.profiles.identity.components import Link, Member, Refusal, components, resolve
 from segment_pipeline.profiles.identity.names import Name
 from segment_pipeline.profiles.identity.records import define_identifier_values, define_records
@@ -90,6 +90,7 @@ def build_identities(
         aliased = aliases.rebuild(session, as_of)
         if newest:
             golden.write_profiles(session, as_of, rules)
+            proposals.write_proposals(session, as_of)
         counts = session.rows(statement("profiles/identity", "identity_counts"))[0]
     if after is not None:
         next_one = AsOf(after, as_of.zone)

@@ -1,4 +1,4 @@
--- One row per person and type: the e-mail and the phone to use. Usable ones only; consented first, denied last, then what the most
+-- One row per person and type: the e-mail and the phone to use. Those only that may be sent to and are theirs; consented first, denied last, then what the most
 -- trusted account holds now, then the newest seen.
 SELECT person_no, identifier_type, identifier
 FROM (
@@ -22,6 +22,6 @@ FROM (
         JOIN numbered_values AS n ON n.identifier_type = s.identifier_type AND n.identifier = s.identifier
         WHERE s.channel = CASE s.identifier_type WHEN 'email' THEN 'email' WHEN 'phone' THEN 'sms' END
     ) AS c ON c.value_no = p.value_no
-    WHERE v.refusal IS NULL AND v.identifier_type IN ('email', 'phone')
+    WHERE v.mailable AND NOT p.former AND coalesce(v.refusal, '') NOT IN ('limit', 'limit_guests', 'disagreeing') AND v.identifier_type IN ('email', 'phone')
 ) AS ranked
 WHERE place = 1

@@ -1,6 +1,10 @@
--- One row per value that is listed or matches a pattern, with the first reason by name; `value_no` NULL: a device. All patterns
+-- One row per value that links nobody by a list or a pattern, with the first reason by name; `mailable`: none of its reasons keeps it
+-- from being sent to; `value_no` NULL: a device. All patterns
 -- of a type are one literal first, compiled once; which of them it was is asked of the few that match.
-SELECT v.value_no, v.identifier_type, v.identifier, min(p.reason) AS reason
+SELECT
+    v.value_no, v.identifier_type, v.identifier,
+    coalesce(min(CASE WHEN NOT p.mailable THEN p.reason END), min(p.reason)) AS reason,
+    bool_and(p.mailable) AS mailable
 FROM (
     SELECT value_no, identifier_type, identifier
     FROM numbered_values
@@ -24,7 +28,9 @@ FROM (
     FROM blocked
     WHERE identifier_type = 'anonymous_id' AND identifier IS NOT NULL
 ) AS v
+LEFT JOIN allowed AS a ON a.identifier_type = v.identifier_type AND a.identifier = v.identifier
 JOIN blocked AS p
     ON p.identifier_type = v.identifier_type
     AND (p.identifier = v.identifier OR regexp_matches(v.identifier, p.pattern))
+WHERE a.identifier IS NULL OR p.identifier IS NOT NULL
 GROUP BY v.value_no, v.identifier_type, v.identifier

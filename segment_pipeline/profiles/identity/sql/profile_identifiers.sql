@@ -1,8 +1,8 @@
 -- One row per identifier a person is known by, devices included.
-SELECT CAST($as_of AS DATE) AS as_of, profile_id, identifier_type, identifier, last_seen_at, usable
+SELECT CAST($as_of AS DATE) AS as_of, profile_id, identifier_type, identifier, last_seen_at, usable, standing
 FROM person_identifiers
 UNION ALL
-SELECT CAST($as_of AS DATE), k.profile_id, 'anonymous_id', d.anonymous_id, coalesce(v.last_at, d.created_at), TRUE
+SELECT CAST($as_of AS DATE), k.profile_id, 'anonymous_id', d.anonymous_id, coalesce(v.last_at, d.created_at), TRUE, 'current'
 FROM (
     SELECT p.person_no, w.anonymous_id, max(r.created_at) AS created_at
     FROM weak_records AS w
