@@ -241,7 +241,7 @@ CORE: Final = TraitSet(
         Trait(
             "email_reachable",
             "BOOLEAN",
-            "has a usable, unsuppressed e-mail whose newest e-mail consent is a grant and no newer denial names the customer",
+            "has a usable, unsuppressed e-mail whose newest e-mail consent is a grant, with no newer denial on any identifier of theirs",
         ),
         Trait("sms_reachable", "BOOLEAN", "the same for a phone and SMS"),
         Trait("ads_reachable", "BOOLEAN", "the same for an e-mail or phone and ads"),
