@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.schema import Column
 from segment_pipeline.landing.source import Kind
+from segment_pipeline.landing.standard import LARGEST_ORDER
 from segment_pipeline.landing.tabular import FRAME, Const, Flag, Given, Number, Sql, Tabular, Time, To, Total, Type
 from segment_pipeline.landing.tabular_values import IMPLIED, Read, Values, mapped, raw
 
@@ -238,7 +239,13 @@ class Rows:
     def _reason(self) -> str:
         """The first of what is wrong with a row; what is right about it is NULL."""
         found: dict[str, str] = {}
-        for said, held in (*self._mistyped(), *self._untimely(), *self._missing(), *self._misshapen()):
+        for said, held in (
+            *self._mistyped(),
+            *self._untimely(),
+            *self._missing(),
+            *self._misshapen(),
+            *self._too_large(),
+        ):
             # Where one column fills several tables, it is empty wherever one of them has a row.
             found[said] = f"{found[said]} OR ({held})" if said in found else f"({held})"
         whens = "\n".join(f"    WHEN {held} THEN {literal(said)}" for said, held in found.items())
@@ -291,6 +298,15 @@ class Rows:
                 said, pattern = kind
                 value = quote(mapped(fill, "identifier"))
                 yield f"the identifier is no {said}", f"{_among(fill)}NOT regexp_matches({value}, {literal(pattern)})"
+
+    def _too_large(self) -> Iterator[tuple[str, str]]:
+        """A sum of many must stay within the lake's type for money."""
+        for fill, column in self._given():
+            given = fill.columns[column.name]
+            if column.type == "MONEY" and not isinstance(given, Const):
+                said = given if isinstance(given, str) else f"{column.name} for {fill.table}"
+                amount = quote(mapped(fill, column.name))
+                yield f"{said} is too large to add up", f"{_among(fill)}abs({amount}) >= {LARGEST_ORDER}"
 
     def _parsings(self, name: str) -> Iterator[tuple[Type, str]]:
         """Each type a column is read as, with the value that is NULL where it is none."""

@@ -111,8 +111,8 @@ class Filled:
         if self._paid:
             amount = "u.amount" if "amount_base" in declared.names else said["net"]
             said |= {
-                "net_base": f"({amount}) * x.rate",
-                "amount_base": f"({amount}) * x.rate",
+                "net_base": f"TRY_CAST(({amount}) * x.rate AS DECIMAL(18,4))",
+                "amount_base": f"TRY_CAST(({amount}) * x.rate AS DECIMAL(18,4))",
                 "rate_day": "x.rate_day",
             }
         if declared.name == "consents":

@@ -13,7 +13,8 @@ from segment_pipeline.lake.schema import Column
 from segment_pipeline.landing.mapping import an_id
 from segment_pipeline.landing.tabular import Const, Flag, Given, Number, Sql, Tabular, Time, To, Total, Type
 
-DECIMAL = "DECIMAL(18,6)"
+# A digit wider than 18: what two decimals of 18 digits make is 18 digits to DuckDB, and `qty * price` fails at a million.
+DECIMAL = "DECIMAL(19,6)"
 OFFSET = r":.*(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
 ISO_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # What a column of text is read as where it is mapped to one of these.

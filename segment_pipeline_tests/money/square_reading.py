@@ -97,7 +97,7 @@ def _backs(order: Json, unit: Fraction) -> Iterable[tuple[str | None, Back]]:
                     line=each.get("source_line_item_uid"),
                     product=each.get("catalog_object_id"),
                     units=Fraction(each["quantity"]),
-                    holds_tax=each["item_type"] == "CUSTOM_AMOUNT" and tax == 0,
+                    holds_tax=tax == 0 and (each["item_type"] == "CUSTOM_AMOUNT" or "total_tax_money" not in each),
                 ),
             )
 

@@ -530,6 +530,22 @@ def test_what_is_given_back_is_converted_at_the_rate_of_its_order(told: Told) ->
     assert [str(people[f"C{n}"].traits["spend_total"]) for n in (1, 2)] == ["0.0000", "5.3360"]
 
 
+def test_large_orders_are_taken_back_like_small_ones(told: Told) -> None:
+    """Products of two decimals are as narrow as those, unless somebody says otherwise."""
+    cad: dict[str, Any] = {"total_money": till.money(10**13, "CAD")}
+    people = told(
+        *C,
+        sale("S1", "C1", till.line("1", 10**13), till.line("2", 10**13), **cad),
+        till_return("R1", "C1", returned("r", "S1", amount("7", 10**13)), **cad),
+        sale("S2", "C2", taxed(till.line("1", 11 * 10**12), 10**12)),
+        till_return("R2", "C2", returned("r", "S2", amount("7", 11 * 10**11))),
+        shop.customer(1, APRIL),
+        web_order(101, shop.line(1, "100000000000.00"), refunds=[web_refund(5, "50000000000.00")]),
+    )
+    spend = [people[key].traits["spend_total"] for key in ("C1", "C2", "1")]
+    assert spend == [Decimal("80000000000"), Decimal("90000000000"), Decimal("50000000000")]
+
+
 def test_goods_paid_with_a_gift_card_count_and_the_card_does_not(told: Told) -> None:
     card = {**till.line("2", 5000), "item_type": "GIFT_CARD", "catalog_object_id": None}
     people = told(

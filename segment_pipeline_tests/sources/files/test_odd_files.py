@@ -21,7 +21,7 @@ from segment_pipeline.settings import Settings
 from segment_pipeline.sources.files.connector import Files, FileTable
 from segment_pipeline.sources.files.formats import Csv, Excel, FixedWidth, Format, JsonLines, Parquet, Whitespace
 from segment_pipeline.sources.files.lines import RAGGED
-from segment_pipeline_tests.sources.files.till import JUNE, Drop, quarantined, rows
+from segment_pipeline_tests.sources.files.till import HEADER, JUNE, Drop, quarantined, rows, till
 
 ROW = "7,2017-06-05T09:30,1.5,s"
 
@@ -44,6 +44,15 @@ def test_blanks_of_every_kind_are_no_id(lake: Lake, settings: Settings, drop: Dr
     landed(lake, settings, drop, Csv(), content)
     assert rows(lake, "events", "event_key, session_key") == [("7", None), ("8", "s")]
     assert reasons(lake) == ["id is empty"]
+
+
+def test_amounts_too_large_to_add_up_cost_their_rows_alone(lake: Lake, settings: Settings, drop: Drop) -> None:
+    huge = [f"A;{number};9000;9000000000,00;05/06/2017 09:30;7;France" for number in (1, 2)]
+    usual = [f"B{number};1;2;1,50;05/06/2017 09:30;7;France" for number in range(60)]
+    drop("sales-1.csv", HEADER, *huge, *usual)
+    ingest(lake, till(drop.folder), "sales", JUNE, settings, "run")
+    assert rows(lake, "orders", "count(*), CAST(sum(net) AS VARCHAR)") == [(60, "180.0000")]
+    assert reasons(lake) == ["net for order_lines is too large to add up"] * 2
 
 
 def reasons(lake: Lake) -> list[str]:

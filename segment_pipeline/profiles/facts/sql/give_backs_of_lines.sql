@@ -6,14 +6,14 @@ SELECT
     g.quantity,
     CASE
         WHEN NOT g.holds_tax THEN g.goods
-        WHEN n.tax > 0 THEN CAST(g.goods * n.net / (n.net + n.tax) AS DECIMAL(18,4))
-        WHEN n.line_number IS NULL AND o.tax > 0 THEN CAST(g.goods * o.sold / (o.sold + o.tax) AS DECIMAL(18,4))
+        WHEN n.tax > 0 THEN CAST(CAST(g.goods AS DECIMAL(19,4)) * n.net / (n.net + n.tax) AS DECIMAL(18,4))
+        WHEN n.line_number IS NULL AND o.tax > 0 THEN CAST(CAST(g.goods AS DECIMAL(19,4)) * o.sold / (o.sold + o.tax) AS DECIMAL(18,4))
         ELSE g.goods
     END AS goods,
     CASE
         WHEN NOT g.holds_tax THEN g.money
-        WHEN n.tax > 0 THEN CAST(g.money * n.net / (n.net + n.tax) AS DECIMAL(18,4))
-        WHEN n.line_number IS NULL AND o.tax > 0 THEN CAST(g.money * o.sold / (o.sold + o.tax) AS DECIMAL(18,4))
+        WHEN n.tax > 0 THEN CAST(CAST(g.money AS DECIMAL(19,4)) * n.net / (n.net + n.tax) AS DECIMAL(18,4))
+        WHEN n.line_number IS NULL AND o.tax > 0 THEN CAST(CAST(g.money AS DECIMAL(19,4)) * o.sold / (o.sold + o.tax) AS DECIMAL(18,4))
         ELSE g.money
     END AS money
 FROM give_backs AS g

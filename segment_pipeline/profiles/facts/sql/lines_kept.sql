@@ -30,12 +30,12 @@ by_product AS (
         n.source, n.order_key, n.line_number, n.rate, n.sold,
         CASE
             WHEN b.goods >= n.net_of_product OR (b.quantity >= n.units_of_product AND n.net_of_product - b.goods < 0.05) THEN 0
-            WHEN b.goods > 0 THEN CAST(n.net * (n.net_of_product - b.goods) / n.net_of_product AS DECIMAL(18,4))
+            WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (n.net_of_product - b.goods) / n.net_of_product AS DECIMAL(18,4))
             ELSE n.net
         END AS net,
         CASE
             WHEN b.quantity >= n.units_of_product THEN 0
-            WHEN b.quantity > 0 THEN CAST(n.quantity * (n.units_of_product - b.quantity) / n.units_of_product AS DECIMAL(18,8))
+            WHEN b.quantity > 0 THEN CAST(CAST(n.quantity AS DECIMAL(19,8)) * (n.units_of_product - b.quantity) / n.units_of_product AS DECIMAL(18,8))
             ELSE n.quantity
         END AS quantity
     FROM of_products AS n
@@ -54,7 +54,7 @@ spread AS (
         n.source, n.order_key, n.line_number, n.rate, n.sold,
         CASE
             WHEN b.goods >= n.net_of_order THEN 0
-            WHEN b.goods > 0 THEN CAST(n.net * (n.net_of_order - b.goods) / n.net_of_order AS DECIMAL(18,4))
+            WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (n.net_of_order - b.goods) / n.net_of_order AS DECIMAL(18,4))
             ELSE n.net
         END AS net,
         -- Who was paid back all of an order keeps nothing of it, not what came for nothing either.

@@ -4,7 +4,8 @@ SELECT
     o.source, o.order_key, o.updated_at, o.net_base,
     coalesce(x.sold, o.net) AS sold,
     coalesce(o.tax, 0) AS tax,
-    CASE WHEN o.net_base IS NULL THEN NULL WHEN o.rate_day IS NULL THEN CAST(1 AS DECIMAL(18,8)) ELSE r.rate END AS rate
+    -- A digit wider than stored, as landing has it: what two decimals of 18 digits make is 18 digits to DuckDB.
+    CAST(CASE WHEN o.net_base IS NULL THEN NULL WHEN o.rate_day IS NULL THEN 1 ELSE r.rate END AS DECIMAL(19,8)) AS rate
 FROM orders_as_of AS o
 LEFT JOIN exchanged AS x ON x.source = o.source AND x.order_key = o.order_key
 LEFT JOIN (SELECT DISTINCT source, order_key FROM give_backs) AS g ON g.source = o.source AND g.order_key = o.order_key

@@ -3,11 +3,11 @@
 SELECT
     CAST($as_of AS DATE) AS as_of, profile_id, dimension, value, spend_365d,
     CASE WHEN known_365d > 0
-        THEN CAST(CAST(spend_365d * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(known_365d * 10000 AS BIGINT) AS DOUBLE)
+        THEN CAST(CAST(CAST(spend_365d AS DECIMAL(19,4)) * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(CAST(known_365d AS DECIMAL(19,4)) * 10000 AS BIGINT) AS DOUBLE)
     END AS share_365d,
     spend_total,
     CASE WHEN known_total > 0
-        THEN CAST(CAST(spend_total * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(known_total * 10000 AS BIGINT) AS DOUBLE)
+        THEN CAST(CAST(CAST(spend_total AS DECIMAL(19,4)) * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(CAST(known_total AS DECIMAL(19,4)) * 10000 AS BIGINT) AS DOUBLE)
     END AS share_total,
     known_365d, known_total
 FROM (

@@ -58,7 +58,7 @@ SELECT
     CASE WHEN $orders_landed THEN CAST(coalesce(d.departments_365d, 0) AS BIGINT) END AS departments_365d,
     -- Of whole ten thousandths: what is equal comes out equal.
     CASE WHEN $orders_landed AND l.sold_365d > 0
-        THEN CAST(CAST(l.markdown_365d * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(l.sold_365d * 10000 AS BIGINT) AS DOUBLE)
+        THEN CAST(CAST(CAST(l.markdown_365d AS DECIMAL(19,4)) * 10000 AS BIGINT) AS DOUBLE) / CAST(CAST(CAST(l.sold_365d AS DECIMAL(19,4)) * 10000 AS BIGINT) AS DOUBLE)
     END AS markdown_share,
     CASE WHEN $orders_landed THEN CAST(coalesce(l.markdown_365d, 0) AS DECIMAL(18,4)) END AS markdown_goods_365d,
     CASE WHEN $orders_landed THEN CAST(coalesce(l.sold_365d, 0) AS DECIMAL(18,4)) END AS goods_365d,

@@ -33,7 +33,10 @@ SELECT
   CAST(sign * (l.total_money.amount - tax + discount) * unit AS DECIMAL(18,4)) AS gross,
   CAST(sign * discount * unit AS DECIMAL(18,4)) AS discount,
   CAST(sign * (l.total_money.amount - tax) * unit AS DECIMAL(18,4)) AS net,
-  CASE WHEN sign = 1 OR tax <> 0 OR coalesce(l.item_type, 'ITEM') <> 'CUSTOM_AMOUNT' THEN CAST(sign * tax * unit AS DECIMAL(18,4)) END AS tax,
+  CASE
+    WHEN sign = 1 OR tax <> 0 OR (l.total_tax_money.amount IS NOT NULL AND coalesce(l.item_type, 'ITEM') <> 'CUSTOM_AMOUNT')
+      THEN CAST(sign * tax * unit AS DECIMAL(18,4))
+  END AS tax,
   discount > 0 AS is_markdown,
   nullif(parent, '') AS parent_order_key,
   CASE WHEN sign = -1 THEN nullif(l.source_line_item_uid, '') END AS parent_line_number
