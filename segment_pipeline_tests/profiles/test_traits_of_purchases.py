@@ -155,6 +155,7 @@ def buyers(put: Put, spend: Sequence[int], orders: Sequence[int] | None = None) 
     ])  # fmt: skip
 
 
+@pytest.mark.also_on_spark("profiles/traits/buyers")
 def test_who_bought_once_like_most_has_the_lowest_frequency(lake: Lake, put: Put) -> None:
     """Of 20 buyers 17 with one order had the score 5 and were champions (rfm 17, ibis 3590)."""
     buyers(put, [12] * 20, [1] * 17 + [2, 3, 4])
@@ -163,6 +164,12 @@ def test_who_bought_once_like_most_has_the_lowest_frequency(lake: Lake, put: Put
     assert {found[f"B{n}"]["rfm_m"] for n in range(20)} == {1}
 
 
+@pytest.mark.also_on_spark(
+    "profiles/traits/buyers",
+    "profiles/traits/lifetime_buyers",
+    "profiles/traits/traits",
+    "profiles/traits/trait_shares",
+)
 def test_the_top_tenth_of_ten_is_one_and_of_equals_nobody(lake: Lake, put: Put) -> None:
     buyers(put, range(1, 11))
     found = traits(lake)

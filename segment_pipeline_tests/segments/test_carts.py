@@ -67,6 +67,7 @@ def members(lake: Lake, where: Rule) -> set[str]:
     return {row["record_key"] for row in rows}
 
 
+@pytest.mark.also_on_spark("segments/compiler/same_articles", "segments/last", "profiles/facts/products_as_of")
 @pytest.mark.parametrize("size", ["V42", "V43"])
 def test_any_size_bought_at_the_till_ends_the_cart_of_the_article(shop: Lake, put: Put, size: str) -> None:
     """An article's key was the first of its SKUs, and who bought another size was reminded (gumroad 6720)."""
@@ -77,6 +78,7 @@ def test_any_size_bought_at_the_till_ends_the_cart_of_the_article(shop: Lake, pu
     assert members(shop, abandoned_cart(days(3))) == {"bob", "eve"}
 
 
+@pytest.mark.also_on_spark("segments/compiler/asked_items")
 def test_any_size_counts_wherever_a_product_is_asked_for(shop: Lake, put: Put) -> None:
     put("events", [event("1", "product_viewed", jan(18), customer_key="ann", source="shopify", product_key="RUN")])
     put("events", [event("2", "product_viewed", jan(18), customer_key="eve", source="shopify", product_key="RUN")])
@@ -88,6 +90,7 @@ def test_any_size_counts_wherever_a_product_is_asked_for(shop: Lake, put: Put) -
     assert members(shop, did("product_bought", product=("RUN-42", "SOCK-1"))) == {"bob"}
 
 
+@pytest.mark.also_on_spark("profiles/facts/cart_products")
 def test_a_cart_is_as_old_as_the_last_change_of_its_content(shop: Lake, put: Put) -> None:
     """Begun ten days ago with an article added yesterday, a cart is of yesterday; a version that changes nothing makes it no younger."""
     put(

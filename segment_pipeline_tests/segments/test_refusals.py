@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+import segment_pipeline
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.events import Event
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.tabular import Const, Tabular, Time, each
+from segment_pipeline.profiles.facts.activities import ACTIVITY_FILLS, ACTIVITY_NAMES
 from segment_pipeline.segments import rules
 from segment_pipeline.segments.library import abandoned_cart, lapsed, prefers, unreceptive
 from segment_pipeline.segments.memberships import build_memberships
@@ -300,3 +302,16 @@ def test_a_constant_outside_a_columns_vocabulary_is_refused_where_it_is_mapped()
         "messages", channel=Const("letter"), type=Const("sent"), **sent
     )
     assert "did you mean clicked?" in mistake("messages", channel=Const("email"), type=Const("click"), **sent)
+
+
+def test_the_page_on_rules_shows_the_filters_of_every_activity() -> None:
+    page = (Path(segment_pipeline.__file__).parent / "docs/segments.md").read_text(encoding="utf-8")
+    shown: dict[str, set[str]] = {}
+    for names, filters in re.findall(r"^\| (`[^|]*) \| (`[^|]*) \|$", page, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            shown[name] = set(re.findall(r"`(\w+)`", filters))
+    words = {"item_key": "product", "local_at": "local_hour"}
+    assert shown == {
+        name: {words.get(column, column) for column in columns} for name, columns in ACTIVITY_FILLS.items()
+    }
+    assert set(ACTIVITY_FILLS) == set(ACTIVITY_NAMES)

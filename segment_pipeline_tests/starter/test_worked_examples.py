@@ -89,11 +89,11 @@ def test_2_churned_top_shoppers_who_browsed_the_latest_running_shoes(lake: Lake)
     ]
     viewed, visited = a("product_viewed", 5, collection="Run 18", **run), a("visit", 6)
     people = People(
-        {"lifecycle_stage": "churned", "value_tier_lifetime": "top", "days_since_last_order": 365},
+        {"lifecycle_stage": "churned", "value_tier_lifetime": "top", "days_since_last_order": 364},
         [viewed, visited],
         {"Shoes": 0.3, "Men": 0.7},
     )
-    people.add("too_long_ago", days_since_last_order=366).add("at_risk", lifecycle_stage="at_risk").add(
+    people.add("too_long_ago", days_since_last_order=365).add("at_risk", lifecycle_stage="at_risk").add(
         "mid", value_tier_lifetime="mid"
     )
     people.add("saw_last_season", acts=[visited, a("product_viewed", 5, collection="Run 17", **run)])
@@ -282,7 +282,7 @@ def test_15_affluent_and_interested_in_less_food_waste(lake: Lake) -> None:
         ("champions", {"rfm_r": 5, "rfm_f": 5, "rfm_m": 5}, {"rfm_f": 4}),
         ("power_visitors", {"activity_stage": "power"}, {"activity_stage": "active"}),
         ("one_time_buyers", {"orders_total": 1, "days_since_last_order": 31}, {"days_since_last_order": 30}),
-        ("birthday_soon", {"birth_day": "01-14", "orders_365d": 1}, {"birth_day": "01-15"}),
+        ("birthday_soon", {"birth_day": "01-13", "orders_365d": 1}, {"birth_day": "01-14"}),
         ("canada", {"country": "CA"}, {"country": "US"}),
         ("newsletter_readers", {"email_clicks_90d": 1, "email_reachable": True}, {"email_reachable": False}),
         ("lookalike_seed", {"loyalty_stage": "vip", "ads_reachable": True}, {"ads_reachable": None}),
