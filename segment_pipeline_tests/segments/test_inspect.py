@@ -21,6 +21,7 @@ from segment_pipeline.segments.rules import (
     share_of_spend,
     trait,
 )
+from segment_pipeline.segments.wording import words
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import Rows
 from segment_pipeline_tests.segments.conftest import segment
@@ -115,3 +116,9 @@ def test_a_wrong_segment_is_told_before_anything_runs(shop: Lake) -> None:
         ConfigError, match="segment one names event visits, which no source delivers: did you mean visit?"
     ):
         preview(shop, D, segment("one", did("visits")), [], SETTINGS)
+
+
+def test_a_nested_term_is_said_in_words() -> None:
+    rule = any_of(trait("visits_30d") == 0, none_of(did("visit", category="Boots"), trait("last_seen_on").is_unknown()))
+    assert words(rule) == "any of (visits_30d == 0; none of (did visit, category Boots; last_seen_on is unknown))"
+    assert words(share_of_spend(department="Shoes") >= 0.40) == "share of spend on department Shoes >= 0.4"
