@@ -131,3 +131,61 @@ def test_a_lake_with_nothing_but_one_account_gives_the_same_nothing(
     put("customers", [customer("square", "only")])
     build.identities(lake, SPRING, settings, STARTER.identity)
     assert build.traits(lake, SPRING, settings, identity_rules=STARTER.identity).profiles == 1
+
+
+def test_odd_ids_names_and_dates_give_the_same_people(
+    lake: Lake, put: Callable[[str, list[Row]], None], settings: Settings
+) -> None:
+    ids = [
+        "undefined",
+        " NULL ",
+        "0",
+        "-1",
+        "[object Object]",
+        "",
+        "\u00a0",
+        "nancy",
+        "00000000-0000-0000-0000-000000000000",
+    ]
+    names = [
+        "Zoe\u0308",
+        "ZO\u00cb",
+        " o\u2019neil",
+        "O'Neil",
+        "Anne-Marie",
+        "anne  marie",
+        "\u0130i",
+        "\u00df",
+        "12",
+        "- .",
+        "",
+    ]
+    phone, landline = "+12025550123", "+12025550100"
+    put(
+        "customers",
+        [
+            *(
+                customer("square", f"n{n}", email=f"n{n % 4}@x.test", first_name=name, last_name="Lee", phone=phone)
+                for n, name in enumerate(names)
+            ),
+            *(customer("crm", f"c{n}", loyalty_id=key, email="card@x.test") for n, key in enumerate(ids)),
+            *(loyalty("square", f"l{n}", key) for n, key in enumerate(ids)),
+            customer("shopify", "0", email="zero@x.test", birth_date=date(1900, 1, 1)),
+            customer("square", "eva", email="eva@x.test", first_name="Eva", phone=landline),
+            customer("shopify", "tom", email="tom@x.test", first_name="Tom", phone=landline),
+            customer("square", "slip", email="bob@x.test", first_name="Anna"),
+            customer("square", "slip", updated=SPRING, email="anna@x.test", first_name="Anna"),
+            customer("shopify", "bob", email="bob@x.test", first_name="Bob"),
+        ],
+    )
+    put(
+        "orders",
+        [
+            *(order("woo", f"w{n}", customer_key=key, email=f"w{n}@x.test") for n, key in enumerate(ids)),
+            *(order("woo", f"g{n}", email="desk@x.test", first_name=name) for n, name in enumerate(names)),
+            *(order("woo", f"p{n}", email="no@x.test", phone=f"+1202555020{n}") for n in range(9)),
+        ],
+    )
+    put("events", [event(f"e{n}", "visit", anonymous_id=key or "d", customer_key=key) for n, key in enumerate(ids)])
+    rules = replace(STARTER.identity, blocked_values={"customer_key": ("shopify:tom",), "loyalty_id": ("nancy",)})
+    assert build.identities(lake, AUTUMN, settings, rules).profiles > 0
