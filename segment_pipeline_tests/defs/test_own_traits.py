@@ -1,8 +1,10 @@
 """A company's own traits as assets: one for each set, and a set that fails stops the segments that read it, no others."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -87,3 +89,15 @@ def test_a_set_that_fails_stops_the_segments_that_read_it_and_no_others(settings
     made, failed = run(company("CAST(city AS BIGINT) / nothing"), settings)
     assert failed == {"traits_crm"}
     assert made == {"segments/ours"}
+
+
+def test_a_mistake_in_a_rule_fails_its_asset_and_no_other(settings: Settings) -> None:
+    catalogue = company("orders_total * 2")
+    wrong: Any = did
+    mistaken = [
+        replace(catalogue.segments[0], name="hasty", where=wrong("order", withn=7)),
+        replace(catalogue.segments[0], name="leans", where=member_of("hasty")),
+    ]
+    made, failed = run(replace(catalogue, segments=(*catalogue.segments, *mistaken)), settings)
+    assert failed == {"segments"}
+    assert made == {"profiles/traits_crm", "segments/ours", "segments/theirs", "segments/leaning"}
