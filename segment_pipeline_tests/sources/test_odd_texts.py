@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from segment_pipeline.landing.raw import pulls
 from segment_pipeline.landing.tabular import each
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.amplitude.connector import Amplitude
+from segment_pipeline.sources.database.connector import _table
 from segment_pipeline.sources.files.connector import Files, FileTable
 from segment_pipeline.sources.files.formats import Csv, FixedWidth, Format, JsonLines, Whitespace
 from segment_pipeline.sources.frame.connector import Frames, FrameTable
@@ -183,3 +185,10 @@ def test_an_escaped_backslash_begins_no_escape_and_a_pair_is_a_character() -> No
     for kept in (rb'{"a": "\\ud83d"}', rb'{"a": "\ud83d\ude00"}', rb'{"a": "\\\\u0000"}', '{"a": "😀\ufffd"}'.encode()):
         assert texts.json_text(kept).encode() == kept
     assert texts.json_text(rb'"\\\ud83d\ud83d\ude00"') == r'"\\\ufffd\ud83d\ude00"'
+
+
+def test_a_decimal_that_is_no_number_is_empty_and_all_others_are_kept() -> None:
+    """PostgreSQL's NUMERIC holds NaN, infinity and as many digits as one likes."""
+    odd = [Decimal("NaN"), Decimal("Infinity"), Decimal("1e60"), Decimal("1e-60"), None]
+    held = _table("shop/orders", ["paid"], [(each,) for each in [Decimal("1.50"), *odd, Decimal(20)]])
+    assert held.column("paid").to_pylist() == [Decimal("1.50"), None, None, None, None, None, Decimal(20)]

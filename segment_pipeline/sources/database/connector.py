@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -196,11 +197,7 @@ def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> p
     arrays = []
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         try:
-            try:
-                arrays.append(_array(values))
-            except UnicodeEncodeError:
-                # Half a pair of surrogates in one value must not cost all others.
-                arrays.append(_array([plain(held) if isinstance(held, str) else held for held in values]))
+            arrays.append(_held(values))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ContractError(
                 f"{where}: the column {name} holds values of several types: cast it to one in a `query`"
@@ -221,6 +218,25 @@ def _array(values: Sequence[Any]) -> pa.Array:
         # What a driver makes of its own types (UUID, INET, an interval) is text here; documents are JSON.
         return pa.array([None if each is None else _text(each) for each in values], pa.string())
     return pa.array(values)
+
+
+def _held(values: Sequence[Any]) -> pa.Array:
+    """Values as Arrow and an engine hold them: an odd one must not cost all others."""
+    try:
+        array = _array(values)
+    except (UnicodeEncodeError, pa.ArrowInvalid, TypeError):
+        return _array([_plain(held) for held in values])
+    return _array([_plain(held) for held in values]) if pa.types.is_decimal256(array.type) else array
+
+
+def _plain(held: Any) -> Any:
+    """A value that can be held: a decimal that is no number, or has more digits than there are, is none."""
+    if isinstance(held, str):
+        return plain(held)
+    if isinstance(held, Decimal):
+        whole, fraction = held.adjusted() + 1, -int(held.as_tuple().exponent) if held.is_finite() else 0
+        return held if held.is_finite() and whole <= 20 and fraction <= 18 else None
+    return held
 
 
 def _decimal(held: Any) -> bool:
