@@ -124,6 +124,7 @@ def compare(
         "compared",
         statement("audiences", "compared"),
         materialize=True,
+        now=now,
         try_again_before=now - TRY_REFUSED_AGAIN,
         removals_again_before=now if removals_again or everything else now - TRY_REFUSED_AGAIN,
         refresh_before=now if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,

@@ -1,4 +1,7 @@
-"""The tables of activation: plans as they were made, and what each destination holds as far as we know. Declarations only."""
+"""The tables of activation: what people decided, plans as they were made, and what each destination holds as far as we know.
+
+Declarations only. None of them can be made again from others.
+"""
 
 from segment_pipeline.lake.schema import Column as C, Subject, Table
 
@@ -7,6 +10,29 @@ KEY = C("key", "VARCHAR", "digest of the identifiers as sent", nullable=False)
 IDENTIFIERS = C("identifiers", "JSON", "identifiers as sent, by column of the destination", pii=True)
 
 TABLES = (
+    Table(
+        "identifier_proposals",
+        "one row per value that seems to be nobody's own, found by the newest build, or on which a person decided: decisions stay",
+        (
+            C("identifier_type", "VARCHAR", "email, phone, loyalty_id, customer_key, anonymous_id", nullable=False),
+            C("identifier", "VARCHAR", "canonical value; customer keys as source:key", nullable=False, pii=True),
+            C("reason", "VARCHAR", "what was found, or `named` by a person unasked", nullable=False),
+            C("records", "BIGINT", "records that carry it; NULL: never counted"),
+            C("people", "BIGINT", "people those records are of; NULL: never counted"),
+            C("first_seen", "DATE", "as_of of the build that first found it; NULL: named by a person unasked"),
+            C(
+                "state",
+                "VARCHAR",
+                "`proposed` (changes nothing), `blocked` (links nobody and is not sent to) or `allowed` (not proposed again)",
+                nullable=False,
+            ),
+            C("decided_at", "TIMESTAMPTZ", "when a person blocked or allowed it; NULL: nobody has"),
+        ),
+        key=("identifier_type", "identifier"),
+        subject=Subject(
+            identifiers=tuple((kind, "identifier") for kind in ("email", "phone", "loyalty_id", "anonymous_id"))
+        ),
+    ),
     Table(
         "plan_rows",
         "one row per change a plan makes to a destination key; written before anything is sent, never changed",

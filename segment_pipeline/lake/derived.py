@@ -83,29 +83,6 @@ TABLES = (
         partition_by=("as_of",),
     ),
     Table(
-        "identifier_proposals",
-        "one row per value that seems to be nobody's own, found by the newest build, or on which a person decided: decisions stay",
-        (
-            C("identifier_type", "VARCHAR", "email, phone, loyalty_id, customer_key, anonymous_id", nullable=False),
-            C("identifier", "VARCHAR", "canonical value; customer keys as source:key", nullable=False, pii=True),
-            C("reason", "VARCHAR", "what was found, or `named` by a person unasked", nullable=False),
-            C("records", "BIGINT", "records that carry it; NULL: never counted"),
-            C("people", "BIGINT", "people those records are of; NULL: never counted"),
-            C("first_seen", "DATE", "as_of of the build that first found it; NULL: named by a person unasked"),
-            C(
-                "state",
-                "VARCHAR",
-                "`proposed` (changes nothing), `blocked` (links nobody and is not sent to) or `allowed` (not proposed again)",
-                nullable=False,
-            ),
-            C("decided_at", "TIMESTAMPTZ", "when a person blocked or allowed it; NULL: nobody has"),
-        ),
-        key=("identifier_type", "identifier"),
-        subject=Subject(
-            identifiers=tuple((kind, "identifier") for kind in ("email", "phone", "loyalty_id", "anonymous_id"))
-        ),
-    ),
-    Table(
         "profile_aliases",
         "one row per profile_id that gave way to another; durable readers join through it",
         (

@@ -167,3 +167,17 @@ def test_a_removal_that_would_leave_too_few_waits_until_there_are_enough(world: 
     world.members([p.profile_id for p in (*PEOPLE[:4], *PEOPLE[10:20])])
     report = world.sync(audience(), tool)
     assert (report.added, report.removed, report.remove_rejected, report.remote) == (10, 0, 2, 16)
+
+
+def test_what_a_clock_ahead_saw_refused_is_tried_again(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time in the future is no time: the week in which a refused row rests has not begun."""
+    world.people([Person("ann", "ann@shop.test"), Person("bob", "bob@shop.test")])
+    tool.refuses = frozenset({"ann@shop.test"})
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-02T20:00:00+00:00")
+    assert world.sync(audience(), tool).rejected == 1
+    tool.refuses = frozenset()
+    assert world.sync(audience(), tool).added == 0
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-01T06:00:00+00:00")
+    assert world.sync(audience(), tool).added == 1

@@ -2,12 +2,15 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from click.testing import CliRunner
 
 from segment_pipeline.cli import cli
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.storage import LostTable
 from segment_pipeline.profiles.identity.proposals import decide
 from segment_pipeline_tests.profiles.literal_rows import customer, jan, order
 from segment_pipeline_tests.profiles.snapshots import Put, build, rows
@@ -83,3 +86,13 @@ def test_what_is_allowed_is_matched_by_no_pattern(lake: Lake, put: Put) -> None:
 def test_what_is_no_address_is_refused(run: CliRunner) -> None:
     done = run.invoke(cli, ["identifiers", "block", "nonsense"])
     assert done.exit_code != 0
+
+
+def test_decisions_that_are_lost_are_not_taken_for_none(lake: Lake, put: Put) -> None:
+    """Read as an empty table, what people blocked would link and be sent to again."""
+    strangers(put)
+    build(lake)
+    decide(lake, "email", JUNK, "blocked", datetime(2017, 2, 1, tzinfo=UTC))
+    rmtree(Path(lake.root) / "identifier_proposals")
+    with pytest.raises(LostTable):
+        build(Lake(lake.root, lake.engine))
