@@ -17,8 +17,9 @@ def test_no_query_costs_more_than_a_query_may(served: Served, lake: Lake, settin
     with served([order(1), customer(1)]) as server:
         source = connector("shopify", server.base_url)
         reports = [ingest(lake, source, entity.name, JUNE, settings, "run") for entity in source.entities]
-    # A token, two counts and one page each; the shop for orders: nothing was asked a second time in smaller pages.
-    assert [report.requests for report in reports] == [4, 4, 5, 4]
+    # The scopes, two counts and one page each, the shop for orders: nothing was asked a second time in smaller pages. Of June's days
+    # gone by nobody is asked after.
+    assert [report.requests for report in reports] == [4, 4, 5, 4, 0, 0]
 
 
 def test_a_page_too_costly_is_asked_for_in_smaller_ones(served: Served, lake: Lake, settings: Settings) -> None:

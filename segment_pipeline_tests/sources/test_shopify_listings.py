@@ -100,7 +100,7 @@ def test_a_query_too_costly_for_one_record_asks_for_fewer_of_its_lines(
 ) -> None:
     """Pages are halved down to one record, and that record's lists after them."""
     with served([order(1, lineItems=lines_of(30)), order(2)]) as server:
-        server.set(largest_query=83)
+        server.set(largest_query=125)
         report = ingest(lake, connector("shopify", server.base_url), "orders", JUNE, settings, "run")
     assert (report.rows["orders"], report.rows["order_lines"], report.quarantined) == (2, 31, {})
 
@@ -258,6 +258,26 @@ def test_a_field_that_is_denied_names_what_it_takes(
     error["extensions"]["code"] = "ACCESS_DENIED"
     with scripted(lambda *_: {"errors": [error], "data": None}) as url, pytest.raises(ConfigError, match=said):
         Shopify(base_url=url, access_token="t").check()
+
+
+@pytest.mark.parametrize(("people", "named"), [(19, 0), (60, 1)])
+def test_a_few_without_a_name_are_people_all_the_same(
+    served: Served, lake: Lake, settings: Settings, people: int, named: int
+) -> None:
+    nobody = [customer(n, firstName=None, lastName=None) for n in range(1, people + 1)]
+    with served([*nobody, *(customer(900 + n) for n in range(named))]) as server:
+        report = ingest(lake, connector("shopify", server.base_url), "customers", JUNE, settings, "run")
+    assert report.rows["customers"] == people + named
+
+
+def test_when_nobody_has_a_name_the_app_is_not_approved_for_them(
+    served: Served, lake: Lake, settings: Settings
+) -> None:
+    """Without the approval protected fields may be NULL, and no error says so."""
+    with served([customer(n, firstName=None, lastName=None) for n in range(20)]) as server:
+        with pytest.raises(ConfigError, match="none of 20 customers has a name.*protected-customer-data"):
+            ingest(lake, connector("shopify", server.base_url), "customers", JUNE, settings, "run")
+    assert lake.version("customers") is None
 
 
 def test_a_version_that_is_not_served_any_more_is_said(served: Served, lake: Lake, settings: Settings) -> None:

@@ -10,7 +10,10 @@ from segment_pipeline.http import Response
 
 VERSION = "x-shopify-api-version"
 SCOPES = ("read_orders", "read_all_orders", "read_customers", "read_products")
-_PROTECTED = "https://shopify.dev/docs/apps/launch/protected-customer-data"
+NOT_APPROVED = (
+    "ask for names, addresses, e-mail and phone in the app's API access requests"
+    " (https://shopify.dev/docs/apps/launch/protected-customer-data)"
+)
 
 
 class TooMuchError(ContractError):
@@ -91,10 +94,7 @@ def _denied(said: list[Mapping[str, Any]]) -> ConfigError:
     text = " ".join(f"{each.get('message')} {(each.get('extensions') or {}).get('requiredAccess')}" for each in said)
     scopes = sorted(set(re.findall(r"\b(?:read|write)_[a-z_]+\b", text)))
     if not scopes and "not approved" in text:
-        return ConfigError(
-            "shopify: the app is not approved for a field of protected customer data: ask for names, addresses, e-mail and phone"
-            f" in its API access requests ({_PROTECTED})"
-        )
+        return ConfigError(f"shopify: the app is not approved for a field of protected customer data: {NOT_APPROVED}")
     return ConfigError(f"shopify: a field was not allowed: give the app {', '.join(scopes or SCOPES)}")
 
 

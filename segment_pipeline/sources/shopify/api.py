@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.http import HttpClient, Response
 from segment_pipeline.landing.raw import PAGE_BYTES, RawPages
 from segment_pipeline.paging import graphql_next, walk
@@ -22,6 +22,8 @@ HEADER = "X-Shopify-Access-Token"
 # A listing ends at 25,000 objects whatever there is; windows are halved well before that.
 LISTING_LIMIT = 20_000
 LARGEST_PAGE = 250
+# So many records without any protected field are no chance.
+NONE_PROTECTED = 20
 # Lists inside records are continued one record at a time, so that more of one list fits into a query than of fifty.
 LARGEST_REST = 100
 
@@ -31,6 +33,7 @@ class Listing:
     """How an entity is listed: the connection's field, the query, and the scopes without which it is not there or not whole.
 
     `largest`: as many records a page may have and still cost what a query may, with the lists inside at their default.
+    `protected`: fields of which a record has one, unless the app is not approved for them: then they are NULL in every record.
     """
 
     connection: str
@@ -38,11 +41,18 @@ class Listing:
     scopes: tuple[str, ...]
     whole_days: bool = False
     largest: int = LARGEST_PAGE
+    protected: tuple[str, ...] = ()
 
 
 LISTINGS = {
     # The vendor says that this filter matches whole days: whole UTC days are asked for, the window's rows are kept.
-    "customers": Listing("customers", queries.CUSTOMERS, ("read_customers",), whole_days=True),
+    "customers": Listing(
+        "customers",
+        queries.CUSTOMERS,
+        ("read_customers",),
+        whole_days=True,
+        protected=("firstName", "lastName", "defaultEmailAddress", "defaultPhoneNumber", "defaultAddress"),
+    ),
     "products": Listing("products", queries.PRODUCTS, ("read_products",)),
     # Orders name customers and products.
     "orders": Listing("orders", queries.ORDERS, answers.SCOPES, largest=25),
@@ -110,6 +120,7 @@ class Pull:
         self, api: Api, part: str, listing: Listing, into: RawPages, page_size: int, variables: Mapping[str, Any]
     ) -> None:
         self._api, self._part, self._listing, self._into = api, part, listing, into
+        self._received = self._named = 0
         self._size, self._variables = min(page_size, listing.largest), dict(variables)
         if "nested" in self._variables:
             self._variables["nested"] = min(self._variables["nested"], LARGEST_PAGE)
@@ -130,6 +141,17 @@ class Pull:
         if start < middle < end:
             return self.walk(start, middle) + self.walk(middle, end)
         return self._by_id(search, *self._ends(search))
+
+    def _is_named(self, node: Any) -> bool:
+        return isinstance(node, Mapping) and any(node.get(name) for name in self._listing.protected)
+
+    def require_names(self) -> None:
+        """Raises ConfigError where nobody received has any: without the vendor's approval there may be NULL instead of an error."""
+        if self._listing.protected and self._received >= NONE_PROTECTED and not self._named:
+            raise ConfigError(
+                f"shopify: none of {self._received} {self._listing.connection} has a name, an address, an e-mail or a phone:"
+                f" {answers.NOT_APPROVED}"
+            )
 
     def _by_id(self, search: str, first: int, last: int) -> int:
         """Records that are too many for one listing and of one time: in ranges of their ids."""
@@ -187,6 +209,8 @@ class Pull:
             completed = self._complete(connection["nodes"])
             content = json.dumps(body).encode() if completed else answer.content
             self._into.add(self._part, content, records=len(connection["nodes"]))
+            self._received += len(connection["nodes"])
+            self._named += sum(self._is_named(each) for each in connection["nodes"])
             return connection
 
         walk(fetch, graphql_next, what=f"shopify {self._listing.connection}")

@@ -78,6 +78,7 @@ class Shopify:
                     into.add_line("shop", api.ask(queries.SHOP))
                 pull = Pull(api, entity.name, listing, into, self.page_size, self._variables(entity.name))
                 said = pull.walk(*window.instants(timezone))
+                pull.require_names()
             notes = [api.fell_forward] if api.fell_forward else []
             return into.finish(requests=client.requests, said=said, notes=notes)
 
