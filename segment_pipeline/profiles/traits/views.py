@@ -54,6 +54,7 @@ VIEWS: Final[Mapping[str, View]] = {
                 "ordered_on": ("DATE", "company day of it"),
                 "local_at": ("TIMESTAMP", "wall-clock time where it was made; NULL: zone unknown"),
                 "net": ("MONEY", "net in the base currency, refunds not off; negative for a return; NULL: no rate"),
+                "tax": ("MONEY", "tax and service charges on its goods, in the order's currency; NULL: not told"),
                 "gift_card_sold": ("MONEY", "prepaid balance loaded by it, which is in no net"),
                 "coupon_codes": ("VARCHAR[]", "coupons redeemed; NULL: the source does not say"),
                 "campaign_key": ("VARCHAR", "campaign the source credits; NULL: none"),
@@ -84,6 +85,9 @@ VIEWS: Final[Mapping[str, View]] = {
                     "net in the base currency, refunds not off; negative for a returned line; NULL: no rate",
                 ),
                 "is_markdown": ("BOOLEAN", "sold below list price"),
+                "tax": ("MONEY", "tax and service charges on it, in the order's currency; NULL: not told"),
+                "parent_order_key": ("VARCHAR", "order a returned line comes from; NULL: as its own order says"),
+                "parent_line_number": ("VARCHAR", "line of that order; NULL: not named"),
             },
         ),
         View(

@@ -2,7 +2,8 @@
 SELECT
     o.profile_id, o.source, o.order_key, l.line_number, o.ordered_on, l.product_key,
     coalesce(p.item_key, concat_ws(':', o.source, l.product_key)) AS item_key, p.brand, p.department, p.category, p.collection,
-    l.quantity, l.net_base AS net, l.is_markdown
+    l.quantity, l.net_base AS net, l.is_markdown,
+    l.tax, l.parent_order_key, l.parent_line_number
 FROM known_lines AS l
 JOIN trait_orders AS o ON o.source = l.source AND o.order_key = l.order_key AND o.updated_at = l.updated_at
 LEFT JOIN products_as_of AS p ON p.source = l.source AND p.product_key = l.product_key
