@@ -250,6 +250,8 @@ class AtTool:
             self.ledger.places.note(old, state=LEFT)
         fresh = Place(old.audience, old.destination, name=name or self.audience.remote)
         fresh = replace(fresh, channel=self.audience.channel, purpose=self.audience.purpose)
+        # What was in doubt about the old place is not about this one.
+        trust.acknowledged(self.lake, self.ledger, old.audience)
         self._at(self.ledger.places.found(fresh, remote_id, read_at=clock.now()))
         if self.gone:
             memory.make(self.ledger, session, self.place, "moved", statement("audiences", "moved_members"))

@@ -288,8 +288,7 @@ class Ledger:
             if epoch is None:
                 return
             audience = c.execute(sa.select(plans.c.audience).where(plans.c.digest == digest)).scalar_one()
-            if not c.execute(epochs.update().where(epochs.c.audience == audience).values(epoch=epoch)).rowcount:
-                c.execute(epochs.insert().values(audience=audience, epoch=epoch))
+            _note_epoch(c, audience, epoch)
 
     def epoch(self, audience: str) -> int | None:
         """The number the lake carried after the last fold; None: there was none since epochs are kept."""
@@ -306,17 +305,23 @@ class Ledger:
         with self.transaction() as c:
             return c.execute(sa.select(plans.c.digest).limit(1)).first() is None
 
-    def acknowledge(self, audience: str, digests: Iterable[str]) -> None:
-        """Put plans on record that the lake has and this ledger never saw: what came of them was found out otherwise."""
+    def acknowledge(self, audience: str, digests: Iterable[str], epoch: int) -> None:
+        """Put plans on record that the lake has and this ledger never saw, and the number the lake carries: what came of them was
+        found out otherwise.
+        """
         now = clock.now()
         rows = [
             {"digest": digest, "audience": audience, "destination": "", "sequence": 0, "kind": "unknown", "status": "lost",
              "as_of": now.date().isoformat(), "fields": "[]", "inputs": "{}", "created_at": now, "changed_at": now}
             for digest in sorted(digests)
         ]  # fmt: skip
-        if rows:
-            with self.transaction() as c:
-                c.execute(plans.insert(), rows)
+        with self.transaction() as c:
+            for row in rows:
+                # An older ledger has some of them under the name the audience had then.
+                here = plans.c.digest == row["digest"]
+                if not c.execute(plans.update().where(here).values(audience=audience)).rowcount:
+                    c.execute(plans.insert().values(row))
+            _note_epoch(c, audience, epoch)
 
     def seen(self, name: str) -> tuple[str, int, str | None] | None:
         """A table of the lake as it was when last read: its identity, version, and why it is in doubt; None: never read."""
@@ -348,6 +353,11 @@ class Ledger:
                     digest=digest, audience=audience, approved_at=clock.now(), expires_at=expires_at
                 )
             )
+
+
+def _note_epoch(c: Connection, audience: str, epoch: int) -> None:
+    if not c.execute(epochs.update().where(epochs.c.audience == audience).values(epoch=epoch)).rowcount:
+        c.execute(epochs.insert().values(audience=audience, epoch=epoch))
 
 
 def _batch(row: RowMapping) -> PlannedBatch:

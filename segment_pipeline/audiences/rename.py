@@ -40,6 +40,7 @@ def rename(
         begun = _begun(ledger, old, new)
         if not begun:
             _check(lake, ledger, old, new)
+            trust.adopted(lake, ledger, old, None)
             if why := trust.disagreement(lake, ledger, old):
                 # What is in doubt under the old name stays so under the new one.
                 ledger.places.doubt(old, why)
@@ -48,10 +49,11 @@ def rename(
         # An audience that was retired may have had the name: numbers go on from the greater one.
         epoch = max(memory.epoch(lake, old), memory.epoch(lake, new))
         rows = migrations.rename(lake, "audience", old, new, marker=(memory.application(new), epoch))
+        known = ledger.epoch(old) is not None or ledger.epoch(new) is not None
         with ledger.transaction() as c:
             c.execute(places.delete().where((places.c.audience == new) & (places.c.state == RETIRED)))
-            # Whoever takes the old name next begins where it ended.
-            for name in (old, new):
+            # Whoever takes the old name next begins where it ended. A ledger that was lost goes on knowing nothing.
+            for name in (old, new) if known else ():
                 c.execute(epochs.delete().where(epochs.c.audience == name))
                 c.execute(epochs.insert().values(audience=name, epoch=memory.epoch(lake, name)))
             for table in (plans, approvals, places):

@@ -75,8 +75,8 @@ def unseen(lake: Lake, ledger: Ledger, audience: str) -> set[str]:
 
 
 def acknowledged(lake: Lake, ledger: Ledger, audience: str) -> None:
-    """Plans the ledger never saw are no longer a reason to doubt: what came of them has been found out at the tool."""
-    ledger.acknowledge(audience, unseen(lake, ledger, audience))
+    """That lake and ledger disagree is no longer a reason to doubt: what the tool holds is known, or written down as in doubt."""
+    ledger.acknowledge(audience, unseen(lake, ledger, audience), memory.epoch(lake, audience))
 
 
 def lost_denials(lake: Lake, ledger: Ledger, *, note: bool) -> Sequence[str]:
