@@ -251,7 +251,9 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
             if audience.destination in NAMES:
                 # A tool that publishes estimates only has a sync count receipts; the sandbox is asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
-                remote = sandbox.control("GET", f"/{audience.destination}/lists/{remote_id}")["size"]
+                remote = (
+                    sandbox.control("GET", f"/{audience.destination}/lists/{remote_id}")["size"] if remote_id else 0
+                )
             numbers = {name: metadata.get(name, 0) for name in audiences.NUMBERS}
             found[audience.name] = {
                 "destination": audience.destination,
