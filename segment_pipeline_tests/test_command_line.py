@@ -29,6 +29,7 @@ ARGUMENTS = {
     "init": ("our-company",),
     "profile show": ("--id", "nobody"),
     "rename": ("segment", "old", "new"),
+    "accept": ("orders",),
     "segments explain": ("vip", "--profile", "nobody"),
     "segments preview": ("vip",),
 }

@@ -75,6 +75,9 @@ class History:
     # What happens.
 
     def change_people(self) -> None:
+        if self.world.lake.lost("consents"):
+            # Nothing lands until somebody has accepted the loss.
+            return
         draw = self.random
         drawn = [
             Person(
