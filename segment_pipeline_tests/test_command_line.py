@@ -24,6 +24,8 @@ pytestmark = pytest.mark.processes
 ARGUMENTS = {
     "audiences approve": ("00000000",),
     "audiences plan": ("win_back_runners",),
+    "audiences reconcile": ("win_back_runners",),
+    "audiences retire": ("win_back_runners",),
     "audiences resend": ("win_back_runners", "--yes"),
     "audiences sync": ("win_back_runners",),
     "init": ("our-company",),
