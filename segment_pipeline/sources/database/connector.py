@@ -28,6 +28,7 @@ from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind
 from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
 from segment_pipeline.landing.tabular_rows import KEYS, ROWS
+from segment_pipeline.sources.database.drivers import lenient
 from segment_pipeline.sources.database.told import told
 from segment_pipeline.sources.database.windows import Cursor, within
 from segment_pipeline.texts import plain
@@ -160,7 +161,7 @@ class _Streamed:
 
 def _engine(url: str, name: str, options: Mapping[str, Any]) -> sa.Engine:
     try:
-        return sa.create_engine(url, **options)
+        return lenient(sa.create_engine(url, **options))
     except (ImportError, exc.NoSuchModuleError) as error:
         module = getattr(error, "name", "") or "the dialect its URL names"
         raise ConfigError(f"{name}: its driver is not installed: pip install {module}") from None

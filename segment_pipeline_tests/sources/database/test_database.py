@@ -72,6 +72,20 @@ ORDERS_TABLE = "CREATE TABLE orders (id INTEGER, who VARCHAR(20), paid DECIMAL(1
 
 
 @pytest.mark.database
+def test_a_day_no_calendar_has_costs_its_row_alone(lake: Lake, settings: Settings, database: str) -> None:
+    """`infinity` and the year 44 before Christ (PostgreSQL), the day 0000-00-00 (MySQL's for "not known")."""
+    odd = ["infinity", "0044-03-15 BC"] if "postgres" in database else ["0000-00-00 00:00:00"]
+    allowed = [] if "postgres" in database else ["SET SESSION sql_mode = ''"]
+    rows_of = [
+        f"INSERT INTO orders VALUES ({n}, 'ada', 1.50, '{day}', '2017-06-05 09:30:00')" for n, day in enumerate(odd, 10)
+    ]
+    good = [order(n, "2017-06-05 09:30:00") for n in range(100, 160)]
+    execute(database, *allowed, ORDERS_TABLE, *good, *rows_of)
+    report = ingest(lake, shop(database), "orders", JUNE_5, settings, "run")
+    assert (report.received, report.rows["orders"], sum(report.quarantined.values())) == (60 + len(odd), 60, len(odd))
+
+
+@pytest.mark.database
 def test_a_window_of_a_table_lands_and_neither_end_is_torn(lake: Lake, settings: Settings, database: str) -> None:
     """Naive times are the company's: the day of New York is 04:00 to 04:00 UTC. Rows with equal cursors stay together."""
     execute(
