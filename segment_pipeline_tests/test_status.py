@@ -28,7 +28,9 @@ YESTERDAY = TODAY - timedelta(days=1)
 NINE = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 TILL: Any = SimpleNamespace(
-    name="till", entities=(SimpleNamespace(name="orders"), SimpleNamespace(name="customers")), check=lambda: None
+    name="till",
+    entities=(SimpleNamespace(name="orders", tables=()), SimpleNamespace(name="customers", tables=())),
+    check=lambda: None,
 )
 BUYERS = Segment("buyers", owner="team:crm", description="Bought once", goal="orders", where=trait("orders_total") >= 1)
 LIST = Audience("buyers_list", segment="buyers", destination="files", channel="email", owner="team:crm")
