@@ -70,10 +70,14 @@ def vacuum(lake: Lake, name: str) -> int:
 
 
 def kept_snapshots(days: list[date], today: date, retention: str) -> set[date]:
-    """Which of the existing as-of days a retention keeps: always the newest, so that nobody is left without a state."""
+    """Which of the existing as-of days a retention keeps: always the newest, so that nobody is left without a state.
+
+    Days are counted back from today, or from the newest where that is longer ago: a clock that is ahead drops no history.
+    """
     if not days:
         return set()
     newest = max(days)
+    today = min(today, newest)
     if retention == "newest":
         return {newest}
     months = {

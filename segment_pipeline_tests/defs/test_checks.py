@@ -82,7 +82,18 @@ def test_an_entity_whose_records_become_other_than_one_row_each_is_not_compared(
     assert matched(lake, some) == (True, {"landed": 1, "said": 2, "quarantined": 0})
 
 
-def test_rows_that_are_missing_fail_the_check(lake: Lake, settings: Settings) -> None:
+def test_a_load_of_the_future_does_not_hide_what_landed_since(
+    lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was a year ahead for a day (ax 977 met one set back)."""
+    monkeypatch.setenv(CLOCK, "2018-06-10T08:00:00+00:00")
+    load(lake, settings, "ahead", (9, 9), record("a", 9))
+    monkeypatch.setenv(CLOCK, "2017-06-10T09:00:00+00:00")
+    load(lake, settings, "right", (9, 9), record("a", 9), record("b", 9))
+    assert matched(lake) == (True, {"landed": 2, "said": 2, "quarantined": 0})
+
+
+def test_rows_that_are_missing_fail_the_check(lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     load(lake, settings, "run", (9, 9), record("a", 9), record("b", 9))
     with lake.session() as session:
         session.scan("loads", alias="held")
@@ -90,4 +101,5 @@ def test_rows_that_are_missing_fail_the_check(lake: Lake, settings: Settings) ->
             "loads",
             "SELECT * REPLACE (CAST(9 AS BIGINT) AS rows_said, finished_at + INTERVAL 1 HOUR AS finished_at) FROM held",
         )
+    monkeypatch.setenv(CLOCK, "2017-06-10T10:00:00+00:00")
     assert matched(lake) == (False, {"landed": 2, "said": 9, "quarantined": 0})

@@ -36,6 +36,11 @@ def test_snapshots_keep_35_days_month_ends_of_25_months_and_always_the_newest() 
     assert kept_snapshots(days, today, "newest") == {today}
 
 
+def test_a_clock_that_is_ahead_drops_no_history() -> None:
+    days = [date(2018, 6, 15) - timedelta(days=n) for n in range(1000)]
+    assert kept_snapshots(days, date(2038, 1, 19), "snapshots") == kept_snapshots(days, max(days), "snapshots")
+
+
 def test_maintenance_drops_old_snapshots_and_joins_small_files(lake: Lake, put: Put) -> None:
     newest, old = date(2018, 6, 14), date(2017, 1, 5)
     for profile in ("a", "b", "c"):

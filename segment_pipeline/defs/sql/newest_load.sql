@@ -1,4 +1,4 @@
--- One row: the newest finished load of an asset: its days, and the rows it put into one of its tables. A run may hold several
+-- One row: the newest load of an asset that was finished by now (one of the future was written by a clock that was wrong): its days, and the rows it put into one of its tables. A run may hold several
 -- loads (the tail of consent is pulled more than once), whose rows were each finished at one instant.
 -- `rows_said` is the source's own count of records in the window, written alike on each row: NULL when it does not say.
 SELECT
@@ -10,5 +10,5 @@ SELECT
 FROM loads
 WHERE asset = $asset
   AND table_name = $table
-  AND finished_at = (SELECT max(finished_at) FROM loads WHERE asset = $asset)
-  AND run_id = (SELECT max_by(run_id, finished_at) FROM loads WHERE asset = $asset)
+  AND finished_at = (SELECT max(finished_at) FROM loads WHERE asset = $asset AND finished_at <= $now)
+  AND run_id = (SELECT max_by(run_id, finished_at) FROM loads WHERE asset = $asset AND finished_at <= $now)
