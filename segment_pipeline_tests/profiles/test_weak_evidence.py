@@ -27,6 +27,7 @@ EVA: dict[str, Any] = {"email": "eva@mail.io", "phone": PHONE, "first_name": "Ev
     [
         ({"email": "tom@mail.io", "first_name": "Tom"}, 2),
         ({"email": "tom@mail.io", "first_name": "Tom", "last_name": "Lee"}, 2),
+        ({"email": "evan@mail.io", "first_name": "Evan", "last_name": "Lee"}, 2),
         ({"email": "em@mail.io", "first_name": "EVA MARIA"}, 1),
         ({"email": "em@mail.io", "first_name": "E."}, 1),
         ({"email": "em@mail.io", "first_name": "Lee", "last_name": "Eva"}, 1),

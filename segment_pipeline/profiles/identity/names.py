@@ -1,4 +1,4 @@
-"""Whether the names of two accounts may be one person's: accents, initials, nicknames, prefixes and word order aside.
+"""Whether the names of two accounts may be one person's: accents, initials, short forms and word order aside.
 
 Works on names in the canonical form of `identifiers.name`; knows no table. In doubt they may be: an account without a first name,
 or in another script, is told apart from nobody.
@@ -21,100 +21,167 @@ class Name(NamedTuple):
     last: str | None
 
 
-# Short forms in use for each other, a line for each: our own list of the usual ones, without claim to be whole.
-_NICKNAMES: Final = """
+# A line for each first name: its usual spellings, then its short forms, which may be on more lines than one. Names that are given
+# as such (Martin and Martina, Maria and Mia) have lines of their own: a couple or siblings may share a phone. Our own list, not whole.
+_SHORT_FORMS: Final = """
 abigail abby gail
 alan allan allen al
 albert al bert bertie
-alexander alexandra alexandre alejandro alessandro alex sandra sandro sasha sascha xander
+alejandro alex ale
+alessandro alex ale sandro
+alexander alexandre alex al sandy sasha sascha xander
+alexandra alex sandra sandy sasha sascha
 alfred alf fred freddie
-andrew andreas andre andy drew andi
-anna anne ann annie anya anja nan nancy hannah
-anthony antonio anton tony toni
-barbara barb babs
+andrea andi andie
+andreas andi andy
+andrew andy drew andi
+angela angie
+anna ann anne annie anya nan
+anthony tony ant
+anton toni tony
+antonia toni
+antonio toni tony
+barbara babs barb
 benjamin ben benny
-bernard bernhard bernie bernd
-caroline carolyn carol carrie lina
-catherine katherine katharina katarina kathleen kate katie kathy cathy kat kathi katja kitty
-charles carlos karl carl charlie chuck
-christina christine kristina christa chris tina kris
-christopher christian christoph chris kit
-daniel daniela danielle dan danny dani
+bernard bernie
+bernhard bernd bernie
+carolina caro lina
+caroline carolyn caro carrie
+catherine katherine kathryn catharine cathy kathy kate katie kat kit kitty
+charles charlie chuck chas
+charlotte charlie lotte lottie
+christa chris
+christian chris
+christina kristina chris kris tina
+christine chris kris tina
+christoph chris
+christopher kristopher chris kit
+daniel dan danny dani
+daniela dani
+danielle dani
 david dave davey
 deborah debra deb debbie
 dmitri dmitry dima mitya
 donald don donny
-dorothy dorothea dot dottie dolly dora
-edward eduard eduardo ed eddie ned ted teddy
-elizabeth elisabeth elisabetta isabel isabella beth betty liz lizzie libby eliza elsa elise lisa lisbeth sissi
-eugene gene eugen
-florian flo
-frances francis francesca francesco franz fran frank frankie franzi franziska
-frederick friedrich fred freddy fritz
-gabriel gabriele gabriela gabrielle gabe gabi gaby
-george georg jorge giorgio georgie schorsch
-gerald gerard gerhard gerry jerry gerd
+dorothea dorothee doro dora thea
+dorothy dot dottie dolly
+eduard edi
+edward ed eddie ned ted teddy
+elisabeth elizabeth beth betty liz lizzie libby eliza lisbeth sissi sisi
+eugene gene
+florian flo flori
+frances fran frannie francie
+francesca fran
+francesco franco
+francis frank frankie
+franziska franzi
+frederick frederic fred freddy freddie
+friedrich fritz fred
+gabriel gabe
+gabriela gabriele gabi gaby
+gabrielle gabby gabi
+geoffrey jeffrey geoff jeff
+george georgie
+georg schorsch
+gerald gerry jerry
+gerhard gerd
 giuseppe pino peppe beppe
-gregory greg gregor
-guglielmo william wilhelm guillermo guillaume bill billy will willie willy liam memo
-henry heinrich enrique hank harry hal heinz heiner
+gregory greg
+guglielmo memo
+guillermo memo
+heinrich heinz heiner
+henry hank harry hal
 ignacio nacho
 irina ira
-ivan vanya johann
-jacob jakob jake james jim jimmy jamie
-jeffrey geoffrey jeff geoff
+isabella isabel isabelle bella
+ivan vanya
+jacob jakob jake
+james jim jimmy jamie
 jennifer jen jenny jenna
 jessica jess jessie
-john johannes johann hans jan juan jean giovanni ian jack johnny jon hannes
-jonathan jon johnny nathan
-joseph josef jose joe joey jo pepe sepp
-josephine jo josie fina josefine
-judith judy jutta
-julia juliane julie jule jules
+johannes hannes hans
+john johnny jack
+jonathan jonathon jon jonny johnny
+josef sepp
+joseph joe joey
+josephine josefine josie fina jo
+jose pepe
+judith judy
+julia jule
+juliane jule
+julie jules
+julian jules
+karl kalle
+katarina katharina kathi kati katja
 kenneth ken kenny
-lawrence laurence lorenz lorenzo larry lars
-leonard leonardo leo lenny len
-louis luis luigi ludwig lou louie lui
-madeleine madeline maddie lena
+lawrence laurence larry
+leonard leo len lenny
+leonardo leo
+leonhard leo
+louis lou louie
+luigi gigi
+ludwig lutz
+madeleine madeline maddie
 magdalena magda lena leni
-margaret margarete margarita marguerite maggie meg peggy greta gretchen rita marge margot daisy
-maria marie mary mia maja marianne mimi molly polly mitzi
-martha marta patty
-matthew matthias mathias matteo mateo matt matty
-maximilian maxim max
-michael michel miguel mikhail mike mick mickey micha misha
-natalia natalie natasha nat natascha
-nicholas nicolas nikolaus nikolai nick nicky klaus kolya nico niko
+manfred manni fred
+margaret maggie meg peggy marge margie
+margarete margarethe gretchen grete gretel
+maria marie mary mimi mitzi
+marianne mimi
+martha marty
+martin marty
+matteo teo
+matthew matt matty
+matthias mathias matze
+maximilian max maxi
+michael mike mick mickey micha michi
+mikhail misha
+natalia natalie natalya nat natasha natascha
+nathan nate nat
+nathaniel nate nat
+nicholas nicolas nick nicky nico niko
+nicole nicky nicki
+nikolai kolya
+nikolaus klaus niko
 olga olya
+pablo pablito
 patricia pat patty tricia trish
-patrick pat paddy rick
-paul pablo paolo pavel pasha
-peter pedro pietro pierre petr pete
-philip philipp felipe filippo phil pip
+patrick pat paddy
+pavel pasha
+peter pete
+philip phillip philipp phil pip
 rebecca becky becca
-richard ricardo riccardo rich rick ricky dick dickie
-robert roberto rupert bob bobby rob robbie bert
+ricardo rick ricky
+richard rich rick ricky dick dickie
+robert rob bob bobby robbie bert
+roberto rob berto
 ronald ron ronnie
-rosemary rosemarie rose rosie romy
-samuel samantha sam sammy
+rosemary rosemarie rose rosie
+samantha sam sammy
+samuel sam sammy
 sarah sara sally sadie
-sebastian bastian seb basti
-sergei serge seryozha
-stefan stephan stephen steven esteban stefano etienne steve stevie
+sebastian seb basti
+sergei sergey serge seryozha
+stefan stephan
 stephanie stefanie steffi steph
-susan susanne susanna suzanne sue susie suzy susi
+stephen steven steve stevie
+susan susanne suzanne susanna sue susie suzy susi
 svetlana sveta
-tatiana tanya tanja
+tatiana tatjana tanya tanja
 theodore theodor theo ted teddy
 theresa teresa therese terry tess resi
-thomas tomas tommaso tom tommy
+thomas tomas tom tommy
 timothy tim timmy
-ulrich uli ulrike ulli
+ulrich uli ulli
+ulrike uli ulli
 valentina valya
-victoria vicky tori viktoria
-vincent vincenzo vince vinny
+victoria viktoria vicky vicki tori
+vincent vince vinny
+vincenzo enzo
 vladimir vova volodya
 walter walt wally
+wilhelm willi willy
+william will bill billy willie
 wolfgang wolf
 yekaterina ekaterina katya katia
 zachary zach zack
@@ -129,7 +196,7 @@ _NOBODY: Final = frozenset(
 
 def _groups() -> dict[str, frozenset[int]]:
     found: dict[str, set[int]] = {}
-    for number, line in enumerate(_NICKNAMES.split("\n")):
+    for number, line in enumerate(_SHORT_FORMS.split("\n")):
         for word in line.split():
             found.setdefault(word, set()).add(number)
     return {word: frozenset(numbers) for word, numbers in found.items()}
@@ -147,14 +214,18 @@ def strangers(one: Name, other: Name) -> bool:
 
 @lru_cache(maxsize=1 << 18)
 def differ(one: str, other: str) -> bool:
-    """Whether two first names are two people's: some word of the one with fewer words is like none of the other's."""
+    """Whether two first names are two people's: some word of the one with fewer words is like none of the other's.
+
+    Of as many words each, either may be the one.
+    """
     few, many = sorted((_words(one), _words(other)), key=len)
     if not few or _latin(few) != _latin(many):
         return False
     together = [{"".join(each) for each in product(*words)} for words in (few, many)]
     if together[0] & together[1]:
         return False
-    return not all(any(_alike(word, each) for each in many) for word in few)
+    within = [(few, many)] + [(many, few)] * (len(few) == len(many))
+    return not any(all(any(_alike(word, each) for each in whole) for word in part) for part, whole in within)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -180,6 +251,6 @@ def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _same(short: str, long: str) -> bool:
-    if len(short) == 1 or len(short) >= 3:
-        return long.startswith(short) or bool(_GROUPS.get(short, frozenset()) & _GROUPS.get(long, frozenset()))
+    if len(short) == 1:
+        return long.startswith(short)
     return short == long or bool(_GROUPS.get(short, frozenset()) & _GROUPS.get(long, frozenset()))
