@@ -31,7 +31,8 @@ SQL_TYPES = {"MONEY": "DECIMAL(18,4)", "RATE": "DECIMAL(18,8)", "JSON": "VARCHAR
 class Column:
     """One column. `type` is a key of ARROW_TYPES; MONEY excludes tax, shipping and tips; `pii`: identifies a person by itself.
 
-    `implied`: NULL where rows to be written do not say it. `values`: the words there are; empty: any.
+    `implied`: NULL where rows to be written do not say it. `values`: the words there are; empty: any. `unsigned`: not negative;
+    rows of a company's own tables that are go to quarantine.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Column:
     pii: bool = False
     implied: bool = False
     values: tuple[str, ...] = ()
+    unsigned: bool = False
 
     @property
     def arrow(self) -> pa.DataType:

@@ -245,6 +245,7 @@ class Rows:
             *self._missing(),
             *self._misshapen(),
             *self._too_large(),
+            *self._below_zero(),
         ):
             # Where one column fills several tables, it is empty wherever one of them has a row.
             found[said] = f"{found[said]} OR ({held})" if said in found else f"({held})"
@@ -307,6 +308,14 @@ class Rows:
                 said = given if isinstance(given, str) else f"{column.name} for {fill.table}"
                 amount = quote(mapped(fill, column.name))
                 yield f"{said} is too large to add up", f"{_among(fill)}abs({amount}) >= {LARGEST_ORDER}"
+
+    def _below_zero(self) -> Iterator[tuple[str, str]]:
+        """An amount with its sign the wrong way round would count as nothing, or twice."""
+        for fill, column in self._given():
+            if column.unsigned:
+                given = fill.columns[column.name]
+                said = given if isinstance(given, str) else f"{column.name} for {fill.table}"
+                yield f"{said} is below zero", f"{_among(fill)}{quote(mapped(fill, column.name))} < 0"
 
     def _parsings(self, name: str) -> Iterator[tuple[Type, str]]:
         """Each type a column is read as, with the value that is NULL where it is none."""

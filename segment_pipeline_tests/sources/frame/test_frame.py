@@ -16,10 +16,10 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
-from segment_pipeline.landing.tabular import Const, Time, each
+from segment_pipeline.landing.tabular import Const, Sql, Time, each
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.frame.connector import Frames, FrameTable, Function
-from segment_pipeline_tests.sources.files.till import JUNE, rows
+from segment_pipeline_tests.sources.files.till import JUNE, quarantined, rows
 
 ORDERS = each("orders", order_key="id", customer_key="who", channel=Const("web"), net="paid")
 
@@ -215,3 +215,20 @@ def test_an_exit_of_the_function_is_its_failure_and_an_interrupt_is_none(lake: L
     for error in (KeyboardInterrupt(), DagsterExecutionInterruptedError()):
         with pytest.raises(type(error)):
             ingest(lake, shop(ending(error)), "sales", JUNE, settings, "run")
+
+
+@pytest.mark.parametrize("column", ["amount", "goods", "quantity"])
+def test_a_refund_below_zero_goes_to_quarantine(lake: Lake, settings: Settings, column: str) -> None:
+    """Some exports write what was paid back as an expense; such a refund would take nothing off."""
+    fill = each("refunds", refund_key="id", order_key="who", **{"amount": "paid"} | {column: "said"})
+    said = frame(paid=[15.0, 15.0], said=["-15.00", "15.00"])
+    ingest(lake, shop(lambda _: said, fills=(fill,)), "sales", JUNE, settings, "run")
+    assert rows(lake, "refunds", "refund_key, amount") == [("2", Decimal(15))]
+    assert [reason for reason, _ in quarantined(lake)] == ["said is below zero"]
+
+
+def test_the_mapping_may_turn_the_sign_of_refunds(lake: Lake, settings: Settings) -> None:
+    fill = each("refunds", refund_key="id", amount=Sql("-paid"))
+    ingest(lake, shop(lambda _: frame(paid=[-15.0, 15.0]), fills=(fill,)), "sales", JUNE, settings, "run")
+    assert rows(lake, "refunds", "refund_key, amount") == [("1", Decimal(15))]
+    assert [reason for reason, _ in quarantined(lake)] == ["amount for refunds is below zero"]
