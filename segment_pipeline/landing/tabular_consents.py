@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.landing.source import Kind
 from segment_pipeline.landing.tabular import MODIFIED, Tabular, To
-from segment_pipeline.landing.tabular_rows import SHAPES, identifies_by
+from segment_pipeline.landing.tabular_rows import SHAPES, identifies_by, says_no
 from segment_pipeline.landing.tabular_values import mapped
 
 PULLED = "CAST($pulled_at AS TIMESTAMPTZ)"
@@ -30,17 +30,23 @@ def more(tabular: Tabular, fill: To) -> dict[str, str]:
         return {}
     whose = account(tabular, fill)
     key = f"p.{quote(mapped(whose, 'customer_key'))}" if whose else "CAST(NULL AS VARCHAR)"
-    no = f"coalesce(lower(trim(p.{quote(mapped(fill, 'status'))})), '') <> 'granted'"
+    no = says_no(fill)
     return {"_account": key, "_no": f"bool_or({no})" if fill.grouped else no}
 
 
 def columns(tabular: Tabular, said: Mapping[str, str], zones: Mapping[str, str]) -> dict[str, str]:
-    """The columns of consents that are more than what the mapping `said`: any word but `granted` is a no.
+    """The columns of consents and suppressions that are more than what the mapping `said`: any word but `granted` is a no.
 
     `zones`: the zone of the times of `recorded_at` and of the row's version, as SQL. A no of a day counts from its end, a yes from
     its beginning.
     """
     early, late = (f"least({each}, {PULLED})" for each in ("u._updated_at", _end("u._updated_at", zones["version"])))
+    if "status" not in said:
+        # A suppression is a no: one from the future is known since its arrival.
+        return {
+            "recorded_at": f"least(coalesce({_end(said['recorded_at'], zones['recorded_at'])}, {late}), {late})",
+            "channel": f"lower(trim({said['channel']}))",
+        }
     # When a file was written is no time at which anybody said anything.
     own = "NULL" if tabular.at == MODIFIED and said["recorded_at"] == "u._business_at" else said["recorded_at"]
     yes, no = (own, "NULL") if own == "NULL" else (own, _end(own, zones["recorded_at"]))

@@ -16,9 +16,11 @@ from segment_pipeline.landing.tabular_values import IMPLIED, Read, Values, mappe
 ROWS, RAGGED, KEYS = "rows", "ragged", "keys"
 FILE = "'_file': _file"
 # What is worked out on the way, beside columns that may be called anything.
-AT, CHANGED, PAID_IN, VERSION, KEY, DIGEST, REASON = (
-    quote(f"landing:{name}") for name in ("at", "changed", "currency", "version", "key", "digest", "reason")
+AT, CHANGED, SINCE, PAID_IN, VERSION, KEY, DIGEST, REASON = (
+    quote(f"landing:{name}") for name in ("at", "changed", "since", "currency", "version", "key", "digest", "reason")
 )
+# Tables of what people said about being written to.
+STATEMENTS = frozenset({"consents", "suppressions"})
 HOMES: Mapping[str, str] = {"customers": "attributes", "events": "properties"}
 SAID = {Number: "number", Time: "time", Flag: "yes or no"}
 SHAPES = {"email": ("e-mail", "^[^@ ]+@[^@ ]+$"), "phone": ("phone", "[0-9].*[0-9].*[0-9].*[0-9].*[0-9]")}
@@ -40,6 +42,13 @@ def contact(fill: To, kind: str) -> str:
     if kind in fill.columns:
         return kind
     return "identifier" if identifies_by(fill) == kind else ""
+
+
+def says_no(fill: To) -> str:
+    """SQL over the rows of `parsed`: whether a row says that somebody must not be written to."""
+    if fill.table == "suppressions":
+        return "TRUE"
+    return f"coalesce(lower(trim({quote(mapped(fill, 'status'))})), '') <> 'granted'"
 
 
 def identifies_by(fill: To) -> str:
@@ -86,14 +95,19 @@ class Rows:
     def _changed(self) -> str:
         """The column of when a row was changed: that of when it happened, where both are one: a text is read as a time once."""
         t = self.tabular
-        if self._tells_consents:
-            return CHANGED
+        if self._only_statements:
+            return SINCE
         return AT if t.kind is not Kind.SNAPSHOT and (t.at or t.updated) == (t.updated or t.at) else CHANGED
 
     @property
-    def _tells_consents(self) -> bool:
+    def _only_statements(self) -> bool:
         """Whether rows are statements about consent and nothing else: a no among them counts whatever its time."""
-        return {fill.table for fill in self.tabular.fills} == {"consents"}
+        return {fill.table for fill in self.tabular.fills} <= STATEMENTS
+
+    @property
+    def _denies(self) -> str:
+        """Whether a row, as mapped, says no to anything."""
+        return " OR ".join(f"({_among(f)}{says_no(f)})" for f in self.tabular.fills if f.table in STATEMENTS)
 
     @property
     def has_key(self) -> bool:
@@ -123,14 +137,17 @@ class Rows:
         given |= {quote(mapped(f, "")): f"coalesce(CAST({f.where} AS BOOLEAN), FALSE)" for f in t.fills if f.where}
         at, changed = t.at or t.updated, "_modified" if t.kind is Kind.SNAPSHOT else t.updated or t.at
         given[AT] = self.values.moment(at) if at else "CAST($pulled_at AS TIMESTAMPTZ)"
-        if self._changed == CHANGED:
+        if self._changed != AT:
             given[CHANGED] = self.values.moment(changed)
-        if self._tells_consents:
-            # A time in the future is no time: what was said is known since the pull.
-            known, pulled = self.values.moment(changed), "CAST($pulled_at AS TIMESTAMPTZ)"
-            given[CHANGED] = f"CASE WHEN {known} > {pulled} + INTERVAL 1 DAY THEN {pulled} ELSE {known} END"
         given[PAID_IN] = self._currency()
-        return f"SELECT *, {', '.join(f'{value} AS {name}' for name, value in given.items())}\n  FROM typed"
+        sql = f"SELECT *, {', '.join(f'{value} AS {name}' for name, value in given.items())}\n  FROM typed"
+        if not self._only_statements:
+            return sql
+        # A time in the future is no time, nor is one that cannot be read: what was said is known since the pull. Of a yes
+        # that is not enough.
+        pulled = "CAST($pulled_at AS TIMESTAMPTZ)"
+        untold = f"{CHANGED} > {pulled} + INTERVAL 1 DAY OR ({CHANGED} IS NULL AND ({self._denies}))"
+        return f"SELECT *, CASE WHEN {untold} THEN {pulled} ELSE {CHANGED} END AS {SINCE}\n  FROM (\n  {sql}\n  ) AS m"
 
     def _columns(self) -> dict[str, str]:
         """The columns of `parsed`, over the rows as judged."""
@@ -139,7 +156,7 @@ class Rows:
         return {
             "key": f"coalesce({KEY}, md5({whole}))" if self.has_key else KEY,
             "updated_at": VERSION,
-            "day": "CAST($snapshot_day AS DATE)" if t.kind is Kind.SNAPSHOT else day_of(VERSION),
+            "day": self._day(),
             "reason": REASON,
             "raw": f"CASE WHEN {REASON} IS NOT NULL THEN {whole} END",
             "origin": "_file",
@@ -152,6 +169,14 @@ class Rows:
             **{mapped(fill, ""): quote(mapped(fill, "")) for fill in t.fills if fill.where},
             **self._kept(),
         }
+
+    def _day(self) -> str:
+        """The company day a row is landed under: of its version, or the last that was over where no time of its own is known."""
+        if self.tabular.kind is Kind.SNAPSHOT:
+            return "CAST($snapshot_day AS DATE)"
+        own = day_of(VERSION)
+        untold = f"{VERSION} = CAST($pulled_at AS TIMESTAMPTZ)"
+        return f"CASE WHEN {untold} THEN CAST($snapshot_day AS DATE) ELSE {own} END" if self._only_statements else own
 
     def _contacts(self) -> dict[str, str]:
         found = {}
@@ -256,12 +281,23 @@ class Rows:
         """What is there and is not what it is to be must not become NULL without a word."""
         for name in sorted(self.tabular.used & self.read.columns.keys()):
             for kind, value in self._parsings(name):
-                yield f"{name} is no {SAID[type(kind)]}", f"{self.values.there(name)} AND {value} IS NULL"
+                yield (
+                    f"{name} is no {SAID[type(kind)]}",
+                    f"{self.values.there(name)} AND {value} IS NULL{self._unless_denied(name)}",
+                )
         for fill, column in self._given():
             given = fill.columns[column.name]
             if isinstance(given, Sql) and column.type in IMPLIED:
                 value = quote(mapped(fill, column.name))
-                yield f"no {column.name} for {fill.table}", f"({given.text}) IS NOT NULL AND {value} IS NULL"
+                unless = self._unless_denied("") if column.name in self._unneeded(fill) else ""
+                yield f"no {column.name} for {fill.table}", f"({given.text}) IS NOT NULL AND {value} IS NULL{unless}"
+
+    def _unless_denied(self, name: str) -> str:
+        """A no counts whatever is in a column that tells when it was said, and in nothing else."""
+        whens = {f.columns.get("recorded_at") for f in self.tabular.fills if f.table in STATEMENTS} | {""}
+        if self._only_statements:
+            whens |= {self.tabular.at, self.tabular.updated}
+        return f" AND NOT ({self._denies})" if name in whens else ""
 
     def _untimely(self) -> Iterator[tuple[str, str]]:
         t = self.tabular
@@ -271,7 +307,7 @@ class Rows:
         # Of the row itself: its version may be another's, of the same order.
         yield f"{said} is empty", f"{self._changed} IS NULL"
         if t.at and t.at != said:
-            yield f"{t.at} is empty", f"{AT} IS NULL"
+            yield f"{t.at} is empty", f"{AT} IS NULL{self._unless_denied(t.at) if self._only_statements else ''}"
         # A day's margin: the clock that wrote it may be in another zone than the one declared.
         yield f"{said} is in the future", f"{VERSION} > CAST($pulled_at AS TIMESTAMPTZ) + INTERVAL 1 DAY"
 
@@ -288,10 +324,10 @@ class Rows:
     def _unneeded(self, fill: To) -> frozenset[str]:
         """Columns that are never NULL and may be empty in a row: a statement about consent counts without its own time, and a no
         beside an account without an address, as the account's."""
-        if fill.table != "consents":
+        if fill.table not in STATEMENTS:
             return frozenset()
         accounts = any(f.table == "customers" and not f.grouped for f in self.tabular.fills)
-        return frozenset({"recorded_at", *(["identifier"] if accounts else [])})
+        return frozenset({"recorded_at", *(["identifier"] if accounts and fill.table == "consents" else [])})
 
     def _misshapen(self) -> Iterator[tuple[str, str]]:
         for fill in self.tabular.fills:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.landing import tabular_consents
 from segment_pipeline.landing.tabular import AMOUNTS, CANCELLED, FRAME, GONE, Const, Tabular, To, Total
-from segment_pipeline.landing.tabular_rows import KEYS, SHAPES, contact, day_of, identifies_by, keeper
+from segment_pipeline.landing.tabular_rows import KEYS, SHAPES, STATEMENTS, contact, day_of, identifies_by, keeper
 from segment_pipeline.landing.tabular_values import Read, Values, as_text, mapped
 
 FIRST_OF = frozenset({"_business_at", "_business_on", "ordered_at", "created_at", "occurred_at"})
@@ -115,7 +115,7 @@ class Filled:
                 "amount_base": f"TRY_CAST(({amount}) * x.rate AS DECIMAL(18,4))",
                 "rate_day": "x.rate_day",
             }
-        if declared.name == "consents":
+        if declared.name in STATEMENTS:
             said |= tabular_consents.columns(self.tabular, said, self._zones())
         return {c.name: f"CAST({said.get(c.name, 'NULL')} AS {c.sql})" for c in declared.columns}
 

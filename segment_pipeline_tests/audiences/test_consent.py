@@ -268,3 +268,60 @@ def test_a_yes_on_an_address_that_another_account_has_stays(told: Told) -> None:
     told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-02T10:00:00Z", MAY), twin)
     told.vendor(SHOPIFY, "deletions", twin)
     assert told.mailed() == {ANN}
+
+
+UNREADABLE = ("0000-00-00", "9999-12-31", "0001-01-01", "2017-06-31", "2017-13-01", "soon")
+
+
+@pytest.mark.parametrize("at", UNREADABLE)
+def test_a_no_whose_time_cannot_be_read_counts_from_its_arrival(told: Told, at: str) -> None:
+    """MySQL's zero date, a database's last day, a day no calendar has."""
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
+    assert told.mailed() == {ANN}
+    told.table([says("denied", at)])
+    assert told.mailed() == set()
+    told.table([says("granted", "2017-06-30", changed="2017-06-30")], "newer")
+    assert told.mailed() == {ANN}
+
+
+@pytest.mark.parametrize("at", [*UNREADABLE, "", "2030-01-01"])
+@pytest.mark.parametrize("columns", [{"at": "said_at"}, {"kind": Kind.LOG, "at": "said_at", "updated": "changed"}])
+def test_a_no_whose_row_has_no_other_time_counts_all_the_same(told: Told, at: str, columns: dict[str, Any]) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
+    told.table([says("unsubscribed", at)], **{**MAILINGS, **columns})
+    assert told.mailed() == set()
+
+
+@pytest.mark.parametrize("at", UNREADABLE)
+def test_a_yes_whose_time_cannot_be_read_lets_nobody_be_written_to(told: Told, at: str) -> None:
+    told.vendor(SHOPIFY, "customers", ann("UNSUBSCRIBED", "2017-05-01T10:00:00Z"))
+    told.table([says("granted", at)])
+    assert told.mailed() == set()
+    assert [row["reason"] for row in told.world.rows("quarantine", "reason")] == ["said_at is no time"]
+
+
+@pytest.mark.parametrize("at", [*UNREADABLE, "", "2030-01-01"])
+def test_a_suppression_counts_whatever_its_time(told: Told, at: str) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
+    suppressed: dict[str, Any] = {
+        "at": "changed",
+        "key": ("mail",),
+        "fills": (each("suppressions", identifier="mail", identifier_type=Const("email"), reason="said", recorded_at="said_at"),),
+    }  # fmt: skip
+    told.table([says("complaint", at)], **suppressed)
+    assert told.mailed() == set()
+
+
+@pytest.mark.parametrize("at", UNREADABLE)
+def test_an_account_says_no_whatever_the_time_it_tells(told: Told, at: str) -> None:
+    accounts: dict[str, Any] = {
+        "at": "changed",
+        "fills": (
+            each("customers", customer_key="id", email="mail"),
+            each("consents", identifier="mail", identifier_type=Const("email"), channel=Const("email"), status="said", recorded_at="said_at"),
+        ),
+    }  # fmt: skip
+    told.table([{"id": "7", **says("granted", "2017-06-01", changed="2017-06-02")}], "shop", **accounts)
+    assert told.mailed() == {ANN}
+    told.table([{"id": "7", **says("denied", at, changed="2017-06-12")}], "shop", **accounts)
+    assert told.mailed() == set()
