@@ -11,7 +11,8 @@ from typing import Final
 from segment_pipeline.traits import Trait, TraitSet
 
 _NO_ORDERS: Final = "the orders of the day have not landed"
-_NO_BUYER: Final = f"no order of some worth in 365 days, or {_NO_ORDERS}"
+_NO_RATE: Final = f"none of what it adds up has a currency rate, or {_NO_ORDERS}"
+_NO_BUYER: Final = f"no order of some worth in 365 days, spend_365d is unknown, or {_NO_ORDERS}"
 _NO_EVENTS: Final = "the events of the day have not landed"
 _NO_MESSAGES: Final = "the messages of the day have not landed"
 
@@ -92,16 +93,16 @@ CORE: Final = TraitSet(
             "spend_total",
             "MONEY",
             "spend to date: net of goods sold in orders and exchanges, less the money paid back for goods by as_of",
-            null=_NO_ORDERS,
+            null=_NO_RATE,
         ),
         Trait(
             "spend_90d",
             "MONEY",
             "spend of the orders of 90 days; a return that names no order counts on its own day",
-            null=_NO_ORDERS,
+            null=_NO_RATE,
         ),
-        Trait("spend_365d", "MONEY", "the same of 365 days", null=_NO_ORDERS),
-        Trait("aov_365d", "MONEY", "spend_365d / orders_365d", null=f"no order in 365 days, or {_NO_ORDERS}"),
+        Trait("spend_365d", "MONEY", "the same of 365 days", null=_NO_RATE),
+        Trait("aov_365d", "MONEY", "spend_365d / orders_365d", null=f"no order in 365 days, or {_NO_RATE}"),
         Trait("first_order_on", "DATE", "company day of the first completed sale", null=f"no order, or {_NO_ORDERS}"),
         Trait("last_order_on", "DATE", "company day of the last completed sale", null=f"no order, or {_NO_ORDERS}"),
         Trait("days_since_last_order", "INTEGER", "as_of - last_order_on", null=f"no order, or {_NO_ORDERS}"),
@@ -116,20 +117,20 @@ CORE: Final = TraitSet(
         Trait(
             "buyers_365d",
             "BIGINT",
-            "people with an order of some worth in 365 days, the person among them",
+            "people with an order of some worth in 365 days and a known spend, the person among them",
             null=_NO_BUYER,
         ),
         Trait(
             "value_tier",
             "VARCHAR",
             "by spend_percentile: top >= 0.9, mid >= 0.5, low; none without an order of some worth in 365 days",
-            null=_NO_ORDERS,
+            null=f"spend_365d of somebody with such an order is unknown, or {_NO_ORDERS}",
         ),
         Trait(
             "value_tier_lifetime",
             "VARCHAR",
             "the same over spend_total among people with any order of some worth; none for others",
-            null=_NO_ORDERS,
+            null=f"spend_total of somebody with such an order is unknown, or {_NO_ORDERS}",
         ),
         # Hughes, Strategic Database Marketing (quintiles), with equal values in one bin; so are rfm_f and rfm_m.
         Trait(

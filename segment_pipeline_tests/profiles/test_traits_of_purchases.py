@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,43 @@ def test_only_completed_sales_are_orders(lake: Lake, put: Put) -> None:
     )
     a = traits(lake)["A"]
     assert (a["orders_total"], a["spend_total"], a["prepaid_loaded_7d"]) == (3, money("15"), money("75"))
+
+
+@pytest.mark.also_on_spark("profiles/traits/order_facts", "profiles/traits/lifetime_buyers", "profiles/traits/traits")
+def test_spend_of_which_no_rate_is_known_is_unknown_and_ranks_nobody(lake: Lake, put: Put) -> None:
+    early, late = date(2016, 5, 1), date(2017, 12, 1)
+    put(
+        "customers",
+        [customer("square", key, date(2015, 1, 1)) for key in ("none", "some", "lately", "other", "nothing")],
+    )
+    unknown: dict[str, Any] = {"net_base": None, "currency": "XTS"}
+    put(
+        "orders",
+        [
+            order("square", "1", late, "10", customer_key="none", **unknown),
+            order("square", "2", late, "10", customer_key="some", **unknown),
+            order("square", "3", late, "5", customer_key="some"),
+            order("square", "4", early, "7", customer_key="lately"),
+            order("square", "5", late, "10", customer_key="lately", **unknown),
+            order("square", "6", late, "9", customer_key="other"),
+        ],
+    )
+    put("refunds", [refund("square", "R", "1", DAY, "4", amount_base=None)])
+    found = traits(lake)
+    spend = {key: (t["spend_total"], t["spend_365d"], t["spend_90d"], t["aov_365d"]) for key, t in found.items()}
+    assert spend == {
+        "none": (None, None, None, None),
+        "some": (money("5"), money("5"), money("5"), money("2.5")),
+        "lately": (money("7"), None, None, None),
+        "other": (money("9"), money("9"), money("9"), money("9")),
+        "nothing": (money("0"), money("0"), money("0"), None),
+    }
+    ranks = {key: (t["buyers_below_365d"], t["buyers_365d"], t["rfm_m"], t["rfm_r"]) for key, t in found.items()}
+    assert (ranks["some"], ranks["other"]) == ((0, 2, 1, 1), (1, 2, 3, 1))
+    assert {ranks[key] for key in ("none", "lately", "nothing")} == {(None, None, None, None)}
+    tiers = {key: (t["value_tier"], t["value_tier_lifetime"]) for key, t in found.items()}
+    assert [tiers[key] for key in ("none", "lately", "nothing")] == [(None, None), (None, "low"), ("none", "none")]
+    assert found["none"]["orders_total"] == 1
 
 
 def test_a_refund_lowers_its_orders_day_once_it_was_made(lake: Lake, put: Put) -> None:

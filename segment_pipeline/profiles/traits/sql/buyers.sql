@@ -1,4 +1,4 @@
--- One row per person who bought in the 365 days to as_of, placed among them: `below` of the `buyers` spent less. Scores are
+-- One row per person who bought in the 365 days to as_of and whose spend is known, placed among them: `below` of the `buyers` spent less. Scores are
 -- 1 + floor(5 x those strictly below / buyers), in whole numbers. A block of equals stands at its lower edge.
 SELECT
     person_no, buyers, below,
@@ -13,5 +13,5 @@ FROM (
         rank() OVER (ORDER BY orders_365d) - 1 AS rarer,
         rank() OVER (ORDER BY last_order_on) - 1 AS earlier
     FROM order_facts
-    WHERE bought_365d > 0
+    WHERE bought_365d > 0 AND spend_365d IS NOT NULL
 ) AS placed

@@ -6,9 +6,9 @@ SELECT
     CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_90d, 0) AS BIGINT) END AS orders_90d,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_365d, 0) AS BIGINT) END AS orders_365d,
     CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_kept, 0) AS BIGINT) END AS orders_kept,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_total, 0) AS DECIMAL(18,4)) END AS spend_total,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_90d, 0) AS DECIMAL(18,4)) END AS spend_90d,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.spend_365d, 0) AS DECIMAL(18,4)) END AS spend_365d,
+    CASE WHEN $orders_landed THEN CAST(CASE WHEN o.person_no IS NULL THEN 0 ELSE o.spend_total END AS DECIMAL(18,4)) END AS spend_total,
+    CASE WHEN $orders_landed THEN CAST(CASE WHEN o.person_no IS NULL THEN 0 ELSE o.spend_90d END AS DECIMAL(18,4)) END AS spend_90d,
+    CASE WHEN $orders_landed THEN CAST(CASE WHEN o.person_no IS NULL THEN 0 ELSE o.spend_365d END AS DECIMAL(18,4)) END AS spend_365d,
     CASE WHEN $orders_landed AND o.orders_365d > 0 THEN CAST(o.spend_365d / o.orders_365d AS DECIMAL(18,4)) END AS aov_365d,
     CASE WHEN $orders_landed THEN o.first_order_on END AS first_order_on,
     CASE WHEN $orders_landed THEN o.last_order_on END AS last_order_on,
@@ -21,6 +21,7 @@ SELECT
         WHEN b.below >= $top_from * b.buyers THEN 'top'
         WHEN b.below >= $mid_from * b.buyers THEN 'mid'
         WHEN b.below IS NOT NULL THEN 'low'
+        WHEN o.bought_365d > 0 THEN NULL
         ELSE 'none'
     END AS value_tier,
     CASE
@@ -28,6 +29,7 @@ SELECT
         WHEN t.below >= $top_from * t.buyers THEN 'top'
         WHEN t.below >= $mid_from * t.buyers THEN 'mid'
         WHEN t.below IS NOT NULL THEN 'low'
+        WHEN o.bought_total > 0 THEN NULL
         ELSE 'none'
     END AS value_tier_lifetime,
     CASE WHEN $orders_landed THEN b.rfm_r END AS rfm_r,
