@@ -325,3 +325,42 @@ def test_an_account_says_no_whatever_the_time_it_tells(told: Told, at: str) -> N
     assert told.mailed() == {ANN}
     told.table([{"id": "7", **says("denied", at, changed="2017-06-12")}], "shop", **accounts)
     assert told.mailed() == set()
+
+
+@pytest.mark.parametrize("word", ["unsubscribed", "opted_out", "revoked", "no", "Denied ", "", None])
+@pytest.mark.parametrize("of", [{}, {"identifier": None, "identifier_type": None}])
+def test_any_word_but_granted_is_a_no_in_analytics_too(told: Told, word: str, of: dict[str, Any]) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
+    told.vendor(AMPLITUDE, "events", consented(1, word, "2017-06-10T12:00:00", said=of, user_id="1"))
+    assert told.mailed() == set()
+    assert told.world.rows("quarantine") == []
+
+
+@pytest.mark.parametrize("kind", ["email_address", "E-Mail", "contact", None])
+@pytest.mark.parametrize("of", [{"user_id": "1"}, {}])
+def test_a_no_counts_whatever_its_type_of_identifier_is_called(told: Told, kind: str, of: dict[str, str]) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
+    told.vendor(
+        AMPLITUDE, "events", consented(1, "denied", "2017-06-10T12:00:00", said={"identifier_type": kind}, **of)
+    )
+    assert told.mailed() == set()
+
+
+def test_a_no_of_an_unusable_identifier_of_an_unknown_type_is_the_users(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
+    said = {"identifier_type": "cookie", "identifier": "c-17"}
+    told.vendor(AMPLITUDE, "events", consented(1, "revoked", "2017-06-10T12:00:00", said=said, user_id="1"))
+    assert told.mailed() == set()
+
+
+def test_a_yes_of_an_unknown_type_of_identifier_is_none(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
+    told.vendor(
+        AMPLITUDE,
+        "events",
+        consented(1, "granted", "2017-06-10T12:00:00", said={"identifier_type": "contact"}, user_id="1"),
+    )
+    assert told.mailed() == set()
+    assert [r["reason"] for r in told.world.rows("quarantine", "reason")] == [
+        "a consent of an unknown type of identifier"
+    ]

@@ -14,6 +14,12 @@ _sql = partial(statement, "sources/amplitude")
 
 # What the vendor's own tracking calls things.
 NAMES = {"session_start": "visit", "Product Viewed": "product_viewed", "Product Added": "cart_added"}
+# What trackers call the types of identifiers.
+_KINDS = {
+    "email": ("email", "e-mail", "mail", "email_address", "e-mail address", "email address", "emailaddress"),
+    "phone": ("phone", "phone_number", "phone number", "phonenumber", "mobile", "tel", "telephone", "sms"),
+    "customer_key": ("customer_key", "customer_id", "customer", "user_id", "userid", "user", "account"),
+}
 _INSERTED = """nullif(r."$insert_id", '') || coalesce('/' || nullif(r.device_id, ''), '')"""
 
 
@@ -43,17 +49,19 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
                 columns={
                     "anonymous_id": "r.device_id",
                     "customer_key": "r.user_id",
+                    "consent_of": _kind(),
                 },
                 reasons={
                     "a message without channel": f"starts_with(event, 'message_') AND {_property('channel')} IS NULL",
                     "an answer without survey or question": "event = 'survey_answered'"
                     f" AND ({_property('survey_id')} IS NULL OR {_property('question_id')} IS NULL)",
-                    "a consent without identifier, channel or status": "event = 'consent_updated'"
-                    f" AND (coalesce({_word('status')}, '') NOT IN ('granted', 'denied') OR coalesce({_word('channel')}, '') = ''"
+                    # A no is kept as long as it says of anybody that it is one; what is wrong about a yes makes it none.
+                    "a consent without identifier or channel": "event = 'consent_updated'"
+                    f" AND (coalesce({_word('channel')}, '') = ''"
                     f" OR (coalesce({_word('identifier')}, '') = '' AND customer_key IS NULL))",
                     "a consent of an unknown type of identifier": "event = 'consent_updated'"
-                    f" AND coalesce({_word('identifier')}, '') <> ''"
-                    f" AND coalesce({_word('identifier_type')}, '') NOT IN ('email', 'phone', 'customer_key')",
+                    f" AND coalesce({_word('identifier')}, '') <> '' AND consent_of IS NULL"
+                    f" AND (customer_key IS NULL OR coalesce({_word('status')}, '') = 'granted')",
                 },
             ),
             (
@@ -80,11 +88,20 @@ def _word(name: str) -> str:
     return f"lower(trim({_property(name)}))"
 
 
+def _kind() -> str:
+    """The type of the identifier a statement about consent names; NULL: a word nobody knows, and the identifier is no address."""
+    cases = " ".join(
+        f"WHEN {_word('identifier_type')} IN ({', '.join(literal(word) for word in words)}) THEN {literal(kind)}"
+        for kind, words in _KINDS.items()
+    )
+    return f"CASE {cases} WHEN strpos({_word('identifier')}, '@') > 1 AND coalesce({_word('status')}, '') <> 'granted' THEN 'email' END"
+
+
 def _consent_of(kind: str, names: Mapping[str, str], otherwise: str = "NULL") -> str:
     """The identifier of a statement about consent that is of this type, whatever the company's tracking calls such events."""
     theirs = {"consent_updated", *(name for name, ours in names.items() if ours == "consent_updated")}
     called = ", ".join(literal(name) for name in sorted(theirs))
-    said = f"r.event_type IN ({called}) AND {_word('identifier_type')} = '{kind}'"
+    said = f"r.event_type IN ({called}) AND {_kind()} = '{kind}'"
     return f"CASE WHEN {said} THEN json_extract_string(r.event_properties, '$.identifier') ELSE {otherwise} END"
 
 

@@ -6,10 +6,10 @@ WITH told AS (
     phone,
     customer_key,
     nullif(trim(json_extract_string(r.event_properties, '$.identifier')), '') AS named,
-    lower(trim(json_extract_string(r.event_properties, '$.identifier_type'))) AS named_type,
+    consent_of AS named_type,
     json_extract_string(r.event_properties, '$.channel') AS channel,
     coalesce(nullif(trim(json_extract_string(r.event_properties, '$.purpose')), ''), 'marketing') AS purpose,
-    lower(trim(json_extract_string(r.event_properties, '$.status'))) = 'granted' AS granted,
+    coalesce(lower(trim(json_extract_string(r.event_properties, '$.status'))), '') = 'granted' AS granted,
     least(business_at, updated_at) AS said_at,
     updated_at AS arrived_at,
     coalesce(json_extract_string(r.event_properties, '$.evidence'), 'amplitude consent_updated') AS evidence,
@@ -19,7 +19,7 @@ WITH told AS (
 )
 SELECT
   CASE WHEN named IS NULL THEN 'customer_key' ELSE named_type END AS identifier_type,
-  CASE WHEN named IS NULL THEN customer_key WHEN named_type = 'email' THEN email WHEN named_type = 'phone' THEN phone ELSE named END AS identifier,
+  CASE WHEN named IS NULL THEN customer_key WHEN named_type = 'email' THEN email WHEN named_type = 'phone' THEN phone WHEN named_type = 'customer_key' THEN named END AS identifier,
   channel, purpose, granted, said_at, arrived_at, evidence, day
 FROM told
 UNION ALL
