@@ -63,7 +63,12 @@ def define_evidence(
         purpose=audience.purpose,
     )
     define("shared_identifiers", statement("audiences", "shared_identifiers"), materialize=True)
-    define("person_consent", statement("audiences", "person_consent"), materialize=True)
+    define(
+        "person_consent",
+        statement("audiences", "person_consent"),
+        materialize=True,
+        person_level=audience.channel not in ADDRESS_CHANNELS,
+    )
     define(
         "blocked_identifiers", statement("audiences", "blocked_identifiers"), materialize=True, channel=audience.channel
     )

@@ -12,8 +12,8 @@ FROM (
     UNION ALL
     SELECT k.identifier_type, k.identifier, 3 AS reason
     FROM known_identifiers AS k
-    JOIN person_consent AS p ON p.profile_id = k.profile_id AND p.denied
+    JOIN person_consent AS p ON p.profile_id = k.profile_id AND p.withheld_at IS NOT NULL
     LEFT JOIN consent_now AS c ON c.identifier_type = k.identifier_type AND c.identifier = k.identifier AND c.status = 'granted'
-    WHERE c.recorded_at IS NULL OR c.recorded_at <= p.denied_at
+    WHERE c.recorded_at IS NULL OR c.recorded_at <= p.withheld_at
 )
 GROUP BY identifier_type, identifier

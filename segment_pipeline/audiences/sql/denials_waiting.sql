@@ -6,9 +6,9 @@ FROM (
     FROM denials_left AS l
     LEFT JOIN leaving_owners AS o ON o.key = l.key
     LEFT JOIN (
-        SELECT profile_id, denied_at AS said_at
+        SELECT profile_id, withheld_at AS said_at
         FROM person_consent
-        WHERE denied
+        WHERE withheld_at IS NOT NULL
         UNION ALL
         SELECT k.profile_id, s.recorded_at AS said_at
         FROM known_identifiers AS k
