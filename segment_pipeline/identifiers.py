@@ -31,13 +31,20 @@ _LOCAL_ANY: Final = re.compile(rf"{_ATOM_ANY}(?:\.{_ATOM_ANY})*")
 _DOMAIN_ONLY: Final = re.compile(_DOMAIN)
 _EMAIL_LONGEST, _LOCAL_LONGEST = 254, 64
 
-# What programs and people write into an id where there is none. `(?i:…)`: as Python, RE2 and Java spell it.
-_NOBODY: Final = (
-    r"^[\s\"']*(?i:undefined|null|nil|none|nan|n\.?/?a\.?|unknown|anon|anonymous|guest|nobody|test|tester|test[ _-]?(user|customer|account|id)"
-    r"|-1|-+|true|false|id|distinct_?id|user_?id|email|not[ _-]?(set|available|applicable|known|authenticated|logged[ _-]?in)"
-    r"|(no|empty|default|missing)[ _-]?(user|customer|id|value)|empty|default|missing|\[?object object\]?|f{8}(-?f{4}){3}-?f{12})[\s\"']*$"
+# What programs and people write into an id where there is none. `(?i:…)`: as Python, RE2 and Java spell it. Brackets, quotes and
+# invisible characters around it say nothing, nor does one more of it; a template's mark stayed where no value came.
+_INVISIBLE: Final = "\u00a0\u00ad\u180e\u200b-\u200f\u2007\u202f\u2060\u3000\ufeff"
+_AROUND: Final = rf"[\s{_INVISIBLE}\"'`<>(){{}}\[\]#]*"
+_NO_ONE: Final = (
+    r"undefined|null|nil|none|nan|n[./\\]?a\.?|test(er)?|true|false|-1(\.0+)?|-+|\?+|id|distinct_?id|user_?id|email"
+    r"|not[ _-]?(set|available|applicable|known|provided|given|specified|found|authenticated|logged[ _-]?in|identified)|object|void"
+    r"|(unknown|anon|anonymous|guest|nobody|test|no|empty|default|missing|null|undefined)[ _.-]?(user|customer|visitor|client|account|id|value)?"
+    r"|(null|undefined){2,}|unbekannt|anonym|gast|user|customer|visitor|ref!|value!|name\?|f{8}(-?f{4}){3}-?f{12}"
 )
-_BLANK: Final = "^[\\s\u00a0\u200b\u2007\u202f\u3000\ufeff]*$"
+_NOBODY: Final = rf"^{_AROUND}(?i:{_NO_ONE})([ _.,:;|/+-]+(?i:{_NO_ONE}))*{_AROUND}$"
+_TEMPLATE: Final = r"^[\s\"']*(\{\{.*\}\}|[$#]\{.*\}|\[\[.*\]\]|<%.*%>|\*\|.*\|\*|%%?[A-Za-z][A-Za-z0-9_. ]*%%?|\$[A-Za-z]+[_.]?id)[\s\"']*$"
+_BLANK: Final = rf"^{_AROUND}$"
+_ZEROED: Final = rf"^{_AROUND}[0-]+(\.0+)?{_AROUND}$"
 _TAG: Final = r"(\+[^@]*)?"
 # What people type where an address is asked for, at any domain; at a mail provider's; and before and after the @ alike.
 _NO_ADDRESS: Final = (
@@ -47,7 +54,7 @@ _NO_ADDRESS: Final = (
 )
 _NOBODYS_NAME: Final = (
     r"no|nope|na|n\.a|abcd?|abc123|xyz|asd|qwe|guest|gast|user|username|name|your[-_.]?(name|e?-?mail)|e?-?mail|me|you|customer|kunde|client"
-    r"|example|sample|someone|somebody|[a-z]|aa|bb|xx|zz|0+|1+|123+4?5?6?7?8?9?"
+    r"|example|sample|someone|somebody|declined?|refused?|nein|ohne|noname|[a-z]|aa|bb|xx|zz|0+|1+|123+4?5?6?7?8?9?"
 )
 _PROVIDER: Final = (
     r"((gmail|googlemail|ymail|msn|icloud|me|aol|att|comcast|verizon|sbcglobal|protonmail|qq|163|126)\.com"
@@ -57,15 +64,17 @@ _PROVIDER: Final = (
 _SAME: Final = "|".join(
     rf"{word}{_TAG}@{word}\."
     for word in (
-        "no none nope null na fake fakeemail test tests tester testing dummy sample temp asd asdf qwe qwerty abc abcd xyz email mail"
-        " noemail nomail nobody unknown anonymous guest user name me you a b c d x y z aa bb xx aaa xxx 1 12 123 1234 12345 123456"
+        "no none nope nein nee nothing null na fake fakeemail test tests tester testing dummy sample temp asd asdf qwe qwerty abc abcd xyz email mail"
+        " noemail nomail noname nobody unknown anonymous guest user customer name me you decline declined refuse refused ohne keine kein fehlt"
+        " a b c d e f g h i j k l m n o p q r s t u v w x y z aa bb xx aaa xxx 1 12 123 1234 12345 123456"
     ).split()
 )
+_NAMES_NOBODY: Final = {"blank": _BLANK, "zeroed": _ZEROED, "placeholder": _NOBODY, "template": _TEMPLATE}
 BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
     # Patterns on canonical values, by a name for the reason; the syntax is common to Python's `re` and DuckDB's RE2.
     # Data, so that a company can drop one or add its own (the shop's number) and the profiles can use them in SQL.
     "email": {
-        "no_reply": r"^(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)([+._-][^@]*)?@",
+        "no_reply": r"^((no|do?[-_.]?not|don'?t|nicht|ne[-_.]?pas)[-_.]?(reply|respond|antworten|repondre)|mailer-daemon|postmaster|bounces?)[0-9]*([+._-][^@]*)?@",
         "placeholder": rf"^(({_NO_ADDRESS})[0-9]*{_TAG}@|({_NOBODYS_NAME}){_TAG}@{_PROVIDER}$|{_SAME})",
         "placeholder_domain": r"@((no|none|fake|test|null|invalid|noemail|no-email|nomail|noreply|no-reply|yourdomain|mydomain|domain"
         r"|youremail|youraddress|somewhere|nowhere|placeholder|asdf|asdfasdf)\.(com|net|org|de|co|io|email))$",
@@ -75,9 +84,9 @@ BLOCKED: Final[Mapping[str, Mapping[str, str]]] = {
         "repeated_digit": r"^\+[0-9]{0,4}(0{6,}|1{6,}|2{6,}|3{6,}|4{6,}|5{6,}|6{6,}|7{6,}|8{6,}|9{6,})$",
         "counting": r"^\+[0-9]{0,4}(0?12345678|123456789|1234567890)$",
     },
-    "device_id": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
-    "loyalty_id": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
-    "customer_key": {"blank": _BLANK, "zeroed": r"^[0-]+$", "placeholder": _NOBODY},
+    "device_id": _NAMES_NOBODY,
+    "loyalty_id": _NAMES_NOBODY,
+    "customer_key": _NAMES_NOBODY,
 }
 
 

@@ -14,7 +14,8 @@ from segment_pipeline_tests.profiles.snapshots import Put, build, events, people
 from segment_pipeline_tests.profiles.trait_rows import traits
 
 NOBODY = ["undefined", "UNDEFINED", " null ", "None", "nan", "0", "-1", "anonymous", "Unknown", "n/a", "test", "guest",
-          "[object Object]", "00000000-0000-0000-0000-000000000000", "", " ", "\u00a0"]  # fmt: skip
+          "[object Object]", "00000000-0000-0000-0000-000000000000", "", " ", "\u00a0",
+          "(not set)", "#N/A", "{}", "undefined undefined", "guest user", "null\u200b", "{{user_id}}", "%USER_ID%"]  # fmt: skip
 ANN: dict[str, Any] = {"email": "ann.lee@mail.io", "first_name": "Ann", "last_name": "Lee"}
 
 
