@@ -30,7 +30,7 @@ from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
 from segment_pipeline.landing.tabular_rows import KEYS, ROWS
 from segment_pipeline.sources.database.drivers import lenient
 from segment_pipeline.sources.database.told import told
-from segment_pipeline.sources.database.windows import Cursor, within
+from segment_pipeline.sources.database.windows import BOUNDS, Cursor, within
 from segment_pipeline.texts import plain
 
 # What ends a statement, where only comments follow: it would end the subquery a query is made.
@@ -185,7 +185,17 @@ def _selected(table: DatabaseTable, only: Sequence[str] = ()) -> sa.Select[Any]:
 
 
 def _newest(connection: sa.Connection, table: DatabaseTable) -> Any:
-    return connection.execute(_selected(table).with_only_columns(sa.func.max(sa.column(table.cursor)))).scalar()
+    """The greatest value of the cursor that can be read; None: it has no value at all."""
+    cursor: sa.ColumnClause[Any] = sa.column(table.cursor)
+    query = _selected(table).with_only_columns(sa.func.max(cursor), sa.func.count(cursor))
+    newest, held = connection.execute(query).one()
+    if newest is None and held:
+        # `infinity` and the like stand above every day there is.
+        days = cursor.between(date(*BOUNDS[0]), date(*BOUNDS[1]))
+        newest = connection.execute(query.where(days)).first()[0]  # type: ignore[index]  # of an aggregate there is one row
+        if newest is None:
+            raise ContractError(f"{table.name}: no value of its cursor {table.cursor} is a day that can be read")
+    return newest
 
 
 def _keys(table: DatabaseTable) -> list[str]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ISO_DAY = "____-__-__%"
 DAY = timedelta(days=1)
+# Of no window: `infinity`, zero dates and the like, which are read each time, so that they are quarantined and not passed over.
+BOUNDS = ((1, 1, 2), (9999, 12, 30))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Cursor:
 
 
 def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnElement[bool]:
-    """The rows of a window, and those whose cursor is NULL; all rows by an unordered cursor.
+    """The rows of a window, and those whose cursor is NULL or a day that nothing here holds; all rows by an unordered cursor.
 
     Raises ConfigError for a cursor that holds no times.
     """
@@ -56,7 +58,8 @@ def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnEl
                 f"{where}: its cursor {by.name} holds {type(by.newest).__name__}, and days are cut by times: name a"
                 " column that says when a row was changed as `updated`"
             )
-    return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None))
+    earliest, latest = (first.replace(year=y, month=m, day=d) for y, m, d in BOUNDS)
+    return sa.or_(sa.and_(cursor >= first, cursor < last), cursor.is_(None), cursor < earliest, cursor >= latest)
 
 
 def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: "ZoneInfo") -> sa.ColumnElement[bool]:

@@ -86,6 +86,17 @@ def test_a_day_no_calendar_has_costs_its_row_alone(lake: Lake, settings: Setting
 
 
 @pytest.mark.database
+def test_a_cursor_no_calendar_has_hides_no_other_row(lake: Lake, settings: Settings, database: str) -> None:
+    """Of the row itself no window tells: it is read each time, and quarantined."""
+    odd = ["infinity", "-infinity", "0044-03-15 BC"] if "postgres" in database else ["0000-00-00 00:00:00"]
+    allowed = [] if "postgres" in database else ["SET SESSION sql_mode = ''"]
+    good = [order(n, "2017-06-05 09:30:00") for n in range(100, 200)]
+    execute(database, *allowed, ORDERS_TABLE, *good, *(order(n, day) for n, day in enumerate(odd, 10)))
+    report = ingest(lake, shop(database), "orders", JUNE_5, settings, "run")
+    assert (report.received, report.rows["orders"], sum(report.quarantined.values())) == (100 + len(odd), 100, len(odd))
+
+
+@pytest.mark.database
 def test_a_window_of_a_table_lands_and_neither_end_is_torn(lake: Lake, settings: Settings, database: str) -> None:
     """Naive times are the company's: the day of New York is 04:00 to 04:00 UTC. Rows with equal cursors stay together."""
     execute(
