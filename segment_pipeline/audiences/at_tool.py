@@ -230,13 +230,18 @@ class AtTool:
         remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
         if remote_id == old.remote_id:
             return False
+        ours_before = remote_id in self.ledger.places.ever(old.audience, old.destination)
         if not old.remote_id:
             self._at(self.ledger.places.found(old, remote_id, read_at=clock.now()))
         else:
             self._moved(session, old, remote_id)
         held = self._counted()
+        why = ""
         if held:
             why = f"{self.place.destination} already held {held} keys in it when it was first looked up"
+        elif held is None and ours_before:
+            why = f"{self.place.destination} held it before it was retired, and does not tell how many are still in it"
+        if why:
             self._at(self.ledger.places.note(self.place, doubt=why))
         return True
 

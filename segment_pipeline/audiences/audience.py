@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from segment_pipeline.errors import ConfigError
 
+MARKETING = "marketing"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -87,7 +88,7 @@ class Audience:
     destination: str
     channel: str
     owner: str
-    purpose: str = "marketing"
+    purpose: str = MARKETING
     priority: Priority | None = None
     limit: int | None = None
     holdout: Holdout | None = None

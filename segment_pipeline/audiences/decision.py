@@ -136,8 +136,6 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
     if known and as_of is not None:
         people = judge(session, audience, shape, as_of=as_of, claimed=_claimed_before(of, audience))
         define_attributes(session, audience, shape, as_of)
-    if aim.replacing:
-        session.define("audience_members", "SELECT * FROM audience_members_anywhere WHERE FALSE")
     compared = partial(
         compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=aim.everything
     )
@@ -146,6 +144,10 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
         keys = compared(removals_again=True)
     if known and not aim.emptying:
         reasons = tuple(guard_reasons(audience.guards, capabilities, keys))
+    if aim.replacing:
+        # Guarded by what is remembered, and then sent as if nothing were.
+        session.define("audience_members", "SELECT * FROM audience_members_anywhere WHERE FALSE")
+        keys = compared()
     day = as_of or clock.today(of.settings.timezone)
     return Decision(shape, as_of, day, known, people, keys, reasons)
 

@@ -3,7 +3,7 @@
 Memory is told apart by place. A place is `current` (its audience is kept there), `left` (another one took its turn) or `retired`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from segment_pipeline import clock
-from segment_pipeline.audiences.audience import Audience
+from segment_pipeline.audiences.audience import MARKETING, Audience
 from segment_pipeline.audiences.ledger_tables import places, renames
+from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 
 CURRENT, LEFT, RETIRED = "current", "left", "retired"
@@ -50,12 +51,15 @@ class Place:
             (a.name, a.destination) == (self.audience, self.destination) for a in audiences
         )
 
-    @property
-    def denials(self) -> Audience:
-        """What is left of a declaration that is gone: enough to go on taking out who must not be there."""
-        return Audience(
-            self.audience, "", self.destination, self.channel, "", purpose=self.purpose, remote_name=self.name or None
-        )
+    def denials(self, destinations: Mapping[str, Destination]) -> Audience:
+        """What is left of a declaration that is gone: enough to go on taking out who must not be there.
+
+        Where the channel is lost as well, it is the tool's own.
+        """
+        tool = destinations.get(self.destination)
+        channel = self.channel or (tool.capabilities.channel if tool else "")
+        purpose, name = self.purpose or MARKETING, self.name or None
+        return Audience(self.audience, "", self.destination, channel, "", purpose=purpose, remote_name=name)
 
 
 _COLUMNS = [places.c[name] for name in Place.__slots__]

@@ -152,7 +152,8 @@ def _define_desired(session: Session, audience: Audience, shape: Shape, *, known
     define = session.define
     if not known:
         define("eligible", shape.nobody())
-    define("keyed", shape.keyed(audience.attributes, audience.message) if known else shape.keyed(), materialize=True)
+    keyed = shape.keyed(audience.attributes, audience.message) if known else shape.keyed(nobody=True)
+    define("keyed", keyed, materialize=True)
     define("keyed_sent", shape.sent("keyed"))
     define("keyed_json", f"SELECT k.profile_id, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
     if shape.capabilities.one_record:

@@ -103,14 +103,16 @@ def retire(  # noqa: PLR0917 - the same five things every call here takes, and t
         refresh_consents()
     of = Round(lake, ledger, declared, destinations, settings, refresh_consents, key_spaces=key_spaces)
     runs = [Retiring(of, place, how) for place in places]
-    return [accounted(run, lambda run: run.show() if show or not settings.sending else run.send()) for run in runs]
+    return [accounted(run, lambda run: run.show() if show else run.send()) for run in runs]
 
 
 class Leftover(Run):
     """A place that nobody declares any more and nobody retired: explicit denials go out, and that is all."""
 
     def __init__(self, of: Round, place: Place, *, reconciling: bool = False) -> None:
-        super().__init__(of, place.denials, aim=Aim(place=place, hold=(why_left(place),)), reconciling=reconciling)
+        super().__init__(
+            of, place.denials(of.destinations), aim=Aim(place=place, hold=(why_left(place),)), reconciling=reconciling
+        )
 
     def send(self) -> SyncReport:
         """One that is gone at the tool has come to its end without us."""
@@ -125,7 +127,7 @@ class Retiring(Run):
     """The end of one place."""
 
     def __init__(self, of: Round, place: Place, how: str) -> None:
-        super().__init__(of, place.denials, aim=Aim(place=place, emptying=True))
+        super().__init__(of, place.denials(of.destinations), aim=Aim(place=place, emptying=True))
         self.how = how
 
     def _at(self, place: Place, why: str | None = None) -> None:

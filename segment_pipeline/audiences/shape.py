@@ -162,9 +162,14 @@ class Shape:
             for value, i in zip(self.values, self.capabilities.identifiers, strict=True)
         )
 
-    def keyed(self, attributes: Sequence[Attribute] = (), message: Mapping[str, str] | None = None) -> Statement:
-        """One row per eligible person: their key, canonical values and attributes, the segment's message among them."""
-        mapped = bool(attributes) or bool(self.capabilities.along)
+    def keyed(
+        self, attributes: Sequence[Attribute] = (), message: Mapping[str, str] | None = None, *, nobody: bool = False
+    ) -> Statement:
+        """One row per eligible person: their key, canonical values and attributes, the segment's message among them.
+
+        `nobody`: nobody is eligible, and attributes are not defined.
+        """
+        mapped = not nobody and bool(attributes or self.capabilities.along)
         told = self._told("t.attributes" if mapped else None, message or {})
         values = ", ".join(f"s.{value}" for value in self.values)
         return generated(

@@ -58,7 +58,7 @@ def standing(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[S
     found = list(_behind(found))
     for place in left:
         # Their rows tell the channel and purpose that were declared.
-        one = _standing(place.denials, place, place.doubt, rows)
+        one = _standing(place.denials({}), place, place.doubt, rows)
         found.append(replace(one, state="left_behind", why=why_left(place)))
     return found
 

@@ -12,6 +12,7 @@ from segment_pipeline.audiences.audience import Audience, in_priority_order
 from segment_pipeline.audiences.decision import NO_SPACES, Aim, Refresh, Round
 from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.plan import REPLACEMENT
 from segment_pipeline.audiences.push import Progress
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.run import Look, Run, accounted
@@ -148,7 +149,7 @@ def approve(  # noqa: PLR0917 - the same five things every call here takes, and 
         refresh_consents()
     ledger.note_approval(digest, audience.name, expires)
     of = Round(lake, ledger, audiences, destinations, settings, refresh_consents, progress, key_spaces=key_spaces)
-    report = Run(of, audience, approved=digest).send()
+    report = Run(of, audience, approved=digest, reconciling=recorded.plan.kind == REPLACEMENT).send()
     after = ledger.plan(digest)
     if after is not None and after.status == "held":
         ledger.advance(digest, "approved")

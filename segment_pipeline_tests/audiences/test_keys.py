@@ -10,6 +10,7 @@ import pytest
 from segment_pipeline import identifiers
 from segment_pipeline.audiences import shape
 from segment_pipeline.audiences.audience import Attribute, Guards, SegmentToday
+from segment_pipeline.audiences.retire import retire
 from segment_pipeline.delivery.destination import Batch, IdentifierRule, Receipt
 from segment_pipeline.errors import TransientError
 from segment_pipeline.identifiers import RULES, Rule
@@ -236,6 +237,21 @@ def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> 
     world.people([BOB, Person("cat", "cat@shop.test")])
     report = world.sync(audience(), tool)
     assert (report.removed, tool.held()) == (1, {(B, P), ("cat@shop.test", None)})
+
+
+def test_what_goes_along_keeps_no_denial_in_where_nobody_is_eligible(world: World, tmp_path: Path) -> None:
+    """No memberships that are fresh enough, or an audience that is being retired: there is nothing to send along."""
+    tool = Tool(
+        tmp_path / "t.sqlite", **KINDS["any_key"], along=(IdentifierRule("FN", "first_name", "name/meta-sha256/1"),)
+    )
+    world.people([ANN, Person("cat", "cat@shop.test")])
+    assert world.sync(audience(), tool).added == 2
+    world.suppress([("email", "ann@shop.test", "*", "complaint")])
+    stale = audience(max_age_hours=-1000)
+    report = world.sync(stale, tool)
+    assert (report.status, report.removed, tool.held()) == ("held", 1, {("cat@shop.test", None)})
+    [report] = retire(world.lake, world.ledger, [], {"tool": tool}, world.settings, "shoppers", "empty")
+    assert (report.status, tool.held()) == ("retired", set())
 
 
 def test_attributes_are_sent_when_they_change_and_unknown_ones_left_out(world: World, tmp_path: Path) -> None:

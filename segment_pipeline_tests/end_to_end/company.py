@@ -146,8 +146,10 @@ def held_by_tools(made: Company, ledger: Ledger, audiences: Iterable[Audience]) 
     """What the tools hold, by audience, one entry per row, asked for behind the connectors' back."""
     found: dict[str, list[Held]] = {}
     for audience in audiences:
-        remote = str(ledger.remote_id(audience.name, audience.destination))
-        if audience.destination == "meta":
+        remote = ledger.remote_id(audience.name, audience.destination)
+        if remote is None:
+            found[audience.name] = []
+        elif audience.destination == "meta":
             kept = made.sandbox.control("GET", f"/meta/lists/{remote}")["members"]
             found[audience.name] = [(row.get("EMAIL"), row.get("PHONE")) for row in kept]
         elif audience.destination == "klaviyo":

@@ -36,10 +36,18 @@ RECENT = Window(LAST - timedelta(days=19), LAST)
 OLDER = Window(LAST - timedelta(days=199), LAST - timedelta(days=20))
 SEGMENTS = (
     Segment(
-        "visited_lately", owner="team:web", goal="g", description="Visited this week", where=trait("visits_7d") >= 1
+        "visited_lately",
+        owner="team:web",
+        goal="conversion_rate",
+        description="Visited this week",
+        where=trait("visits_7d") >= 1,
     ),
     Segment(
-        "bought_lately", owner="team:web", goal="g", description="Ordered this week", where=did("order", within=days(7))
+        "bought_lately",
+        owner="team:web",
+        goal="conversion_rate",
+        description="Ordered this week",
+        where=did("order", within=days(7)),
     ),
 )
 OPEN = Guards(removal_share=2.0, large_removal_share=2.0, allow_empty=True, minimum=0)
