@@ -210,7 +210,8 @@ def test_nobody_who_was_sent_is_sent_again(story: Story) -> None:
     for audience in AUDIENCES:
         stays = (sent_before(story, audience) & same) - held_out(story, audience)
         assert stays & moved, audience.name
-        again = [row for row in story.sent if row["audience"] == audience.name]
+        # What an older record tells of a name or place goes along as a change of whom the tool holds already.
+        again = [row for row in story.sent if row["audience"] == audience.name and row["cause"] != "updated"]
         touched = story.now({owner for row in again for owner in row["owners"]})
         assert not touched & stays, audience.name
     assert story.writes_of_a_third == 0

@@ -21,7 +21,8 @@ FROM (
         c.purpose,
         CASE WHEN c.status = 'granted' THEN 'granted' ELSE 'denied' END AS status,
         c.recorded_at AS said_at,
-        coalesce(c.arrived_at, CAST(c.day + 1 AS TIMESTAMPTZ)) AS arrived_at,
+        -- Of rows from before arrivals were noted: by when their day had ended in every time zone.
+        coalesce(c.arrived_at, CAST(c.day + 2 AS TIMESTAMPTZ)) AS arrived_at,
         coalesce(f.first_at, c.recorded_at) AS first_at,
         e.ended_on,
         c.recorded_at < TIMESTAMPTZ '1990-01-01 00:00:00+00'
