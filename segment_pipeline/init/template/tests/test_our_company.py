@@ -22,7 +22,7 @@ def test_dagster_loads_it() -> None:
 
 
 def test_regulars_bought_twice_in_a_quarter(day: Trial) -> None:
-    assert day.members("regulars") == {"ada@example.com", "bo@example.com", "dee@example.com"}
+    assert day.members("regulars") == {"ada@mail.test", "bo@mail.test", "dee@mail.test"}
 
 
 def test_who_did_not_agree_is_not_written_to(day: Trial) -> None:
