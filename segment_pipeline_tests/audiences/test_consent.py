@@ -364,3 +364,23 @@ def test_a_yes_of_an_unknown_type_of_identifier_is_none(told: Told) -> None:
     assert [r["reason"] for r in told.world.rows("quarantine", "reason")] == [
         "a consent of an unknown type of identifier"
     ]
+
+
+@pytest.mark.also_on_spark("profiles/facts/ended_accounts")
+@pytest.mark.parametrize("made", ["2017-06-29T10:00:00Z", "2017-07-01T03:00:00Z"])
+def test_a_yes_that_ended_stays_ended_when_an_account_is_made_with_the_address(told: Told, made: str) -> None:
+    """A deletion is noticed up to a week late: an account made in between has not carried the address on."""
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
+    told.vendor(SHOPIFY, "deletions")
+    assert told.mailed() == set()
+    later = customer(2, "2017-06-29T12:00:00", createdAt=made, defaultEmailAddress=mail("NOT_SUBSCRIBED"))
+    told.vendor(SHOPIFY, "customers", later)
+    assert told.mailed() == set()
+
+
+def test_a_yes_that_ended_stays_ended_when_an_account_takes_over_the_address(told: Told) -> None:
+    eve = customer(2, MAY, defaultEmailAddress=mail("NOT_SUBSCRIBED", address=EVE))
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY), eve)
+    told.vendor(SHOPIFY, "deletions", eve)
+    told.vendor(SHOPIFY, "customers", customer(2, "2017-06-30T12:00:00", defaultEmailAddress=mail("NOT_SUBSCRIBED")))
+    assert told.mailed() == set()
