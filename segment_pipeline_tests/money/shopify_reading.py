@@ -59,14 +59,11 @@ def _sold(order: Json, rates: Mapping[str, Mapping[str, str]], zone: str) -> Sol
 
 
 def _backs(order: Json, tips: set[str], taken_off: Fraction) -> Iterable[Back]:
-    """Refunds in turn; money without lines pays first what edits took off."""
+    """Edits take their lines off; what refunds without lines paid, whenever, pays first what all edits took off."""
     settled = ZERO
     for refund in sorted(order["refunds"], key=lambda each: (each["processedAt"], each["legacyResourceId"])):
         included = order["taxesIncluded"]
-        paid = _money(refund["totalRefundedSet"])
-        for each in refund["refundShippingLines"]["nodes"]:
-            paid -= _money(each["subtotalAmountSet"]) + (0 if included else _money(each["taxAmountSet"]))
-        paid -= sum((_money(each["amountSet"]) for each in refund["duties"] or []), ZERO)
+        paid = _paid(refund, included=included)
         adjustments = refund["orderAdjustments"]["nodes"]
         more = max(-sum((_money(each["amountSet"]) for each in adjustments), ZERO), ZERO)
         items = refund["refundLineItems"]["nodes"]
@@ -86,9 +83,8 @@ def _backs(order: Json, tips: set[str], taken_off: Fraction) -> Iterable[Back]:
         if items:
             money = ZERO if paid <= 0 else goods * paid / due if paid < due else goods + min(paid - due, more)
             if money == 0:
-                before = max(taken_off, settled)
                 taken_off += goods
-                money = max(taken_off, settled) - before
+                money = goods
             for back in backs:
                 back.money = back.goods if money >= goods else back.goods * money / goods
             yield from backs
@@ -98,11 +94,19 @@ def _backs(order: Json, tips: set[str], taken_off: Fraction) -> Iterable[Back]:
             told = sum((_money(each["taxAmountSet"]) for each in adjustments), ZERO)
             money = _untaxed(order, tips, paid) if told == 0 else max(paid + told, ZERO)
             if all(each["reason"] in {None, "PENDING_REFUND_DISCREPANCY"} for each in adjustments):
-                before = max(taken_off, settled)
                 settled += money
-                money = max(taken_off, settled) - before
-            if money > 0:
+            elif money > 0:
                 yield Back(money)
+    if settled > taken_off:
+        yield Back(settled - taken_off)
+
+
+def _paid(refund: Json, *, included: bool) -> Fraction:
+    """What was paid back without postage and duties."""
+    paid = _money(refund["totalRefundedSet"])
+    for each in refund["refundShippingLines"]["nodes"]:
+        paid -= _money(each["subtotalAmountSet"]) + (0 if included else _money(each["taxAmountSet"]))
+    return paid - sum((_money(each["amountSet"]) for each in refund["duties"] or []), ZERO)
 
 
 def _untaxed(order: Json, tips: set[str], paid: Fraction) -> Fraction:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,40 @@ WEB: dict[str, tuple[Mapping[str, Any], tuple[str, dict[str, str]]]] = {
         ("0.00", {"Shoes": "0.00"}),
     ),
 }  # fmt: skip
+
+
+PAID_FOR: dict[str, tuple[list[tuple[str, list[dict[str, Any]]]], tuple[str, dict[str, str]]]] = {
+    "all of the edit": ([("0.00", [back(ONE, "20.00")]), ("20.00", [])], ("40.00", {"Men": "40.00", "Shoes": "0.00"})),
+    "less than the edit": ([("0.00", [back(ONE, "20.00")]), ("5.00", [])], ("40.00", {"Men": "40.00", "Shoes": "0.00"})),
+    "more than the edit": ([("0.00", [back(ONE, "20.00")]), ("40.00", [])], ("20.00", {"Men": "20.00", "Shoes": "0.00"})),
+    "two edits": (
+        [("0.00", [back(ONE, "20.00")]), ("60.00", []), ("0.00", [back(TWO, "40.00")])],
+        ("0.00", {"Men": "0.00", "Shoes": "0.00"}),
+    ),
+    "an edit in two payments": (
+        [("15.00", []), ("0.00", [back(ONE, "20.00")]), ("5.00", [])],
+        ("40.00", {"Men": "40.00", "Shoes": "0.00"}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["an hour apart", "at one instant"])
+def test_an_edit_and_its_money_come_off_once_in_whatever_order_they_are_told(told: Told, apart: bool) -> None:  # noqa: FBT001
+    """Money may be promised before the goods are taken off; refunds of one instant have no order, nor have their ids."""
+    turns = [(name, turn) for name, (refunds, _) in PAID_FOR.items() for turn in permutations(refunds)]
+    records = []
+    for number, (_, turn) in enumerate(turns, start=1):
+        refunds = []
+        for place, (total, lines) in enumerate(turn):
+            at = f"2017-06-05T{place * apart:02d}:00:00Z"
+            refunds.append({**web_refund(number * 100 + 9 + place, total, *lines), "processedAt": at, "createdAt": at})
+        records += [shop.customer(number, APRIL), web_order(number, ONE, TWO, customer=number, refunds=refunds)]
+    people = told(*records)
+    for number, (name, _) in enumerate(turns, start=1):
+        person, expected = people[str(number)], PAID_FOR[name][1]
+        assert (name, money(person)[1], shared(person)) == (name, *expected)
+        kept = any(net != "0.00" for net in expected[1].values())
+        assert (person.traits["orders_kept"], "owns_1" in person.segments) == (kept, False)
 
 
 def test_a_shops_orders_and_refunds_become(told: Told) -> None:

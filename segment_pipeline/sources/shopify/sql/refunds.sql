@@ -1,6 +1,7 @@
 -- One row per line of goods given back in a refund, and one per refund for money that names no line, in each version of their order.
 -- `amount`: what was paid back for goods: postage, duties, tips, gift cards and tax of what was paid are not of it. Where nothing was
--- paid, as when an edit takes a line off, the goods count with their net; money without lines first pays what edits took off.
+-- paid, as when an edit takes a line off, the goods count with their net; money without lines first pays what edits took off, whichever
+-- of the two was told first.
 -- In the base currency at the rate of the order's day, so that a full refund takes back what was counted.
 WITH refunds AS (
   SELECT
@@ -69,7 +70,7 @@ judged AS (
 owed AS (
   SELECT
     *,
-    removed + coalesce(sum(CASE WHEN money = 0 THEN goods ELSE 0 END) OVER (PARTITION BY key, updated_at ORDER BY refunded_at, refund), 0) AS taken_off,
+    removed + sum(CASE WHEN money = 0 THEN goods ELSE 0 END) OVER (PARTITION BY key, updated_at) AS taken_off,
     coalesce(sum(CASE WHEN names_none AND may_settle THEN money ELSE 0 END) OVER (PARTITION BY key, updated_at ORDER BY refunded_at, refund), 0) AS settled
   FROM judged
 ),
@@ -77,10 +78,8 @@ taken AS (
   SELECT
     *,
     CAST(CASE
-      WHEN names_none AND may_settle OR money = 0
-        THEN greatest(taken_off, settled) - greatest(
-          taken_off - CASE WHEN money = 0 THEN goods ELSE 0 END, settled - CASE WHEN names_none AND may_settle THEN money ELSE 0 END
-        )
+      WHEN names_none AND may_settle THEN greatest(taken_off, settled) - greatest(taken_off, settled - money)
+      WHEN money = 0 THEN goods
       ELSE money
     END AS DECIMAL(18,4)) AS amount
   FROM owed
