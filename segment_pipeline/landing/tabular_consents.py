@@ -6,6 +6,7 @@ Holds SQL over a row `u` of `landing.tabular_tables`; which statement holds in t
 from collections.abc import Mapping
 
 from segment_pipeline.lake.dialect import quote
+from segment_pipeline.landing.channels import EVERY, heard, known
 from segment_pipeline.landing.source import Kind
 from segment_pipeline.landing.tabular import MODIFIED, Tabular, To
 from segment_pipeline.landing.tabular_rows import SHAPES, identifies_by, says_no
@@ -45,7 +46,7 @@ def columns(tabular: Tabular, said: Mapping[str, str], zones: Mapping[str, str])
         # A suppression is a no: one from the future is known since its arrival.
         return {
             "recorded_at": f"least(coalesce({_end(said['recorded_at'], zones['recorded_at'])}, {late}), {late})",
-            "channel": f"lower(trim({said['channel']}))",
+            "channel": f"CASE WHEN {known(said['channel'])} THEN {heard(said['channel'])} ELSE '{EVERY}' END",
         }
     # When a file was written is no time at which anybody said anything.
     own = "NULL" if tabular.at == MODIFIED and said["recorded_at"] == "u._business_at" else said["recorded_at"]
@@ -57,7 +58,8 @@ def columns(tabular: Tabular, said: Mapping[str, str], zones: Mapping[str, str])
         "status": f"CASE WHEN {DENIED} THEN 'denied' ELSE 'granted' END",
         "recorded_at": f"CASE WHEN {DENIED} THEN coalesce({no}, {late}) ELSE coalesce({yes}, {OLDEST}) END",
         "arrived_at": f"CASE WHEN {DENIED} THEN {late} ELSE {early} END",
-        **{name: f"lower(trim({said[name]}))" for name in ("channel", "purpose")},
+        "channel": heard(said["channel"]),
+        "purpose": f"lower(trim({said['purpose']}))",
     }
 
 

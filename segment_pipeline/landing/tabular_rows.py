@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.schema import Column
+from segment_pipeline.landing import channels
 from segment_pipeline.landing.source import Kind
 from segment_pipeline.landing.standard import LARGEST_ORDER
 from segment_pipeline.landing.tabular import FRAME, Const, Flag, Given, Number, Sql, Tabular, Time, To, Total, Type
@@ -319,7 +320,8 @@ class Rows:
             if column.nullable or isinstance(given, Const) or column.name in self._unneeded(fill):
                 continue
             said = f"{given} is empty" if isinstance(given, str) else f"no {column.name} for {fill.table}"
-            yield said, f"{_among(fill)}{quote(mapped(fill, column.name))} IS NULL"
+            unless = f" AND NOT ({says_no(fill)})" if fill.table in STATEMENTS and column.name == "channel" else ""
+            yield said, f"{_among(fill)}{quote(mapped(fill, column.name))} IS NULL{unless}"
 
     def _unneeded(self, fill: To) -> frozenset[str]:
         """Columns that are never NULL and may be empty in a row: a statement about consent counts without its own time, and a no
@@ -331,6 +333,9 @@ class Rows:
 
     def _misshapen(self) -> Iterator[tuple[str, str]]:
         for fill in self.tabular.fills:
+            if fill.table == "consents" and not isinstance(fill.columns["channel"], Const):
+                strange = f"NOT ({channels.known(quote(mapped(fill, 'channel')))})"
+                yield "a yes in an unknown channel", f"{_among(fill)}NOT ({says_no(fill)}) AND {strange}"
             if (kind := SHAPES.get(identifies_by(fill))) and "identifier" not in self._unneeded(fill):
                 said, pattern = kind
                 value = quote(mapped(fill, "identifier"))

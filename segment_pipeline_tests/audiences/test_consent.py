@@ -384,3 +384,43 @@ def test_a_yes_that_ended_stays_ended_when_an_account_takes_over_the_address(tol
     told.vendor(SHOPIFY, "deletions", eve)
     told.vendor(SHOPIFY, "customers", customer(2, "2017-06-30T12:00:00", defaultEmailAddress=mail("NOT_SUBSCRIBED")))
     assert told.mailed() == set()
+
+
+CHANNEL: dict[str, Any] = {**MAILINGS, "fills": (each("consents", identifier="mail", identifier_type=Const("email"), channel="by", status="said", recorded_at="said_at"),)}  # fmt: skip
+
+
+@pytest.mark.also_on_spark("profiles/facts/consent_statements")
+@pytest.mark.parametrize("by", ["E-Mail", "mail", "all", "*", "", None, "carrier pigeon"])
+def test_a_no_in_any_spelling_of_a_channel_or_in_none_counts(told: Told, by: str | None) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
+    told.table([{**says("denied", "2017-06-10"), "by": by}], **CHANNEL)
+    assert told.mailed() == set()
+    assert told.world.rows("quarantine") == []
+
+
+@pytest.mark.parametrize("by", ["e-mail", "mail", "all", None, "carrier pigeon"])
+def test_a_no_of_analytics_in_any_spelling_of_a_channel_or_in_none_counts(told: Told, by: str | None) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
+    told.vendor(AMPLITUDE, "events", consented(1, "denied", "2017-06-10T12:00:00", said={"channel": by}))
+    assert told.mailed() == set()
+
+
+def test_a_no_in_another_channel_is_none_in_this(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
+    told.table([{**says("denied", "2017-06-10"), "by": "Text"}], **CHANNEL)
+    assert told.mailed() == {ANN}
+
+
+def test_a_yes_in_a_spelling_of_a_channel_counts_there(told: Told) -> None:
+    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
+    told.table([{**says("granted", "2017-06-10"), "by": " E-Mail "}], **CHANNEL)
+    assert told.mailed() == {ANN}
+
+
+@pytest.mark.parametrize("by", ["mail", "all", "*", None, "carrier pigeon"])
+def test_a_yes_in_every_channel_or_an_unknown_one_is_none_and_says_so(told: Told, by: str | None) -> None:
+    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
+    told.table([{**says("granted", "2017-06-10"), "by": by}], **CHANNEL)
+    told.vendor(AMPLITUDE, "events", consented(1, "granted", "2017-06-10T12:00:00", said={"channel": by}))
+    assert told.mailed() == set()
+    assert len(told.world.rows("quarantine")) == (0 if by == "mail" else 2)

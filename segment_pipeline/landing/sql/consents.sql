@@ -4,7 +4,7 @@
 SELECT DISTINCT
   identifier_type,
   identifier,
-  lower(trim(channel)) AS channel,
+  coalesce(nullif(lower(trim(channel)), ''), '*') AS channel,
   lower(trim(purpose)) AS purpose,
   CASE WHEN said_at IS NOT NULL THEN said_at WHEN granted THEN TIMESTAMPTZ '1970-01-01 00:00:00+00' ELSE arrived_at END AS recorded_at,
   CASE WHEN granted THEN 'granted' ELSE 'denied' END AS status,

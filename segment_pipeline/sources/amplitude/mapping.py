@@ -6,6 +6,7 @@ from importlib import resources
 
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.landing import channels
 from segment_pipeline.landing.mapping import INTEGER, JSON, NUMBER, Fill, Record, an_id, text
 from segment_pipeline.landing.source import Entity, Kind, Part
 from segment_pipeline.landing.standard import CONSENTS
@@ -50,15 +51,17 @@ def entities(look_back: int, names: Mapping[str, str]) -> tuple[Entity, ...]:
                     "anonymous_id": "r.device_id",
                     "customer_key": "r.user_id",
                     "consent_of": _kind(),
+                    "consent_channel": channels.heard(_property("channel")),
                 },
                 reasons={
                     "a message without channel": f"starts_with(event, 'message_') AND {_property('channel')} IS NULL",
                     "an answer without survey or question": "event = 'survey_answered'"
                     f" AND ({_property('survey_id')} IS NULL OR {_property('question_id')} IS NULL)",
                     # A no is kept as long as it says of anybody that it is one; what is wrong about a yes makes it none.
-                    "a consent without identifier or channel": "event = 'consent_updated'"
-                    f" AND (coalesce({_word('channel')}, '') = ''"
-                    f" OR (coalesce({_word('identifier')}, '') = '' AND customer_key IS NULL))",
+                    "a consent without identifier": "event = 'consent_updated'"
+                    f" AND coalesce({_word('identifier')}, '') = '' AND customer_key IS NULL",
+                    "a yes in an unknown channel": "event = 'consent_updated'"
+                    f" AND coalesce({_word('status')}, '') = 'granted' AND NOT ({channels.known(_property('channel'))})",
                     "a consent of an unknown type of identifier": "event = 'consent_updated'"
                     f" AND coalesce({_word('identifier')}, '') <> '' AND consent_of IS NULL"
                     f" AND (customer_key IS NULL OR coalesce({_word('status')}, '') = 'granted')",

@@ -1,6 +1,16 @@
 -- One row per statement about consent, with the time it counts from (`recorded_at`); the rule is in docs/consent.md. Customer
 -- keys as source:key, in the key space of the source whose customers they are. `ended_on`: the day a yes ended with the account
--- that gave it; NULL: it counts.
+-- that gave it; NULL: it counts. A no in a channel nobody knows is a no in each; one in `mail` may mean e-mail, and is a no there too.
+WITH heard AS (
+    SELECT source, identifier_type, identifier, channel, purpose, status, recorded_at, arrived_at, day
+    FROM consents
+    UNION ALL
+    SELECT c.source, c.identifier_type, c.identifier, n.channel, c.purpose, c.status, c.recorded_at, c.arrived_at, c.day
+    FROM consents AS c
+    CROSS JOIN (SELECT unnest(['email', 'sms', 'ads', 'mail', 'push']) AS channel) AS n
+    WHERE c.status <> 'granted'
+        AND (c.channel NOT IN ('email', 'sms', 'ads', 'mail', 'push') OR (c.channel = 'mail' AND n.channel = 'email'))
+)
 SELECT
     identifier_type, identifier, channel, purpose, status,
     CASE WHEN status = 'granted' AND said_at < CAST(ended_on + 1 AS TIMESTAMPTZ) THEN ended_on END AS ended_on,
@@ -27,7 +37,7 @@ FROM (
         e.ended_on,
         c.recorded_at < TIMESTAMPTZ '1990-01-01 00:00:00+00'
             OR c.recorded_at BETWEEN TIMESTAMPTZ '1999-12-31 10:00:00+00' AND TIMESTAMPTZ '2000-01-02 12:00:00+00' AS is_placeholder
-    FROM consents AS c
+    FROM heard AS c
     LEFT JOIN key_spaces AS k ON k.source = c.source
     LEFT JOIN first_records AS f ON f.source = c.source
     LEFT JOIN ended_accounts AS e ON e.source = c.source AND e.identifier_type = c.identifier_type

@@ -7,7 +7,7 @@ WITH told AS (
     customer_key,
     nullif(trim(json_extract_string(r.event_properties, '$.identifier')), '') AS named,
     consent_of AS named_type,
-    json_extract_string(r.event_properties, '$.channel') AS channel,
+    consent_channel AS channel,
     coalesce(nullif(trim(json_extract_string(r.event_properties, '$.purpose')), ''), 'marketing') AS purpose,
     coalesce(lower(trim(json_extract_string(r.event_properties, '$.status'))), '') = 'granted' AS granted,
     least(business_at, updated_at) AS said_at,
