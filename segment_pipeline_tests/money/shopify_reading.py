@@ -127,13 +127,28 @@ def _without_money(refunds: Iterable[Json]) -> list[Json]:
 
 
 def _tips(order: Json) -> set[str]:
+    """Lines called a tip, as far as the tips reach; of the others those that come to just what is left, with a SKU last."""
     total = _money(order["totalTipReceivedSet"])
-    bare = [each for each in order["lineItems"]["nodes"] if each["product"] is None and not each["isGiftCard"]]
-    if total <= 0:
-        return set()
-    if sum((_money(each["originalTotalSet"]) for each in bare), ZERO) == total:
-        return {each["id"] for each in bare}
-    return {each["id"] for each in bare if _money(each["originalTotalSet"]) == total or each["title"] == "Tip"}
+    bare = {
+        each["id"]: each
+        for each in order["lineItems"]["nodes"]
+        if each["product"] is None and not each["isGiftCard"] and _money(each["originalTotalSet"]) > 0
+    }
+    worth = {key: _money(each["originalTotalSet"]) for key, each in bare.items()}
+    found, left = set(), total
+    for key in sorted((k for k in bare if bare[k]["title"] == "Tip"), key=lambda k: (worth[k] != total, worth[k], k)):
+        if worth[key] > left:
+            break
+        found.add(key)
+        left -= worth[key]
+    others = sorted((k for k in bare if bare[k]["title"] != "Tip"), reverse=True)
+    for several in ([k for k in others if not bare[k]["sku"]], others):
+        added: list[str] = []
+        for key in sorted(several, key=lambda k: (worth[k] != left, worth[k])):
+            added.append(key)
+            if sum((worth[k] for k in added), ZERO) == left:
+                return found | set(added)
+    return found
 
 
 def _money(bag: Json) -> Fraction:

@@ -71,6 +71,11 @@ def back(line: dict[str, Any], subtotal: str, quantity: int = 1, tax: str = "0.0
     return {"quantity": quantity, "lineItem": line, "subtotalSet": shop.bag(subtotal), "totalTaxSet": shop.bag(tax)}
 
 
+def free(number: int, total: str, title: str) -> dict[str, Any]:
+    """A line without a product: free text, or a tip."""
+    return shop.line(number, total, product=None, title=title, sku=None)
+
+
 def postage(amount: str, tax: str = "0.00") -> list[dict[str, Any]]:
     return [
         {
@@ -193,6 +198,51 @@ WEB: dict[str, tuple[Mapping[str, Any], tuple[str, dict[str, str]]]] = {
             "totalTipReceivedSet": shop.bag("5.00"),
         },
         ("49.00", {"Men": "40.00"}),
+    ),
+    "goods of the tip's price": (
+        {"lineItems": [TWO, free(3, "5.00", "Tip"), free(4, "5.00", "Hemming")], "totalTipReceivedSet": shop.bag("5.00")},
+        ("45.00", {"Men": "40.00"}),
+    ),
+    "a deleted product of the tip's price": (
+        {"lineItems": [TWO, {**ONE, "product": None}, free(3, "20.00", "Tip")], "totalTipReceivedSet": shop.bag("20.00")},
+        ("60.00", {"Men": "40.00"}),
+    ),
+    "a deleted product of the price of a tip called otherwise": (
+        {"lineItems": [TWO, {**ONE, "product": None}, free(3, "20.00", "Danke")], "totalTipReceivedSet": shop.bag("20.00")},
+        ("60.00", {"Men": "40.00"}),
+    ),
+    "a deleted product of the price of two tips called otherwise": (
+        {
+            "lineItems": [TWO, {**ONE, "product": None}, free(3, "12.00", "Danke"), free(4, "8.00", "Merci")],
+            "totalTipReceivedSet": shop.bag("20.00"),
+        },
+        ("60.00", {"Men": "40.00"}),
+    ),
+    "two tips called otherwise, beside free text": (
+        {
+            "lineItems": [TWO, free(3, "3.00", "Danke"), free(4, "2.00", "Merci"), free(5, "9.00", "Hemming")],
+            "totalTipReceivedSet": shop.bag("5.00"),
+        },
+        ("49.00", {"Men": "40.00"}),
+    ),
+    "a tip by name and one called otherwise": (
+        {
+            "lineItems": [TWO, free(3, "3.00", "Tip"), free(4, "2.00", "Merci"), free(5, "9.00", "Hemming")],
+            "totalTipReceivedSet": shop.bag("5.00"),
+        },
+        ("49.00", {"Men": "40.00"}),
+    ),
+    "two of the tip's price, neither called a tip": (
+        {"lineItems": [TWO, free(3, "5.00", "Hemming"), free(4, "5.00", "Danke")], "totalTipReceivedSet": shop.bag("5.00")},
+        ("45.00", {"Men": "40.00"}),
+    ),
+    "more called tips than there were tips": (
+        {"lineItems": [TWO, free(3, "5.00", "Tip"), free(4, "9.00", "Tips")], "totalTipReceivedSet": shop.bag("5.00")},
+        ("49.00", {"Men": "40.00"}),
+    ),
+    "free text that comes to no tips": (
+        {"lineItems": [TWO, free(3, "3.00", "Hemming"), free(4, "4.00", "Wrap")], "totalTipReceivedSet": shop.bag("5.00")},
+        ("47.00", {"Men": "40.00"}),
     ),
     "free text": (
         {

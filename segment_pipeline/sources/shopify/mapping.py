@@ -151,7 +151,7 @@ def entities(look_back: int) -> tuple[Entity, ...]:
                     "taxesIncluded": FLAG,
                     "totalTipReceivedSet": text("shopMoney.amount"),
                     "lineItems.nodes[]": {
-                        **text("id title product.legacyResourceId originalTotalSet.shopMoney.amount"),
+                        **text("id sku title product.legacyResourceId originalTotalSet.shopMoney.amount"),
                         "discountAllocations[]": text(
                             "allocatedAmountSet.shopMoney.amount discountApplication.__typename"
                         ),
