@@ -15,7 +15,12 @@ from segment_pipeline.landing.tabular import Const, Flag, Given, Number, Sql, Ta
 
 # A digit wider than 18: what two decimals of 18 digits make is 18 digits to DuckDB, and `qty * price` fails at a million.
 DECIMAL = "DECIMAL(19,6)"
-OFFSET = r":.*(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
+OFFSET = r":.*(Z|UTC|GMT|[+-][0-9][0-9](:?[0-9][0-9])?)$"
+# All of a text has to be of this form: an engine's cast passes over a zone it does not know, and over PM.
+ISO = (
+    r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
+    r"( ?(Z|UTC|GMT|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?))?)?$"
+)
 ISO_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # What a column of text is read as where it is mapped to one of these.
 IMPLIED: Mapping[str, Type] = {
@@ -187,8 +192,10 @@ class Values:
         if held in {"TIMESTAMPTZ", "TIMESTAMP", "DATE"}:
             found = column if held == "TIMESTAMPTZ" else f"timezone({zone}, CAST({column} AS TIMESTAMP))"
             return horizon.within(found, "TIMESTAMPTZ", horizon.INSTANTS)
+        universal = f"regexp_replace({text}, ' ?(UTC|GMT)$', 'Z', 'g')"
         iso = (
-            f"CASE WHEN regexp_matches({text}, {literal(OFFSET)}) THEN TRY_CAST({text} AS TIMESTAMPTZ)"
+            f"CASE WHEN NOT regexp_matches({text}, {literal(ISO)}) THEN NULL"
+            f" WHEN regexp_matches({text}, {literal(OFFSET)}) THEN TRY_CAST({universal} AS TIMESTAMPTZ)"
             f" ELSE timezone({zone}, TRY_CAST({text} AS TIMESTAMP)) END"
         )
         if kind.formats:

@@ -46,6 +46,35 @@ def test_blanks_of_every_kind_are_no_id(lake: Lake, settings: Settings, drop: Dr
     assert reasons(lake) == ["id is empty"]
 
 
+def test_what_stands_behind_a_time_is_read_or_the_row_is_refused(lake: Lake, settings: Settings, drop: Drop) -> None:
+    """An engine's cast passes over PM and over zones it does not know, so that the hour was another one, and nobody was told."""
+    odd = [
+        "10:00:00 PM",
+        "10:00:00 CEST",
+        "10:00:00 Europe/Nowhere",
+        "10:00:00 America/New_York",
+        "10:00:00+99:00",
+        "10:00:00 and",
+    ]
+    read = {
+        "10:00:00 UTC": 10,
+        "10:00:00Z": 10,
+        "10:00:00+02:00": 8,
+        "10:00:00-0500": 15,
+        "10:00:00.25 GMT": 10,
+        "10:00": 14,
+    }
+    texts = [*(f"2017-06-05T{text}" for text in (*odd, *read)), "epoch", "20170605"]
+    usual = "".join(f"u{n},2017-06-05T09:30,1.5,s\n" for n in range(200))
+    content = "id,when,degrees,session\n" + "".join(f"t{n:02},{text},1.5,s\n" for n, text in enumerate(texts)) + usual
+    drop.write("a", content.encode())
+    ingest(lake, visits(drop.folder, Csv()), "visits", JUNE, settings, "run")
+    hours = "event_key, CAST(extract(hour FROM timezone('UTC', occurred_at)) AS INTEGER)"
+    landed = [hour for key, hour in rows(lake, "events", hours) if key.startswith("t")]
+    assert landed == list(read.values())
+    assert len(quarantined(lake)) == len(odd) + 2
+
+
 def test_amounts_too_large_to_add_up_cost_their_rows_alone(lake: Lake, settings: Settings, drop: Drop) -> None:
     huge = [f"A;{number};9000;9000000000,00;05/06/2017 09:30;7;France" for number in (1, 2)]
     usual = [f"B{number};1;2;1,50;05/06/2017 09:30;7;France" for number in range(60)]
