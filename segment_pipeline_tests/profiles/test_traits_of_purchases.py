@@ -206,7 +206,6 @@ def test_who_bought_once_like_most_has_the_lowest_frequency(lake: Lake, put: Put
     "profiles/traits/buyers",
     "profiles/traits/lifetime_buyers",
     "profiles/traits/traits",
-    "profiles/traits/trait_shares",
 )
 def test_the_top_tenth_of_ten_is_one_and_of_equals_nobody(lake: Lake, put: Put) -> None:
     buyers(put, range(1, 11))
