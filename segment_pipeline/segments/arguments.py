@@ -103,7 +103,9 @@ def is_whole(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    return (isinstance(value, float | Decimal) and math.isfinite(value)) or is_whole(value)
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return (isinstance(value, float) and math.isfinite(value)) or is_whole(value)
 
 
 def is_day(value: object) -> bool:

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from segment_pipeline.segments.arguments import is_number, is_scalar, shown
 from segment_pipeline.segments.nodes import (
+    AllOf,
+    AnyOf,
     Comparison,
     Mistake,
     Operator,
@@ -63,9 +65,14 @@ class Trait:
     def isin(self, *values: Scalar) -> Rule:
         return self._compared("in", *values)
 
-    def contains(self, value: str) -> Rule:
+    def contains(self, *values: str) -> Rule:
         """The list holds the value."""
-        return self._compared("contains", value)
+        if len(values) != 1:
+            return Mistake(
+                f"asks whether trait {self.name} contains {len(values)} values: any_of() or all_of() for several",
+                here(),
+            )
+        return self._compared("contains", *values)
 
     def between(self, low: Scalar, high: Scalar) -> Rule:
         """From `low` to `high`, both included."""
@@ -123,3 +130,15 @@ class Quantity:
 
     def __ge__(self, other: float | Decimal) -> Rule:
         return self._compared(">=", other)
+
+    def between(self, low: float | Decimal, high: float | Decimal) -> Rule:
+        """From `low` to `high`, both included."""
+        return AllOf((self >= low, self <= high))
+
+    def isin(self, *values: float | Decimal) -> Rule:
+        if not values:
+            return Mistake("compares a sum or share with none of many: name at least one", here())
+        return AnyOf(tuple(self == value for value in values))
+
+    def is_unknown(self) -> Rule:
+        return Mistake("asks whether a sum or share is unknown: compare it with a number", here())

@@ -45,6 +45,13 @@ ORDERS: Any = rules.activities("order")
 LINES: Any = rules.activities("product_bought")
 
 
+def test_sums_and_shares_are_compared_in_all_the_ways_traits_are() -> None:
+    share, amount = share_of_spend(department="Men"), sum_of("amount", ORDERS)
+    assert problems([segment("s", any_of(share.between(0.2, 0.3), amount.isin(3, 4)))]) == {}
+    assert share.between(0.2, 0.3) == all_of(share >= 0.2, share <= 0.3)
+    assert amount.isin(3, 4) == any_of(amount == 3, amount == 4)
+
+
 def said(where: Rule, known: Vocabulary | None = None) -> str:
     """The one sentence about a rule, without its place."""
     (text,) = problems([segment("s", where)], known).get("s", ["nothing"])
@@ -78,6 +85,8 @@ def test_an_argument_a_word_does_not_take_is_refused(where: Rule, text: str) -> 
         share_of_spend() > 0.1, share_of_spend(department="Men", category="Shirts") > 0.1,
         share_of_spend(department="Men") >= "0.4", share_of_spend(department="Men") >= None, share_of_spend(department="Men") >= float("nan"),
         share_of_spend(department="Men") >= True, share_of_spend(department="Men") >= Decimal("0.1") ** 19, share_of_spend(department="Men") != 0.4,
+        share_of_spend(department="Men").between(0.2, "0.3"), share_of_spend(department="Men").isin(), share_of_spend(department="Men").is_unknown(),
+        trait("spend_365d") >= Decimal("sNaN"), trait("sources").contains("till", "web"),
         share_of_spend(department="Men") >= 40, share_of_spend(department="Men") >= -0.1,
         birthday_within(days(3.5)), birthday_within(3.5), birthday_within(None), birthday_within("14"), birthday_within(days(True)), birthday_within(-1),
         did("order", within=(30, 60)), did("order", within=days(None)), did("order", within="30"), did("order", within=7.0), did("order", within=days(10**9)),
