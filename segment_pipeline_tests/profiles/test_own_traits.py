@@ -88,8 +88,8 @@ def test_the_documented_views_have_the_columns_they_are_documented_with(shop: La
             assert held == {name: ARROW_TYPES[kind] for name, (kind, _) in view.columns.items()}, view.name
 
 
-KEYS = {"customer_key", "email", "phone", "anonymous_id"}
-KEPT_BY_LANDING = {"updated_at", "created_at", "received_at", "rate_day", "day", "origin", "event_key"}
+KEYS = {"customer_key", "email", "phone", "anonymous_id", "first_name", "last_name"}
+KEPT_BY_LANDING = {"updated_at", "pulled_at", "created_at", "received_at", "rate_day", "day", "origin", "event_key"}
 # In the order's own currency; `net_base` is called net.
 NOT_COMPARABLE = {"currency", "gross", "discount", "net_base"}
 ONE_VALUE = {"status"}
