@@ -81,7 +81,10 @@ def test_a_full_ledger_stops_a_sync_and_what_was_sent_is_settled_later(
 ) -> None:
     """Its disk fills in the middle: one sentence, and the next run with room ends right."""
     world.people([Person(f"p{i}", f"p{i}@shop.test") for i in range(150)])
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as database:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as database, database:
+        # What is left of the pages there are would hold the plan of so few.
+        database.execute("CREATE TABLE filler (text TEXT)")
+        database.executemany("INSERT INTO filler VALUES (?)", [("x" * 300,)] * 300)
         [pages] = database.execute("PRAGMA page_count").fetchone()
     full = open_engine(
         f"sqlite:///{tmp_path / 'ledger.sqlite'}",
