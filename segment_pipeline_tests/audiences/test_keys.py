@@ -212,7 +212,13 @@ def named(world: World, **people: dict[str, str | None]) -> None:
     world.write("profiles", [row | people.get(row["profile_id"], {}) for row in world.rows("profiles")])
 
 
-@pytest.mark.also_on_spark("audiences/member_along")
+@pytest.mark.also_on_spark(
+    "audiences/member_along",
+    "audiences/batch_digests",
+    "audiences/batched",
+    "audiences/members_after",
+    "audiences/results",
+)
 def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> None:
     """Names and places make a tool match better; a shared name is nobody's key, and a changed one no leave."""
     along = (

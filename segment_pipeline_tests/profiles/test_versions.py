@@ -107,6 +107,7 @@ def shares(lake: Lake, as_of: date) -> dict[str, Decimal]:
     return {row["value"]: row["spend_total"] for row in rows(lake, "trait_shares") if row["as_of"] == as_of}
 
 
+@pytest.mark.also_on_spark("profiles/facts/known_lines")
 def test_a_product_deleted_at_the_shop_is_forgotten_by_no_order(lake: Lake, put: Put) -> None:
     """The product is deleted, and then the order gets a tag: its newest version names no product. Another line never named one."""
     put("customers", [customer("shopify", "A")])
