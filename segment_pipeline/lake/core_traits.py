@@ -63,8 +63,15 @@ RATIOS: Final[Mapping[str, tuple[str, str]]] = {
     "new_arrival_share": ("new_arrival_lines_365d", "dated_lines_365d"),
     "late_night_share": ("late_night_orders_365d", "timed_orders_365d"),
 }
-# Traits between two numbers, both included.
-RANGES: Final[Mapping[str, tuple[int, int]]] = {
+# Numbers, days and years are counted from 0.
+_COUNTED: Final = (
+    *("orders_total", "orders_90d", "orders_365d", "orders_kept", "days_since_last_order", "departments_365d", "age"),
+    *("buyers_below_365d", "buyers_365d", "new_arrival_lines_365d", "dated_lines_365d", "late_night_orders_365d"),
+    *("timed_orders_365d", "visits_7d", "visits_30d", "sessions_30d", "email_clicks_90d"),
+)
+# Traits between two numbers, both included; None: without end.
+RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
+    **dict.fromkeys(_COUNTED, (0, None)),
     "spend_percentile": (0, 1),
     "markdown_share": (0, 1),
     "new_arrival_share": (0, 1),

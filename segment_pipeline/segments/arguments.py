@@ -27,6 +27,8 @@ Measure = Literal["amount", "quantity"]
 
 # A hundred years; an engine's calendar ends somewhere.
 MOST_DAYS: Final = 36_525
+# Arguments of `did` that choose no activities: they say how often, and no other word takes them.
+COUNTS: Final = ("at_least", "at_most", "same_product")
 
 
 def word(otherwise: Callable[[Mistake], Other]) -> Callable[[Callable[Taken, Made]], Callable[Taken, Made | Other]]:
@@ -48,7 +50,7 @@ def word(otherwise: Callable[[Mistake], Other]) -> Callable[[Callable[Taken, Mad
 def unfit(name: str, known: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the arguments of a word, as ends of sentences: names first, then types."""
     for given in [key for key in kwargs if key not in known.parameters]:
-        way_out = meant(given, known.parameters)
+        way_out = ": did takes it" if given in COUNTS else meant(given, known.parameters)
         if not way_out and "properties" in known.parameters:
             way_out = f': a property of the event is asked for by properties={{"{given}": …}}'
         yield f"writes {name}({given}=…), which {name} does not take{way_out}"

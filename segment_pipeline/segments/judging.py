@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import phonenumbers
 
@@ -71,6 +70,8 @@ class Judge:
                     yield f"holds an empty {_function(rule)}: give it rules"
                 for child in children(rule):
                     yield from self.rule(child)
+                if isinstance(rule, AllOf):
+                    yield from self._lapsed(rule)
             case TraitRule():
                 yield from self._trait(rule)
             case CountRule():
@@ -78,10 +79,7 @@ class Judge:
             case SumRule():
                 yield from self._sum(rule)
             case ShareRule():
-                if not 0 <= rule.share <= 1:
-                    yield f"compares a share of spend with {rule.share:f}: a share lies between 0 and 1"
-                elif _digits(rule.share) > RATIO_DIGITS:
-                    yield f"compares a share of spend with {shown(rule.share)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
+                yield from self._share(rule)
             case NearRule() | InsideRule():
                 yield from self._place(rule)
             case BirthdayRule():
@@ -90,6 +88,32 @@ class Judge:
                 yield from self._top(rule)
             case SequenceRule():
                 yield from self._sequence(rule)
+
+    def _lapsed(self, rule: AllOf) -> Iterator[str]:
+        """Those whose last order is long ago, asked for with an order of lately."""
+        at_risk = self.known.rules.at_risk_days
+        if TraitRule("lifecycle_stage", "==", ("churned",)) not in rule.rules:
+            return
+        for child in rule.rules:
+            match child:
+                case TraitRule(
+                    "days_since_last_order", "<" | "<=" as operator, (int() | float() | Decimal() as number,)
+                ):
+                    if number <= (at_risk + 1 if operator == "<" else at_risk):
+                        yield (
+                            f"asks for churned people with days_since_last_order {operator} {number}, which nobody is: churned is"
+                            f" more than {at_risk} days after the last order, so that {at_risk + 2} days are the fewest to ask for"
+                        )
+
+    def _share(self, rule: ShareRule) -> Iterator[str]:
+        if _is_latest(rule.value):
+            yield f'asks for the share of spend on {rule.dimension} "{rule.value}", which only activities know: name the {rule.dimension}'
+        if not 0 <= rule.share <= 1:
+            yield f"compares a share of spend with {rule.share:f}: a share lies between 0 and 1"
+        elif _is_beyond(rule.operator, rule.share, 0, 1):
+            yield f"asks for a share of spend {rule.operator} {rule.share:f}, which none is: a share lies between 0 and 1"
+        elif _digits(rule.share) > RATIO_DIGITS:
+            yield f"compares a share of spend with {shown(rule.share)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
 
     def _place(self, rule: NearRule | InsideRule) -> Iterator[str]:
         if isinstance(rule, NearRule):
@@ -147,8 +171,10 @@ class Judge:
         for value in rule.values:
             if known and rule.operator in ("==", "!=", "in", "contains") and value not in known:
                 yield f"compares trait {rule.trait} with {shown(value)}, which it never is{one_of(value, map(str, known))}"
-            elif (held := RANGES.get(rule.trait)) and not held[0] <= value <= held[1]:  # type: ignore[operator]
-                yield f"compares trait {rule.trait} with {value}: it lies between {held[0]} and {held[1]}"
+            elif (held := RANGES.get(rule.trait)) and _is_beyond(rule.operator, value, *held):
+                lies = f"is {held[0]} or more" if held[1] is None else f"lies between {held[0]} and {held[1]}"
+                how = f"with {value}" if value not in held else f"by {rule.operator} {value}"
+                yield f"compares trait {rule.trait} {how}: it {lies}"
             elif rule.trait in RATIOS and _digits(value) > RATIO_DIGITS:
                 yield f"compares trait {rule.trait} with {shown(value)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
             elif (form := _FORMS.get(rule.trait)) and isinstance(value, str) and not form[0](value):
@@ -200,11 +226,17 @@ class Judge:
                 yield f"has local hours on {of.name} outside 0 to 24, or none at all"
         if of.score is not None and of.score[0] > of.score[1]:
             yield f"has a range of scores on {of.name} that ends before it begins"
-        for field in fields(of):
-            if field.name in NAMED and LATEST in getattr(of, field.name) and field.name != "collection":
-                yield f'filters {field.name} by "latest", which only collection knows'
+        yield from self._latest(of)
         yield from self._filters(of)
         yield from self._properties(of)
+
+    def _latest(self, of: Activities) -> Iterator[str]:
+        for field in NAMED:
+            if LATEST in getattr(of, field) and field != "collection":
+                yield f'filters {field} by "latest", which only collection knows'
+        for name in of.collection:
+            if name != LATEST and _is_latest(name):
+                yield f'filters collection by "{name}": write "{LATEST}" for that of the newest launch'
 
     def _filters(self, of: Activities) -> Iterator[str]:
         """Filters by what the activity never has, or never is."""
@@ -219,6 +251,8 @@ class Judge:
             if other is not None:
                 yield from self._filled(of.name, "item_key", field)
                 yield from self._filled(other, "item_key", field)
+            if other == of.name:
+                yield f"has {field}={other} on {of.name}, and each is one itself: name another activity"
         channels = {c for kind in tellers([of.name]) for c in CHANNELS.get(kind, ())}
         for name in of.channel:
             if channels and name not in channels:
@@ -259,6 +293,17 @@ def _digits(value: object) -> int:
     """Digits a number is written with, before and after the point."""
     number = Decimal(str(value))
     return max(number.adjusted() + 1, 0) + max(0, -int(number.as_tuple().exponent))
+
+
+def _is_beyond(operator: str, value: Any, low: int, high: int | None) -> bool:
+    """Whether a comparison of what lies between two numbers can only hold for nobody, or for everybody."""
+    if value < low or (high is not None and value > high):
+        return True
+    return (operator == "<" and value == low) or (operator == ">" and value == high)
+
+
+def _is_latest(name: str) -> bool:
+    return name.strip().casefold() == LATEST
 
 
 def _is_birthday(text: str) -> bool:

@@ -17,6 +17,7 @@ from segment_pipeline.profiles.facts.activities import (
 )
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.sets import core_meanings, trait_types
+from segment_pipeline.segments.arguments import COUNTS
 from segment_pipeline.segments.definition import DID
 from segment_pipeline.segments.nodes import Activities
 from segment_pipeline.segments.spelling import meant, one_of
@@ -29,8 +30,7 @@ _KEY: Final = re.compile(r"""[^"'\\?*\[\]\x00-\x1f]{1,200}""")
 FILTER_COLUMNS: Final = {"product": "item_key"} | {name: name for name in sorted(OWN_EVENT_FILLS - {"item_key"})}
 # Words of `did(...)` that a property cannot have for its name.
 FILTERS_OF_RULES: Final = frozenset(
-    {"product", "at_least", "at_most", "same_product", *(each.name for each in fields(Activities))}
-    - {"properties", "mistakes"}
+    {"product", *COUNTS, *(each.name for each in fields(Activities))} - {"properties", "mistakes"}
 )
 
 

@@ -209,6 +209,7 @@ def selected(*names: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
             st.lists(st.sampled_from(FILLED[name]), unique=True, max_size=2)
             .flatmap(lambda chosen: st.fixed_dictionaries({one: st.sampled_from(FILTERS[one]) for one in chosen}))
             .map(lambda filters: (name, filters))
+            .filter(lambda of: of[1].get("not_followed_by") != name)
         )
 
     return st.sampled_from(names).flatmap(filtered)
@@ -260,6 +261,11 @@ def quantified(draw: st.DrawFn) -> Rule:
     return quantity == limit
 
 
+def is_meant(rule: Rule) -> bool:
+    """Whether a number drawn lies where somebody can meet it."""
+    return validate([segment("s", rule)]) == []
+
+
 trait_rules = st.sampled_from(
     [
         _ordered("orders_total", mixed_number),
@@ -274,7 +280,7 @@ trait_rules = st.sampled_from(
         _compared("email_reachable", st.booleans()),
         st.sampled_from(TEXTS).map(lambda v: trait("interests").contains(v)),
     ]
-).flatmap(lambda family: family)
+).flatmap(lambda family: family.filter(is_meant))
 places = st.sampled_from(
     [
         st.builds(near, lat, lon, st.sampled_from([1.0, 100.0, 10_000.0])),
@@ -290,7 +296,7 @@ sequences = st.tuples(st.lists(steps, min_size=2, max_size=3), st.sampled_from([
 )
 # One rule of every family in every example: left to chance, whole families are hardly ever met.
 one_of_each = st.tuples(
-    counted(), counted(), counted(), counted(), quantified(), quantified(), trait_rules, trait_rules, places, sequences
+    counted(), counted(), counted(), counted(), quantified().filter(is_meant), quantified().filter(is_meant), trait_rules, trait_rules, places, sequences
 )  # fmt: skip
 
 

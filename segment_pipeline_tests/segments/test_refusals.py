@@ -15,6 +15,7 @@ from segment_pipeline.events import Event
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.tabular import Const, Tabular, Time, each
 from segment_pipeline.profiles.facts.activities import ACTIVITY_FILLS, ACTIVITY_NAMES
+from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.segments import rules
 from segment_pipeline.segments.library import abandoned_cart, lapsed, prefers, unreceptive
 from segment_pipeline.segments.memberships import build_memberships
@@ -120,6 +121,63 @@ def test_an_argument_of_another_type_is_one_sentence_for_that_literal(where: Rul
     assert Path(file).exists()
     assert int(line) > 0
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        (did_not("order", at_least=3), "writes did_not(at_least=…), which did_not does not take: did takes it"),
+        (did_not("order", at_most=3), "writes did_not(at_most=…), which did_not does not take: did takes it"),
+        (did_not("product_viewed", same_product=True), "writes did_not(same_product=…), which did_not does not take: did takes it"),
+        (sum_of("amount", activities("order", at_least=2)) > 3, "writes activities(at_least=…), which activities does not take: did takes it"),  # type: ignore[call-arg]
+        (did_not("visit", plan="gold"), 'writes did_not(plan=…), which did_not does not take: a property of the event is asked for by properties={"plan": …}'),
+    ],
+)  # fmt: skip
+def test_how_often_is_said_of_did_alone(where: Rule, text: str) -> None:
+    assert said(where) == text
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        (share_of_spend(collection="latest") >= 0.2, 'asks for the share of spend on collection "latest", which only activities know: name the collection'),
+        (share_of_spend(department="Latest") >= 0.2, 'asks for the share of spend on department "Latest", which only activities know: name the department'),
+        (did("product_bought", collection="Latest"), 'filters collection by "Latest": write "latest" for that of the newest launch'),
+        (did_not("product_viewed", collection=("Spring", "LATEST ")), 'filters collection by "LATEST ": write "latest" for that of the newest launch'),
+        (share_of_spend(department="Men") > 1, "asks for a share of spend > 1, which none is: a share lies between 0 and 1"),
+        (share_of_spend(department="Men") < 0, "asks for a share of spend < 0, which none is: a share lies between 0 and 1"),
+        (trait("markdown_share") > 1, "compares trait markdown_share by > 1: it lies between 0 and 1"),
+        (trait("rfm_r") < 1, "compares trait rfm_r by < 1: it lies between 1 and 5"),
+        (trait("age") < 0, "compares trait age by < 0: it is 0 or more"),
+        (trait("orders_365d") >= -1, "compares trait orders_365d with -1: it is 0 or more"),
+        (trait("visits_30d").between(-2, 3), "compares trait visits_30d with -2: it is 0 or more"),
+        (did("product_bought", never="product_bought"), "has never=product_bought on product_bought, and each is one itself: name another activity"),
+        (did("product_viewed", not_followed_by="product_viewed"), "has not_followed_by=product_viewed on product_viewed, and each is one itself: name another activity"),
+        (lapsed(at_most=days(181)), "asks for churned people with days_since_last_order < 181, which nobody is: churned is more than 180 days after the last order, so that 182 days are the fewest to ask for"),
+        (all_of(trait("days_since_last_order") <= 180, did("visit"), trait("lifecycle_stage") == "churned"), "asks for churned people with days_since_last_order <= 180, which nobody is"),
+    ],
+)  # fmt: skip
+def test_what_holds_for_nobody_is_refused_and_not_evaluated_in_silence(where: Rule, text: str) -> None:
+    assert said(where).startswith(text)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        lapsed(at_most=days(182)), any_of(trait("lifecycle_stage") == "churned", trait("days_since_last_order") < 30),
+        all_of(trait("days_since_last_order") <= 181, trait("lifecycle_stage") == "churned"),
+        share_of_spend(department="Men") >= 1, share_of_spend(department="Men") <= 0, share_of_spend(department="Latest looks") > 0,
+        trait("age") <= 0, trait("rfm_r") > 1, trait("spend_total") < 0, trait("loyalty_balance") < -5, did("product_bought", collection=("latest", "Spring")),
+    ],
+)  # fmt: skip
+def test_what_somebody_can_meet_at_an_edge_is_not_refused(where: Rule) -> None:
+    assert problems([segment("s", where)]) == {}
+
+
+def test_lapsed_begins_where_the_company_says_that_churned_does() -> None:
+    known = Vocabulary(rules=TraitRules(at_risk_days=60))
+    assert problems([segment("s", lapsed(at_most=days(62)))], known) == {}
+    assert "churned is more than 60 days" in said(lapsed(at_most=days(61)), known)
 
 
 @pytest.mark.parametrize(
