@@ -26,6 +26,7 @@ MEANINGS: Final[Mapping[str, int]] = dict.fromkeys(
         *("first_order_on", "last_order_on", "days_since_last_order", "spend_percentile", "value_tier"),
         *("value_tier_lifetime", "rfm_r", "rfm_f", "rfm_m", "lifecycle_stage", "loyalty_stage", "top_department"),
         *("departments_365d", "markdown_share", "new_arrival_share", "late_night_share", "lat", "lon", "trait_shares"),
+        *("email_reachable", "sms_reachable", "ads_reachable"),
     ),
     2,
 )
@@ -249,10 +250,15 @@ CORE: Final = TraitSet(
         Trait(
             "email_reachable",
             "BOOLEAN",
-            "has a usable, unsuppressed e-mail whose newest e-mail consent is a grant, with no newer denial on any identifier of theirs",
+            "has a current, unsuppressed e-mail covered by a yes to e-mail on itself or on the account, newer than every no on any identifier"
+            " of theirs (docs/consent.md)",
         ),
         Trait("sms_reachable", "BOOLEAN", "the same for a phone and SMS"),
-        Trait("ads_reachable", "BOOLEAN", "the same for an e-mail or phone and ads"),
+        Trait(
+            "ads_reachable",
+            "BOOLEAN",
+            "the same for an e-mail or phone and ads, where a yes on any identifier of theirs covers it",
+        ),
         Trait("sources", "VARCHAR[]", "sources that know the person, sorted"),
     ),
 )
