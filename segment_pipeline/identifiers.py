@@ -342,13 +342,15 @@ RULES: Final[Mapping[str, Rule]] = {
         f"sha256(CASE WHEN split_part({{column}}, '@', 2) IN {_GMAIL} AND {_GOOGLE_LOCAL} <> ''"
         f" THEN {_GOOGLE_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
     ),
-    # What Meta matches better by, as its page wants it; the empty text where nothing is left. Letters alone, in lower case.
-    "name/meta-sha256/1": Rule(_sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")),
-    "country/meta-sha256/1": Rule(
+    # What ad platforms match better by; the empty text where nothing is left. Letters alone, in lower case.
+    "name/letters-sha256/1": Rule(
+        _sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")
+    ),
+    "country/letters-sha256/1": Rule(
         _sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")
     ),
     # Without spaces, of the US the first five digits, of the UK area, district and sector.
-    "postcode/meta-sha256/1": Rule(
+    "postcode/short-sha256/1": Rule(
         _sha256_postcode,
         _unless_empty(
             f"CASE WHEN regexp_full_match({_SHORT_POSTCODE}, '{_UK_UNIT}')"

@@ -13,8 +13,9 @@ from segment_pipeline.errors import ConfigError
 
 PACKAGE = Path(segment_pipeline.__file__).parent
 VENDORS = sorted(folder.name for folder in (PACKAGE / "sandbox/vendors").iterdir() if (folder / "vendor.py").exists())
-# A vendor's own files, the demo's company and its world, and the papers, whose reference lists them all.
-ROOMS = ("starter", "sandbox/world", "docs", *(f"{room}/{name}" for room in ("sources", "destinations", "sandbox/vendors") for name in VENDORS))  # fmt: skip
+# A vendor's own files, the upload forms of each platform, the demo's company and its world, and the papers, whose reference
+# lists them all.
+ROOMS = ("starter", "sandbox/world", "docs", "destinations/files", *(f"{room}/{name}" for room in ("sources", "destinations", "sandbox/vendors") for name in VENDORS))  # fmt: skip
 NAMED = re.compile(rf"(?:(?<![A-Za-z])|(?=[A-Z]))(?i:({'|'.join(VENDORS)})(?!-?data|var))(?![a-z])")
 
 

@@ -396,26 +396,26 @@ def test_metas_match_keys_agree_with_metas_own_code(name: str, postcode: str, co
     keys = CustomAudience.Schema.MultiKeySchema
     schema, row = [keys.fn, keys.ln, keys.zip, keys.country], [name, name, postcode, country]
     payload = CustomAudience.format_params(schema, [[value.lower() for value in row]], is_raw=True)
-    rules = ("name/meta-sha256/1", "name/meta-sha256/1", "postcode/meta-sha256/1", "country/meta-sha256/1")
+    rules = ("name/letters-sha256/1", "name/letters-sha256/1", "postcode/short-sha256/1", "country/letters-sha256/1")
     assert payload["payload"]["data"] == [[RULES[rule].apply(value) for rule, value in zip(rules, row, strict=True)]]
 
 
 @pytest.mark.parametrize(
     ("rule", "value", "as_hashed"),
     [
-        ("name", "O'Neil-Smith Jr.", "oneilsmithjr"),
-        ("name", "Zoë", "zoë"),
-        ("name", "정", "정"),
-        ("postcode", "94035-1234", "94035"),
-        ("postcode", "SW1A 1AA", "sw1a1"),
-        ("postcode", "1234 AB", "1234ab"),
-        ("country", "US", "us"),
+        ("name/letters-sha256/1", "O'Neil-Smith Jr.", "oneilsmithjr"),
+        ("name/letters-sha256/1", "Zoë", "zoë"),
+        ("name/letters-sha256/1", "정", "정"),
+        ("postcode/short-sha256/1", "94035-1234", "94035"),
+        ("postcode/short-sha256/1", "SW1A 1AA", "sw1a1"),
+        ("postcode/short-sha256/1", "1234 AB", "1234ab"),
+        ("country/letters-sha256/1", "US", "us"),
     ],
 )
 def test_match_keys_are_in_the_form_metas_page_asks_for(
     duck: duckdb.DuckDBPyConnection, rule: str, value: str, as_hashed: str
 ) -> None:
-    made = RULES[f"{rule}/meta-sha256/1"]
+    made = RULES[rule]
     expected = hashlib.sha256(as_hashed.encode()).hexdigest()
     assert made.apply(value) == expected
     assert duck.execute(f"SELECT {made.sql('v')} FROM (SELECT ? AS v)", [value]).fetchone() == (expected,)
@@ -423,7 +423,7 @@ def test_match_keys_are_in_the_form_metas_page_asks_for(
 
 @pytest.mark.parametrize("value", ["", " ", "-", "123"])
 def test_a_name_without_a_letter_is_nothing(duck: duckdb.DuckDBPyConnection, value: str) -> None:
-    made = RULES["name/meta-sha256/1"]
+    made = RULES["name/letters-sha256/1"]
     assert made.apply(value) == ""
     assert duck.execute(f"SELECT {made.sql('v')} FROM (SELECT ? AS v)", [value]).fetchone() == ("",)
 

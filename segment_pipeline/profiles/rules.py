@@ -28,7 +28,7 @@ class IdentityRules:
     address). `unreachable`: of e-mails that link and are not sent to, by a name for the reason. Of a
     `customer_key` that one matches, records by it are nobody's, unless its source holds an account by that very key.
     `blocked_values`: values that link nobody and are not sent to (the shop's number, the address on its tablet, the till's own account), by type;
-    a `customer_key` with its source (`shopify:7`) or without, of any. Orders of a customer who is nobody are as guests' orders.
+    a `customer_key` with its source (`shop:7`) or without, of any. Orders of a customer who is nobody are as guests' orders.
     `limits`: the most people a value may be seen with before it links none of them, by type.
     `guest_limit`: the most guest orders and carts an e-mail or phone without an account may stand on where nothing that comes
     with them agrees: beyond it, it is the shop's own. `key_spaces`: sources whose `customer_key` names another source's customers, with that source (the

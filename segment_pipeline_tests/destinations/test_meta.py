@@ -101,8 +101,8 @@ class TestMetaAudiences(SandboxDestinationContract):
         """Name, postcode and country, where a member has them; what is no hash stays here."""
         first, _, zipped, _ = [rule.column for rule in destination.capabilities.along]
         told = {
-            first: RULES["name/meta-sha256/1"].apply("Mary"),
-            zipped: RULES["postcode/meta-sha256/1"].apply("94035"),
+            first: RULES["name/letters-sha256/1"].apply("Mary"),
+            zipped: RULES["postcode/short-sha256/1"].apply("94035"),
         }
         mary, ann = Person("mary@quiet.shop", None, json.dumps(told)), Person("ann@quiet.shop", None, '{"FN":"Ann"}')
         settle(destination, batch(destination, audience, [mary, ann, *crowd(20)]))

@@ -17,10 +17,10 @@ from segment_pipeline.delivery.destination import Batch, IdentifierRule
 # Meta's name of each column.
 KEYS: Final = {"email": "EMAIL", "phone": "PHONE"}
 ALONG: Final = (
-    IdentifierRule("FN", "first_name", "name/meta-sha256/1"),
-    IdentifierRule("LN", "last_name", "name/meta-sha256/1"),
-    IdentifierRule("ZIP", "postcode", "postcode/meta-sha256/1"),
-    IdentifierRule("COUNTRY", "country", "country/meta-sha256/1"),
+    IdentifierRule("FN", "first_name", "name/letters-sha256/1"),
+    IdentifierRule("LN", "last_name", "name/letters-sha256/1"),
+    IdentifierRule("ZIP", "postcode", "postcode/short-sha256/1"),
+    IdentifierRule("COUNTRY", "country", "country/letters-sha256/1"),
 )
 _INVALID: Final = "invalid_entry"
 
