@@ -31,10 +31,10 @@ from segment_pipeline.segments.health import findings
 from segment_pipeline.segments.inspect import explain, preview
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.settings import Settings
-from segment_pipeline.starter.company import STARTER
 from segment_pipeline_tests.conftest import MANY_STATEMENTS, engine_of
 from segment_pipeline_tests.engines.both import BothEngines
 from segment_pipeline_tests.engines.conftest import settings_of
+from segment_pipeline_tests.engines.job import COMPANY
 from segment_pipeline_tests.engines.named import named_by_tests
 
 PACKAGE = Path(segment_pipeline.__file__).parent
@@ -47,7 +47,7 @@ class Company:
     settings: Settings
     lake: Lake
     engine: BothEngines
-    catalogue: Catalogue = STARTER
+    catalogue: Catalogue = COMPANY
 
     @property
     def on_duckdb(self) -> Lake:
@@ -111,6 +111,7 @@ def test_an_audience_is_planned_sent_and_accounted_for_alike(company: Company) -
     [planned] = plan_only(company.on_duckdb, ledger, audiences, tools, settings)
     [sent] = sync(company.lake, ledger, audiences, tools, settings)
     assert (sent.status, sent.desired, sent.added) == ("synced", planned.desired, planned.added)
+    assert sent.added > 0
     [again] = sync(company.lake, ledger, audiences, tools, settings)
     assert (again.unchanged, again.added, again.removed) == (sent.desired, 0, 0)
 
