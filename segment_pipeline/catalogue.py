@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from segment_pipeline.audiences.audience import Audience, SegmentToday
 from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.errors import ConfigError
+from segment_pipeline.errors import ConfigError, SegmentPipelineError
 from segment_pipeline.events import Event
 from segment_pipeline.goals import Goal, goal_problems
 from segment_pipeline.landing.rates import Declared
@@ -133,6 +133,8 @@ class Catalogue:
         found = [*_misnamed(self.sources, "source"), *_misnamed(self.destinations, "destination")]
         found += _unknown_sources(self.identity, _by_name(self.sources))
         found += [*sets.problems(self.trait_sets), *event_problems(self.events)]
+        if unread := [*_unread(self.sources)]:
+            return found + unread  # what may be asked of people depends on what the sources fill
         known = self.vocabulary
         found += validate(self.segments, known)
         found += goal_problems(self.goals)
@@ -183,6 +185,16 @@ def _named(things: Sequence[Named], name: str, kind: str) -> Named:
 
 def _by_name(connectors: Sequence[T]) -> dict[str, T]:
     return {getattr(connector, "name", ""): connector for connector in connectors}
+
+
+def _unread(sources: Sequence[Any]) -> Iterator[str]:
+    """Sources that cannot say what they have: a company's own statement that is not SQL, most of all."""
+    for source in sources:
+        try:
+            if not isinstance(source, type):
+                _ = source.entities
+        except SegmentPipelineError as error:
+            yield str(error)
 
 
 def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
