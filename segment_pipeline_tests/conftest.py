@@ -77,6 +77,16 @@ def engine_of(name: str, folder: Path, conf: Mapping[str, str] = FEW_ROWS) -> En
     return spark if name == "spark" else BothEngines(duckdb, spark)
 
 
+@pytest.fixture(autouse=True)
+def environment_is_put_back() -> Iterator[None]:
+    """A home's settings are taken into the process by what is tested, and are nobody else's."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture
 def engine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The engine `--engine` names. Of a test marked `also_on_spark` the statements named there are asked of Spark too, and must be."""

@@ -30,7 +30,18 @@ def failure(home: Path, *arguments: str) -> str:
 
 def test_the_report_accounts_for_every_audience(demo_home: Path) -> None:
     report = json.loads((demo_home / "report.json").read_text())
-    assert set(report) == {"as_of", "seconds", "requests", "tables", "profiles", "identity", "segments", "audiences"}
+    assert set(report) == {
+        "as_of",
+        "seconds",
+        "requests",
+        "tables",
+        "profiles",
+        "identity",
+        "segments",
+        "audiences",
+        "troubles",
+    }
+    assert report["troubles"] == []
     assert report["identity"]["precision"] >= 0.995
     assert set(report["segments"]) == {segment.name for segment in STARTER.segments}
     assert set(report["audiences"]) == {audience.name for audience in STARTER.audiences}

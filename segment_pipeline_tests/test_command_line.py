@@ -28,6 +28,8 @@ ARGUMENTS = {
     "audiences retire": ("win_back_runners",),
     "audiences resend": ("win_back_runners", "--yes"),
     "audiences sync": ("win_back_runners",),
+    "identifiers allow": ("help@shop.test",),
+    "identifiers block": ("help@shop.test",),
     "init": ("our-company",),
     "profile show": ("--id", "nobody"),
     "rename": ("segment", "old", "new"),
