@@ -133,8 +133,10 @@ def _are(fits: Callable[[object], bool], number: int | None = None) -> Callable[
 
 
 def _are_properties(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        is_text(name) and (is_scalar(held) or _are(is_scalar)(held)) for name, held in value.items()
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(is_text(name) and (is_scalar(held) or _are(is_scalar)(held)) for name, held in value.items())
     )
 
 

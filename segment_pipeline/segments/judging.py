@@ -1,16 +1,18 @@
 """Judges rules against what there is: traits, activities, what each activity fills, and the words a closed vocabulary has."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import phonenumbers
 
 from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
 from segment_pipeline.profiles.facts.activities import CHANNELS, tellers
 from segment_pipeline.segments.arguments import is_day, is_number, is_text, shown
+from segment_pipeline.segments.contradictions import contradictions
 from segment_pipeline.segments.definition import children
 from segment_pipeline.segments.nodes import (
     COLUMNS,
@@ -32,14 +34,22 @@ from segment_pipeline.segments.nodes import (
     TopRule,
     TraitRule,
 )
+from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, Vocabulary, by_name
+from segment_pipeline.segments.wording import words
+
+Held = TypeVar("Held", bound=Hashable)
 
 # ISO 3166: the regions that have phone numbers, and the places nobody calls.
 COUNTRIES: Final = phonenumbers.SUPPORTED_REGIONS | {"AQ", "BV", "GS", "HM", "PN", "TF", "UM"}
 # As many as fit beside an amount into the decimals of both engines.
 RATIO_DIGITS: Final = 18
+# Numbers of events are compared as floating-point numbers.
+LARGEST_OF_EVENTS: Final = 2**53
+# Half of the Earth's circumference, of its mean radius.
+HALF_ROUND_KM: Final = 20_015
 NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
 
 
@@ -48,6 +58,7 @@ class Judge:
 
     def __init__(self, known: Vocabulary) -> None:
         self.known, self.traits, self.events = known, known.traits, by_name(known.events)
+        self.possible = Possible(known.traits, known.rules)
 
     def told(self, segment: Segment) -> Iterator[str]:
         """What is wrong with a segment's rule. A word written elsewhere than the segment's first line is told with its place."""
@@ -61,17 +72,22 @@ class Judge:
             elif text.text:
                 yield text.text
 
-    def rule(self, rule: Rule) -> Iterator[str | Mistake]:  # noqa: C901, PLR0912 - one case per kind of rule
+    def rule(self, rule: Rule) -> Iterator[str | Mistake]:
+        """What is wrong with a rule and its parts; of one that is well said, that it tells nobody apart from anybody."""
+        found = list(self._parts(rule))
+        yield from found or contradictions(rule, self.possible)
+
+    def _parts(self, rule: Rule) -> Iterator[str | Mistake]:  # noqa: C901, PLR0912 - one case per kind of rule
         match rule:
             case Mistake():
                 yield rule
             case AllOf() | AnyOf() | NoneOf():
                 if not rule.rules:
                     yield f"holds an empty {_function(rule)}: give it rules"
-                for child in children(rule):
+                for child in dict.fromkeys(children(rule)):
                     yield from self.rule(child)
-                if isinstance(rule, AllOf):
-                    yield from self._lapsed(rule)
+                for child in _twice(children(rule)):
+                    yield f"holds {words(child)} twice in one {_function(rule)}: once says it"
             case TraitRule():
                 yield from self._trait(rule)
             case CountRule():
@@ -89,22 +105,6 @@ class Judge:
             case SequenceRule():
                 yield from self._sequence(rule)
 
-    def _lapsed(self, rule: AllOf) -> Iterator[str]:
-        """Those whose last order is long ago, asked for with an order of lately."""
-        at_risk = self.known.rules.at_risk_days
-        if TraitRule("lifecycle_stage", "==", ("churned",)) not in rule.rules:
-            return
-        for child in rule.rules:
-            match child:
-                case TraitRule(
-                    "days_since_last_order", "<" | "<=" as operator, (int() | float() | Decimal() as number,)
-                ):
-                    if number <= (at_risk + 1 if operator == "<" else at_risk):
-                        yield (
-                            f"asks for churned people with days_since_last_order {operator} {number}, which nobody is: churned is"
-                            f" more than {at_risk} days after the last order, so that {at_risk + 2} days are the fewest to ask for"
-                        )
-
     def _share(self, rule: ShareRule) -> Iterator[str]:
         if _is_latest(rule.value):
             yield f'asks for the share of spend on {rule.dimension} "{rule.value}", which only activities know: name the {rule.dimension}'
@@ -120,16 +120,27 @@ class Judge:
             yield from self._points(((rule.lat, rule.lon),))
             if not rule.km > 0:
                 yield "has a radius that is not a positive number of kilometres"
+            elif rule.km >= HALF_ROUND_KM:
+                yield f"has a radius of {rule.km:g} km, within which everything lies: half way round is {HALF_ROUND_KM} km"
             return
         yield from self._points(rule.corners)
         if len(rule.corners) < 3:
             yield "has a polygon of fewer than three corners"
+            return
+        edges = list(zip(rule.corners, (*rule.corners[1:], rule.corners[0]), strict=True))
+        if any(abs(lon - other_lon) > 180 for (_, lon), (_, other_lon) in edges):
+            yield "has a polygon with an edge of more than 180 degrees of longitude: split one that crosses the date line in two, in an any_of"
+        elif not sum(lat * other_lon - other_lat * lon for (lat, lon), (other_lat, other_lon) in edges):
+            yield "has a polygon whose corners lie in one line, so that nobody is inside: name the corners one after the other"
 
     def _birthday(self, rule: BirthdayRule) -> Iterator[str]:
         if "birth_day" not in self.traits:
             yield "asks for birthdays, but there is no trait birth_day"
-        if not 1 <= rule.days <= 366:
-            yield "has a birthday window outside 1 to 366 days, today included"
+        if not 1 <= rule.days <= 364:
+            yield (
+                "has a birthday window outside 1 to 364 days, today included: of a whole year, write"
+                ' none_of(trait("birth_day").is_unknown())'
+            )
 
     def _top(self, rule: TopRule) -> Iterator[str]:
         if rule.trait not in self.traits:
@@ -153,22 +164,24 @@ class Judge:
         elif rule.operator in ("<", "<=", ">", ">=", "between") and kind not in (*NUMBERS, "DATE"):
             yield f"orders trait {rule.trait}, which is {kind}: only numbers and days have an order"
         elif wrong := [value for value in rule.values if not _fits(value, kind)]:
-            yield f"compares trait {rule.trait}, which is {kind}, with a {type(wrong[0]).__name__}"
+            yield f"compares trait {rule.trait}, which is {kind}, with a {type(wrong[0]).__name__}: write {_instead(kind)}"
         elif rule.operator == "in" and not rule.values:
             yield f"asks whether trait {rule.trait} is in an empty list"
         elif rule.operator == "between" and rule.values[1] < rule.values[0]:  # type: ignore[operator]
-            yield f"has a range of trait {rule.trait} that ends before it begins"
+            yield f"has a range of trait {rule.trait} that ends before it begins: write the lower end first"
         elif any(isinstance(value, str) and not is_text(value) for value in rule.values):
             yield f"compares trait {rule.trait} with text that is empty or holds a NUL character"
         else:
             yield from self._values(rule)
 
     def _values(self, rule: TraitRule) -> Iterator[str]:
-        """Values of the right type that the trait never has."""
+        """Values of the right type that the trait never has, or that stand there twice."""
         known = VALUES.get(rule.trait)
         if rule.trait == "sources" and self.known.sources is not None:
             known = tuple(self.known.sources)
-        for value in rule.values:
+        for value in _twice(rule.values) if rule.operator == "in" else ():
+            yield f"compares trait {rule.trait} with {shown(value)} twice: once says it"
+        for value in dict.fromkeys(rule.values):
             if known and rule.operator in ("==", "!=", "in", "contains") and value not in known:
                 yield f"compares trait {rule.trait} with {shown(value)}, which it never is{one_of(value, map(str, known))}"
             elif (held := RANGES.get(rule.trait)) and _is_beyond(rule.operator, value, *held):
@@ -177,6 +190,9 @@ class Judge:
                 yield f"compares trait {rule.trait} {how}: it {lies}"
             elif rule.trait in RATIOS and _digits(value) > RATIO_DIGITS:
                 yield f"compares trait {rule.trait} with {shown(value)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
+            elif rule.operator in ("==", "!=", "in") and not self.possible.has_steps(rule.trait, value):
+                what = "has 4 digits after the point" if self.traits[rule.trait] == "MONEY" else "is a whole number"
+                yield f"compares trait {rule.trait} with {shown(value)}, which it never is: it {what}"
             elif (form := _FORMS.get(rule.trait)) and isinstance(value, str) and not form[0](value):
                 like = value.strip().upper()
                 yield f"compares trait {rule.trait} with {shown(value)}: write {repr(like) if form[0](like) else form[1]}"
@@ -186,9 +202,9 @@ class Judge:
         if rule.of.mistakes:
             return
         if rule.at_least < 0 or (rule.at_most is not None and rule.at_most < rule.at_least):
-            yield f"counts {rule.of.name} between numbers that no count can lie between"
+            yield f"counts {rule.of.name} between numbers that no count can lie between: at_least is 0 or more, at_most no less"
         if rule.at_least == 0 and rule.at_most is None:
-            yield f"counts {rule.of.name} with at_least=0, which is true for everyone"
+            yield f"counts {rule.of.name} with at_least=0, which is true for everyone: write at_least=1, or at_most beside it"
         if rule.same_product and (rule.at_least < 1 or rule.at_most is not None):
             yield f"counts {rule.of.name} by product: same_product takes at_least of 1 or more and no at_most"
         if rule.same_product:
@@ -224,6 +240,8 @@ class Judge:
             first, last = of.local_hour
             if not (0 <= first <= 23 and 0 <= last <= 24 and first != last):
                 yield f"has local hours on {of.name} outside 0 to 24, or none at all"
+            elif (last - first) % 24 == 0:
+                yield f"has local hours on {of.name} that are the whole day: leave local_hour out"
         if of.score is not None and of.score[0] > of.score[1]:
             yield f"has a range of scores on {of.name} that ends before it begins"
         yield from self._latest(of)
@@ -234,15 +252,15 @@ class Judge:
         for field in NAMED:
             if LATEST in getattr(of, field) and field != "collection":
                 yield f'filters {field} by "latest", which only collection knows'
+            for name in _twice(getattr(of, field)):
+                yield f"filters {of.name} by {name} twice in one {_argument(field)}: once says it"
         for name in of.collection:
             if name != LATEST and _is_latest(name):
                 yield f'filters collection by "{name}": write "{LATEST}" for that of the newest launch'
 
     def _filters(self, of: Activities) -> Iterator[str]:
         """Filters by what the activity never has, or never is."""
-        asked = {
-            "product" if field == "item" else field: column for field, column in COLUMNS.items() if getattr(of, field)
-        }
+        asked = {_argument(field): column for field, column in COLUMNS.items() if getattr(of, field)}
         asked |= {"local_hour": "local_at"} if of.local_hour is not None else {}
         asked |= {"score": "score"} if of.score is not None else {}
         for field, column in asked.items():
@@ -277,10 +295,19 @@ class Judge:
             if name not in declared:
                 other = f": write {name}=… for the filter" if name in FILTERS_OF_RULES else meant(name, declared)
                 yield f"filters {of.name} by the property {name}, which the catalogue does not declare of it{other}"
+            elif big := [value for value in values if is_number(value) and abs(value) > LARGEST_OF_EVENTS]:  # type: ignore[arg-type,operator]
+                yield f"compares {name} with {shown(big[0])}: numbers of events are told apart up to {LARGEST_OF_EVENTS}"
             elif wrong := [value for value in values if not _is_property(value, declared[name])]:
-                yield f"filters {of.name} by {name}, which is {declared[name]}, with a {type(wrong[0]).__name__}"
+                yield (
+                    f"filters {of.name} by {name}, which is {declared[name]}, with a {type(wrong[0]).__name__}: write"
+                    f" {_instead(declared[name])}"
+                )
             elif any(isinstance(value, str) and not is_text(value) for value in values):
                 yield f"compares {name} with text that is empty or holds a NUL character"
+            elif again := _twice(values):
+                yield f"compares {name} with {shown(again[0])} twice: once says it"
+            elif declared[name] == "BOOLEAN" and len(values) > 1:
+                yield f"filters {of.name} by {name} of True and of False: name one of them"
 
     def _points(self, points: Sequence[tuple[float, float]]) -> Iterator[str]:
         if not {"lat", "lon"} <= self.traits.keys():
@@ -321,6 +348,22 @@ _FORMS: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
 }
 
 
+def _twice(values: Sequence[Held]) -> list[Held]:
+    """Those that stand among the values more than once."""
+    return [value for value, number in Counter(values).items() if number > 1]
+
+
+def _argument(field: str) -> str:
+    """What those who write segments call a field of a choice."""
+    return "product" if field == "item" else field
+
+
+def _instead(kind: str) -> str:
+    """What a value of a type is written as."""
+    texts = {"BOOLEAN": "True or False", "DATE": "a day, date(2027, 1, 31)", "BIGINT": "a whole number"}
+    return 'text, "…"' if kind.startswith("VARCHAR") else texts.get(kind, "a number")
+
+
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
@@ -337,8 +380,7 @@ def _fits(value: object, kind: str) -> bool:
 
 def _is_property(value: object, kind: str) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
-        # Numbers of events are compared as floating-point numbers.
-        return kind in ("BIGINT", "DOUBLE") and abs(value) <= 2**53
+        return kind in ("BIGINT", "DOUBLE")
     if isinstance(value, float | Decimal):
         return kind == "DOUBLE" and math.isfinite(value)
     return _fits(value, kind)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from segment_pipeline.segments.judging import Judge
 from segment_pipeline.segments.rules import (
     Filters,
     Rule,
@@ -27,7 +28,9 @@ from segment_pipeline.segments.rules import (
     top_n,
     trait,
 )
+from segment_pipeline.segments.vocabulary import Vocabulary
 
+JUDGE = Judge(Vocabulary(events_have_local_time=True))
 CONDITIONS = 3
 WITH_PROPERTY = 0.7
 WINDOWS = (7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365)
@@ -65,7 +68,15 @@ class Assortment:
 
 def varied_segments(number: int, assortment: Assortment, *, seed: int = 2017) -> list[Segment]:
     """So many segments; every seventh asks for membership of an earlier one."""
-    return [_segment(index, assortment, Random(f"{seed}/{index}")) for index in range(number)]
+    return [_meant(index, assortment, Random(f"{seed}/{index}")) for index in range(number)]
+
+
+def _meant(index: int, assortment: Assortment, random: Random) -> Segment:
+    """One whose terms, as they were drawn, do not contradict each other."""
+    made = _segment(index, assortment, random)
+    while any(JUDGE.rule(made.where)):
+        made = _segment(index, assortment, random)
+    return made
 
 
 def _segment(index: int, assortment: Assortment, random: Random) -> Segment:

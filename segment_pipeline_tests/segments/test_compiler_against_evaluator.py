@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.segments.definition import children
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.rules import (
     Rule,
@@ -262,7 +263,7 @@ def quantified(draw: st.DrawFn) -> Rule:
 
 
 def is_meant(rule: Rule) -> bool:
-    """Whether a number drawn lies where somebody can meet it."""
+    """Whether what was drawn is refused by no one's meaning: somebody can meet it, and somebody fail."""
     return validate([segment("s", rule)]) == []
 
 
@@ -286,7 +287,7 @@ places = st.sampled_from(
         st.builds(near, lat, lon, st.sampled_from([1.0, 100.0, 10_000.0])),
         st.just(inside((38.0, -90.0), (41.0, -90.0), (41.0, -80.0), (38.0, -80.0))),
         st.just(inside((-40.0, -100.0), (39.5, 0.0), (41.0, 20.0))),
-        st.sampled_from([1, 2, 60, 366]).map(lambda n: birthday_within(days(n))),
+        st.sampled_from([1, 2, 60, 364]).map(lambda n: birthday_within(days(n))),
         st.builds(top_n, st.sampled_from(["orders_total", "spend_total", "last_order_on"]), st.integers(1, 3)),
     ]
 ).flatmap(lambda family: family)
@@ -317,7 +318,8 @@ def engine_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def same_members(lake: Lake, world: World, wheres: list[Rule]) -> None:
     segments = [segment(f"s{number}", where) for number, where in enumerate(wheres)]
     segments.append(segment("outside", none_of(member_of("s0"), member_of("s10"))))
-    assert validate(segments) == []
+    # What is combined may contradict itself, which is refused; it has to mean the same to both all the same.
+    assert validate([one for one in segments if not children(one.where)]) == []
     assert compiled_members(lake, segments, world) == members(segments, world)
 
 

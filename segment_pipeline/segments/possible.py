@@ -1,0 +1,263 @@
+"""Whether anybody can meet a rule, and whether anybody can fail to, whatever the data: from what its leaves ask of the same thing.
+
+A leaf says in which values something about a person lies: a trait, a count, a sum, a share. Nobody meets a rule whose leaves leave
+no value to one of them. What cannot be told so (places, ranks, sequences) is taken as possible: no rule that somebody meets is refused.
+"""
+
+import math
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final
+
+from segment_pipeline.lake.core_traits import CORE, RANGES, RATIOS, VALUES
+from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.segments.nodes import (
+    NAMED,
+    Activities,
+    AllOf,
+    AnyOf,
+    CountRule,
+    NoneOf,
+    Rule,
+    Scalar,
+    ShareRule,
+    SumRule,
+    TraitRule,
+)
+from segment_pipeline.segments.values import (
+    HIGHEST,
+    LOWEST,
+    Range,
+    Values,
+    after,
+    anything,
+    at,
+    before,
+    outside,
+    points,
+    steps,
+)
+
+# Alternatives looked at in one rule before it is taken as possible.
+MOST_ALTERNATIVES: Final = 2_000
+# Steps of one, by type of trait.
+_STEPS: Final = {"INTEGER": 1, "BIGINT": 1, "MONEY": 10**4, "RATE": 10**8}
+_LIMITS: Final = {"INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1, "MONEY": 10**18 - 1, "RATE": 10**18 - 1}
+_NEVER_UNKNOWN: Final = frozenset(trait.name for trait in CORE.traits if not trait.null)
+# Traits that are the number of activities: what one says of a person the other does.
+_NUMBER_OF: Final[Mapping[str, Activities]] = {
+    "orders_total": Activities("order"),
+    "orders_90d": Activities("order", within=90),
+    "orders_365d": Activities("order", within=365),
+    "visits_7d": Activities("visit", within=7),
+    "visits_30d": Activities("visit", within=30),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a leaf asks: that something about a person is among `met`. `unmet`: all else that it can be."""
+
+    of: Hashable
+    met: Values
+    unmet: Values
+
+
+class Possible:
+    """Tells what rules can be met with a company's types of traits and its thresholds of stages."""
+
+    def __init__(self, traits: Mapping[str, str], rules: TraitRules) -> None:
+        self.traits = traits
+        self.days_of_stages: dict[str, Values] = {
+            "prospect": Values((), unknown=True),
+            "new": _days(0, rules.new_days),
+            "active": _days(0, rules.active_days),
+            "at_risk": _days(rules.active_days + 1, rules.at_risk_days),
+            "churned": _days(rules.at_risk_days + 1),
+        }
+
+    def by_somebody(self, *rules: Rule) -> bool:
+        """Whether somebody can meet all the rules."""
+        return self._some([(rule, True) for rule in rules], {}, [MOST_ALTERNATIVES])
+
+    def not_by_everybody(self, rule: Rule) -> bool:
+        """Whether somebody can fail to meet the rule."""
+        return self._some([(rule, False)], {}, [MOST_ALTERNATIVES])
+
+    def not_by_all_known(self, rule: Rule) -> bool:
+        """The same among people of whom all it asks for is known."""
+        return self._some([(rule, False)], {}, [MOST_ALTERNATIVES], known=True)
+
+    def _some(
+        self, asked: list[tuple[Rule, bool]], held: Mapping[Hashable, Values], left: list[int], *, known: bool = False
+    ) -> bool:
+        """Whether one person can meet these rules, and fail the others. `held`: what they can be by what was looked at."""
+        todo, held, choices = list(asked), dict(held), []
+        while todo:
+            rule, wanted = todo.pop()
+            if isinstance(rule, AllOf | AnyOf | NoneOf):
+                if wanted != isinstance(rule, AnyOf):
+                    todo += _below(rule, wanted)
+                else:
+                    choices.append((rule, wanted))
+                continue
+            leaf = self.asked(rule)
+            values = leaf.met if wanted else leaf.unmet
+            values = held.get(leaf.of, values) & values
+            held[leaf.of] = Values(values.ranges) if known else values
+            if not held[leaf.of]:
+                return False
+        if not self._agree(held):
+            return False
+        left[0] -= 1
+        if not choices or left[0] < 0:
+            return True
+        (rule, wanted), *others = choices
+        return any(self._some([one, *others], held, left, known=known) for one in _below(rule, wanted))
+
+    def asked(self, leaf: Rule) -> Asked:
+        """What a leaf asks of what."""
+        match leaf:
+            case TraitRule():
+                return self._trait(leaf)
+            case CountRule(of, at_least, at_most, same_product):
+                counts = Values(((at(0), HIGHEST),))
+                met = Values(((at(at_least), HIGHEST if at_most is None else at(at_most)),)) & counts
+                unmet = Values(steps(counts.less(met).ranges))
+                return Asked(("one product", of) if same_product else of, met, unmet)
+            case SumRule(of, measure, operator, value):
+                return _compared((of, measure), anything(unknown=False), operator, (value,))
+            case ShareRule(dimension, value, lifetime, operator, share):
+                shares = Values(((at(Fraction(0)), at(Fraction(1))),), unknown=True)
+                return _compared((dimension, value, lifetime), shares, operator, (share,))
+        return Asked(leaf, Values(((at(1), at(1)),)), Values(((at(0), at(0)),)))
+
+    def has_steps(self, trait: str, value: Scalar) -> bool:
+        """Whether a number is one of those a trait can have between its ends: whole, or of so many digits."""
+        step = self._step(trait)
+        return step is None or Fraction(str(value)) * step % 1 == 0
+
+    def _step(self, trait: str) -> int | None:
+        return None if trait in RATIOS else _STEPS.get(self.traits[trait])
+
+    def _trait(self, rule: TraitRule) -> Asked:
+        kind, unknown = self.traits[rule.trait], rule.trait not in _NEVER_UNKNOWN
+        if rule.operator == "contains":
+            return Asked(rule, Values(((at(1), at(1)),)), Values(((at(0), at(0)),)))
+        step = self._step(rule.trait)
+        all_of_it = anything(unknown=unknown)
+        if words := (0, 1) if kind == "BOOLEAN" else VALUES.get(rule.trait):
+            all_of_it = Values(points(words), unknown)
+        elif step is not None:
+            low, high = RANGES.get(rule.trait, (None, None))
+            limit = _LIMITS[kind]
+            all_of_it = Values(
+                ((at(-limit if low is None else low * step), at(limit if high is None else high * step)),), unknown
+            )
+        elif rule.trait in RANGES:
+            low, high = RANGES[rule.trait]
+            all_of_it = Values(((at(low), HIGHEST if high is None else at(high)),), unknown)
+        whole = kind == "DATE" or step is not None
+        return _compared(rule.trait, all_of_it, rule.operator, rule.values, step=step or 1, whole=whole)
+
+    def _agree(self, held: Mapping[Hashable, Values]) -> bool:
+        """Whether what is asked of different things can be so of one person."""
+        counts = [(of, _between(values)) for of, values in self._counts(held) if values.ranges]
+        return not any(
+            least > most and _is_part(one, other) for one, (least, _) in counts for other, (_, most) in counts
+        )
+
+    def _counts(self, held: Mapping[Hashable, Values]) -> Iterator[tuple[Activities, Values]]:
+        """Of choices of activities, how many there can be, as far as what is held says."""
+        yield from ((of, values) for of, values in held.items() if isinstance(of, Activities))
+        for trait, of in _NUMBER_OF.items():
+            if trait in held and not held[trait].unknown:
+                yield of, held[trait]
+        days = held.get("days_since_last_order", Values(((at(0), HIGHEST),), unknown=True))
+        stage = held.get("lifecycle_stage")
+        if stage is not None and not stage.unknown:
+            found = [self.days_of_stages[low[1]] for low, _ in stage.ranges if low[1] in self.days_of_stages]
+            either = Values(tuple(r for each in found for r in each.ranges), any(each.unknown for each in found))
+            days &= either
+            if not days:
+                # No number of days is left: as many orders as there cannot be.
+                yield Activities("order"), Values(((at(1), HIGHEST),))
+                yield Activities("order"), Values(((at(0), at(0)),))
+            elif not days.ranges:
+                yield Activities("order"), Values(((at(0), at(0)),))
+        if not days.unknown and days.ranges:
+            least = min(low[1] for low, _ in days.ranges)
+            yield Activities("order"), Values(((at(1), HIGHEST),))
+            if least > 0:
+                yield Activities("order", within=least), Values(((at(0), at(0)),))
+            if (most := max(high for _, high in days.ranges)) != HIGHEST:
+                yield Activities("order", within=most[1] + 1), Values(((at(1), HIGHEST),))
+
+
+def _compared(
+    of: Hashable, can_be: Values, operator: str, values: tuple[Scalar, ...], *, step: int = 1, whole: bool = False
+) -> Asked:
+    """A comparison of what has these values. `step`: so many whole steps make one; `whole`: nothing lies between two of them."""
+    edges = [at(_in_order(value, step)) for value in values]
+    ranges: tuple[Range, ...]
+    match operator:
+        case "unknown":
+            met = Values((), can_be.unknown)
+            return Asked(of, met, can_be.less(met))
+        case "==" | "!=" | "in":
+            ranges = tuple((edge, edge) for edge in sorted(set(edges)))
+        case "<" | "<=":
+            ranges = ((LOWEST, edges[0] if operator == "<=" else before(edges[0])),)
+        case ">" | ">=":
+            ranges = ((edges[0] if operator == ">=" else after(edges[0]), HIGHEST),)
+        case _:
+            ranges = ((edges[0], edges[1]),)
+    if operator == "!=":
+        ranges = outside(ranges)
+    met = Values(steps(ranges) if whole else ranges) & can_be
+    rest = can_be.less(met)
+    return Asked(of, met, Values(steps(rest.ranges), rest.unknown) if whole else rest)
+
+
+def _below(rule: AllOf | AnyOf | NoneOf, wanted: bool) -> list[tuple[Rule, bool]]:  # noqa: FBT001
+    return [(child, wanted != isinstance(rule, NoneOf)) for child in rule.rules]
+
+
+def _is_part(one: Activities, other: Activities) -> bool:
+    """Whether each activity of one choice is one of the other as well."""
+    if one.name != other.name or (other.within is not None and (one.within is None or one.within > other.within)):
+        return False
+    for field in NAMED:
+        asked, allowed = getattr(one, field), getattr(other, field)
+        # What `latest` is depends on what else is asked of products.
+        if allowed and (not asked or not set(asked) <= set(allowed)) and asked != allowed:
+            return False
+    rest = ("local_hour", "score", "not_followed_by", "never", "properties")
+    alike = all(getattr(other, field) in (None, (), getattr(one, field)) for field in rest)
+    return alike and ("latest" not in one.collection + other.collection or _same_products(one, other))
+
+
+def _same_products(one: Activities, other: Activities) -> bool:
+    return all(set(getattr(one, f)) == set(getattr(other, f)) for f in ("item", "brand", "department", "category"))
+
+
+def _between(values: Values) -> tuple[int, float]:
+    low, high = values.ranges[0][0], values.ranges[-1][1]
+    return int(low[1]), math.inf if high == HIGHEST else int(high[1])
+
+
+def _days(first: int, last: int | None = None) -> Values:
+    return Values(((at(first), HIGHEST if last is None else at(last)),))
+
+
+def _in_order(value: Scalar, step: int) -> Any:
+    match value:
+        case bool():
+            return int(value)
+        case str():
+            return value
+        case date():
+            return value.toordinal()
+    return Fraction(str(value)) * step
