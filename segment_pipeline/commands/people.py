@@ -44,7 +44,7 @@ def segments_list(as_of: datetime | None, as_json: bool) -> None:
 @click.option("--as-of", type=DAY, help="Day [the newest].")
 @with_json
 def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
-    """Size of a segment as written now: of each term, and of each step of the intersection."""
+    """Size of a segment as written now: of each term, and of each step of the intersection; and words that no product has."""
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.segments.inspect import preview
 
@@ -59,6 +59,8 @@ def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
         return
     rows = [{"term": step.term, "people": step.size, "left after it": step.remaining} for step in result.steps]
     show(rows, as_json=False, title=f"{name} as of {day}: {result.size} of {result.population} people")
+    for text in result.unheard:
+        click.echo(f"{name} {text}")
 
 
 @segments.command("explain")

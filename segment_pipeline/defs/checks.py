@@ -176,7 +176,7 @@ def _segment_checks(catalogue: Catalogue, settings: Settings) -> dg.AssetChecksD
             dg.AssetCheckSpec(
                 "size_is_usual",
                 asset=segment_key(segment.name),
-                description="no sudden dip, and not below the segment's minimum size",
+                description="no sudden dip, not below the segment's minimum size, no word that no product has",
             )
             for segment in catalogue.segments
         ],

@@ -1,4 +1,4 @@
-"""What is wrong with segments that work: too small, too alike, suddenly smaller, overdue for review, too finely cut."""
+"""What is wrong with segments that work: too small, too alike, suddenly smaller, overdue for review, too finely cut, or of unheard words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments.nodes import AllOf, Rule
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.unheard import unheard
 
-Kind = Literal["small", "dip", "overlap", "review", "persona"]
+Kind = Literal["small", "dip", "overlap", "review", "persona", "unheard"]
 
 PERSONA_CRITERIA = 3
 HISTORY = 7
@@ -31,9 +32,10 @@ class Finding:
 
 
 def findings(lake: Lake, segments: Sequence[Segment], as_of: date | None = None) -> list[Finding]:
-    """Findings of the newest day up to `as_of` that has sizes (None: of all); those of the declarations alone when none has."""
+    """Findings of the newest day up to `as_of` that has sizes (None: of all); those of the declarations and of the products held alone when none has."""
     found = [finding for segment in segments for finding in _declared(segment)]
     with lake.session() as session:
+        found += [Finding(name, "unheard", text) for name, text in unheard(session, segments)]
         session.scan("segment_sizes", alias="sizes_held")
         rows = session.rows("SELECT as_of, segment, definition_hash, size FROM sizes_held ORDER BY segment, as_of")
         rows = [row for row in rows if as_of is None or row["as_of"] <= as_of]

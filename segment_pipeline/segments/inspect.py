@@ -37,6 +37,7 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
 )
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.unheard import unheard
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import combined, words
@@ -54,13 +55,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """How a segment comes to its size. `steps`: the terms of its all_of, or the one rule it consists of."""
+    """How a segment comes to its size. `steps`: the terms of its all_of, or the one rule it consists of; `unheard`: words of it that no
+    product has, a sentence each.
+    """
 
     segment: str
     as_of: date
     population: int
     size: int
     steps: tuple[Step, ...]
+    unheard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,10 @@ def preview(
             so_far.append(holds)
             query = query.select(_counted(holds, f"size_{number}"), _counted(exp.and_(*so_far), f"left_{number}"))
         row = session.rows(checked("segments/preview", query.from_(exp.to_table("segment_people"))))[0]
+        said = tuple(text for _, text in unheard(session, [segment]))
     steps = tuple(Step(words(term), row[f"size_{n}"], row[f"left_{n}"]) for n, term in enumerate(terms))
-    return Preview(segment.name, as_of, row["population"], steps[-1].remaining if steps else row["population"], steps)
+    size = steps[-1].remaining if steps else row["population"]
+    return Preview(segment.name, as_of, row["population"], size, steps, said)
 
 
 def explain(  # noqa: PLR0917 as `preview`, and the person

@@ -1,12 +1,14 @@
 """Findings about segments that work but deserve a look."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.health import findings
-from segment_pipeline.segments.rules import all_of, any_of, trait
+from segment_pipeline.segments.rules import activities, all_of, any_of, days, did, sequence, share_of_spend, trait
 from segment_pipeline_tests.conftest import Rows
 from segment_pipeline_tests.segments.conftest import segment
 
@@ -80,3 +82,32 @@ def test_a_persona_of_more_than_three_criteria_is_flagged_however_deep_they_are(
     three = segment("three", all_of(one, one, any_of(one, one)), persona=True)
     plain = segment("plain", all_of(one, one, one, one))
     assert kinds(lake, four, three, plain) == [("four", "persona")]
+
+
+@pytest.mark.also_on_spark("segments/product_words")
+def test_a_word_no_product_has_is_told_with_the_one_that_was_meant(lake: Lake, put: Put) -> None:
+    at = datetime(2017, 12, 1, tzinfo=UTC)
+    put("products", [{
+        "source": "till", "product_key": "1", "day": date(2017, 12, 1), "updated_at": at, "skus": ["RUN-43", "RUN-44"], "title": "Runner",
+        "brand": "Acme", "department": "Shoes", "category": "Boots", "collection": "Spring",
+    }])  # fmt: skip
+    heard = segment("heard", any_of(
+        did("product_bought", category="Boots", collection=("latest", "Spring")), did("product_viewed", product=("RUN-43", "till:1")),
+        share_of_spend(department="Shoes") > 0.1, did("visit", category="Anything a page says"), did("order", campaign="June"),
+    ))  # fmt: skip
+    other = segment("other", any_of(
+        did("product_bought", category="boot"), share_of_spend(department="Shoe") > 0.1, did("product_viewed", product="RUN-45", brand="Zz"),
+        trait("top_department") == "Food", sequence(activities("visit"), activities("cart_added", department="Sheos"), within=days(3)),
+    ))  # fmt: skip
+    found = [(finding.segment, finding.kind, finding.message) for finding in findings(lake, [heard, other])]
+    assert found == [
+        ("other", "unheard", f"asks for the {text}")
+        for text in (
+            "category boot, which no product has: did you mean Boots?",
+            "department Shoe, which no product has: did you mean Shoes?",
+            "brand Zz, which no product has",
+            "product RUN-45, which no product has",
+            "department Food, which no product has",
+            "department Sheos, which no product has: did you mean Shoes?",
+        )
+    ]

@@ -122,3 +122,12 @@ def test_a_nested_term_is_said_in_words() -> None:
     rule = any_of(trait("visits_30d") == 0, none_of(did("visit", category="Boots"), trait("last_seen_on").is_unknown()))
     assert words(rule) == "any of (visits_30d == 0; none of (did visit, category Boots; last_seen_on is unknown))"
     assert words(share_of_spend(department="Shoes") >= 0.40) == "share of spend on department Shoes >= 0.4"
+
+
+def test_preview_tells_a_word_no_product_has_and_nothing_where_no_products_are_held(shop: Lake, put: Put) -> None:
+    one = segment("one", trait("top_department") == "Shoe")
+    assert preview(shop, D, one, [], SETTINGS).unheard == ()
+    at = datetime(2017, 12, 1, tzinfo=UTC)
+    put("products", [{"source": "till", "product_key": "1", "day": at.date(), "updated_at": at, "department": "Shoes"}])
+    said = "asks for the department Shoe, which no product has: did you mean Shoes?"
+    assert preview(shop, D, one, [], SETTINGS).unheard == (said,)
