@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Final
 
+from segment_pipeline.segments.definition import reached
 from segment_pipeline.segments.nodes import AllOf, AnyOf, Mistake, NoneOf, Rule, TraitRule
 from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.values import HIGHEST
 from segment_pipeline.segments.wording import words
+
+MOST_ALTERNATIVES: Final = 100
 
 
 def contradictions(rule: Rule, possible: Possible) -> Iterator[str]:
@@ -17,7 +21,7 @@ def contradictions(rule: Rule, possible: Possible) -> Iterator[str]:
         yield _impossible(rule, possible)
     elif not possible.not_by_everybody(rule):
         yield f"asks for {words(rule)}, which everybody meets: leave it out"
-    elif not isinstance(rule, NoneOf) and not possible.not_by_all_known(rule):
+    elif not _asks_what_is_known(rule, possible) and not possible.not_by_all_known(rule):
         known = f": write none_of({text})" if (text := _unknown(rule)) else ""
         yield f"asks for {words(rule)}, which everybody meets of whom it is known{known}"
     elif isinstance(rule, AllOf):
@@ -54,6 +58,11 @@ def _stage(term: Rule, possible: Possible) -> str:
     return ""
 
 
+def _asks_what_is_known(rule: Rule, possible: Possible) -> bool:
+    found = reached(rule, possible.segments)
+    return isinstance(rule, NoneOf) or any(isinstance(leaf, TraitRule) and leaf.operator == "unknown" for leaf in found)
+
+
 def _unknown(rule: Rule) -> str:
     """How to ask for those of whom what a rule compares is not known, where that is one trait."""
     names = {
@@ -65,7 +74,9 @@ def _unknown(rule: Rule) -> str:
 
 
 def _dead_ends(rule: AllOf, possible: Possible) -> Iterator[str]:
-    """Alternatives that nobody can meet who meets the terms beside them."""
+    """Alternatives that nobody can meet who meets the terms beside them. Of very many, none is looked at."""
+    if sum(len(term.rules) for term in rule.rules if isinstance(term, AnyOf)) > MOST_ALTERNATIVES:
+        return
     for number, term in enumerate(rule.rules):
         others = rule.rules[:number] + rule.rules[number + 1 :]
         for one in term.rules if isinstance(term, AnyOf) else ():

@@ -54,11 +54,11 @@ NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
 
 
 class Judge:
-    """Tells what is wrong with rules, as ends of sentences about their segment."""
+    """Tells what is wrong with rules, as ends of sentences about their segment. `sound`: segments whose rules are not wrong, by name."""
 
-    def __init__(self, known: Vocabulary) -> None:
+    def __init__(self, known: Vocabulary, sound: Mapping[str, Segment] | None = None) -> None:
         self.known, self.traits, self.events = known, known.traits, by_name(known.events)
-        self.possible = Possible(known.traits, known.rules)
+        self.possible = Possible(known.traits, known.rules, sound)
 
     def told(self, segment: Segment) -> Iterator[str]:
         """What is wrong with a segment's rule. A word written elsewhere than the segment's first line is told with its place."""

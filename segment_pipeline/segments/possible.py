@@ -5,7 +5,7 @@ no value to one of them. What cannot be told so (places, ranks, sequences) is ta
 """
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -19,6 +19,7 @@ from segment_pipeline.segments.nodes import (
     AllOf,
     AnyOf,
     CountRule,
+    MemberRule,
     NoneOf,
     Rule,
     Scalar,
@@ -26,6 +27,7 @@ from segment_pipeline.segments.nodes import (
     SumRule,
     TraitRule,
 )
+from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.values import (
     HIGHEST,
     LOWEST,
@@ -40,8 +42,8 @@ from segment_pipeline.segments.values import (
     steps,
 )
 
-# Alternatives looked at in one rule before it is taken as possible.
-MOST_ALTERNATIVES: Final = 2_000
+# Ways through a rule's alternatives looked at before it is taken as possible.
+MOST_WAYS: Final = 2_000
 # Steps of one, by type of trait.
 _STEPS: Final = {"INTEGER": 1, "BIGINT": 1, "MONEY": 10**4, "RATE": 10**8}
 _LIMITS: Final = {"INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1, "MONEY": 10**18 - 1, "RATE": 10**18 - 1}
@@ -65,11 +67,22 @@ class Asked:
     unmet: Values
 
 
-class Possible:
-    """Tells what rules can be met with a company's types of traits and its thresholds of stages."""
+Held = dict[Hashable, Values]
+Choice = tuple[AllOf | AnyOf | NoneOf, bool]
+# A rule, and whether it is to be met or failed.
+Wanted = tuple[Rule, bool]
 
-    def __init__(self, traits: Mapping[str, str], rules: TraitRules) -> None:
-        self.traits = traits
+
+class Possible:
+    """Tells what rules can be met with a company's types of traits and its thresholds of stages.
+
+    `segments`: those whose rules stand for membership of them; of others, membership is as it may be.
+    """
+
+    def __init__(
+        self, traits: Mapping[str, str], rules: TraitRules, segments: Mapping[str, Segment] | None = None
+    ) -> None:
+        self.traits, self.segments = traits, segments or {}
         self.days_of_stages: dict[str, Values] = {
             "prospect": Values((), unknown=True),
             "new": _days(0, rules.new_days),
@@ -80,42 +93,56 @@ class Possible:
 
     def by_somebody(self, *rules: Rule) -> bool:
         """Whether somebody can meet all the rules."""
-        return self._some([(rule, True) for rule in rules], {}, [MOST_ALTERNATIVES])
+        return self._some([(rule, True) for rule in rules])
 
     def not_by_everybody(self, rule: Rule) -> bool:
         """Whether somebody can fail to meet the rule."""
-        return self._some([(rule, False)], {}, [MOST_ALTERNATIVES])
+        return self._some([(rule, False)])
 
     def not_by_all_known(self, rule: Rule) -> bool:
         """The same among people of whom all it asks for is known."""
-        return self._some([(rule, False)], {}, [MOST_ALTERNATIVES], known=True)
+        return self._some([(rule, False)], known=True)
 
-    def _some(
-        self, asked: list[tuple[Rule, bool]], held: Mapping[Hashable, Values], left: list[int], *, known: bool = False
-    ) -> bool:
-        """Whether one person can meet these rules, and fail the others. `held`: what they can be by what was looked at."""
-        todo, held, choices = list(asked), dict(held), []
+    def _some(self, asked: Sequence[Wanted], *, known: bool = False) -> bool:
+        """Whether one person can meet these rules, and fail those that are not wanted."""
+        ways: list[tuple[Sequence[Wanted], Held]] = [(asked, {})]
+        for _ in range(MOST_WAYS):
+            if not ways:
+                return False
+            todo, before = ways.pop()
+            held = dict(before)
+            choices = self._narrowed(todo, held, known=known)
+            if choices is None or not self._agree(held):
+                continue
+            if not choices:
+                return True
+            (rule, wanted), *others = choices
+            ways += [([one, *others], held) for one in reversed(_below(rule, wanted))]
+        return True
+
+    def _narrowed(self, asked: Sequence[Wanted], held: Held, *, known: bool) -> list[Choice] | None:
+        """Leave in `held`, the values each thing can have, those that the rules leave it; None: one has none left.
+
+        Gives the rules of which one part is enough.
+        """
+        todo, choices = list(asked), []
         while todo:
             rule, wanted = todo.pop()
             if isinstance(rule, AllOf | AnyOf | NoneOf):
-                if wanted != isinstance(rule, AnyOf):
-                    todo += _below(rule, wanted)
-                else:
+                if wanted == isinstance(rule, AnyOf):
                     choices.append((rule, wanted))
+                else:
+                    todo += _below(rule, wanted)
                 continue
             leaf = self.asked(rule)
+            if isinstance(rule, MemberRule) and rule.segment in self.segments and rule not in held:
+                todo.append((self.segments[rule.segment].where, wanted))
             values = leaf.met if wanted else leaf.unmet
             values = held.get(leaf.of, values) & values
             held[leaf.of] = Values(values.ranges) if known else values
             if not held[leaf.of]:
-                return False
-        if not self._agree(held):
-            return False
-        left[0] -= 1
-        if not choices or left[0] < 0:
-            return True
-        (rule, wanted), *others = choices
-        return any(self._some([one, *others], held, left, known=known) for one in _below(rule, wanted))
+                return None
+        return choices
 
     def asked(self, leaf: Rule) -> Asked:
         """What a leaf asks of what."""
@@ -164,9 +191,10 @@ class Possible:
 
     def _agree(self, held: Mapping[Hashable, Values]) -> bool:
         """Whether what is asked of different things can be so of one person."""
-        counts = [(of, _between(values)) for of, values in self._counts(held) if values.ranges]
+        counts = [(of, *_between(values)) for of, values in self._counts(held) if values.ranges]
+        most_of = [(of, most) for of, _, most in counts if most < math.inf]
         return not any(
-            least > most and _is_part(one, other) for one, (least, _) in counts for other, (_, most) in counts
+            least > most and _is_part(one, other) for one, least, _ in counts if least > 0 for other, most in most_of
         )
 
     def _counts(self, held: Mapping[Hashable, Values]) -> Iterator[tuple[Activities, Values]]:
@@ -221,7 +249,7 @@ def _compared(
     return Asked(of, met, Values(steps(rest.ranges), rest.unknown) if whole else rest)
 
 
-def _below(rule: AllOf | AnyOf | NoneOf, wanted: bool) -> list[tuple[Rule, bool]]:  # noqa: FBT001
+def _below(rule: AllOf | AnyOf | NoneOf, wanted: bool) -> list[Wanted]:  # noqa: FBT001
     return [(child, wanted != isinstance(rule, NoneOf)) for child in rule.rules]
 
 

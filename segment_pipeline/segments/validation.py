@@ -35,6 +35,8 @@ def problems(segments: Sequence[Segment], known: Vocabulary | None = None) -> di
     for segment, text in _unnamed(segments):
         found.setdefault(segment.name, []).append(_said(segment, text))
     _spread(by_name, found)
+    found |= _contradicting(by_name, found, known)
+    _spread(by_name, found)
     return found
 
 
@@ -64,6 +66,21 @@ def _spread(by_name: Mapping[str, Segment], found: dict[str, list[str]]) -> None
         for name, other in wrong.items():
             found[name] = [f"{by_name[name].place}: segment {name} refers to segment {other}, which is wrong itself"]
             del leaning[name]
+
+
+def _contradicting(
+    by_name: Mapping[str, Segment], found: Mapping[str, list[str]], known: Vocabulary
+) -> dict[str, list[str]]:
+    """What is right by itself, and contradicts what it refers to."""
+    sound = {name: segment for name, segment in by_name.items() if name not in found}
+    judge = Judge(known, sound)
+    wrong = {
+        name: [_said(segment, text) for text in texts]
+        for name, segment in sound.items()
+        if references(segment.where) and (texts := [*judge.told(segment)])
+    }
+    # Of those that lean on each other, the first is the one to mend.
+    return {name: texts for name, texts in wrong.items() if not references(by_name[name].where) & wrong.keys()}
 
 
 def _head(segment: Segment, known: Vocabulary) -> Iterator[tuple[str, str]]:

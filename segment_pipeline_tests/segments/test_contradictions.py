@@ -13,7 +13,19 @@ from segment_pipeline.segments import rules
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.library import bought_without, lapsed
 from segment_pipeline.segments.possible import Possible
-from segment_pipeline.segments.rules import Rule, activities, all_of, any_of, days, did, did_not, none_of, sum_of, trait
+from segment_pipeline.segments.rules import (
+    Rule,
+    activities,
+    all_of,
+    any_of,
+    days,
+    did,
+    did_not,
+    member_of,
+    none_of,
+    sum_of,
+    trait,
+)
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline_tests.segments.conftest import segment
@@ -135,7 +147,7 @@ def test_what_means_something_else_than_it_says_is_refused(where: Rule, text: st
         all_of(did("product_viewed", same_product=True, at_least=2), did("product_viewed", at_most=2)), all_of(did("visit", category=("A", "B")), did_not("visit", category="A")),
         all_of(did("product_bought", collection="latest", category="A"), did_not("product_bought", collection="latest", brand="B")),
         all_of(did_not("order"), trait("orders_total").is_unknown()), all_of(did("order"), LAST > 5), any_of(trait("age") < 20, trait("age") > 20),
-        any_of(did("visit"), trait("age").is_unknown()), none_of(trait("age").is_unknown()),
+        any_of(did("visit"), trait("age").is_unknown()), none_of(trait("age").is_unknown()), any_of(did("visit"), none_of(trait("age").is_unknown())),
         trait("orders_90d") >= 0.5, trait("email_reachable") != True, trait("gender") != "male", birthday_within(days(364)), near(0, 0, 20_014),  # noqa: E712
         inside((0, 0), (0, 10), (10, 10)), did("order", local_hour=(22, 0)), trait("aov_365d") == 0.123456,
     ],
@@ -149,6 +161,33 @@ def test_stages_begin_and_end_where_the_company_says() -> None:
     assert said(lapsed(at_most=days(62)), known) == ""
     assert said(lapsed(at_most=days(61)), known).endswith("nobody meets: churned is 61 or more days_since_last_order")
     assert said(all_of(STAGE == "at_risk", LAST > 60), known).endswith(": at_risk is 11 to 60 days_since_last_order")
+
+
+def test_what_a_segment_says_counts_where_it_is_referred_to() -> None:
+    churned, buyers = segment("churned", STAGE == "churned"), segment("buyers", did("order", within=days(90)))
+    wrong = segment("wrong", all_of(member_of("churned"), did("order", within=days(90))))
+    both = segment("both", all_of(member_of("churned"), member_of("buyers")))
+    aged = segment("aged", none_of(trait("age").is_unknown()))
+    right = segment(
+        "right", all_of(member_of("buyers"), none_of(member_of("churned")), any_of(member_of("aged"), did("visit")))
+    )
+    found = problems([churned, buyers, wrong, both, aged, right, segment("leans", member_of("wrong"))])
+    assert {name: text.partition(f": segment {name} ")[2] for name, (text,) in found.items()} == {
+        "wrong": "asks for member of churned and did order in 90 days together, which nobody meets",
+        "both": "asks for member of churned and member of buyers together, which nobody meets",
+        "leans": "refers to segment wrong, which is wrong itself",
+    }
+
+
+def test_what_takes_too_long_to_tell_is_taken_as_possible() -> None:
+    """Each refers to the one before it twice: as many ways as there are people."""
+    chain = [segment("s0", did("visit"))]
+    for number in range(1, 40):
+        before = member_of(f"s{number - 1}")
+        chain.append(segment(f"s{number}", any_of(all_of(before, trait("age") > number), all_of(before, did("order")))))
+    assert problems(chain) == {}
+    many = (any_of(did("visit", campaign=f"a{n}"), did("order", campaign=f"b{n}")) for n in range(500))
+    assert problems([segment("s", all_of(*many))]) == {}
 
 
 def test_what_is_said_to_be_met_by_nobody_is_met_by_nobody() -> None:
