@@ -11,7 +11,7 @@ from typing import Final
 from segment_pipeline import clock
 from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Aim, Round
+from segment_pipeline.audiences.decision import Aim, Round, decide
 from segment_pipeline.audiences.places import LEFT, Place
 from segment_pipeline.audiences.push import patiently
 from segment_pipeline.audiences.recall import VIEW, Recalled, due, recall
@@ -22,7 +22,6 @@ from segment_pipeline.delivery.destination import (
     Deletable,
     Destination,
     Readable,
-    Replaceable,
     Traceable,
 )
 from segment_pipeline.errors import ConfigError, SegmentPipelineError, TransientError
@@ -182,33 +181,29 @@ class AtTool:
         trust.acknowledged(self.lake, self.ledger, self.audience.name)
         self.place = self.ledger.places.note(self.place, doubt=None, read_at=clock.now())
 
-    def _asked(self, session: Session) -> int | None:
-        """As `_found`; where memory is to be reconciled, whatever that takes is got ready."""
-        here = self.reconciling and not self.aim.hold
-        if here:
-            self._located()
-        found = self._found()
-        if here and not self.gone:
-            self._reconcilable(session)
-        return found
+    def _located(self, session: Session) -> None:
+        """Look up at the tool where the audience is that has to be reconciled, if lake and ledger have forgotten.
 
-    def _located(self) -> None:
-        """Look up at the tool where the audience is that has to be reconciled, if lake and ledger have forgotten."""
-        if not self.place.remote_id:
-            patiently(self.destination.check)
-            remote_id = patiently(lambda: self.destination.ensure_audience(self.audience.remote))
-            self._at(self.ledger.places.found(self.place, remote_id))
+        That may make it there: not before it is known that it may be sent.
+        """
+        if not self._reconcilable or self.place.remote_id or decide(session, self.of, self.audience, self.aim).held():
+            return
+        patiently(self.destination.check)
+        remote_id = patiently(lambda: self.destination.ensure_audience(self.audience.remote))
+        self._at(self.ledger.places.found(self.place, remote_id))
 
-    def _reconcilable(self, session: Session) -> None:
-        """Get ready to make what is remembered what the tool holds, by the best way it has."""
-        tool = self.destination
-        if isinstance(tool, Replaceable) and not isinstance(tool, Readable):
+    @property
+    def _reconcilable(self) -> bool:
+        return self.reconciling and not self.aim.hold
+
+    def _replacing(self) -> None:
+        """A tool that cannot be read is to be given all of it, in the place of what is there or in another audience."""
+        if self._reconcilable and not self.gone and not isinstance(self.destination, Readable):
             self.aim = replace(self.aim, replacing=True)
-        elif not isinstance(tool, Readable):
-            self._elsewhere(session, self.place)
 
-    def _elsewhere(self, session: Session, old: Place) -> None:
+    def _elsewhere(self, session: Session) -> None:
         """Go on in another audience of the tool's, empty from the start; the old one is left, to be deleted or emptied."""
+        old = self.place
         name = f"{self.audience.remote} {len(self.ledger.places.ever(old.audience, old.destination)) + 1}"
         remote_id = patiently(lambda: self.destination.ensure_audience(name))
         if remote_id == old.remote_id:
@@ -217,6 +212,7 @@ class AtTool:
                 f"then `segment-pipeline audiences resend {old.audience}`"
             )
         self._moved(session, old, remote_id, name)
+        self.aim = replace(self.aim, replacing=False)
 
     def _made(self, session: Session) -> bool:
         """Make the audience at the tool, or find it there; False: it is where it was.

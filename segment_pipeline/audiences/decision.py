@@ -70,9 +70,9 @@ class Round:
 class Aim:
     """What a decision is to be about, beside who should be in an audience now.
 
-    `place`: whose members; None: where the audience is kept. `everything`: what it is believed to hold is sent again, and
-    removals it refused are tried again. `emptying`: nobody should be in it any more. `replacing`: all is sent, in the place of
-    whatever is there. `hold`: why nothing but explicit denials may be sent. `memory`: a view to go by of what the place holds.
+    `place`: whose members; None: where the audience is kept. `everything`: what it is believed to hold is sent again, and what
+    it refused is tried again. `emptying`: nobody should be in it any more. `replacing`: all is sent, in the place of whatever is
+    there. `hold`: why nothing but explicit denials may be sent. `memory`: a view to go by of what the place holds.
     """
 
     place: Place | None = None
@@ -136,18 +136,15 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
     if known and as_of is not None:
         people = judge(session, audience, shape, as_of=as_of, claimed=_claimed_before(of, audience))
         define_attributes(session, audience, shape, as_of)
+    everything = aim.everything or aim.replacing
     compared = partial(
-        compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=aim.everything
+        compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=everything
     )
     keys = compared()
     if known and 0 < capabilities.minimum_size <= keys.desired and keys.of("stuck"):
         keys = compared(removals_again=True)
     if known and not aim.emptying:
         reasons = tuple(guard_reasons(audience.guards, capabilities, keys))
-    if aim.replacing:
-        # Guarded by what is remembered, and then sent as if nothing were.
-        session.define("audience_members", "SELECT * FROM audience_members_anywhere WHERE FALSE")
-        keys = compared()
     day = as_of or clock.today(of.settings.timezone)
     return Decision(shape, as_of, day, known, people, keys, reasons)
 

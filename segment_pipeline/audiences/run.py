@@ -23,7 +23,7 @@ from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.delivery.destination import AudienceGone, Readable, Replaceable
+from segment_pipeline.delivery.destination import AudienceGone, Replaceable
 from segment_pipeline.errors import ConflictError, SegmentPipelineError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -103,13 +103,11 @@ class Run(AtTool):
         self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
         with self.lake.session() as session:
             found = None if off or self.aim.everything else self._found(once=True)
-            if self.reconciling and not self.gone and not isinstance(self.destination, Readable):
-                # Sent anew whichever way it goes: in the place of what is there, or to another audience there.
-                self.aim = replace(self.aim, replacing=True)
+            self._replacing()
             drift = () if off else self._compared(session, found, once=True)
             decision = decide(session, self.of, self.audience, self.aim)
             self.report = decision.reported(self.audience)
-            plans = [self._draw(session, decision, kind) for kind in (DENIALS, MAIN)]
+            plans = [self._draw(session, decision, kind) for kind in self._kinds(held=decision.held())]
             denials = self._denials(session, "denials_planned")
             if look:
                 look(session)
@@ -143,9 +141,11 @@ class Run(AtTool):
             self.ledger.folded(plan.digest, memory.epoch(self.lake, plan.audience))
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:
-        if self.approved:
+        if self.approved and not self.reconciling:
             self._see_what_was_approved(session, self.approved)
-        found = self._asked(session)
+        self._located(session)
+        found = self._found()
+        self._replacing()
         drift = self._compared(session, found)
         decision = self._decided(session)
         held = decision.held(self.approved)
@@ -203,10 +203,9 @@ class Run(AtTool):
     def _decided(self, session: Session) -> Decision:
         """The decision, and the audience made at the tool where it is to be sent to and is not there."""
         decision = decide(session, self.of, self.audience, self.aim)
-        wanted = self.aim.everything or (decision.keys.desired and not self.place.remote_id)
-        if wanted and not decision.held(self.approved) and not self.stopped:
+        if not decision.held(self.approved) and not self.stopped:
             try:
-                if self._made(session):
+                if self._there(session, decision):
                     decision = decide(session, self.of, self.audience, self.aim)
             except SegmentPipelineError as error:
                 # What was to be sent is accounted for before the run ends by it.
@@ -214,12 +213,27 @@ class Run(AtTool):
         self.report = decision.reported(self.audience)
         return decision
 
+    def _there(self, session: Session, decision: Decision) -> bool:
+        """See to it that the tool has the audience a decision is to be sent to; True: it is another place than before."""
+        desired = bool(decision.keys.desired)
+        if self.aim.replacing and desired and not isinstance(self.destination, Replaceable):
+            self._elsewhere(session)
+            return True
+        wanted = self.aim.everything or (desired and not self.place.remote_id)
+        return wanted and self._made(session)
+
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
         """A plan that sent everything again is approved as one."""
         partitions = {"audience": [self.audience.name], "digest": [digest]}
         session.scan("plan_rows", partitions=partitions, alias="rows_of_approved")
         refreshed = bool(session.value("SELECT count(*) FROM rows_of_approved WHERE cause = 'refreshed'"))
         self.aim = replace(self.aim, everything=refreshed)
+
+    def _kinds(self, *, held: bool) -> tuple[str, ...]:
+        """The plans to draw, in the order they go out. A replacement takes out who denied; while it is held a plan of their own does."""
+        if not self.aim.replacing:
+            return DENIALS, MAIN
+        return (DENIALS, REPLACEMENT) if held else (REPLACEMENT,)
 
     def _draw(self, session: Session, decision: Decision, kind: str) -> Plan | None:
         base = max(memory.epoch(self.lake, self.audience.name), self.ledger.last_folded(self.audience.name))
@@ -231,7 +245,7 @@ class Run(AtTool):
         of, shape = self.of, decision.shape
         options: dict[str, Any] = {"refresh": of.refresh_consents, "key_spaces": of.key_spaces}
         with Recheck(self.lake, self.audience, self.place, shape, **options) as recheck:
-            for kind in (REPLACEMENT,) if self.aim.replacing else (DENIALS, MAIN):
+            for kind in self._kinds(held=held):
                 plan = self._draw(session, decision, kind)
                 keep_back = held and kind != DENIALS
                 if plan is None or self.stopped or not (keep_back or self.place.remote_id or self.unmade):
