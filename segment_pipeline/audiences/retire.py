@@ -16,7 +16,7 @@ from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.push import patiently
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.run import Run, accounted
+from segment_pipeline.audiences.run import Look, Run, accounted
 from segment_pipeline.delivery.destination import AudienceGone, Deletable, Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
@@ -135,25 +135,41 @@ class Retiring(Run):
         self.place = place
         super()._at(place if self.how == EMPTY else replace(place, doubt=None), why if self.how == EMPTY else None)
 
+    def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
+        if self.how == EMPTY:
+            return super().show(off=off, look=look)
+        self.ledger.places.renaming(self.audience.name)
+        self._at(self._looked_up())
+        with self.lake.session() as session:
+            return self._ending(session, "off" if off else "planned")
+
     def _send(self, session: Session, lease: Lease) -> SyncReport:
         if self.how == EMPTY:
             return self._emptied(session, lease)
+        ending = self._ending(session, "retired")
         if self.how == DELETE:
-            tool = self.destination
-            if not isinstance(tool, Deletable):
-                raise ConfigError(
-                    f"{self.place.destination} deletes no audience by itself: empty it, or delete it there and hand it over"
-                )
+            tool = self._deletable()
             patiently(lambda: tool.delete(self.place.remote_id))
+        self._end(session)
+        return ending
+
+    def _ending(self, session: Session, status: str) -> SyncReport:
+        """What it comes to: deleted, everybody goes; handed over, everybody stays."""
         memory.scan(session, self.place)
         held = int(session.value("SELECT count(*) FROM audience_members WHERE state <> 'rejected'"))
-        self._end(session)
-        removed = held if self.how == DELETE else 0
+        if self.how == DELETE:
+            self._deletable()
+            return replace(self.report, status=status, leaving=held, removed=held, remote=0)
         handed = f"whoever runs {self.place.destination} answers for the people in it, and withdrawals are not sent there any more"
-        reasons = (f"handed_over: {handed}",) if self.how == HAND_OVER else ()
-        return replace(
-            self.report, status="retired", leaving=removed, removed=removed, remote=held - removed, reasons=reasons
-        )
+        return replace(self.report, status=status, remote=held, reasons=(f"handed_over: {handed}",))
+
+    def _deletable(self) -> Deletable:
+        tool = self.destination
+        if not isinstance(tool, Deletable):
+            raise ConfigError(
+                f"{self.place.destination} deletes no audience by itself: empty it, or delete it there and hand it over"
+            )
+        return tool
 
     def _emptied(self, session: Session, lease: Lease) -> SyncReport:
         """Everybody we put in is taken out; what the tool refuses to take out keeps the place as it is."""

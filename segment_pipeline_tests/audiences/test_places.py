@@ -62,14 +62,24 @@ class TestDeclaration:
         calls = tool.calls()
         [shown] = ended(world, tool, how, show=True)
         assert (tool.calls(), tool.held()) == (calls, WANTED)
+        assert (shown.status, shown.removed, shown.leaving) == ("planned", removed, removed)
         [report] = ended(world, tool, how)
         assert (report.status, report.removed, report.leaving) == ("retired", removed, removed)
         assert tool.held() == held
         assert tool.lists() == ({} if how == "delete" else {"1": "shoppers"})
-        assert (shown.status, left(world, tools={"tool": tool}), world.rows("audience_members")) == ("planned", [], [])
+        assert (shown.reasons, left(world, tools={"tool": tool}), world.rows("audience_members")) == (report.reasons, [], [])
         assert len({row["hash"] for row in world.rows("sent_keys")}) == 18, "each identifier ever sent, kept"
         with pytest.raises(ConfigError, match="nothing is left of an audience shoppers"):
             ended(world, tool, how)
+
+    def test_a_tool_that_deletes_no_audience_says_so_before_it_is_asked(self, world: World, tmp_path: Path) -> None:
+        keeping = Tool(tmp_path / "tool.sqlite")
+        world.people(PEOPLE)
+        world.sync(audience(), keeping)
+        for show in (True, False):
+            [report] = ended(world, keeping, "delete", show=show)
+            assert (report.status, len(keeping.held())) == ("failed", 12)
+            assert "tool deletes no audience by itself" in report.reasons[0]
 
     def test_what_was_put_in_by_others_stays_when_an_audience_is_emptied(self, world: World, tool: OpenTool) -> None:
         world.people(PEOPLE)
