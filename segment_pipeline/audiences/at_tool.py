@@ -99,11 +99,10 @@ class AtTool:
             return None
         if told is False:
             raise AudienceGone(f"{tool.name} no longer has audience {remote_id}: resend it to make it anew")
-        if told is True:
-            return None
+        keys = None if told is True else told
         if not once:
-            self.ledger.places.counted(self.place, told)
-        return told
+            self.ledger.places.counted(self.place, keys)
+        return keys
 
     def _compared(self, session: Session, found: int | None, *, once: bool = False) -> tuple[str, ...]:
         """A sentence where the tool does not hold what is remembered, before anything is sent.

@@ -17,7 +17,7 @@ from segment_pipeline.audiences.eligibility import store_assignments, store_clai
 from segment_pipeline.audiences.fold import fold, keep_house
 from segment_pipeline.audiences.lease import Lease, acquire, release
 from segment_pipeline.audiences.ledger import RecordedPlan
-from segment_pipeline.audiences.places import Place
+from segment_pipeline.audiences.places import GONE, Place
 from segment_pipeline.audiences.plan import DENIALS, MAIN, REPLACEMENT, Plan, draw, keep_approved, write
 from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
@@ -67,7 +67,11 @@ class Run(AtTool):
         """
         if not self.of.settings.sending:
             return self.show(off=True)
-        return self.holding(self._send)
+        try:
+            return self.holding(self._send)
+        except AudienceGone:
+            self.ledger.places.note(self.place, ended=GONE)
+            raise
 
     def holding(self, work: Callable[[Session, Lease], SyncReport]) -> SyncReport:
         """Do something under the audience's lease, at its place, once a killed run is finished and lake and ledger compared."""
@@ -172,7 +176,8 @@ class Run(AtTool):
         if self.report.remove_rejected:
             self.troubles.append("removals_refused")
         if not held and self.place.remote_id:
-            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=session.pins.get("memberships"))
+            version = session.pins.get("memberships")
+            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=version, ended=None)
         return replace(
             self.report,
             status=self._status(held=held, drift=drift),

@@ -32,7 +32,9 @@ def audiences_list(as_json: bool) -> None:
     catalogue, settings = company()
     standing = stand(Lake.open(settings), catalogue, settings)
     show([asdict(each) for each in standing], as_json=as_json, title="Audiences")
-    if held := [f"{each.audience}: {each.why}" for each in standing if each.state in ("unverified", "left_behind")]:
+    if held := [
+        f"{each.audience}: {each.why}" for each in standing if each.state in ("gone", "unverified", "left_behind")
+    ]:
         raise GuardTripped("; ".join(held))
 
 

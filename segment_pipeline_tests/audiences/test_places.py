@@ -14,7 +14,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, WANTED, again, denied, ended, left
-from segment_pipeline_tests.audiences.tool import OpenTool, Tool
+from segment_pipeline_tests.audiences.tool import BlindTool, OpenTool, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 
@@ -67,7 +67,11 @@ class TestDeclaration:
         assert (report.status, report.removed, report.leaving) == ("retired", removed, removed)
         assert tool.held() == held
         assert tool.lists() == ({} if how == "delete" else {"1": "shoppers"})
-        assert (shown.reasons, left(world, tools={"tool": tool}), world.rows("audience_members")) == (report.reasons, [], [])
+        assert (shown.reasons, left(world, tools={"tool": tool}), world.rows("audience_members")) == (
+            report.reasons,
+            [],
+            [],
+        )
         assert len({row["hash"] for row in world.rows("sent_keys")}) == 18, "each identifier ever sent, kept"
         with pytest.raises(ConfigError, match="nothing is left of an audience shoppers"):
             ended(world, tool, how)
@@ -282,11 +286,35 @@ class TestTool:
             report = world.sync(audience(), tool)
             assert (report.status, report.unchanged) == ("held", 12)
             assert "(`segment-pipeline audiences resend shoppers`)" in report.reasons[0]
+            [stands] = standing(world.lake, world.ledger, [audience()])
+            assert stands.state == "gone"
+            assert stands.why == "tool no longer has it: segment-pipeline audiences resend shoppers"
         world.members([p.profile_id for p in PEOPLE[:9]])
         sent = resend(world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, "shoppers")
         assert (sent.status, sent.remote, tool.lists()) == ("synced", 9, {"2": "shoppers"})
         assert tool.held("2") == {(p.email, p.phone) for p in PEOPLE[:9]}
         assert (world.sync(audience(), tool).status, left(world, audience(), tools={"tool": tool})) == ("synced", [])
+        assert [s.state for s in standing(world.lake, world.ledger, [audience()])] == ["kept"]
+
+    @pytest.mark.parametrize("kind", [BlindTool, OpenTool])
+    def test_a_list_that_comes_back_by_itself_is_kept_again(
+        self, world: World, tmp_path: Path, kind: type[BlindTool | OpenTool]
+    ) -> None:
+        """A folder that_was not mounted for a night."""
+
+        class Away(OpenTool):
+            def lists(self) -> dict[str, str]:
+                return {}
+
+        def of(tool: OpenTool) -> Destination:
+            return BlindTool(tool) if kind is BlindTool else tool
+
+        world.people(PEOPLE)
+        path, states = tmp_path / "tool.sqlite", []
+        for tool in (OpenTool(path), Away(path), OpenTool(path)):
+            world.sync(audience(), of(tool))
+            states += [s.state for s in standing(world.lake, world.ledger, [audience()])]
+        assert states == ["kept", "gone", "kept"]
 
     def test_a_list_that_was_there_already_is_not_taken_for_an_empty_one(self, world: World, tool: OpenTool) -> None:
         """The ledger and the lake are new, and the list is not: a new list with 1 of 101 people."""
