@@ -21,6 +21,7 @@ from segment_pipeline.delivery.destination import (
     Countable,
     Deletable,
     Destination,
+    Findable,
     Readable,
     Traceable,
 )
@@ -222,6 +223,7 @@ class AtTool:
         patiently(tool.check)
         if old.remote_id and isinstance(tool, Countable | Traceable) and not self.gone:
             return False
+        was_there = self._was_there()
         remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
         if remote_id == old.remote_id:
             return False
@@ -236,9 +238,22 @@ class AtTool:
             why = f"{self.place.destination} already held {held} keys in it when it was first looked up"
         elif held is None and ours_before:
             why = f"{self.place.destination} held it before it was retired, and does not tell how many are still in it"
+        elif was_there:
+            why = f"{self.place.destination} already had it when it was first looked up, and does not tell how many are in it"
         if why:
             self._at(self.ledger.places.note(self.place, doubt=why))
         return True
+
+    def _was_there(self) -> bool:
+        """The tool has an audience of that name before it is made; where it can neither tell that nor count, it is taken to have none."""
+        tool, place = self.destination, self.place
+        if not isinstance(tool, Findable) or self.ledger.places.current(place.audience, place.destination):
+            return False
+        if patiently(lambda: tool.find(self.audience.remote)):
+            return True
+        # Written down: whoever is killed and comes again finds the one he made.
+        self.ledger.places.note(place)
+        return False
 
     def _moved(self, session: Session, old: Place, remote_id: str, name: str | None = None) -> None:
         """Go on at another place. Of one that is gone all is sent again, and what leaves is taken out, in case it came along."""

@@ -22,6 +22,7 @@ from segment_pipeline.delivery.destination import (
     Deletable,
     Destination,
     Erasing,
+    Findable,
     Operation,
     Readable,
     Receipt,
@@ -314,6 +315,15 @@ class DestinationContract:
         if isinstance(destination, Countable):
             with pytest.raises(AudienceGone, match="resend"):
                 destination.count("999999999")
+
+    def test_an_audience_is_found_by_its_name_and_looking_makes_none(self, destination: Destination) -> None:
+        """Found is the one that is made under that name; until then there is none, however often it is looked for."""
+        if not isinstance(destination, Findable):
+            return
+        name = "an audience that is looked for"
+        assert (destination.find(name), destination.find(name)) == (None, None)
+        made = destination.ensure_audience(name)
+        assert (destination.find(name), destination.find("another that is looked for")) == (made, None)
 
     def test_what_is_read_back_is_what_is_held(self, destination: Destination, audience: str) -> None:
         """Everybody, over as many pages as there are, once each and in the form they were sent in; nobody of an empty one."""

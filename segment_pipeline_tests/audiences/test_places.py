@@ -14,7 +14,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, WANTED, again, denied, ended, left
-from segment_pipeline_tests.audiences.tool import BlindTool, OpenTool, Tool
+from segment_pipeline_tests.audiences.tool import BlindTool, OpenTool, ReplacingTool, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 
@@ -329,6 +329,38 @@ class TestTool:
         [done] = again(world, OWN, tool)
         assert (done.status, done.unchanged, done.removed, done.remote) == ("synced", 0, 1, 12)
         assert tool.held() == WANTED
+
+    def test_a_list_that_was_there_already_and_cannot_be_counted_is_replaced_and_not_added_to(
+        self, world: World, tool: OpenTool
+    ) -> None:
+        """A new installation over an old account: whoever was in it stayed for good, and it was `synced`."""
+
+        class Finding(ReplacingTool):
+            killed = True
+
+            def find(self, name: str) -> str | None:
+                return next((i for i, named in tool.lists().items() if named == name), None)
+
+            def ensure_audience(self, name: str) -> str:
+                remote_id = super().ensure_audience(name)
+                if self.killed:
+                    raise KeyboardInterrupt
+                return remote_id
+
+        finding = Finding(tool)
+        world.people(PEOPLE)
+        with pytest.raises(KeyboardInterrupt):
+            world.sync(audience(name="others"), finding)
+        finding.killed = False
+        assert world.sync(audience(name="others"), finding).status == "synced", "the one that was made before the kill"
+        there = tool.ensure_audience("shoppers")
+        tool.put(there, email="gone@shop.test")
+        for _ in range(2):
+            report = world.sync(audience(), finding)
+            assert (report.status, len(tool.held(there))) == ("held", 1)
+            assert report.reasons[0].startswith("unverified: tool already had it when it was first looked up")
+        [done] = again(world, audience(), finding)
+        assert (done.status, tool.held(there)) == ("synced", WANTED)
 
 
 def test_an_audience_stands_on_the_memberships_it_was_made_from(world: World, tool: OpenTool) -> None:
