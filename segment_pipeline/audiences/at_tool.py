@@ -11,10 +11,11 @@ from typing import Final
 from segment_pipeline import clock
 from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Aim, Round, decide
+from segment_pipeline.audiences.decision import Aim, decide
 from segment_pipeline.audiences.places import LEFT, Place
 from segment_pipeline.audiences.push import patiently
 from segment_pipeline.audiences.recall import VIEW, Recalled, due, recall
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import (
     AudienceGone,

@@ -1,7 +1,6 @@
 """What is to be done about one audience now, and why it may not be: what a sync, a plan and an approval have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
@@ -18,52 +17,14 @@ from segment_pipeline.audiences.eligibility import (
     define_evidence,
     judge,
 )
-from segment_pipeline.audiences.lease import SECONDS
-from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.plan import Comparison, compare, define_attributes, guard_reasons
-from segment_pipeline.audiences.push import Progress
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.audiences.snapshot import source
-from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.errors import ConfigError, SegmentPipelineError
-from segment_pipeline.lake.lake import Lake
+from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.lake.session import Session
-from segment_pipeline.settings import Settings
-
-Refresh = Callable[[], None]
-NO_SPACES: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True)
-class Round:
-    """What the runs of a company's audiences share while they are brought up to date.
-
-    `claims`: the people each audience holds back from those after it, filled as they come to be known. `key_spaces`: sources
-    whose customer keys are another source's.
-    """
-
-    lake: Lake
-    ledger: Ledger
-    audiences: Sequence[Audience]
-    destinations: Mapping[str, Destination]
-    settings: Settings
-    refresh_consents: Refresh | None = None
-    progress: Progress | None = None
-    lease_seconds: float = SECONDS
-    claims: dict[str, pa.Table] = field(default_factory=dict)
-    key_spaces: Mapping[str, str] = field(default_factory=dict)
-
-    def destination(self, audience: Audience) -> Destination:
-        """Raises ConfigError where it is not switched on."""
-        try:
-            return self.destinations[audience.destination]
-        except KeyError:
-            raise ConfigError(
-                f"audience {audience.name} goes to destination {audience.destination}, which is not switched on: "
-                "add it to SEGMENT_PIPELINE_DESTINATIONS or drop the audience"
-            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.accounting import NO_RESULTS, account, pretend
 from segment_pipeline.audiences.at_tool import AtTool
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Aim, Decision, Round, claims, decide
+from segment_pipeline.audiences.decision import Aim, Decision, claims, decide
 from segment_pipeline.audiences.eligibility import store_assignments, store_claims
 from segment_pipeline.audiences.fold import fold, keep_house
 from segment_pipeline.audiences.lease import Lease, acquire, release
@@ -22,6 +22,7 @@ from segment_pipeline.audiences.plan import DENIALS, MAIN, REPLACEMENT, Plan, dr
 from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import AudienceGone, Replaceable
 from segment_pipeline.errors import ConflictError, SegmentPipelineError
@@ -301,9 +302,9 @@ class Run(AtTool):
         self.troubles += push.troubles
 
 
-def accounted(run: Run, done: Callable[[Run], SyncReport] = Run.send) -> SyncReport:
-    """What came of a run, its failure included."""
+def accounted(run: Run, *, show: bool = False, look: Look | None = None) -> SyncReport:
+    """What came of a run, or with `show` what would, its failure included."""
     try:
-        return done(run)
+        return run.show(look=look) if show else run.send()
     except SegmentPipelineError as error:
         return run.failure(error)

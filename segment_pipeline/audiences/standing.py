@@ -11,7 +11,7 @@ from segment_pipeline.audiences import trust
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import GONE, Place
-from segment_pipeline.audiences.retire import left_places, why_left
+from segment_pipeline.audiences.retire import left, why_left
 from segment_pipeline.lake.lake import Lake
 
 COUNTED = """
@@ -46,7 +46,7 @@ class Standing:
 
 def standing(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[Standing]:
     """One row per declared audience, in their order, then one per place that was left."""
-    left = left_places(lake, ledger, declared)
+    behind = left(lake, ledger, declared)
     with lake.session() as session:
         session.scan("audience_members", lost=True)
         rows = session.rows(COUNTED)
@@ -56,7 +56,7 @@ def standing(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[S
         doubt = place.doubt or trust.disagreement(lake, ledger, audience.name)
         found.append(_standing(audience, place, doubt, rows))
     found = list(_behind(found))
-    for place in left:
+    for place in behind:
         # Their rows tell the channel and purpose that were declared.
         one = _standing(place.denials({}), place, place.doubt, rows)
         found.append(replace(one, state="left_behind", why=why_left(place)))

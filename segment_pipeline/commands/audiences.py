@@ -44,17 +44,18 @@ def audiences_list(as_json: bool) -> None:
 @with_json
 def audiences_plan(name: str, sample: int | None, as_json: bool) -> None:
     """What a sync would do, without sending anything, and with the exit code the sync would have."""
-    from segment_pipeline.defs.operations import planned
+    from segment_pipeline.defs.operations import synced
 
     if sample and (as_json or not sys.stdout.isatty()):
         raise click.UsageError("--sample shows people's data: it needs a terminal, and goes without --json")
     catalogue, settings = company()
     changes: list[dict[str, Any]] = []
-    report = planned(catalogue, settings, name, look=lambda session: changes.extend(_some(session, sample)))
-    show_one(asdict(report), as_json=as_json, title=f"Plan of {name}")
+    reports = synced(catalogue, settings, name, show=True, look=lambda session: changes.extend(_some(session, sample)))
+    _print(reports, as_json=as_json, title=f"Plan of {name}")
     if sample:
         show(changes, as_json=False, title=f"{len(changes)} of the changes")
-    _end(report, "nothing was sent, nor would a sync send it")
+    for report in reports:
+        _end(report, "nothing was sent, nor would a sync send it")
 
 
 @audiences.command("sync")
@@ -121,7 +122,14 @@ def audiences_retire(name: str, destination: str | None, how: str, yes: bool, as
 
 
 def _shown(reports: "list[SyncReport]", *, as_json: bool, title: str, sent: bool) -> None:
-    """One report as it is; of several the first, with the others behind it. Ends as the first that is not well would."""
+    """The reports, and the end of the first that is not well."""
+    _print(reports, as_json=as_json, title=title)
+    for report in reports:
+        _end(report, sent=sent)
+
+
+def _print(reports: "list[SyncReport]", *, as_json: bool, title: str) -> None:
+    """One report as it is; of several the first, with the others behind it."""
     first, *others = reports
     if as_json:
         more = {"others": [asdict(report) for report in others]} if others else {}
@@ -129,8 +137,6 @@ def _shown(reports: "list[SyncReport]", *, as_json: bool, title: str, sent: bool
     else:
         for report in reports:
             show_one(asdict(report), as_json=False, title=f"{title}: {report.audience} at {report.destination}")
-    for report in reports:
-        _end(report, sent=sent)
 
 
 def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:

@@ -139,6 +139,16 @@ def test_a_lost_ledger_holds_until_it_is_reconciled(company: World) -> None:
     assert (run("sync", "shoppers").exit_code, run("list").exit_code) == (0, 0)
 
 
+def test_a_segment_that_means_something_else_holds_a_reconciliation_too(company: World) -> None:
+    """It went by memberships of the old meaning, and sent members without their segment's message."""
+    run("sync", "shoppers")
+    company.definition = "another"
+    company.members([PEOPLE[0].profile_id])
+    held = run("reconcile", "shoppers", "--yes", "--json")
+    assert (held.exit_code, report(held)["status"]) == (3, "held")
+    assert "changed_segment: segment shoppers" in held.stderr
+
+
 def test_nothing_is_resent_where_sending_is_off(company: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMENT_PIPELINE_SENDING", "off")
     off = run("resend", "shoppers", "--yes", "--json")

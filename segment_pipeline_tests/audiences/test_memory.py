@@ -136,7 +136,7 @@ def test_a_guard_that_holds_a_reconciliation_holds_no_denial_and_makes_nothing_a
         [report] = again(world, guarded, blind)
         assert (report.status, report.removed, report.held_removals, report.held) == ("held", removed, 4, 7)
         assert (tool.lists(), tool.held()) == ({"1": "shoppers"}, {(p.email, p.phone) for p in PEOPLE[1:]})
-    sent = approve(world.lake, world.ledger, [guarded], {"tool": blind}, world.settings, report.digests[-1])
+    sent = approve(world.round([guarded], {"tool": blind}), report.digests[-1])
     assert sent.status == "synced"
     [here] = [p for p in world.ledger.places.all() if p.state == CURRENT]
     assert tool.held(here.remote_id) == {(p.email, p.phone) for p in PEOPLE[1:8]}

@@ -108,15 +108,15 @@ class TestDeclaration:
         world.sync(audience(), tool)
         denied(world, "p0")
         moved = audience(destination="other")
-        [report] = sync(world.lake, world.ledger, [moved], tools, world.settings)
+        [report] = sync(world.round([moved], tools))
         assert (report.status, report.added, report.removed, report.remote) == ("synced", 11, 0, 11)
         assert other.held() == {(p.email, p.phone) for p in PEOPLE[1:]}
         [behind] = left(world, moved, tools=tools)
         assert (behind.destination, behind.status, behind.removed) == ("tool", "held", 1)
         assert tool.held() == other.held()
-        report, *_ = sync(world.lake, world.ledger, [moved], tools, world.settings)
+        report, *_ = sync(world.round([moved], tools))
         assert (report.unchanged, report.requests) == (11, 0)
-        retire(world.lake, world.ledger, [moved], tools, world.settings, "shoppers", "empty", destination="tool")
+        retire(world.round([moved], tools), "shoppers", "empty", destination="tool")
         assert (tool.held(), len(other.held()), left(world, moved, tools=tools)) == (set(), 11, [])
         back = world.sync(audience(), tool)
         assert (back.status, back.added, len(tool.held())) == ("synced", 11, 11)
@@ -235,7 +235,7 @@ class TestTool:
         world.people(PEOPLE)
         assert world.sync(OWN, tool).reasons == ()
         tool.drop("1", 10)
-        [plan] = plan_only(world.lake, world.ledger, [OWN], {"tool": tool}, world.settings)
+        [plan] = plan_only(world.round([OWN], {"tool": tool}))
         assert (plan.status, plan.added, len(tool.held())) == ("differs", 10, 2)
         report = world.sync(OWN, tool)
         assert (report.status, report.added, report.remote) == ("differs", 10, 12)
@@ -290,7 +290,7 @@ class TestTool:
             assert stands.state == "gone"
             assert stands.why == "tool no longer has it: segment-pipeline audiences resend shoppers"
         world.members([p.profile_id for p in PEOPLE[:9]])
-        sent = resend(world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, "shoppers")
+        sent = resend(world.round([audience()], {"tool": tool}), "shoppers")
         assert (sent.status, sent.remote, tool.lists()) == ("synced", 9, {"2": "shoppers"})
         assert tool.held("2") == {(p.email, p.phone) for p in PEOPLE[:9]}
         assert (world.sync(audience(), tool).status, left(world, audience(), tools={"tool": tool})) == ("synced", [])

@@ -26,12 +26,12 @@ WANTED = {(p.email, p.phone) for p in PEOPLE}
 
 
 def planned(world: World, who: Audience, tool: Destination, **options: Any) -> SyncReport:
-    [report] = plan_only(world.lake, world.ledger, [who], {who.destination: tool}, world.settings, **options)
+    [report] = plan_only(world.round([who], {who.destination: tool}), **options)
     return report
 
 
 def again(world: World, who: Audience, tool: Destination) -> SyncReport:
-    return resend(world.lake, world.ledger, [who], {who.destination: tool}, world.settings, who.name)
+    return resend(world.round([who], {who.destination: tool}), who.name)
 
 
 def lose(tool: Tool, rows: int) -> None:
@@ -114,7 +114,7 @@ def test_a_guard_holds_a_resending_and_its_approval_sends_all_of_it(world: World
     report = again(world, guarded, tool)
     assert (report.status, report.reasons[0], report.held, report.remote) == ("held", "removals", 8, 0)
     assert tool.held() == set()
-    sent = approve(world.lake, world.ledger, [guarded], {"tool": tool}, world.settings, report.digests[-1])
+    sent = approve(world.round([guarded], {"tool": tool}), report.digests[-1])
     assert (sent.status, sent.updated, sent.removed, sent.remote) == ("synced", 8, 4, 8)
     assert tool.held() == {(p.email, p.phone) for p in PEOPLE[:8]}
 
@@ -159,7 +159,7 @@ def test_a_plan_trips_the_guards_of_the_sync(world: World, tool: Tool) -> None:
 def test_a_destination_that_is_not_switched_on_fails_the_plan_as_it_fails_the_sync(world: World, tool: Tool) -> None:
     world.people(PEOPLE)
     elsewhere = [audience(destination="elsewhere")]
-    [plan] = plan_only(world.lake, world.ledger, elsewhere, {"tool": tool}, world.settings)
+    [plan] = plan_only(world.round(elsewhere, {"tool": tool}))
     assert plan.status == "failed"
     assert "which is not switched on" in plan.reasons[0]
 
