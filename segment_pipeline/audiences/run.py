@@ -118,15 +118,18 @@ class Run(AtTool):
                 look(session)
             pretend(session, held=decision.held())
             digests = tuple(plan.digest for plan in plans if plan)
-            self.report = replace(account(session, self.report), digests=digests, **denials)
+            self.report = replace(account(session, self.report), digests=digests)
+            undelivered = self._denials(session, "denials_undelivered")["denials"]
+            self.report = replace(self.report, **denials)
         if self.stopped:
             raise self.stopped
         if off:
             remembered = self.place.remote_keys
             return replace(self.report, status="off", remote=remembered, counted=remembered is not None)
+        status = self._status(undelivered=undelivered, held=decision.held(), drift=drift)
         return replace(
             self.report,
-            status="held" if decision.held() else "differs" if drift else "planned",
+            status="planned" if status == "synced" else status,
             remote=decision.keys.held_before if found is None else found,
             counted=found is not None,
             reasons=(*self.report.reasons, *drift, *self.troubles),
@@ -174,27 +177,26 @@ class Run(AtTool):
             raise self.stopped
         ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
         counted = self._counted() if self.sent else found
-        if self.report.remove_rejected:
-            self.troubles.append("removals_refused")
         if not held and self.place.remote_id:
             version = session.pins.get("memberships")
             self.ledger.places.note(self.place, as_of=decision.as_of, memberships=version, ended=None)
         return replace(
             self.report,
-            status=self._status(held=held, drift=drift),
+            status=self._status(undelivered=self.report.denials, held=held, drift=drift),
             remote=ours if counted is None else counted,
             counted=counted is not None,
             reasons=(*self.report.reasons, *drift, *dict.fromkeys(self.troubles)),
         )
 
-    def _status(self, *, held: bool, drift: tuple[str, ...]) -> str:
+    def _status(self, *, undelivered: int, held: bool, drift: tuple[str, ...]) -> str:
         """What a run that went to its end is called: the first that is true, the worst for the people concerned first."""
         report = self.report
-        partial = report.uncertain or report.uncertain_removals
+        if report.remove_rejected:
+            self.troubles.append("removals_refused")
         named = {
-            "undelivered": report.denials,
+            "undelivered": undelivered,
             "held": held,
-            "partial": partial,
+            "partial": report.uncertain or report.uncertain_removals,
             "refused": report.remove_rejected,
             "differs": drift,
         }

@@ -152,12 +152,13 @@ def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:
 def _end(report: "SyncReport", nothing_sent: str = "nothing was sent", *, sent: bool = False) -> None:
     """The exit code of a sync or its plan: raises SegmentPipelineError (1), GuardTripped (3) or Undelivered (4), nothing where all is well.
 
-    `sent`: it was no plan that is shown, so that denials which still wait are those the tool did not take.
+    `sent`: it was no plan that is shown, so that denials which still wait are those the tool did not take; those a plan has are on
+    their way, unless the tool refuses to let them go.
     """
     from segment_pipeline import clock
 
     reasons, waiting = "; ".join(report.reasons), report.waiting(clock.now())
-    if sent and waiting and report.status != "off":
+    if waiting and report.status != "off" and (sent or report.status == "undelivered"):
         by_hand = f"the people concerned are still in {report.destination}: sync again, or take them out there by hand"
         raise Undelivered("; ".join([f"{waiting}: {by_hand}", *([reasons] if reasons else [])]))
     if report.status == "partial":

@@ -71,6 +71,20 @@ def test_a_plan_ends_with_the_exit_code_of_the_sync(company: World, monkeypatch:
         assert "stale_source: the newest day of segment shoppers is 2017-06-30" in held.stderr
 
 
+def test_a_plan_says_that_another_audience_is_left_behind_as_the_sync_does(
+    company: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan ended with 0, and the sync of the same audience with 3."""
+    company.sync(audience(name="old", destination="files"), HashedFiles(directory=str(company.home / "files")))
+    for command in ("plan", "sync"):
+        said = run(command, "shoppers", "--json")
+        assert (said.exit_code, report(said)["added"]) == (3, 6)
+        assert [(r["audience"], r["status"]) for r in report(said)["others"]] == [("old", "held")]
+        assert "left_behind: nobody declares audience old at files any more" in said.stderr
+    monkeypatch.setenv("SEGMENT_PIPELINE_CATALOGUE", f"{__name__}:WITHOUT")
+    assert [run(command, "old").exit_code for command in ("plan", "sync")] == [3, 3]
+
+
 def test_a_deleted_folder_holds_plan_and_sync_until_all_is_resent(company: World) -> None:
     run("sync", "shoppers")
     folder = company.home / "files" / "shoppers"
