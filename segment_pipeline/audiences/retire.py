@@ -107,11 +107,6 @@ class Retiring(Run):
         super().__init__(of, place.denials(of.destinations), aim=Aim(place=place, emptying=True))
         self.how = how
 
-    def _at(self, place: Place, why: str | None = None) -> None:
-        """Only what is emptied has to be known; whoever deletes or hands over need not."""
-        self.place = place
-        super()._at(place if self.how == EMPTY else replace(place, doubt=None), why if self.how == EMPTY else None)
-
     def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
         if self.how == EMPTY:
             return super().show(off=off, look=look)

@@ -76,6 +76,18 @@ class TestDeclaration:
         with pytest.raises(ConfigError, match="nothing is left of an audience shoppers"):
             ended(world, tool, how)
 
+    @pytest.mark.parametrize(("how", "status", "kept"), [("empty", "held", 12), ("delete", "retired", 0)])
+    def test_only_what_is_to_be_emptied_has_to_be_known(
+        self, world: World, tool: OpenTool, how: str, status: str, kept: int
+    ) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        world.ledger.places.doubt("shoppers", "the ledger was lost")
+        [shown] = ended(world, tool, how, show=True)
+        [report] = ended(world, tool, how)
+        assert (report.status, len(tool.held())) == (status, kept)
+        assert (shown.status, shown.reasons) == ("held" if how == "empty" else "planned", report.reasons)
+
     def test_a_tool_that_deletes_no_audience_says_so_before_it_is_asked(self, world: World, tmp_path: Path) -> None:
         keeping = Tool(tmp_path / "tool.sqlite")
         world.people(PEOPLE)
