@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from segment_pipeline import clock
 from segment_pipeline.audiences import trust
+from segment_pipeline.audiences.attributes import define_attributes
 from segment_pipeline.audiences.audience import Audience, claimants
 from segment_pipeline.audiences.eligibility import (
     NOBODY,
@@ -18,7 +19,7 @@ from segment_pipeline.audiences.eligibility import (
     judge,
 )
 from segment_pipeline.audiences.places import Place
-from segment_pipeline.audiences.plan import Comparison, compare, define_attributes, guard_reasons
+from segment_pipeline.audiences.plan import Comparison, compare, guard_reasons
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
@@ -96,7 +97,7 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
     people = Eligibility(0, {}, 0)
     if known and as_of is not None:
         people = judge(session, audience, shape, as_of=as_of, claimed=_claimed_before(of, audience))
-        define_attributes(session, audience, shape, as_of)
+        define_attributes(session, audience, capabilities, as_of)
     everything = aim.everything or aim.replacing
     compared = partial(
         compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=everything

@@ -16,10 +16,9 @@ from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import Capabilities, Operation
-from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.traits.sets import declared, define_traits, read_by, trait_types, unready
 
 DENIALS, MAIN, REPLACEMENT = "denials", "main", "replacement"
 TRY_REFUSED_AGAIN = timedelta(days=7)
@@ -73,31 +72,6 @@ class Comparison:
 
     def of(self, *changes: str) -> int:
         return sum(self.changes.get(change, 0) for change in changes)
-
-
-def define_attributes(session: Session, audience: Audience, shape: Shape, as_of: date) -> None:
-    """The view `member_attributes`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
-    if shape.capabilities.along:
-        session.scan("profiles", alias="profiles_along")
-        session.define("member_attributes", shape.along(), materialize=True)
-    if not audience.attributes:
-        return
-    if not shape.capabilities.attributes:
-        raise ConfigError(
-            f"audience {audience.name} maps traits but destination {audience.destination} takes none: drop `attributes`"
-        )
-    types = trait_types(declared())
-    for attribute in audience.attributes:
-        if attribute.trait not in types:
-            raise ConfigError(
-                f"audience {audience.name} maps trait {attribute.trait}, which nobody declares: "
-                "`segment-pipeline traits` lists them"
-            )
-    sets = read_by([attribute.trait for attribute in audience.attributes], declared())
-    if why := unready(session, as_of, sets):
-        raise ConfigError(f"audience {audience.name} maps traits that cannot be read: {next(iter(why.values()))}")
-    define_traits(session, as_of, sets)
-    session.define("member_attributes", shape.attributes(audience.attributes), materialize=True)
 
 
 def compare(
