@@ -14,7 +14,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, WANTED, again, denied, ended, left
-from segment_pipeline_tests.audiences.tool import BlindTool, OpenTool, ReplacingTool, Tool
+from segment_pipeline_tests.audiences.tool import BlindTool, FindingTool, OpenTool, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 
@@ -347,11 +347,8 @@ class TestTool:
     ) -> None:
         """A new installation over an old account: whoever was in it stayed for good, and it was `synced`."""
 
-        class Finding(ReplacingTool):
+        class Killed(FindingTool):
             killed = True
-
-            def find(self, name: str) -> str | None:
-                return next((i for i, named in tool.lists().items() if named == name), None)
 
             def ensure_audience(self, name: str) -> str:
                 remote_id = super().ensure_audience(name)
@@ -359,7 +356,7 @@ class TestTool:
                     raise KeyboardInterrupt
                 return remote_id
 
-        finding = Finding(tool)
+        finding = Killed(tool)
         world.people(PEOPLE)
         with pytest.raises(KeyboardInterrupt):
             world.sync(audience(name="others"), finding)

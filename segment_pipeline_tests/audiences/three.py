@@ -28,11 +28,11 @@ from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.audiences.crash import Fuse, Stopped, stepping
 from segment_pipeline_tests.audiences.histories import company, expected, strongest
-from segment_pipeline_tests.audiences.tool import KINDS, DeletingTool, OpenTool, ReplacingTool
+from segment_pipeline_tests.audiences.tool import KINDS, DeletingTool, FindingTool, OpenTool, ReplacingTool
 from segment_pipeline_tests.audiences.world import Person, World, audience
 
 ABILITIES: dict[str, Callable[[OpenTool], Any]] = {
-    "open": lambda tool: tool, "replacing": ReplacingTool, "deleting": DeletingTool
+    "open": lambda tool: tool, "replacing": ReplacingTool, "finding": FindingTool, "deleting": DeletingTool
 }  # fmt: skip
 REMEMBERED = ("audience_members", "plan_rows", "sent_keys")
 ROUNDS, TRIES = 3, 8

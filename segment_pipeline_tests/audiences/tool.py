@@ -345,3 +345,10 @@ class ReplacingTool(DeletingTool):
                 receipts.append(Receipt.final(batch, rejected, requests=1))
         self.tool.step("after replace")
         yield from receipts
+
+
+class FindingTool(ReplacingTool):
+    """As that, and it tells whether it has an audience of a name."""
+
+    def find(self, name: str) -> str | None:
+        return next((remote_id for remote_id, called in self.tool.lists().items() if called == name), None)
