@@ -110,9 +110,7 @@ class Retiring(Run):
     def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
         if self.how == EMPTY:
             return super().show(off=off, look=look)
-        self.ledger.places.renaming(self.audience.name)
-        self._at(self._looked_up())
-        with self.lake.session() as session:
+        with self._looking() as session:
             return self._ending(session, "off" if off else "planned")
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:

@@ -3,7 +3,8 @@
 The order of these steps is what makes a kill anywhere harmless; each step's own rules live in its module.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -99,14 +100,20 @@ class Run(AtTool):
         finally:
             release(self.ledger, lease)
 
+    @contextmanager
+    def _looking(self) -> Iterator[Session]:
+        """A session at its place, for what sends and writes nothing."""
+        self.ledger.places.renaming(self.audience.name)
+        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
+        with self.lake.session() as session:
+            yield session
+
     def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
         """The same plans, sent and written nowhere: the numbers and the status of a run in which all goes well.
 
         `look`: called while every change is in the view `planned`. The tool is asked how many it holds, unless sending is `off`.
         """
-        self.ledger.places.renaming(self.audience.name)
-        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
-        with self.lake.session() as session:
+        with self._looking() as session:
             found = None if off or self.aim.everything else self._found(once=True)
             self._replacing()
             drift = () if off else self._compared(session, found, once=True)
