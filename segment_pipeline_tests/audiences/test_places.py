@@ -1,11 +1,13 @@
 """The declaration, what we remember, and what the tool holds: whichever of the three changes alone is seen, and nothing is `synced`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segment_pipeline.audiences import places
+from segment_pipeline.audiences.audience import Guards
 from segment_pipeline.audiences.rename import rename
 from segment_pipeline.audiences.retire import retire
 from segment_pipeline.audiences.standing import standing
@@ -14,13 +16,20 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, WANTED, again, denied, ended, left
-from segment_pipeline_tests.audiences.tool import BlindTool, FindingTool, OpenTool, Tool
+from segment_pipeline_tests.audiences.tool import BlindTool, FindingTool, MuteTool, OpenTool, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 
 @pytest.fixture
 def tool(tmp_path: Path) -> OpenTool:
     return OpenTool(tmp_path / "tool.sqlite")
+
+
+class Away(OpenTool):
+    """The same tool while it has no audience."""
+
+    def lists(self) -> dict[str, str]:
+        return {}
 
 
 class TestDeclaration:
@@ -308,25 +317,31 @@ class TestTool:
         assert (world.sync(audience(), tool).status, left(world, audience(), tools={"tool": tool})) == ("synced", [])
         assert [s.state for s in standing(world.lake, world.ledger, [audience()])] == ["kept"]
 
-    @pytest.mark.parametrize("kind", [BlindTool, OpenTool])
+    @pytest.mark.parametrize("asked", [lambda tool: tool, BlindTool])
     def test_a_list_that_comes_back_by_itself_is_kept_again(
-        self, world: World, tmp_path: Path, kind: type[BlindTool | OpenTool]
+        self, world: World, tmp_path: Path, asked: Callable[[OpenTool], Destination]
     ) -> None:
-        """A folder that_was not mounted for a night."""
-
-        class Away(OpenTool):
-            def lists(self) -> dict[str, str]:
-                return {}
-
-        def of(tool: OpenTool) -> Destination:
-            return BlindTool(tool) if kind is BlindTool else tool
-
+        """A folder that was not mounted for a night; that the audience is held for something else takes nothing from it."""
+        held, path = audience(guards=Guards(minimum=100)), tmp_path / "tool.sqlite"
         world.people(PEOPLE)
-        path, states = tmp_path / "tool.sqlite", []
-        for tool in (OpenTool(path), Away(path), OpenTool(path)):
-            world.sync(audience(), of(tool))
-            states += [s.state for s in standing(world.lake, world.ledger, [audience()])]
+        states = []
+        for who, tool in ((audience(), OpenTool(path)), (audience(), Away(path)), (held, OpenTool(path))):
+            world.sync(who, asked(tool))
+            states += [s.state for s in standing(world.lake, world.ledger, [who])]
         assert states == ["kept", "gone", "kept"]
+
+    def test_a_tool_that_tells_nothing_is_known_to_have_an_audience_once_it_has_taken_it(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tool.sqlite"
+        world.people(PEOPLE[:6])
+        world.sync(audience(), MuteTool(OpenTool(path)))
+        world.people(PEOPLE)
+        states = []
+        for tool in (Away(path), OpenTool(path)):
+            world.sync(audience(), MuteTool(tool))
+            states += [s.state for s in standing(world.lake, world.ledger, [audience()])]
+        assert states == ["gone", "kept"]
 
     def test_a_list_that_was_there_already_is_not_taken_for_an_empty_one(self, world: World, tool: OpenTool) -> None:
         """The ledger and the lake are new, and the list is not: a new list with 1 of 101 people."""
