@@ -10,9 +10,11 @@ from segment_pipeline.connector import Variable, fields_of
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.registry import known
+from segment_pipeline.segments.examples import EXAMPLES
+from segment_pipeline.segments.wording import words
 from segment_pipeline.settings import SETTINGS
 
-SECTIONS = ("commands", "settings", "connectors", "traits", "tables", "segments")
+SECTIONS = ("commands", "settings", "connectors", "traits", "tables", "rules", "segments")
 
 
 def reference(group: click.Group, catalogue: Catalogue | None, sections: Sequence[str] = SECTIONS) -> str:
@@ -30,6 +32,8 @@ def reference(group: click.Group, catalogue: Catalogue | None, sections: Sequenc
                 text = _traits(catalogue)
             case "tables":
                 text = _tables()
+            case "rules":
+                text = _rules()
             case _:
                 text = _segments(catalogue)
         parts.append(f"## {name.capitalize()}\n\n{text}")
@@ -125,6 +129,15 @@ def _tables() -> str:
             + _table(("column", "type", "meaning"), columns)
         )
     return "\n".join(parts)
+
+
+def _rules() -> str:
+    rows = [(one.wish, f"`{one.text}`", words(one.rule)) for one in EXAMPLES]
+    return (
+        "What marketers ask for, how it is written with the words of `segment_pipeline.segments.rules`, and what commands say of it. Each is\n"
+        "tried on known people by `segment_pipeline_tests/segments/test_examples.py`.\n\n"
+        + _table(("wish", "rule", "in words"), rows)
+    )
 
 
 def _segments(catalogue: Catalogue | None) -> str:

@@ -3,8 +3,7 @@
 The order of these steps is what makes a kill anywhere harmless; each step's own rules live in its module.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +12,18 @@ from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.accounting import NO_RESULTS, account, pretend
 from segment_pipeline.audiences.at_tool import AtTool
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Aim, Decision, claims, decide
+from segment_pipeline.audiences.decision import Aim, Decision, Round, claims, decide
 from segment_pipeline.audiences.eligibility import store_assignments, store_claims
 from segment_pipeline.audiences.fold import fold, keep_house
 from segment_pipeline.audiences.lease import Lease, acquire, release
 from segment_pipeline.audiences.ledger import RecordedPlan
-from segment_pipeline.audiences.places import GONE, Place
+from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.plan import DENIALS, MAIN, REPLACEMENT, Plan, draw, keep_approved, write
 from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.delivery.destination import AudienceGone, Replaceable
+from segment_pipeline.delivery.destination import AudienceGone, Readable, Replaceable
 from segment_pipeline.errors import ConflictError, SegmentPipelineError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -69,11 +67,7 @@ class Run(AtTool):
         """
         if not self.of.settings.sending:
             return self.show(off=True)
-        try:
-            return self.holding(self._send)
-        except AudienceGone:
-            self.ledger.places.note(self.place, ended=GONE)
-            raise
+        return self.holding(self._send)
 
     def holding(self, work: Callable[[Session, Lease], SyncReport]) -> SyncReport:
         """Do something under the audience's lease, at its place, once a killed run is finished and lake and ledger compared."""
@@ -100,43 +94,36 @@ class Run(AtTool):
         finally:
             release(self.ledger, lease)
 
-    @contextmanager
-    def _looking(self) -> Iterator[Session]:
-        """A session at its place, for what sends and writes nothing."""
-        self.ledger.places.renaming(self.audience.name)
-        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
-        with self.lake.session() as session:
-            yield session
-
     def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
         """The same plans, sent and written nowhere: the numbers and the status of a run in which all goes well.
 
         `look`: called while every change is in the view `planned`. The tool is asked how many it holds, unless sending is `off`.
         """
-        with self._looking() as session:
+        self.ledger.places.renaming(self.audience.name)
+        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
+        with self.lake.session() as session:
             found = None if off or self.aim.everything else self._found(once=True)
-            self._replacing()
+            if self.reconciling and not self.gone and not isinstance(self.destination, Readable):
+                # Sent anew whichever way it goes: in the place of what is there, or to another audience there.
+                self.aim = replace(self.aim, replacing=True)
             drift = () if off else self._compared(session, found, once=True)
             decision = decide(session, self.of, self.audience, self.aim)
             self.report = decision.reported(self.audience)
-            plans = [self._draw(session, decision, kind) for kind in self._kinds(held=decision.held())]
+            plans = [self._draw(session, decision, kind) for kind in (DENIALS, MAIN)]
             denials = self._denials(session, "denials_planned")
             if look:
                 look(session)
             pretend(session, held=decision.held())
             digests = tuple(plan.digest for plan in plans if plan)
-            self.report = replace(account(session, self.report), digests=digests)
-            undelivered = self._denials(session, "denials_undelivered")["denials"]
-            self.report = replace(self.report, **denials)
+            self.report = replace(account(session, self.report), digests=digests, **denials)
         if self.stopped:
             raise self.stopped
         if off:
             remembered = self.place.remote_keys
             return replace(self.report, status="off", remote=remembered, counted=remembered is not None)
-        status = self._status(undelivered=undelivered, held=decision.held(), drift=drift)
         return replace(
             self.report,
-            status="planned" if status == "synced" else status,
+            status="held" if decision.held() else "differs" if drift else "planned",
             remote=decision.keys.held_before if found is None else found,
             counted=found is not None,
             reasons=(*self.report.reasons, *drift, *self.troubles),
@@ -156,11 +143,9 @@ class Run(AtTool):
             self.ledger.folded(plan.digest, memory.epoch(self.lake, plan.audience))
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:
-        if self.approved and not self.reconciling:
+        if self.approved:
             self._see_what_was_approved(session, self.approved)
-        self._located(session)
-        found = self._found()
-        self._replacing()
+        found = self._asked(session)
         drift = self._compared(session, found)
         decision = self._decided(session)
         held = decision.held(self.approved)
@@ -184,26 +169,26 @@ class Run(AtTool):
             raise self.stopped
         ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
         counted = self._counted() if self.sent else found
+        if self.report.remove_rejected:
+            self.troubles.append("removals_refused")
         if not held and self.place.remote_id:
-            version = session.pins.get("memberships")
-            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=version, ended=None)
+            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=session.pins.get("memberships"))
         return replace(
             self.report,
-            status=self._status(undelivered=self.report.denials, held=held, drift=drift),
+            status=self._status(held=held, drift=drift),
             remote=ours if counted is None else counted,
             counted=counted is not None,
             reasons=(*self.report.reasons, *drift, *dict.fromkeys(self.troubles)),
         )
 
-    def _status(self, *, undelivered: int, held: bool, drift: tuple[str, ...]) -> str:
+    def _status(self, *, held: bool, drift: tuple[str, ...]) -> str:
         """What a run that went to its end is called: the first that is true, the worst for the people concerned first."""
         report = self.report
-        if report.remove_rejected:
-            self.troubles.append("removals_refused")
+        partial = report.uncertain or report.uncertain_removals
         named = {
-            "undelivered": undelivered,
+            "undelivered": report.denials,
             "held": held,
-            "partial": report.uncertain or report.uncertain_removals,
+            "partial": partial,
             "refused": report.remove_rejected,
             "differs": drift,
         }
@@ -218,9 +203,10 @@ class Run(AtTool):
     def _decided(self, session: Session) -> Decision:
         """The decision, and the audience made at the tool where it is to be sent to and is not there."""
         decision = decide(session, self.of, self.audience, self.aim)
-        if not decision.held(self.approved) and not self.stopped:
+        wanted = self.aim.everything or (decision.keys.desired and not self.place.remote_id)
+        if wanted and not decision.held(self.approved) and not self.stopped:
             try:
-                if self._there(session, decision):
+                if self._made(session):
                     decision = decide(session, self.of, self.audience, self.aim)
             except SegmentPipelineError as error:
                 # What was to be sent is accounted for before the run ends by it.
@@ -228,27 +214,12 @@ class Run(AtTool):
         self.report = decision.reported(self.audience)
         return decision
 
-    def _there(self, session: Session, decision: Decision) -> bool:
-        """See to it that the tool has the audience a decision is to be sent to; True: it is another place than before."""
-        desired = bool(decision.keys.desired)
-        if self.aim.replacing and desired and not isinstance(self.destination, Replaceable):
-            self._elsewhere(session)
-            return True
-        wanted = self.aim.everything or (desired and not self.place.remote_id)
-        return wanted and self._made(session)
-
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
         """A plan that sent everything again is approved as one."""
         partitions = {"audience": [self.audience.name], "digest": [digest]}
         session.scan("plan_rows", partitions=partitions, alias="rows_of_approved")
         refreshed = bool(session.value("SELECT count(*) FROM rows_of_approved WHERE cause = 'refreshed'"))
         self.aim = replace(self.aim, everything=refreshed)
-
-    def _kinds(self, *, held: bool) -> tuple[str, ...]:
-        """The plans to draw, in the order they go out. A replacement takes out who denied; while it is held a plan of their own does."""
-        if not self.aim.replacing:
-            return DENIALS, MAIN
-        return (DENIALS, REPLACEMENT) if held else (REPLACEMENT,)
 
     def _draw(self, session: Session, decision: Decision, kind: str) -> Plan | None:
         base = max(memory.epoch(self.lake, self.audience.name), self.ledger.last_folded(self.audience.name))
@@ -260,7 +231,7 @@ class Run(AtTool):
         of, shape = self.of, decision.shape
         options: dict[str, Any] = {"refresh": of.refresh_consents, "key_spaces": of.key_spaces}
         with Recheck(self.lake, self.audience, self.place, shape, **options) as recheck:
-            for kind in self._kinds(held=held):
+            for kind in (REPLACEMENT,) if self.aim.replacing else (DENIALS, MAIN):
                 plan = self._draw(session, decision, kind)
                 keep_back = held and kind != DENIALS
                 if plan is None or self.stopped or not (keep_back or self.place.remote_id or self.unmade):
@@ -311,9 +282,9 @@ class Run(AtTool):
         self.troubles += push.troubles
 
 
-def accounted(run: Run, *, show: bool = False, look: Look | None = None) -> SyncReport:
-    """What came of a run, or with `show` what would, its failure included."""
+def accounted(run: Run, done: Callable[[Run], SyncReport] = Run.send) -> SyncReport:
+    """What came of a run, its failure included."""
     try:
-        return run.show(look=look) if show else run.send()
+        return done(run)
     except SegmentPipelineError as error:
         return run.failure(error)

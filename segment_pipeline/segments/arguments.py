@@ -11,7 +11,21 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, Final, Literal, NewType, ParamSpec, TypeVar
 
-from segment_pipeline.segments.nodes import Activities, Mistake, Rule, Scalar, here
+from segment_pipeline.segments.nodes import (
+    Activities,
+    Asked,
+    Dates,
+    Ended,
+    Holidays,
+    Hours,
+    Mistake,
+    Period,
+    Rule,
+    Scalar,
+    Unit,
+    Window,
+    here,
+)
 from segment_pipeline.segments.spelling import meant
 
 Taken = ParamSpec("Taken")
@@ -20,9 +34,14 @@ Other = TypeVar("Other")
 
 Names = str | tuple[str, ...]
 Days = NewType("Days", int)
-Hours = tuple[int, int]
+Within = Days | Window
+Clock = tuple[int, int]
 Span = tuple[float, float]
-Properties = Mapping[str, Scalar | tuple[Scalar, ...]]
+Texts = Names | Asked
+Amount = Asked
+Number = int | float | Decimal
+Coupons = bool | Names
+Properties = Mapping[str, Scalar | tuple[Scalar, ...] | Asked]
 Measure = Literal["amount", "quantity"]
 
 # A hundred years; an engine's calendar ends somewhere.
@@ -136,7 +155,10 @@ def _are_properties(value: object) -> bool:
     return (
         isinstance(value, Mapping)
         and bool(value)
-        and all(is_text(name) and (is_scalar(held) or _are(is_scalar)(held)) for name, held in value.items())
+        and all(
+            is_text(name) and (is_scalar(held) or isinstance(held, Asked) or _are(is_scalar)(held))
+            for name, held in value.items()
+        )
     )
 
 
@@ -153,17 +175,34 @@ def _is(kind: type) -> Callable[[object], bool]:
 _KINDS: Final[dict[Any, tuple[Callable[[object], bool], str]]] = {
     Names: (_or(is_text, _are(is_text)), 'a name or a tuple of names, ("Boots", "Shoes")'),
     Days: (_is_days, f"a whole number of days up to {MOST_DAYS}, days(30)"),
+    Within: (
+        _or(_is_days, lambda value: isinstance(value, Ended | Hours | Dates | Period | Holidays)),
+        f"days(30), of up to {MOST_DAYS}, ended(…), hours(…), dates(…), period(…) or holidays(…)",
+    ),
+    Texts: (_or(is_text, _are(is_text), _is(Asked)), "a name, a tuple of names, or starts(…), ends(…), has(…)"),
+    Coupons: (
+        _or(_is(bool), is_text, _are(is_text)),
+        "True for any, False for none, or the names of coupons",
+    ),
+    Amount: (_is(Asked), "at_least(100), at_most(20) or between(20, 50)"),
+    date: (is_day, "a day, date(2026, 12, 24)"),
+    Unit: (lambda value: value in ("week", "month", "quarter", "year"), '"week", "month", "quarter" or "year"'),
     int: (is_whole, "a whole number"),
     str: (is_text, "one name as text"),
     bool: (_is(bool), "True or False"),
     float: (is_number, "a number"),
+    Number: (is_number, "a number"),
     Span: (_are(is_number, 2), "two numbers, (1, 2)"),
-    Hours: (_are(is_whole, 2), "two full hours, (22, 4)"),
-    Properties: (_are_properties, 'properties by name, {"plan": "gold"} or {"plan": ("gold", "silver")}'),
+    Clock: (_are(is_whole, 2), "two full hours, (22, 4)"),
+    Properties: (
+        _are_properties,
+        'properties by name, {"plan": "gold"}, {"plan": ("gold", "silver")} or {"seats": at_least(5)}',
+    ),
     Measure: (lambda value: value in ("amount", "quantity"), '"amount" or "quantity"'),
     Rule: (_is(Rule), "rules, such as did(…) or a comparison of a trait"),
     Activities: (_is(Activities), 'activities("order", …)'),
-    # By name: a segment is declared with rules, so rules cannot know its class.
+    # By name: a segment is declared with rules, so rules cannot know its class; nor do arguments what is compared.
+    "Quantity | Trait": (lambda value: hasattr(value, "value"), "a trait or a quantity that is a day"),
     "Segment | str": (lambda value: is_text(getattr(value, "name", value)), "a segment or its name"),
 }
 KINDS: Final = _KINDS | {kind | None: met for kind, met in _KINDS.items() if not isinstance(kind, str)}

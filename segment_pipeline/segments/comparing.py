@@ -1,35 +1,123 @@
-"""What the language compares: a trait, or a number about a person, that its comparisons turn into a rule.
+"""What the language compares: a trait, or a value of a person, that its comparisons turn into a rule.
 
 Holds operators only; `segments.rules` gives them to those who write segments. What cannot be compared becomes a `Mistake`.
 """
 
 from decimal import Decimal
+from typing import Any, Literal, cast
 
 from segment_pipeline.segments.arguments import is_number, is_scalar, shown
 from segment_pipeline.segments.nodes import (
+    Aggregate,
     AllOf,
     AnyOf,
-    Comparison,
+    Arithmetic,
+    Compare,
+    Compared,
+    Constant,
+    CountRule,
     Mistake,
+    NoneOf,
     Operator,
     Rule,
     Scalar,
     ShareRule,
     SumRule,
     TraitRule,
+    TraitValue,
+    Value,
     here,
 )
 
 
-class Trait:
-    """A trait to compare; each comparison gives a Rule. `mistake`: what is wrong with how it was named."""
+class Comparable:
+    """Gives comparisons and arithmetic to what has a `value`."""
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def value(self) -> Value | Mistake:
+        """What is compared; a mistake where it cannot be."""
+        raise NotImplementedError
+
+    def _compared(self, operator: Compare, other: object) -> Rule:
+        raise NotImplementedError
+
+    def __bool__(self) -> bool:
+        return bool(self == True)  # noqa: E712  a rule says what is wrong with that
+
+    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
+        return self._compared("==", other)
+
+    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
+        return self._compared("!=", other)
+
+    def __lt__(self, other: "Scalar | Comparable") -> Rule:
+        return self._compared("<", other)
+
+    def __le__(self, other: "Scalar | Comparable") -> Rule:
+        return self._compared("<=", other)
+
+    def __gt__(self, other: "Scalar | Comparable") -> Rule:
+        return self._compared(">", other)
+
+    def __ge__(self, other: "Scalar | Comparable") -> Rule:
+        return self._compared(">=", other)
+
+    def __add__(self, other: object) -> "Quantity":
+        return self._reckoned("+", other)
+
+    def __sub__(self, other: object) -> "Quantity":
+        return self._reckoned("-", other)
+
+    def __mul__(self, other: object) -> "Quantity":
+        return self._reckoned("*", other)
+
+    def __truediv__(self, other: object) -> "Quantity":
+        return self._reckoned("/", other)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def _reckoned(self, operator: Literal["+", "-", "*", "/"], other: object) -> "Quantity":
+        sides = [self.value, value_of(other)]
+        for side in sides:
+            if isinstance(side, Mistake):
+                return Quantity(side)
+        return Quantity(Arithmetic(operator, *cast("list[Value]", sides)))
+
+
+def value_of(other: object) -> Value | Mistake:
+    """A value to compare or reckon with: another of the person's, or a constant."""
+    if isinstance(other, Comparable):
+        return other.value
+    if is_scalar(other):
+        return Constant(cast("Scalar", other))
+    return Mistake(f"compares a value with {shown(other)}: write a number, a day, text, a trait or a quantity", here())
+
+
+def _rule(left: Value | Mistake, operator: Compare, right: Value | Mistake) -> Rule:
+    for side in (left, right):
+        if isinstance(side, Mistake):
+            return side
+    return Compared(cast("Value", left), operator, cast("Value", right))
+
+
+class Trait(Comparable):
+    """A trait to compare; each comparison gives a Rule. `mistake`: what is wrong with how it was named."""
 
     def __init__(self, name: str, mistake: Mistake | None = None) -> None:
         self.name, self._mistake = name, mistake
 
-    def _compared(self, operator: Operator, *values: object) -> Rule:
+    @property
+    def value(self) -> Value | Mistake:
+        return self._mistake or TraitValue(self.name)
+
+    def _compared(self, operator: Compare, other: object) -> Rule:
+        if isinstance(other, Comparable):
+            return _rule(self.value, operator, other.value)
+        return self._asked(operator, other)
+
+    def _asked(self, operator: Operator, *values: object) -> Rule:
         if self._mistake is not None:
             return self._mistake
         for value in values:
@@ -41,45 +129,51 @@ class Trait:
                 )
         return TraitRule(self.name, operator, values)  # type: ignore[arg-type]
 
-    def __bool__(self) -> bool:
-        return bool(self == True)  # noqa: E712  a rule says what is wrong with that
-
-    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
-        return self._compared("==", other)
-
-    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
-        return self._compared("!=", other)
-
-    def __lt__(self, other: Scalar) -> Rule:
-        return self._compared("<", other)
-
-    def __le__(self, other: Scalar) -> Rule:
-        return self._compared("<=", other)
-
-    def __gt__(self, other: Scalar) -> Rule:
-        return self._compared(">", other)
-
-    def __ge__(self, other: Scalar) -> Rule:
-        return self._compared(">=", other)
-
     def isin(self, *values: Scalar) -> Rule:
-        return self._compared("in", *values)
+        return self._asked("in", *values)
 
     def contains(self, *values: str) -> Rule:
         """The list holds the value."""
         if len(values) != 1:
             return Mistake(
-                f"asks whether trait {self.name} contains {len(values)} values: any_of() or all_of() for several",
+                f"asks whether trait {self.name} contains {len(values)} values: contains_any() or contains_all() for several",
                 here(),
             )
-        return self._compared("contains", *values)
+        return self._asked("contains", *values)
+
+    def contains_any(self, *values: str) -> Rule:
+        """The list holds one of the values."""
+        return AnyOf(self._each(values)) if values else self.contains()
+
+    def contains_all(self, *values: str) -> Rule:
+        """The list holds every one of the values."""
+        return AllOf(self._each(values)) if values else self.contains()
+
+    def contains_none(self, *values: str) -> Rule:
+        """The list is known and holds none of the values."""
+        return NoneOf((self.is_unknown(), *self._each(values))) if values else self.contains()
+
+    def _each(self, values: tuple[str, ...]) -> tuple[Rule, ...]:
+        return tuple(self._asked("contains", value) for value in values)
+
+    def starts(self, text: str) -> Rule:
+        """The text begins so, in capitals or not."""
+        return self._asked("starts", text)
+
+    def ends(self, text: str) -> Rule:
+        """The text ends so, in capitals or not."""
+        return self._asked("ends", text)
+
+    def has(self, text: str) -> Rule:
+        """The text has it somewhere, in capitals or not."""
+        return self._asked("has", text)
 
     def between(self, low: Scalar, high: Scalar) -> Rule:
         """From `low` to `high`, both included."""
-        return self._compared("between", low, high)
+        return self._asked("between", low, high)
 
     def is_unknown(self) -> Rule:
-        return self._compared("unknown")
+        return self._asked("unknown")
 
     def is_true(self) -> Rule:
         return self._compared("==", True)
@@ -89,56 +183,55 @@ class Trait:
         return self._compared("==", False)
 
 
-class Quantity:
-    """A number about a person to compare; each comparison gives a Rule."""
+class Quantity(Comparable):
+    """A value of a person to compare; each comparison gives a Rule."""
 
-    __hash__ = None  # type: ignore[assignment]
+    def __init__(self, value: "Value | ShareRule | Mistake") -> None:
+        self._value = value
 
-    def __init__(self, rule: "SumRule | ShareRule | Mistake") -> None:
-        self._rule = rule
+    @property
+    def value(self) -> Value | Mistake:
+        if isinstance(self._value, ShareRule):
+            return Mistake("compares share_of_spend with another value: write share(…) of two choices", here())
+        return self._value
 
-    def _compared(self, operator: Comparison, value: object) -> Rule:
-        if isinstance(self._rule, Mistake):
-            return self._rule
-        if not is_number(value):
-            return Mistake(f"compares a sum or share with {shown(value)}: write a number", here())
+    def _compared(self, operator: Compare, other: object) -> Rule:
+        if isinstance(self._value, ShareRule) and not isinstance(other, Comparable):
+            return self._share(self._value, operator, other)
+        alone = None if isinstance(other, Comparable) or not is_number(other) else _counted(self.value, operator, other)
+        return _rule(self.value, operator, value_of(other)) if alone is None else alone
+
+    def _share(self, share: ShareRule, operator: Compare, other: object) -> Rule:
+        if not is_number(other):
+            return Mistake(f"compares a share with {shown(other)}: write a number", here())
+        if operator == "!=":
+            return Mistake("compares a share by !=: use none_of(… == …)", here())
         # As it is written: 0.4 is four tenths.
-        number = Decimal(str(value))
-        match self._rule:
-            case SumRule(of, measure):
-                return SumRule(of, measure, operator, number)
-            case ShareRule(dimension, name, lifetime):
-                return ShareRule(dimension, name, lifetime, operator, number)
+        return ShareRule(share.dimension, share.value, share.lifetime, operator, Decimal(str(other)))
 
-    def __bool__(self) -> bool:
-        return bool(self > 0)
-
-    def __eq__(self, other: object) -> Rule:  # type: ignore[override]
-        return self._compared("==", other)
-
-    def __ne__(self, other: object) -> Rule:  # type: ignore[override]
-        return Mistake("compares a sum or share by !=: use none_of(… == …)", here())
-
-    def __lt__(self, other: float | Decimal) -> Rule:
-        return self._compared("<", other)
-
-    def __le__(self, other: float | Decimal) -> Rule:
-        return self._compared("<=", other)
-
-    def __gt__(self, other: float | Decimal) -> Rule:
-        return self._compared(">", other)
-
-    def __ge__(self, other: float | Decimal) -> Rule:
-        return self._compared(">=", other)
-
-    def between(self, low: float | Decimal, high: float | Decimal) -> Rule:
+    def between(self, low: Any, high: Any) -> Rule:
         """From `low` to `high`, both included."""
         return AllOf((self >= low, self <= high))
 
-    def isin(self, *values: float | Decimal) -> Rule:
+    def isin(self, *values: Any) -> Rule:
         if not values:
-            return Mistake("compares a sum or share with none of many: name at least one", here())
+            return Mistake("compares a value with none of many: name at least one", here())
         return AnyOf(tuple(self == value for value in values))
 
     def is_unknown(self) -> Rule:
-        return Mistake("asks whether a sum or share is unknown: compare it with a number", here())
+        return Mistake("asks whether a value is unknown: compare it, and say none_of(…) for the others", here())
+
+
+def _counted(value: Value | Mistake, operator: Compare, number: Any) -> Rule | None:
+    """A sum or a number of activities against a number, as the rule that asks for just that; None: it is another value."""
+    match value:
+        case Aggregate("sum", of, "amount" | "quantity" as measure) if operator != "!=":
+            return SumRule(of, measure, operator, Decimal(str(number)))
+        case Aggregate("count", of, "") if isinstance(number, int):
+            least, most = {
+                ">=": (number, None), ">": (number + 1, None), "==": (number, number),
+                "<=": (0, number), "<": (0, number - 1), "!=": (0, None),
+            }[operator]  # fmt: skip
+            if operator != "!=" and (least > 0 or (most is not None and most >= 0)):
+                return CountRule(of, least, most)
+    return None

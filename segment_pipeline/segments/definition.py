@@ -21,6 +21,7 @@ from segment_pipeline.segments.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
+    Compared,
     CountRule,
     InsideRule,
     MemberRule,
@@ -30,10 +31,13 @@ from segment_pipeline.segments.nodes import (
     SequenceRule,
     ShareRule,
     SumRule,
+    Term,
     TopRule,
     TraitRule,
+    YearlyRule,
 )
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.terms import aggregates_in, traits_in
 
 # Part of every definition_hash: raise it when every rule begins to mean other people.
 COMPILER_VERSION = 1
@@ -93,6 +97,10 @@ def _traits_read(leaf: Rule) -> tuple[str, ...]:
             return ("lat", "lon")
         case BirthdayRule():
             return ("birth_day",)
+        case YearlyRule(name):
+            return (name,)
+        case Compared(left, _, right):
+            return (*traits_in(left), *traits_in(right))
     return ()
 
 
@@ -105,6 +113,9 @@ def _read(leaf: Rule) -> set[str]:
             return {DID + name for name in (of.name, of.not_followed_by, of.never) if name}
         case SequenceRule(steps):
             return {DID + step.name for step in steps}
+        case Compared(left, _, right):
+            asked = {DID + a.of.name for side in (left, right) for a in aggregates_in(side)}
+            return asked | set(_traits_read(leaf))
     return set(_traits_read(leaf))
 
 
@@ -118,7 +129,7 @@ def canonical(node: object, referred: Mapping[str, str] | None = None) -> Any:  
             return {type(node).__name__: [json.loads(text) for text in texts]}
         case TraitRule(trait, "in", values):
             return {"TraitRule": [trait, "in", sorted((canonical(value) for value in values), key=json.dumps)]}
-        case Rule() | Activities():
+        case Rule() | Activities() | Term():
             held = {}
             for field in fields(node):  # type: ignore[arg-type]
                 value = getattr(node, field.name)

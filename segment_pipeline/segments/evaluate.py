@@ -6,30 +6,49 @@ Written from the meaning of the rules and not from the compiler's SQL. Slow on p
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import holidays
 
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.facts.activities import SPEND_APART
 from segment_pipeline.segments.nodes import (
     LATEST,
     Activities,
+    Aggregate,
+    Ago,
     AllOf,
     AnyOf,
+    Arithmetic,
     BirthdayRule,
+    Compared,
+    Constant,
     CountRule,
+    Dates,
+    DaysSince,
+    Ended,
+    Holidays,
+    Hours,
     InsideRule,
     MemberRule,
     NearRule,
     NoneOf,
+    Period,
     Rule,
     SequenceRule,
     ShareRule,
     SumRule,
+    Test,
     TopRule,
     TraitRule,
+    TraitValue,
+    Value,
+    Window,
+    YearlyRule,
 )
 from segment_pipeline.segments.rules import Segment
 
@@ -54,6 +73,7 @@ class World:
     shares: Sequence[Row] = ()
     activities: Sequence[Row] = ()
     products: Sequence[Row] = ()
+    zone: str = "UTC"
 
 
 def members(segments: Sequence[Segment], world: World) -> dict[str, set[str]]:
@@ -106,6 +126,11 @@ class _Evaluator:
                 return (
                     person["birth_day"] is not None and days_to_birthday(person["birth_day"], self.world.as_of) < days
                 )
+            case YearlyRule():
+                return _yearly(rule, person[rule.trait], self.world.as_of)
+            case Compared(left, operator, right):
+                sides = self.value(left, person), self.value(right, person)
+                return None not in sides and _COMPARE[operator](*_alike(*sides))
             case TopRule(trait, n):
                 known = [row for row in self.world.traits if row[trait] is not None]
                 known.sort(key=lambda row: row["profile_id"])
@@ -116,6 +141,68 @@ class _Evaluator:
                     self._continues(steps[1:], row, row, within, person) for row in self._chosen(steps[0], person)
                 )
         raise TypeError(type(rule).__name__)
+
+    def value(self, value: Value, person: Row) -> Any:
+        """What a value is for a person, exact; None: unknown."""
+        match value:
+            case Constant(held):
+                return Fraction(str(held)) if isinstance(held, float | Decimal) else held
+            case TraitValue(name):
+                if name in RATIOS:
+                    part, whole = (person[part] for part in RATIOS[name])
+                    return Fraction(part) / Fraction(whole) if part is not None and whole else None
+                return person[name]
+            case Ago(number):
+                return self.world.as_of - timedelta(days=number)
+            case DaysSince(day):
+                since = self.value(day, person)
+                return None if since is None else (self.world.as_of - since).days
+            case Arithmetic(operator, left, right):
+                sides = self.value(left, person), self.value(right, person)
+                if None in sides or (operator == "/" and sides[1] <= 0):
+                    return None
+                one, other = map(Fraction, sides)
+                return (
+                    {"+": one + other, "-": one - other, "*": one * other}.get(operator)
+                    if operator != "/"
+                    else one / other
+                )
+            case Aggregate():
+                return self._aggregated(value, person)
+        raise TypeError(type(value).__name__)
+
+    def _aggregated(self, aggregate: Aggregate, person: Row) -> Any:
+        rows = self._chosen(aggregate.of, person)
+        if aggregate.kind == "sum" and aggregate.field == "amount" and aggregate.of.name == "order":
+            rows += self._chosen(replace(aggregate.of, name=SPEND_APART), person)
+        held = [(row["occurred_at"], self._field(aggregate.field, row)) for row in rows] if aggregate.field else []
+        held = [(at, value) for at, value in held if value is not None]
+        values = [value for _, value in held]
+        match aggregate.kind:
+            case "count":
+                return len(held if aggregate.field else rows)
+            case "sum":
+                return sum((Fraction(str(value)) for value in values), Fraction(0))
+            case "distinct":
+                return len(set(values))
+            case "min":
+                return min(values, default=None)
+            case "max":
+                return max(values, default=None)
+            case "most":
+                return min(values, key=lambda value: (-values.count(value), value), default=None)
+        in_order = [value for _, value in sorted(held)]
+        if aggregate.kind == "last":
+            return in_order[-1] if in_order else None
+        at = aggregate.n - 1 if aggregate.kind == "nth" else 0
+        return in_order[at] if at < len(in_order) else None
+
+    def _field(self, field: str, row: Row) -> Any:
+        if field == "week":
+            return (self.world.as_of - row["occurred_on"]).days // 7
+        if field == "month":
+            return row["occurred_on"].year * 12 + row["occurred_on"].month
+        return row[_FIELDS.get(field, f"property_{field}")]
 
     def _counted(self, rule: CountRule, person: Row) -> bool:
         chosen = self._chosen(rule.of, person)
@@ -156,9 +243,7 @@ class _Evaluator:
             return False
         if LATEST in of.collection and row["collection"] not in self._collections(of):
             return False
-        if of.within is not None and row["occurred_on"] <= self.world.as_of - timedelta(days=of.within):
-            return False
-        if of.local_hour is not None and not _in_hours(row["local_at"], of.local_hour):
+        if not self._is_in_time(of, row) or not all(_meets(test, row) for test in of.tests):
             return False
         if of.score is not None and not (row["score"] is not None and of.score[0] <= row["score"] <= of.score[1]):
             return False
@@ -174,6 +259,36 @@ class _Evaluator:
         return of.not_followed_by is None or not any(
             other["name"] == of.not_followed_by and other["occurred_at"] >= row["occurred_at"] for other in others
         )
+
+    def _is_in_time(self, of: Activities, row: Row) -> bool:
+        if of.within is not None and row["occurred_on"] <= self.world.as_of - timedelta(days=of.within):
+            return False
+        if of.local_hour is not None and not _in_hours(row["local_at"], of.local_hour):
+            return False
+        return of.window is None or self._in_window(of.window, row)
+
+    def _in_window(self, window: Window, row: Row) -> bool:
+        day, as_of = row["occurred_on"], self.world.as_of
+        match window:
+            case Ended(number, since):
+                return bool(since <= (as_of - day).days < since + number)
+            case Hours(number):
+                midnight = datetime.combine(as_of + timedelta(days=1), time(), ZoneInfo(self.world.zone))
+                return bool(row["occurred_at"] >= midnight.astimezone(UTC) - timedelta(hours=number))
+            case Dates(first, last):
+                return bool(first <= day <= last)
+            case Period("week", back):
+                return _monday(day) == _monday(as_of) - timedelta(days=7 * back)
+            case Period("month", back):
+                return _months(day) == _months(as_of) - back
+            case Period("quarter", back):
+                return _months(day) // 3 == _months(as_of) // 3 - back
+            case Period("year", back):
+                return bool(day.year == as_of.year - back)
+            case Holidays(country, name, before):
+                days = [day + timedelta(days=ahead) for ahead in (range(1, before + 1) if before else (0,))]
+                return any(name in (None, held) for each in days for held in _held(country, each, public=name is None))
+        raise TypeError(type(window).__name__)
 
     def _has_sku(self, item: str | None, asked: Collection[str]) -> bool:
         return item is not None and (item in asked or not self.skus.get(item, set()).isdisjoint(asked))
@@ -202,6 +317,88 @@ class _Evaluator:
         return tuple(named | {row["collection"] for row in launched if row["launched_on"] == newest})
 
 
+# Fields of aggregates that are columns by another name, or by their own.
+_FIELDS = {"day": "occurred_on", "product": "item_key", "store": "store_key", "order": "order_key"} | {
+    name: name
+    for name in (
+        *("amount", "quantity", "score", "brand", "department", "category", "collection"),
+        *("campaign", "channel", "subject", "text", "source"),
+    )
+}
+
+
+def _meets(test: Test, row: Row) -> bool:
+    held = (
+        row["occurred_on"].weekday()
+        if test.column == "weekday"
+        else row[test.column.replace("has_coupon", "coupon_codes")]
+    )
+    if held is None:
+        return False
+    if test.column == "has_coupon":
+        held = bool(held)
+    match test.operator:
+        case "any":
+            return any(value in held for value in test.values)
+        case "all":
+            return all(value in held for value in test.values)
+        case "none":
+            return not any(value in held for value in test.values)
+    return _asked(test.operator, held, test.values)
+
+
+def _asked(operator: str, held: Any, values: Sequence[Any]) -> bool:
+    match operator:
+        case "in":
+            return held in values
+        case "between":
+            return bool(_like(held, values[0]) <= held <= _like(held, values[1]))
+        case "starts":
+            return bool(held.lower().startswith(values[0].lower()))
+        case "ends":
+            return bool(held.lower().endswith(values[0].lower()))
+        case "has":
+            return values[0].lower() in held.lower()
+    return _COMPARE[operator](held, _like(held, values[0]))
+
+
+def _alike(left: Any, right: Any) -> tuple[Any, Any]:
+    # A floating-point number makes the other one too; everything else is exact.
+    if isinstance(left, float) or isinstance(right, float):
+        return float(left), float(right)
+    return left, right
+
+
+def _yearly(rule: YearlyRule, held: Any, as_of: date) -> bool:
+    if held is None:
+        return False
+    first = as_of.replace(day=1) if rule.month else as_of - timedelta(days=rule.past)
+    if isinstance(held, date) and held >= first:
+        return False
+    text = f"{held:%m-%d}" if isinstance(held, date) else held
+    ahead = days_to_birthday(text, first)
+    return (
+        (first + timedelta(days=ahead)).month == as_of.month and ahead < 31
+        if rule.month
+        else ahead < rule.past + rule.ahead
+    )
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _months(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def _held(country: str, day: date, *, public: bool) -> list[str]:
+    """What holidays of a country a day is."""
+    every = holidays.country_holidays(country).supported_categories
+    known = holidays.country_holidays(country, years=day.year, language="en_US", categories=None if public else every)
+    return known.get_list(day)
+
+
 def _trait_holds(rule: TraitRule, person: Row) -> bool:
     held = person[rule.trait]
     if rule.operator == "unknown":
@@ -219,6 +416,8 @@ def _trait_holds(rule: TraitRule, person: Row) -> bool:
         case "between":
             low, high = (_like(held, value) for value in rule.values)
             return bool(low <= held <= high)
+        case "starts" | "ends" | "has":
+            return _asked(rule.operator, held, rule.values)
     return _COMPARE[rule.operator](held, _like(held, rule.values[0]))
 
 

@@ -9,6 +9,7 @@ from datetime import date
 
 from sqlglot import exp
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -25,6 +26,7 @@ from segment_pipeline.segments.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
+    Compared,
     CountRule,
     InsideRule,
     MemberRule,
@@ -35,8 +37,10 @@ from segment_pipeline.segments.nodes import (
     SumRule,
     TopRule,
     TraitRule,
+    YearlyRule,
 )
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.terms import parted
 from segment_pipeline.segments.unheard import unheard
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
@@ -167,13 +171,17 @@ def _compiled(
         raise ConfigError(other)
     open_people(session, as_of, sets)
     compilation = compile_segments(
-        [segment], as_of, traits=known.traits, declared=declared, properties=known.properties
+        [segment],
+        AsOf(as_of, settings.timezone),
+        traits=known.traits,
+        declared=declared,
+        properties=known.properties,
     )
     if only is not None:
         # Numbers stay; what others did is left out with those who have none.
         session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)
         session.define("people", "SELECT profile_id, person_no FROM one_person")
-    define_asked_activities(session, compilation, settings, known)
+    define_asked_activities(session, compilation, known)
     compilation.define(session)
     return compilation
 
@@ -203,9 +211,26 @@ def _value(session: Session, compilation: Compilation, rule: Rule, profile_id: s
             rows = session.rows(shares, one=profile_id, dimension=dimension, name=name)
             share = rows[0]["share_total" if lifetime else "share_365d"] if rows else None
             return None if share is None else f"{share:.4f}"
+        case YearlyRule(name):
+            return _traits(session, profile_id, name)
+        case Compared():
+            return _compared(session, compilation, rule, profile_id)
         case CountRule() | SumRule():
             return _measured(session, compilation, rule)
     return None
+
+
+def _compared(session: Session, compilation: Compilation, rule: Compared, profile_id: str) -> str:
+    query = exp.select(*(compilation.values.expression(parted(side)) for side in (rule.left, rule.right)))
+    query = query.from_(exp.to_table("people").as_("n"), copy=False)
+    on = exp.EQ(this=column("profile_id", "t"), expression=column("profile_id", "n"))
+    query = compilation.values.joined(query.join(exp.to_table("traits").as_("t"), on=on, copy=False), "n")
+    query = query.where(exp.EQ(this=column("profile_id", "n"), expression=value(profile_id)))
+    said = [
+        "unknown" if held is None else str(held)
+        for held in session.rows(checked("segments/explain", query))[0].values()
+    ]
+    return " and ".join(said)
 
 
 def _traits(session: Session, profile_id: str, *names: str) -> str | None:

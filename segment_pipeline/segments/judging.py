@@ -1,27 +1,23 @@
 """Judges rules against what there is: traits, activities, what each activity fills, and the words a closed vocabulary has."""
 
-import math
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import phonenumbers
 
 from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
-from segment_pipeline.profiles.facts.activities import CHANNELS, tellers
-from segment_pipeline.segments.arguments import is_day, is_number, is_text, shown
+from segment_pipeline.segments.arguments import is_text, shown
 from segment_pipeline.segments.contradictions import contradictions
 from segment_pipeline.segments.definition import children
+from segment_pipeline.segments.judging_choices import Choices, fits, instead, is_latest, twice
+from segment_pipeline.segments.judging_values import Comparisons
 from segment_pipeline.segments.nodes import (
-    COLUMNS,
-    LATEST,
-    NAMED,
-    Activities,
     AllOf,
     AnyOf,
     BirthdayRule,
+    Compared,
     CountRule,
     InsideRule,
     Mistake,
@@ -33,21 +29,18 @@ from segment_pipeline.segments.nodes import (
     SumRule,
     TopRule,
     TraitRule,
+    YearlyRule,
 )
 from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant, one_of
-from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, Vocabulary, by_name
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import words
-
-Held = TypeVar("Held", bound=Hashable)
 
 # ISO 3166: the regions that have phone numbers, and the places nobody calls.
 COUNTRIES: Final = phonenumbers.SUPPORTED_REGIONS | {"AQ", "BV", "GS", "HM", "PN", "TF", "UM"}
 # As many as fit beside an amount into the decimals of both engines.
 RATIO_DIGITS: Final = 18
-# Numbers of events are compared as floating-point numbers.
-LARGEST_OF_EVENTS: Final = 2**53
 # Half of the Earth's circumference, of its mean radius.
 HALF_ROUND_KM: Final = 20_015
 NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
@@ -57,7 +50,7 @@ class Judge:
     """Tells what is wrong with rules, as ends of sentences about their segment. `sound`: segments whose rules are not wrong, by name."""
 
     def __init__(self, known: Vocabulary, sound: Mapping[str, Segment] | None = None) -> None:
-        self.known, self.traits, self.events = known, known.traits, by_name(known.events)
+        self.known, self.traits, self.choices = known, known.traits, Choices(known)
         self.possible = Possible(known.traits, known.rules, sound)
 
     def told(self, segment: Segment) -> Iterator[str]:
@@ -86,7 +79,7 @@ class Judge:
                     yield f"holds an empty {_function(rule)}: give it rules"
                 for child in dict.fromkeys(children(rule)):
                     yield from self.rule(child)
-                for child in _twice(children(rule)):
+                for child in twice(children(rule)):
                     yield f"holds {words(child)} twice in one {_function(rule)}: once says it"
             case TraitRule():
                 yield from self._trait(rule)
@@ -100,13 +93,17 @@ class Judge:
                 yield from self._place(rule)
             case BirthdayRule():
                 yield from self._birthday(rule)
+            case YearlyRule():
+                yield from self._yearly(rule)
+            case Compared():
+                yield from Comparisons(self).compared(rule)
             case TopRule():
                 yield from self._top(rule)
             case SequenceRule():
                 yield from self._sequence(rule)
 
     def _share(self, rule: ShareRule) -> Iterator[str]:
-        if _is_latest(rule.value):
+        if is_latest(rule.value):
             yield f'asks for the share of spend on {rule.dimension} "{rule.value}", which only activities know: name the {rule.dimension}'
         if not 0 <= rule.share <= 1:
             yield f"compares a share of spend with {rule.share:f}: a share lies between 0 and 1"
@@ -142,6 +139,15 @@ class Judge:
                 ' none_of(trait("birth_day").is_unknown())'
             )
 
+    def _yearly(self, rule: YearlyRule) -> Iterator[str]:
+        kind = self.traits.get(rule.trait)
+        if kind is None:
+            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
+        elif kind != "DATE" and rule.trait != "birth_day":
+            yield f"asks for anniversaries of trait {rule.trait}, which is {kind} and no day"
+        if not rule.month and not 1 <= rule.past + rule.ahead <= 364:
+            yield "has a window of anniversaries outside 1 to 364 days"
+
     def _top(self, rule: TopRule) -> Iterator[str]:
         if rule.trait not in self.traits:
             yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
@@ -150,10 +156,10 @@ class Judge:
         if rule.n < 1:
             yield "asks for the top of fewer than one"
 
-    def _trait(self, rule: TraitRule) -> Iterator[str]:
+    def _trait(self, rule: TraitRule) -> Iterator[str]:  # noqa: C901 - one mistake after the other
         kind = self.traits.get(rule.trait)
         if kind is None:
-            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
+            yield from self.trait_named(rule.trait)
             return
         if rule.operator == "unknown":
             return
@@ -161,10 +167,12 @@ class Judge:
             yield f"asks what trait {rule.trait} contains, but it is {kind} and not a list"
         elif rule.operator != "contains" and kind == "VARCHAR[]":
             yield f"compares trait {rule.trait}, which is a list: use contains()"
+        elif rule.operator in ("starts", "ends", "has") and kind != "VARCHAR":
+            yield f"asks how trait {rule.trait} is written, but it is {kind} and no text"
         elif rule.operator in ("<", "<=", ">", ">=", "between") and kind not in (*NUMBERS, "DATE"):
             yield f"orders trait {rule.trait}, which is {kind}: only numbers and days have an order"
-        elif wrong := [value for value in rule.values if not _fits(value, kind)]:
-            yield f"compares trait {rule.trait}, which is {kind}, with a {type(wrong[0]).__name__}: write {_instead(kind)}"
+        elif wrong := [value for value in rule.values if not fits(value, kind)]:
+            yield f"compares trait {rule.trait}, which is {kind}, with a {type(wrong[0]).__name__}: write {instead(kind)}"
         elif rule.operator == "in" and not rule.values:
             yield f"asks whether trait {rule.trait} is in an empty list"
         elif rule.operator == "between" and rule.values[1] < rule.values[0]:  # type: ignore[operator]
@@ -179,7 +187,7 @@ class Judge:
         known = VALUES.get(rule.trait)
         if rule.trait == "sources" and self.known.sources is not None:
             known = tuple(self.known.sources)
-        for value in _twice(rule.values) if rule.operator == "in" else ():
+        for value in twice(rule.values) if rule.operator == "in" else ():
             yield f"compares trait {rule.trait} with {shown(value)} twice: once says it"
         for value in dict.fromkeys(rule.values):
             if known and rule.operator in ("==", "!=", "in", "contains") and value not in known:
@@ -198,7 +206,7 @@ class Judge:
                 yield f"compares trait {rule.trait} with {shown(value)}: write {repr(like) if form[0](like) else form[1]}"
 
     def _count(self, rule: CountRule) -> Iterator[str | Mistake]:
-        yield from self._activities(rule.of)
+        yield from self.choices.activities(rule.of)
         if rule.of.mistakes:
             return
         if rule.at_least < 0 or (rule.at_most is not None and rule.at_most < rule.at_least):
@@ -208,12 +216,12 @@ class Judge:
         if rule.same_product and (rule.at_least < 1 or rule.at_most is not None):
             yield f"counts {rule.of.name} by product: same_product takes at_least of 1 or more and no at_most"
         if rule.same_product:
-            yield from self._filled(rule.of.name, "item_key", "same_product")
+            yield from self.choices.filled(rule.of.name, "item_key", "same_product")
 
     def _sum(self, rule: SumRule) -> Iterator[str | Mistake]:
-        yield from self._activities(rule.of)
+        yield from self.choices.activities(rule.of)
         if not rule.of.mistakes:
-            yield from self._filled(rule.of.name, rule.measure, rule.measure)
+            yield from self.choices.filled(rule.of.name, rule.measure, rule.measure)
         if abs(rule.value) >= Decimal(10) ** 29 or rule.value != round(rule.value, 8):
             yield f"compares a sum with {rule.value:f}: sums have up to 8 digits after the point, and 29 before it"
 
@@ -223,91 +231,14 @@ class Judge:
         if rule.within < 1:
             yield "has a sequence within fewer than one day"
         for step in rule.steps:
-            yield from self._activities(step)
+            yield from self.choices.activities(step)
             if step.not_followed_by or step.never:
                 yield "has a sequence with not_followed_by or never in a step: say it in a rule of its own"
 
-    def _activities(self, of: Activities) -> Iterator[str | Mistake]:
-        yield from of.mistakes
-        if of.mistakes:
-            return
-        for name in (of.name, of.not_followed_by, of.never):
-            if name is not None and name not in self.events:
-                yield f"names event {name}, which no source delivers{meant(name, self.events)}"
-        if of.within is not None and of.within < 1:
-            yield f"has a window of {of.within} days on {of.name}: at least 1, the as-of day itself"
-        if of.local_hour is not None:
-            first, last = of.local_hour
-            if not (0 <= first <= 23 and 0 <= last <= 24 and first != last):
-                yield f"has local hours on {of.name} outside 0 to 24, or none at all"
-            elif (last - first) % 24 == 0:
-                yield f"has local hours on {of.name} that are the whole day: leave local_hour out"
-        if of.score is not None and of.score[0] > of.score[1]:
-            yield f"has a range of scores on {of.name} that ends before it begins"
-        yield from self._latest(of)
-        yield from self._filters(of)
-        yield from self._properties(of)
-
-    def _latest(self, of: Activities) -> Iterator[str]:
-        for field in NAMED:
-            if LATEST in getattr(of, field) and field != "collection":
-                yield f'filters {field} by "latest", which only collection knows'
-            for name in _twice(getattr(of, field)):
-                yield f"filters {of.name} by {name} twice in one {_argument(field)}: once says it"
-        for name in of.collection:
-            if name != LATEST and _is_latest(name):
-                yield f'filters collection by "{name}": write "{LATEST}" for that of the newest launch'
-
-    def _filters(self, of: Activities) -> Iterator[str]:
-        """Filters by what the activity never has, or never is."""
-        asked = {_argument(field): column for field, column in COLUMNS.items() if getattr(of, field)}
-        asked |= {"local_hour": "local_at"} if of.local_hour is not None else {}
-        asked |= {"score": "score"} if of.score is not None else {}
-        for field, column in asked.items():
-            yield from self._filled(of.name, column, field)
-        for field, other in (("not_followed_by", of.not_followed_by), ("never", of.never)):
-            if other is not None:
-                yield from self._filled(of.name, "item_key", field)
-                yield from self._filled(other, "item_key", field)
-            if other == of.name:
-                yield f"has {field}={other} on {of.name}, and each is one itself: name another activity"
-        channels = {c for kind in tellers([of.name]) for c in CHANNELS.get(kind, ())}
-        for name in of.channel:
-            if channels and name not in channels:
-                yield f"filters {of.name} by the channel {name}, which it never is{one_of(name, sorted(channels))}"
-        for name in of.source:
-            if self.known.sources is not None and name not in self.known.sources:
-                yield f"filters {of.name} by the source {name}, which nobody declares{meant(name, self.known.sources)}"
-
-    def _filled(self, name: str, column: str, field: str) -> Iterator[str]:
-        if column == "source" or name not in self.events or column in self.known.filled(name):
-            return
-        others = [other for other in self.events if column in self.known.filled(other)]
-        what = {
-            "local_at": f"asks for the hour of {name}, whose local time no source tells",
-            "item_key": f"has {field}, and {name} is about no product",
-        }.get(column, f"asks for {field} of {name}, which has none")
-        yield f"{what}: write it of {_listed(others)}"
-
-    def _properties(self, of: Activities) -> Iterator[str]:
-        declared = self.events[of.name].properties if of.name in self.events else {}
-        for name, values in of.properties:
-            if name not in declared:
-                other = f": write {name}=… for the filter" if name in FILTERS_OF_RULES else meant(name, declared)
-                yield f"filters {of.name} by the property {name}, which the catalogue does not declare of it{other}"
-            elif big := [value for value in values if is_number(value) and abs(value) > LARGEST_OF_EVENTS]:  # type: ignore[arg-type,operator]
-                yield f"compares {name} with {shown(big[0])}: numbers of events are told apart up to {LARGEST_OF_EVENTS}"
-            elif wrong := [value for value in values if not _is_property(value, declared[name])]:
-                yield (
-                    f"filters {of.name} by {name}, which is {declared[name]}, with a {type(wrong[0]).__name__}: write"
-                    f" {_instead(declared[name])}"
-                )
-            elif any(isinstance(value, str) and not is_text(value) for value in values):
-                yield f"compares {name} with text that is empty or holds a NUL character"
-            elif again := _twice(values):
-                yield f"compares {name} with {shown(again[0])} twice: once says it"
-            elif declared[name] == "BOOLEAN" and len(values) > 1:
-                yield f"filters {of.name} by {name} of True and of False: name one of them"
+    def trait_named(self, name: str) -> Iterator[str]:
+        """What is wrong with the name of a trait."""
+        if name not in self.traits:
+            yield f"names trait {name}, which does not exist{meant(name, self.traits)}"
 
     def _points(self, points: Sequence[tuple[float, float]]) -> Iterator[str]:
         if not {"lat", "lon"} <= self.traits.keys():
@@ -329,10 +260,6 @@ def _is_beyond(operator: str, value: Any, low: int, high: int | None) -> bool:
     return (operator == "<" and value == low) or (operator == ">" and value == high)
 
 
-def _is_latest(name: str) -> bool:
-    return name.strip().casefold() == LATEST
-
-
 def _is_birthday(text: str) -> bool:
     try:
         # A year that has a 29th of February.
@@ -346,44 +273,6 @@ _FORMS: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "country": (COUNTRIES.__contains__, 'the two letters of ISO 3166, "CA" or "GB"'),
     "birth_day": (_is_birthday, 'month and day, "07-31"'),
 }
-
-
-def _twice(values: Sequence[Held]) -> list[Held]:
-    """Those that stand among the values more than once."""
-    return [value for value, number in Counter(values).items() if number > 1]
-
-
-def _argument(field: str) -> str:
-    """What those who write segments call a field of a choice."""
-    return "product" if field == "item" else field
-
-
-def _instead(kind: str) -> str:
-    """What a value of a type is written as."""
-    texts = {"BOOLEAN": "True or False", "DATE": "a day, date(2027, 1, 31)", "BIGINT": "a whole number"}
-    return 'text, "…"' if kind.startswith("VARCHAR") else texts.get(kind, "a number")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def _fits(value: object, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "BOOLEAN"
-    if is_number(value):
-        return kind in NUMBERS
-    if isinstance(value, str):
-        return kind in ("VARCHAR", "VARCHAR[]")
-    return is_day(value) and kind == "DATE"
-
-
-def _is_property(value: object, kind: str) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return kind in ("BIGINT", "DOUBLE")
-    if isinstance(value, float | Decimal):
-        return kind == "DOUBLE" and math.isfinite(value)
-    return _fits(value, kind)
 
 
 def _function(rule: Rule) -> str:

@@ -4,6 +4,7 @@ from segment_pipeline.segments.rules import (
     Days,
     Names,
     Rule,
+    Within,
     a_rule,
     all_of,
     any_of,
@@ -38,7 +39,7 @@ def prefers(department: str) -> Rule:
 
 
 @a_rule
-def abandoned_cart(within: Days) -> Rule:
+def abandoned_cart(within: Within) -> Rule:
     """Left something in a cart and has not bought it since, in any channel, the till included."""
     return any_of(
         did("cart_abandoned", within=within, not_followed_by="product_bought"),
@@ -47,13 +48,13 @@ def abandoned_cart(within: Days) -> Rule:
 
 
 @a_rule
-def viewed_not_bought(times: int, within: Days) -> Rule:
+def viewed_not_bought(times: int, within: Within) -> Rule:
     """Looked at one and the same product so many times and never bought it."""
     return did("product_viewed", at_least=times, same_product=True, within=within, never="product_bought")
 
 
 @a_rule
-def browsed_latest_without_buying(category: Names, within: Days) -> Rule:
+def browsed_latest_without_buying(category: Names, within: Within) -> Rule:
     """Looked at the newest collection of a category and bought nothing of it."""
     return all_of(
         did("product_viewed", category=category, collection="latest", within=within),
@@ -62,7 +63,7 @@ def browsed_latest_without_buying(category: Names, within: Days) -> Rule:
 
 
 @a_rule
-def bought_without(category: Names, complement: Names, within: Days) -> Rule:
+def bought_without(category: Names, complement: Names, within: Within) -> Rule:
     """Bought from a category and not from what goes with it."""
     return all_of(
         did("product_bought", category=category, within=within),
@@ -71,7 +72,7 @@ def bought_without(category: Names, complement: Names, within: Days) -> Rule:
 
 
 @a_rule
-def visited_without_action(within: Days) -> Rule:
+def visited_without_action(within: Within) -> Rule:
     """Looked at products, and put none into a cart, began no checkout and placed no order."""
     return all_of(
         did("product_viewed", within=within),
@@ -80,7 +81,7 @@ def visited_without_action(within: Days) -> Rule:
 
 
 @a_rule
-def unreceptive(sent: int, within: Days) -> Rule:
+def unreceptive(sent: int, within: Within) -> Rule:
     """Was sent so many messages and neither opened nor clicked one."""
     return all_of(
         did("message_delivered", at_least=sent, within=within),

@@ -72,13 +72,14 @@ def build_memberships(
         good = [segment for segment in good if segment.name not in failed]
         open_people(session, as_of, sets)
         population = int(session.value("SELECT count(*) FROM traits"))
-        compilation = compile_segments(good, as_of, traits=known.traits, declared=by_name, properties=known.properties)
-        define_asked_activities(session, compilation, settings, known)
+        end = AsOf(as_of, settings.timezone)
+        compilation = compile_segments(good, end, traits=known.traits, declared=by_name, properties=known.properties)
+        define_asked_activities(session, compilation, known)
         try:
             _run(session, compilation)
             written = [segment.name for segment in good]
         except ContractError:
-            written = _run_alone(session, good, by_name, as_of, known=known, failed=failed)
+            written = _run_alone(session, good, by_name, end, known=known, failed=failed)
         hashes = {name: definition_hash(by_name[name], by_name, known.meanings) for name in written}
         if written:
             _write(session, as_of, population, hashes)
@@ -142,11 +143,11 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
     session.scan("trait_shares", partitions={"as_of": [as_of]})
 
 
-def define_asked_activities(session: Session, compilation: Compilation, settings: Settings, known: Vocabulary) -> None:
+def define_asked_activities(session: Session, compilation: Compilation, known: Vocabulary) -> None:
     """Define the view activities as far as the segments compiled ask for it, of the people that are there."""
     define_activities(
         session,
-        AsOf(compilation.as_of, settings.timezone),
+        compilation.as_of,
         since=compilation.since,
         key_spaces=known.key_spaces,
         names=compilation.names,
@@ -177,7 +178,7 @@ def _run_alone(
     session: Session,
     segments: Sequence[Segment],
     by_name: Mapping[str, Segment],
-    as_of: date,
+    as_of: AsOf,
     *,
     known: Vocabulary,
     failed: dict[str, str],

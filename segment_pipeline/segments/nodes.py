@@ -10,11 +10,16 @@ from typing import Final, Literal
 from segment_pipeline.errors import ConfigError
 
 Scalar = bool | int | float | Decimal | str | date
-Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains", "between", "unknown"]
+Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains", "between", "starts", "ends", "has", "unknown"]
 Comparison = Literal["==", "<", "<=", ">", ">="]
+Compare = Literal["==", "!=", "<", "<=", ">", ">="]
+TestOperator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "between", "starts", "ends", "has", "any", "all", "none"]
+AggregateKind = Literal["count", "sum", "min", "max", "distinct", "first", "last", "nth", "most"]
+Unit = Literal["week", "month", "quarter", "year"]
 Dimension = Literal["department", "category", "collection"]
 
 LATEST = "latest"
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _ROOM: Final = Path(__file__).parent
 
@@ -67,6 +72,128 @@ class TraitRule(Rule):
     values: tuple[Scalar, ...] = ()
 
 
+class Term:
+    """A part of a rule that is no rule itself: a window, a test of an activity, a value of a person."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Term):
+    """So many company days, the last of them `ago` days before as_of."""
+
+    days: int
+    ago: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hours(Term):
+    """The last so many times 3600 seconds of the as-of day."""
+
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dates(Term):
+    """Company days from one to another, both included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Period(Term):
+    """A calendar week (Monday first), month, quarter or year: that of as_of up to as_of, or the whole one `back` before it."""
+
+    unit: Unit
+    back: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holidays(Term):
+    """Public holidays of a country (ISO 3166), of all or of one name, in any year up to as_of; or the `before` days before each."""
+
+    country: str
+    name: str | None
+    before: int
+
+
+Window = Ended | Hours | Dates | Period | Holidays
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Term):
+    """What a field of an activity is asked, before it is known which: the operator of a `Test`, and its values."""
+
+    operator: TestOperator
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Test(Term):
+    """What one activity is asked: a column of the activities against values. What is unknown meets nothing.
+
+    Texts are compared as they are, by `starts`, `ends` and `has` in lower case; `any`, `all` and `none` are asked of lists.
+    """
+
+    column: str
+    operator: TestOperator
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Term):
+    """A value of a person over chosen activities.
+
+    `count`, `sum` and `distinct` are 0 where there are none, all others unknown. `field`: what is aggregated; empty: the activities.
+    `first`, `last` and `nth` (`n` from 1) go by time, ties by the value; `most`: the value of most activities, of equally many the
+    smallest. Activities whose field is unknown are left out.
+    """
+
+    kind: AggregateKind
+    of: "Activities"
+    field: str = ""
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TraitValue(Term):
+    """What a trait is; unknown where it is."""
+
+    trait: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaysSince(Term):
+    """Company days from a day to as_of; negative for a day to come."""
+
+    day: "Value"
+
+
+@dataclass(frozen=True, slots=True)
+class Ago(Term):
+    """The company day so many before as_of."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Term):
+    """Two values added, subtracted, multiplied or divided; unknown where one is, and by a divisor of 0 or less."""
+
+    operator: Literal["+", "-", "*", "/"]
+    left: "Value"
+    right: "Value"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Term):
+    value: Scalar
+
+
+Value = Aggregate | TraitValue | DaysSince | Ago | Arithmetic | Constant
+
+
 # Fields of a choice that hold names, any of which is meant, in whatever order.
 NAMED: Final = (
     "item",
@@ -94,8 +221,8 @@ class Activities:
     `local_hour` (22, 4): from 22:00 until before 04:00 on the wall clock where it happened.
     `score`: from, to, both included. `not_followed_by`: no activity of that name with the same item at that instant or later.
     `never`: no activity of that name with the same item at any time. Both drop activities without an item.
-    `properties`: of an event of a company's own, by name the values each may have. `mistakes`: what is wrong with how it was
-    written; nothing is chosen then.
+    `properties`: of an event of a company's own, by name the values each may have. `window`: another than the days of `within`.
+    `tests`: what else each activity must meet. `mistakes`: what is wrong with how it was written; nothing is chosen then.
     """
 
     name: str
@@ -115,6 +242,8 @@ class Activities:
     not_followed_by: str | None = None
     never: str | None = None
     properties: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
+    window: Window | None = None
+    tests: tuple[Test, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
 
 
@@ -139,6 +268,15 @@ class SumRule(Rule):
     measure: Literal["amount", "quantity"]
     operator: Comparison
     value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Compared(Rule):
+    """A comparison of two values of a person, none of them unknown; a quotient is compared crosswise, exactly."""
+
+    left: Value
+    operator: Compare
+    right: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +316,18 @@ class BirthdayRule(Rule):
     """The next birthday is on one of so many days, as_of the first of them. The 29th of February falls on the 28th in other years."""
 
     days: int
+
+
+@dataclass(frozen=True, slots=True)
+class YearlyRule(Rule):
+    """The month and day of a trait (a DATE of an earlier year, or MM-DD) is that of one of the `past` days before as_of, or of the
+    `ahead` days from as_of on; `month`: of any day of as_of's calendar month instead. The 29th of February is the 28th in other years.
+    """
+
+    trait: str
+    past: int
+    ahead: int
+    month: bool = False
 
 
 @dataclass(frozen=True, slots=True)

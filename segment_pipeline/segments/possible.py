@@ -171,7 +171,7 @@ class Possible:
 
     def _trait(self, rule: TraitRule) -> Asked:
         kind, unknown = self.traits[rule.trait], rule.trait not in _NEVER_UNKNOWN
-        if rule.operator == "contains":
+        if rule.operator in ("contains", "starts", "ends", "has"):
             return Asked(rule, Values(((at(1), at(1)),)), Values(((at(0), at(0)),)))
         step = self._step(rule.trait)
         all_of_it = anything(unknown=unknown)
@@ -262,7 +262,7 @@ def _is_part(one: Activities, other: Activities) -> bool:
         # What `latest` is depends on what else is asked of products.
         if allowed and (not asked or not set(asked) <= set(allowed)) and asked != allowed:
             return False
-    rest = ("local_hour", "score", "not_followed_by", "never", "properties")
+    rest = ("local_hour", "score", "not_followed_by", "never", "properties", "window", "tests")
     alike = all(getattr(other, field) in (None, (), getattr(one, field)) for field in rest)
     return alike and ("latest" not in one.collection + other.collection or _same_products(one, other))
 

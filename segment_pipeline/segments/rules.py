@@ -13,23 +13,30 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from inspect import signature
-from typing import Any, ParamSpec, TypedDict
+from typing import ParamSpec, TypedDict
 
+from segment_pipeline.profiles.facts.activities import property_column
 from segment_pipeline.segments.arguments import (
+    Amount,
+    Clock,
+    Coupons,
     Days,
-    Hours,
-    Measure,
     Names,
     Properties,
     Span,
+    Texts,
+    Within,
     word,
 )
+from segment_pipeline.segments.asking import all_items, any_item, at_least, at_most, between, ends, has, no_item, starts
 from segment_pipeline.segments.comparing import Quantity, Trait
 from segment_pipeline.segments.fields import DEFAULT_MINIMUM_SIZE, Judged
 from segment_pipeline.segments.nodes import (
+    WEEKDAYS,
     Activities,
     AllOf,
     AnyOf,
+    Asked,
     BirthdayRule,
     CountRule,
     Dimension,
@@ -42,10 +49,28 @@ from segment_pipeline.segments.nodes import (
     Scalar,
     SequenceRule,
     ShareRule,
-    SumRule,
+    Term,
+    Test,
     TopRule,
+    YearlyRule,
     here,
 )
+from segment_pipeline.segments.quantities import (
+    ago,
+    avg_of,
+    count,
+    days_since,
+    distinct,
+    first,
+    last,
+    max_of,
+    min_of,
+    most_frequent,
+    nth,
+    share,
+    sum_of,
+)
+from segment_pipeline.segments.times import dates, days, ended, holidays, hours, period
 
 __all__ = [
     "Activities",
@@ -58,19 +83,49 @@ __all__ = [
     "Scalar",
     "Segment",
     "Trait",
+    "Within",
     "activities",
+    "ago",
+    "all_items",
     "all_of",
+    "anniversary_within",
+    "any_item",
     "any_of",
+    "at_least",
+    "at_most",
+    "avg_of",
+    "between",
+    "birthday_past",
+    "birthday_this_month",
     "birthday_within",
+    "count",
+    "dates",
     "days",
+    "days_since",
     "did",
     "did_not",
+    "distinct",
+    "ended",
+    "ends",
+    "first",
+    "has",
+    "holidays",
+    "hours",
     "inside",
+    "last",
+    "max_of",
     "member_of",
+    "min_of",
+    "most_frequent",
     "near",
+    "no_item",
     "none_of",
+    "nth",
+    "period",
     "sequence",
+    "share",
     "share_of_spend",
+    "starts",
     "sum_of",
     "top_n",
     "trait",
@@ -87,22 +142,19 @@ def _none_chosen(mistake: Mistake) -> Activities:
     return Activities("", mistakes=(mistake,))
 
 
-def _wrong_days(mistake: Mistake) -> Any:
-    # What takes days says it.
-    return mistake
-
-
 a_rule, a_choice = word(_itself), word(_none_chosen)
 
 
-@word(_wrong_days)
-def days(number: int) -> Days:
-    """That many company days, the as-of day included."""
-    return Days(number)
+def _names(value: Texts | None) -> tuple[str, ...]:
+    # What is asked otherwise than by name is a test.
+    if value is None or isinstance(value, Asked):
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _names(value: Names | None) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+def _weekday(name: str) -> int:
+    # One that is none is judged with the tests.
+    return WEEKDAYS.index(name) if name in WEEKDAYS else -1
 
 
 @word(lambda mistake: Trait("", mistake))
@@ -119,13 +171,19 @@ class Filters(TypedDict, total=False):
     department: Names
     category: Names
     collection: Names
-    campaign: Names
+    campaign: Texts
     channel: Names
-    subject: Names
-    text: Names
+    subject: Texts
+    text: Texts
     source: Names
-    within: Days | None
-    local_hour: Hours
+    store: Names
+    coupon: Coupons
+    amount: Amount
+    quantity: Amount
+    markdown: bool
+    weekday: Names
+    within: Within | None
+    local_hour: Clock
     score: Span
     not_followed_by: str
     never: str
@@ -141,13 +199,19 @@ def activities(
     department: Names | None = None,
     category: Names | None = None,
     collection: Names | None = None,
-    campaign: Names | None = None,
+    campaign: Texts | None = None,
     channel: Names | None = None,
-    subject: Names | None = None,
-    text: Names | None = None,
+    subject: Texts | None = None,
+    text: Texts | None = None,
     source: Names | None = None,
-    within: Days | None = None,
-    local_hour: Hours | None = None,
+    store: Names | None = None,
+    coupon: Coupons | None = None,
+    amount: Amount | None = None,
+    quantity: Amount | None = None,
+    markdown: bool | None = None,
+    weekday: Names | None = None,
+    within: Within | None = None,
+    local_hour: Clock | None = None,
     score: Span | None = None,
     not_followed_by: str | None = None,
     never: str | None = None,
@@ -158,6 +222,24 @@ def activities(
     `collection="latest"`: the collections of the newest launch up to as_of among the products that meet `product`,
     `brand`, `department` and `category`. `properties={"plan": "gold"}`: of an event, those its catalogue declares.
     """
+    asked = {"campaign": campaign, "subject": subject, "text": text, "amount": amount, "quantity": quantity}
+    tests = [Test(field, held.operator, held.values) for field, held in asked.items() if isinstance(held, Asked)]
+    if isinstance(coupon, bool):
+        tests.append(Test("has_coupon", "==", (coupon,)))
+    elif coupon is not None:
+        tests.append(Test("coupon_codes", "any", _names(coupon)))
+    if markdown is not None:
+        tests.append(Test("is_markdown", "==", (markdown,)))
+    if weekday is not None:
+        tests.append(Test("weekday", "in", tuple(_weekday(day) for day in _names(weekday))))
+    if store is not None:
+        tests.append(Test("store_key", "in", _names(store)))
+    held = dict(properties or {})
+    tests += [
+        Test(property_column(key), value.operator, value.values)
+        for key, value in sorted(held.items())
+        if isinstance(value, Asked)
+    ]
     return Activities(
         name,
         item=_names(product),
@@ -170,15 +252,18 @@ def activities(
         subject=_names(subject),
         text=_names(text),
         source=_names(source),
-        within=within,
+        within=None if isinstance(within, Term) else within,
         local_hour=None if local_hour is None else (local_hour[0], local_hour[1]),
         score=None if score is None else (float(score[0]), float(score[1])),
         not_followed_by=not_followed_by,
         never=never,
         properties=tuple(
-            (key, tuple(sorted(held if isinstance(held, tuple | list) else (held,), key=repr)))
-            for key, held in sorted((properties or {}).items())
+            (key, tuple(sorted(value if isinstance(value, tuple | list) else (value,), key=repr)))
+            for key, value in sorted(held.items())
+            if not isinstance(value, Asked)
         ),
+        window=within if isinstance(within, Term) else None,
+        tests=tuple(tests),
     )
 
 
@@ -194,13 +279,19 @@ def did(
     department: Names | None = None,
     category: Names | None = None,
     collection: Names | None = None,
-    campaign: Names | None = None,
+    campaign: Texts | None = None,
     channel: Names | None = None,
-    subject: Names | None = None,
-    text: Names | None = None,
+    subject: Texts | None = None,
+    text: Texts | None = None,
     source: Names | None = None,
-    within: Days | None = None,
-    local_hour: Hours | None = None,
+    store: Names | None = None,
+    coupon: Coupons | None = None,
+    amount: Amount | None = None,
+    quantity: Amount | None = None,
+    markdown: bool | None = None,
+    weekday: Names | None = None,
+    within: Within | None = None,
+    local_hour: Clock | None = None,
     score: Span | None = None,
     not_followed_by: str | None = None,
     never: str | None = None,
@@ -223,6 +314,12 @@ def did(
             subject=subject,
             text=text,
             source=source,
+            store=store,
+            coupon=coupon,
+            amount=amount,
+            quantity=quantity,
+            markdown=markdown,
+            weekday=weekday,
             within=within,
             local_hour=local_hour,
             score=score,
@@ -247,12 +344,6 @@ def _never(choice: Callable[Choice, Activities]) -> Callable[Choice, Rule]:
 
 
 did_not = _never(activities)
-
-
-@word(Quantity)
-def sum_of(measure: Measure, of: Activities) -> Quantity:
-    """The sum over chosen activities, to compare: `sum_of("amount", activities("order", within=days(30))) >= 100`."""
-    return Quantity(SumRule(of, measure, ">=", Decimal(0)))
 
 
 @word(Quantity)
@@ -294,6 +385,24 @@ def inside(*corners: Span) -> Rule:
 def birthday_within(number: Days) -> Rule:
     """The birthday is today or on one of the days after it, so many in all."""
     return BirthdayRule(number)
+
+
+@a_rule
+def birthday_past(number: Days) -> Rule:
+    """The birthday was on one of so many days before today."""
+    return YearlyRule("birth_day", number, 0)
+
+
+@a_rule
+def birthday_this_month() -> Rule:
+    """The birthday is in this calendar month, past or to come."""
+    return YearlyRule("birth_day", 0, 0, month=True)
+
+
+@a_rule
+def anniversary_within(trait: str, number: Days) -> Rule:
+    """A day of an earlier year comes round today or on one of the days after it, so many in all."""
+    return YearlyRule(trait, 0, number)
 
 
 @a_rule

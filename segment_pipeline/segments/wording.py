@@ -1,24 +1,42 @@
 """Rules in words, for people who ask why someone belongs. Reads like the literal; says nothing about any person."""
 
+from segment_pipeline.profiles.facts.activities import property_column
 from segment_pipeline.segments.nodes import (
     NAMED,
+    WEEKDAYS,
     Activities,
+    Aggregate,
+    Ago,
     AllOf,
     AnyOf,
+    Arithmetic,
     BirthdayRule,
+    Compared,
+    Constant,
     CountRule,
+    Dates,
+    DaysSince,
+    Ended,
+    Holidays,
+    Hours,
     InsideRule,
     MemberRule,
     Mistake,
     NearRule,
     NoneOf,
+    Period,
     Rule,
     Scalar,
     SequenceRule,
     ShareRule,
     SumRule,
+    Test,
     TopRule,
     TraitRule,
+    TraitValue,
+    Value,
+    Window,
+    YearlyRule,
 )
 
 
@@ -39,6 +57,13 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
             return f"{name} from {_text(values[0])} to {_text(values[1])}"
         case TraitRule(name, operator, values):
             return f"{name} {operator} {_text(values[0])}"
+        case TraitRule(name, "starts" | "ends" | "has" as operator, values):
+            return f"{name} {operator} {values[0]!r}"
+        case Compared(left, operator, right):
+            return f"{_value(left)} {operator} {_value(right)}"
+        case YearlyRule(name, past, ahead, month):
+            when = "this month" if month else f"on one of the {past} days before" if past else f"within {ahead} days"
+            return f"{'birthday' if name == 'birth_day' else f'anniversary of {name}'} {when}"
         case CountRule(of, 0, 0):
             return f"did not {_chosen(of)}"
         case CountRule(of, at_least, at_most, same_product):
@@ -71,6 +96,9 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
     return type(rule).__name__
 
 
+_KINDS = {"sum": "sum of", "min": "least", "max": "greatest", "first": "first", "last": "last", "most": "most frequent"}
+
+
 def combined(rule: AllOf | AnyOf | NoneOf) -> str:
     """How a rule combines others."""
     return {AllOf: "all of", AnyOf: "any of", NoneOf: "none of"}[type(rule)]
@@ -88,8 +116,72 @@ def _chosen(of: Activities) -> str:
         parts.append(f"not followed by {of.not_followed_by} of it")
     if of.never is not None:
         parts.append(f"never {of.never} of it")
+    parts += map(_test, of.tests)
     text = ", ".join(parts)
+    if of.window is not None:
+        return f"{text} {_window(of.window)}"
     return text if of.within is None else f"{text} in {of.within} days"
+
+
+def _test(test: Test) -> str:
+    name = test.column.removeprefix(property_column(""))
+    match test:
+        case Test("weekday", _, values):
+            return f"on {' or '.join(WEEKDAYS[int(day)] for day in values)}"  # type: ignore[arg-type]
+        case Test("has_coupon", _, (held,)):
+            return "with a coupon" if held else "without a coupon"
+        case Test("is_markdown", _, (held,)):
+            return "marked down" if held else "at full price"
+        case Test("coupon_codes", _, values):
+            return f"with coupon {' or '.join(map(_text, values))}"
+        case Test("store_key", _, values):
+            return f"in store {' or '.join(map(_text, values))}"
+        case Test(_, "between", (low, high)):
+            return f"{name} {_text(low)} to {_text(high)}"
+        case Test(_, "any" | "all" | "none" as operator, values):
+            return f"{name} with {operator} of {', '.join(map(_text, values))}"
+    return f"{name} {test.operator} {', '.join(map(_text, test.values))}"
+
+
+def _window(window: Window) -> str:
+    match window:
+        case Ended(number, back):
+            return f"in the {number} days that ended {back} days ago"
+        case Hours(number):
+            return f"in {number} hours"
+        case Dates(first, last):
+            return f"from {first} to {last}"
+        case Period(unit, 0):
+            return f"this {unit}"
+        case Period(unit, 1):
+            return f"last {unit}"
+        case Period(unit, back):
+            return f"in the {unit} {back} {unit}s ago"
+        case Holidays(country, name, before):
+            day = name or "a public holiday"
+            return f"in the {before} days before {day} ({country})" if before else f"on {day} ({country})"
+
+
+def _value(value: Value) -> str:
+    match value:
+        case Constant(held):
+            return _text(held)
+        case TraitValue(name):
+            return name
+        case Ago(number):
+            return f"the day {number} days ago" if number else "today"
+        case DaysSince(day):
+            return f"days since {_value(day)}"
+        case Arithmetic(operator, left, right):
+            return f"{_value(left)} {operator} {_value(right)}"
+        case Aggregate("count", of, _):
+            return f"number of {_chosen(of)}"
+        case Aggregate("distinct", of, field):
+            return f"number of different {field}s of {_chosen(of)}"
+        case Aggregate("nth", of, field, n):
+            return f"{field} of number {n} of {_chosen(of)}"
+        case Aggregate(kind, of, field):
+            return f"{_KINDS[kind]} {field} of {_chosen(of)}"
 
 
 def _text(value: Scalar) -> str:

@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import plan_only
 from segment_pipeline.company import settings_here
 from segment_pipeline.lake.lake import Lake
@@ -30,8 +29,7 @@ def planned(lake: Lake, settings: Settings) -> dict[str, int]:
     """The numbers of the plan of the audience that goes to files."""
     settings = replace(settings, destinations=("files",))
     tools = COMPANY.enabled_destinations(settings)
-    of = Round(lake, Ledger.open(settings.ledger), COMPANY.enabled_audiences(settings), tools, settings)
-    [report] = plan_only(of)
+    [report] = plan_only(lake, Ledger.open(settings.ledger), COMPANY.enabled_audiences(settings), tools, settings)
     return {name: asdict(report)[name] for name in NUMBERS}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -38,6 +39,8 @@ ACTIVITY_SCHEMA = pa.schema(
         *[(name, pa.string()) for name in ("campaign", "channel", "subject", "text")],
         ("score", pa.float64()),
         ("order_key", pa.string()),
+        ("store_key", pa.string()),
+        ("coupon_codes", pa.list_(pa.string())),
     ]
 )
 PRODUCT_SCHEMA = pa.schema(
@@ -102,7 +105,7 @@ def compiled_members(
     """The members of each segment as the compiler and the engine find them."""
     with lake.session() as session:
         register(session, world)
-        compilation = compile_segments(segments, world.as_of, traits=trait_types(), declared=declared)
+        compilation = compile_segments(segments, AsOf(world.as_of, world.zone), traits=trait_types(), declared=declared)
         compilation.define(session)
         found: dict[str, set[str]] = {s.name: set() for s in segments}
         ids = {row["person_no"]: row["profile_id"] for row in session.rows("SELECT * FROM people")}

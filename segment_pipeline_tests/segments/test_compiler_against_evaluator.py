@@ -1,5 +1,6 @@
 """Random rules over random people: the compiler's SQL and the plain evaluator name the same members."""
 
+import operator
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,20 +17,47 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.definition import children
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.rules import (
+    Quantity,
     Rule,
     activities,
+    ago,
     all_of,
+    anniversary_within,
     any_of,
+    at_least,
+    at_most,
+    avg_of,
+    between,
+    birthday_past,
+    birthday_this_month,
     birthday_within,
+    count,
+    dates,
     days,
+    days_since,
     did,
     did_not,
+    distinct,
+    ended,
+    ends,
+    first,
+    has,
+    holidays,
+    hours,
     inside,
+    last,
+    max_of,
     member_of,
+    min_of,
+    most_frequent,
     near,
     none_of,
+    nth,
+    period,
     sequence,
+    share,
     share_of_spend,
+    starts,
     sum_of,
     top_n,
     trait,
@@ -90,6 +118,8 @@ def _activity(random: Random, as_of: date) -> dict[str, Any]:
         "collection": _maybe(random, COLLECTIONS), "text": _maybe(random, TEXTS[:2]),
         "amount": _maybe(random, MONEY), "quantity": _maybe(random, [Decimal("0.5"), Decimal("1")]),
         "score": _maybe(random, [1.0, 2.0, 5.0]), "source": random.choice(["till", "web"]),
+        "is_markdown": _maybe(random, [True, False]), "store_key": _maybe(random, ["s1", "s2"]), "order_key": _maybe(random, ["o1", "o2", "o3"]),
+        "coupon_codes": _maybe(random, [[], ["TEN"], ["TEN", "FREE"]]),
     }  # fmt: skip
 
 
@@ -161,12 +191,34 @@ def _ordered(name: str, held: st.SearchStrategy[Any]) -> st.SearchStrategy[Rule]
 
 
 FILTERS: dict[str, list[Any]] = {
-    "within": [days(1), days(2), days(7), days(31)],
+    "within": [
+        days(1),
+        days(2),
+        days(7),
+        days(31),
+        ended(days(6), ago=days(1)),
+        ended(days(30), ago=days(2)),
+        hours(12),
+        hours(48),
+        dates(date(2016, 2, 1), date(2017, 2, 28)),
+        period("week"),
+        period("month", back=1),
+        period("quarter"),
+        period("year", back=1),
+        holidays("US"),
+        holidays("US", "Christmas Day", before=10),
+    ],
+    "amount": [at_least(0), at_most(Decimal("0.1")), between(-4, 99.9999)],
+    "quantity": [at_least(1)],
+    "markdown": [True, False],
+    "store": ["s1", ("s1", "s2")],
+    "coupon": [True, False, "FREE", ("TEN", "FREE")],
+    "weekday": ["mon", ("sat", "sun")],
     "product": ["a", "c", ("a", "b"), "web:1"],
     "category": [TEXTS[0], tuple(TEXTS[:2])],
     "department": [TEXTS[1], tuple(TEXTS[1:])],
     "collection": ["latest", "old", ("old", "latest")],
-    "text": TEXTS[:2],
+    "text": [*TEXTS[:2], starts("LÄU"), ends("oes"), has("\u00e4u")],
     "source": ["web"],
     "local_hour": [(22, 4), (0, 12), (23, 24)],
     "score": [(1, 2), (5, 5)],
@@ -195,8 +247,14 @@ FILLED = {
         "source",
         "local_hour",
         "not_followed_by",
+        "amount",
+        "quantity",
+        "markdown",
+        "store",
+        "coupon",
+        "weekday",
     ],
-    "order": ["within", "source", "local_hour"],
+    "order": ["within", "source", "local_hour", "amount", "store", "coupon", "weekday"],
     "survey_answered": ["within", "text", "score"],
 }
 ABOUT_PRODUCTS = ["product_viewed", "product_bought"]
@@ -262,6 +320,69 @@ def quantified(draw: st.DrawFn) -> Rule:
     return quantity == limit
 
 
+MEASURED = ["amount", "quantity"]
+OF_LINES = ["product", "category", "department", "store", "order", "day", "week", "month"]
+
+
+@st.composite
+def values(draw: st.DrawFn) -> Quantity:  # noqa: C901 - one case per kind of value
+    """A number of a person."""
+    name, of = draw(selected("product_bought"))
+    of.pop("not_followed_by", None)
+    chosen, field = activities(name, **of), draw(st.sampled_from(MEASURED))
+    match draw(
+        st.sampled_from(["count", "sum", "avg", "min", "max", "distinct", "since", "share", "trait", "both", "times"])
+    ):
+        case "count":
+            return count(chosen)
+        case "sum":
+            return sum_of(field, chosen)  # type: ignore[arg-type]
+        case "avg":
+            return avg_of(field, chosen)
+        case "min":
+            return min_of(field, chosen)
+        case "max":
+            return max_of(field, chosen)
+        case "distinct":
+            return distinct(draw(st.sampled_from(OF_LINES)), chosen)
+        case "since":
+            return days_since(draw(st.sampled_from([first, last]))("day", chosen))
+        case "share":
+            return share(chosen, activities("product_bought"), draw(st.sampled_from([None, "amount"])))
+        case "trait":
+            return Quantity(
+                trait(draw(st.sampled_from(["orders_total", "spend_total", "markdown_share", "aov_365d"]))).value
+            )
+        case "both":
+            return sum_of("amount", activities("order")) - count(chosen)
+    return sum_of(field, chosen) * draw(st.sampled_from([2, 0.5, Decimal("0.1")]))  # type: ignore[arg-type]
+
+
+@st.composite
+def compared(draw: st.DrawFn) -> Rule:
+    """A comparison of two values, or of one with a number; or of what was picked among activities."""
+    match draw(st.sampled_from(["values", "number", "text", "day"])):
+        case "values":
+            return _operated(draw, draw(values()), draw(values()))
+        case "number":
+            return _operated(draw, draw(values()), draw(mixed_number))
+        case "text":
+            chosen = activities("product_bought", within=draw(st.sampled_from([days(7), days(31)])))
+            field = draw(st.sampled_from(["category", "product", "store"]))
+            picked = [first(field, chosen), last(field, chosen), nth(2, field, chosen), most_frequent(field, chosen)]
+            return draw(st.sampled_from(picked)) == draw(st.sampled_from(["a", "s1", *TEXTS]))
+    chosen = activities(draw(st.sampled_from(list(FILLED))))
+    picked = [first("day", chosen), last("day", chosen), nth(2, "day", chosen), Quantity(trait("last_order_on").value)]
+    other = draw(st.sampled_from([ago(days(0)), ago(days(6)), ago(days(365)), date(2016, 2, 29)]))
+    return _operated(draw, draw(st.sampled_from(picked)), other)
+
+
+def _operated(draw: st.DrawFn, left: Any, right: Any) -> Rule:
+    operators = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
+    rule: Rule = draw(st.sampled_from(operators))(left, right)
+    return rule
+
+
 def is_meant(rule: Rule) -> bool:
     """Whether what was drawn is refused by no one's meaning: somebody can meet it, and somebody fail."""
     return validate([segment("s", rule)]) == []
@@ -280,6 +401,8 @@ trait_rules = st.sampled_from(
         _compared("city", st.sampled_from(TEXTS)),
         _compared("email_reachable", st.booleans()),
         st.sampled_from(TEXTS).map(lambda v: trait("interests").contains(v)),
+        st.sampled_from([trait("city").starts("it's"), trait("city").ends("ES"), trait("city").has("LÄU")]),
+        st.sampled_from([trait("interests").contains_none(TEXTS[0]), trait("interests").contains_all(*TEXTS[1:3])]),
     ]
 ).flatmap(lambda family: family.filter(is_meant))
 places = st.sampled_from(
@@ -288,6 +411,9 @@ places = st.sampled_from(
         st.just(inside((38.0, -90.0), (41.0, -90.0), (41.0, -80.0), (38.0, -80.0))),
         st.just(inside((-40.0, -100.0), (39.5, 0.0), (41.0, 20.0))),
         st.sampled_from([1, 2, 60, 364]).map(lambda n: birthday_within(days(n))),
+        st.sampled_from([1, 30, 364]).map(lambda n: birthday_past(days(n))),
+        st.just(birthday_this_month()),
+        st.sampled_from([1, 60]).map(lambda n: anniversary_within("last_order_on", days(n))),
         st.builds(top_n, st.sampled_from(["orders_total", "spend_total", "last_order_on"]), st.integers(1, 3)),
     ]
 ).flatmap(lambda family: family)
@@ -297,7 +423,7 @@ sequences = st.tuples(st.lists(steps, min_size=2, max_size=3), st.sampled_from([
 )
 # One rule of every family in every example: left to chance, whole families are hardly ever met.
 one_of_each = st.tuples(
-    counted(), counted(), counted(), counted(), quantified().filter(is_meant), quantified().filter(is_meant), trait_rules, trait_rules, places, sequences
+    counted(), counted(), counted(), counted(), compared().filter(is_meant), compared().filter(is_meant), quantified().filter(is_meant), quantified().filter(is_meant), trait_rules, trait_rules, places, sequences
 )  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def _trait(name: str = "x", kind: str = "BIGINT", query: str = "orders_total", o
         ((_trait(owner="crm"),), "trait x has no owner"),
         ((_trait(query="SELECT 1"),), "trait x has a query that does not select two columns"),
         ((_trait(), _trait()), "trait x is declared more than once"),
-        ((Trait("x", "BIGINT", "in a test", owner="team:crm"),), "trait x has neither a query nor a function"),
+        ((Trait("x", "BIGINT", "in a test", owner="team:crm"),), "trait x has neither a quantity, a query nor a function"),
         ((Trait.pandas("x", "BIGINT", "in a test", function=lambda a, b: a, null="", owner="team:crm"),), "trait x has a function that does not take exactly one"),  # type: ignore[misc,arg-type]
     ],
 )  # fmt: skip

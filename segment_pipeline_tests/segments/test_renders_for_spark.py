@@ -6,6 +6,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.duckdb_engine import DuckDBConnection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
@@ -34,7 +35,7 @@ def test_every_statement_of_a_run_parses_after_rendering(
 
     monkeypatch.setattr(DuckDBConnection, "define", noted)
     compiled_members(lake, segments, WORLD)
-    seen["members"] = compile_segments(segments, DAY, traits=trait_types()).members().text
+    seen["members"] = compile_segments(segments, AsOf(DAY, "UTC"), traits=trait_types()).members().text
     assert {"segment_matches", "segment_plain_words", "segment_other_words", "segment_people"} <= seen.keys()
     for name, sql in seen.items():
         tree = sqlglot.parse_one(render(sql, name), read="spark")

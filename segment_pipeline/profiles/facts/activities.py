@@ -53,6 +53,8 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "text": ("VARCHAR", "the answer, the search, the social action, the landing page"),
     "score": ("DOUBLE", "numeric answer"),
     "order_key": ("VARCHAR", "order of an order or line"),
+    "store_key": ("VARCHAR", "store an order or line was bought in; NULL: online, or unknown"),
+    "coupon_codes": ("VARCHAR[]", "coupons redeemed on the order; NULL: the source does not say"),
 }
 
 ACTIVITY_NAMES: Final = (
@@ -75,13 +77,14 @@ _PRODUCT: Final = frozenset({"item_key", "brand", "department", "category", "col
 _NAMED: Final = frozenset({"category", "collection"})
 _SAID: Final = frozenset({"subject", "text"})
 _CAMPAIGN: Final = frozenset({"campaign"})
+_ORDER: Final = frozenset({"amount", "campaign", "channel", "local_at", "store_key", "coupon_codes", "order_key"})
 # What an event by a name that is none of ours may have; how many of them a source fills is the company's to know.
 OWN_EVENT_FILLS: Final = _PRODUCT | _SAID | _CAMPAIGN
 # The columns that rules may ask for and that rows by a name have, beside `source` and events' local time, which is there where
 # a source knows the person's time zone. What is not here is NULL in every row.
 ACTIVITY_FILLS: Final[Mapping[str, frozenset[str]]] = {
-    "order": frozenset({"amount", "campaign", "channel", "local_at"}),
-    "product_bought": _PRODUCT | {"quantity", "amount", "campaign", "channel", "local_at"},
+    "order": _ORDER,
+    "product_bought": _PRODUCT | _ORDER | {"quantity", "is_markdown"},
     "visit": _NAMED | _CAMPAIGN | {"text"},
     "category_viewed": _NAMED | _CAMPAIGN,
     "product_viewed": _PRODUCT | _CAMPAIGN,

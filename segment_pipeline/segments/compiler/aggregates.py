@@ -20,8 +20,9 @@ from segment_pipeline.segments.compiler.conditions import (
 )
 from segment_pipeline.segments.compiler.expressions import checked, column, either, masked, union, value, word, zero
 from segment_pipeline.segments.compiler.extracts import HOUR, Extract, Extracts
-from segment_pipeline.segments.compiler.filters import Latest, Shape, first_day, values_of
+from segment_pipeline.segments.compiler.filters import Latest, Shape, values_of
 from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.segments.windows import EVER, first_day, spans
 
 PLACE = [("word", pa.int32()), ("mask", pa.int64())]
 
@@ -56,17 +57,26 @@ class Selection:
         session.define(name, checked("segments/selection", query), materialize=True)
 
     def _choices(self, extracts: Extracts, latest: Latest) -> pa.Table:
-        # One row per choice and combination of values it takes; NULL: any value will do.
+        # One row per choice, combination of values it takes and span of days; NULL: any value will do.
         found = []
         for of, target in self.counts_for.items():
-            choices = values_of(of, latest)
+            choices = values_of(of, latest, extracts.as_of)
             numbered = [[extracts.values[field][text] for text in held] for field, held in choices.items()]
-            fixed = {"name_no": extracts.numbers[of.name], "from_day": first_day(of, extracts.as_of)}
+            fixed = {"name_no": extracts.numbers[of.name]}
             hours = dict(zip(("hour_from", "hour_to"), of.local_hour or (None, None), strict=True))
             scores = dict(zip(("score_low", "score_high"), of.score or (None, None), strict=True))
             found += [
-                {**target, **fixed, **hours, **scores, **dict(zip(choices, combination, strict=True))}
+                {
+                    **target,
+                    **fixed,
+                    **hours,
+                    **scores,
+                    **dict(zip(choices, combination, strict=True)),
+                    "from_day": first,
+                    "to_day": None if last == extracts.as_of.day else last,
+                }
                 for combination in product(*numbered)
+                for first, last in spans(of, extracts.as_of)
             ]
         schema = pa.schema(
             [
@@ -88,6 +98,8 @@ class Selection:
         query = query.select(*(column(key, "a") for key in sorted(self.shape.wide)), copy=False)
         query = query.from_(exp.to_table(self.extract.table).as_("a"), copy=False)
         query = query.join(exp.to_table(name).as_("c"), on=exp.and_(*on), copy=False)
+        if any(of.window is not None for of in self.counts_for):
+            query = query.where(_IN_TIME.copy(), copy=False)
         if any(of.local_hour is not None for of in self.counts_for):
             query = query.where(_IN_HOURS.copy(), copy=False)
         if any(of.score is not None for of in self.counts_for):
@@ -97,11 +109,13 @@ class Selection:
 
 _LIMITS = {
     "from_day": pa.date32(),
+    "to_day": pa.date32(),
     "hour_from": pa.int16(),
     "hour_to": pa.int16(),
     "score_low": pa.float64(),
     "score_high": pa.float64(),
 }
+_IN_TIME = exp.condition("c.to_day IS NULL OR a.occurred_on <= c.to_day", dialect="duckdb")
 _IN_HOURS = exp.condition(
     f"CASE WHEN c.hour_from IS NULL THEN TRUE WHEN c.hour_from < c.hour_to THEN a.{HOUR} >= c.hour_from AND a.{HOUR} < c.hour_to "
     f"ELSE a.{HOUR} >= c.hour_from OR a.{HOUR} < c.hour_to END",
@@ -262,9 +276,9 @@ def chosen(of: Activities, extracts: Extracts, latest: Latest) -> list[exp.Expr]
     """A choice as conditions on its extract aliased `a`; `not_followed_by` and `never` are not among them."""
     tests: list[exp.Expr] = [
         exp.EQ(this=column("name_no", "a"), expression=value(extracts.numbers[of.name])),
-        exp.GTE(this=column("occurred_on", "a"), expression=value(first_day(of, extracts.as_of))),
+        _within(of, extracts),
     ]
-    for field, held in values_of(of, latest).items():
+    for field, held in values_of(of, latest, extracts.as_of).items():
         listed = [value(extracts.values[field][text]) for text in held]
         tests.append(exp.In(this=column(field, "a"), expressions=listed) if listed else exp.false())
     if of.local_hour is not None:
@@ -274,3 +288,13 @@ def chosen(of: Activities, extracts: Extracts, latest: Latest) -> list[exp.Expr]
     if of.score is not None:
         tests.append(exp.Between(this=column("score", "a"), low=value(of.score[0]), high=value(of.score[1])))
     return tests
+
+
+def _within(of: Activities, extracts: Extracts) -> exp.Expr:
+    found: list[exp.Expr] = []
+    for first, last in spans(of, extracts.as_of):
+        day = column("occurred_on", "a")
+        since = exp.GTE(this=day, expression=value(first)) if first > EVER else None
+        until = exp.LTE(this=day.copy(), expression=value(last)) if last < extracts.as_of.day else None
+        found.append(exp.and_(*(test for test in (since, until) if test is not None)) if since or until else exp.true())
+    return exp.Paren(this=exp.or_(*found)) if found else exp.false()

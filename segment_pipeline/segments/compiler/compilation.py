@@ -8,17 +8,19 @@ condition, and one SELECT per segment over it.
 What it costs hardly depends on the number of segments: facts are read once per kind of question, whoever asks it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
 from sqlglot import exp
 
+from segment_pipeline.days import AsOf
+from segment_pipeline.lake.schema import SQL_TYPES
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 from segment_pipeline.segments.compiler import aggregates
-from segment_pipeline.segments.compiler.conditions import Bits, Condition, literals
+from segment_pipeline.segments.compiler.conditions import Bits, Condition, PersonRule, literals
 from segment_pipeline.segments.compiler.expressions import (
     Expressions,
     checked,
@@ -35,9 +37,11 @@ from segment_pipeline.segments.compiler.expressions import (
 from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
 from segment_pipeline.segments.compiler.filters import Latest, items_of, launches_of, values_of
 from segment_pipeline.segments.compiler.matches import Matches
+from segment_pipeline.segments.compiler.values import Values
 from segment_pipeline.segments.definition import leaves, references
-from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Rule
+from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Compared, Rule, Value
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.terms import Kinds, aggregates_in, parted, values_of_rule
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,12 @@ class Compilation:
     """The plan of one run for the segments asked for. `traits`: their types by name."""
 
     segments: tuple[Segment, ...]
-    as_of: date
+    as_of: AsOf
     traits: Mapping[str, str]
     expressions: Expressions
     bits: Bits
     extracts: Extracts
+    values: Values
 
     @property
     def names(self) -> set[str]:
@@ -64,7 +69,7 @@ class Compilation:
     @property
     def since(self) -> date:
         """The first day of activities any rule looks at."""
-        return min(self.extracts.first_days.values(), default=self.as_of)
+        return min(self.extracts.first_days.values(), default=self.as_of.day)
 
     def latest(self, session: Session) -> Latest:
         """The collections `latest` stands for, by the conditions on products beside it."""
@@ -84,6 +89,7 @@ class Compilation:
             Matches(self.bits, self.extracts, latest).define(session)
             words = self._other_words()
             session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
+        self.values.define(session, latest)
         session.define("segment_people", checked("segments/people", self._people()), materialize=True)
 
     def members(self) -> Statement:
@@ -96,6 +102,18 @@ class Compilation:
         ]
         nobody = nothing(segment_no="INTEGER", person_no="INTEGER")
         return checked("segments/members", union(selects) if selects else nobody)
+
+    def of_people(self, asked: Mapping[str, tuple[Value, str]]) -> Statement:
+        """One row per person in `traits`: profile_id, and by name each value as its lake type; after `define`."""
+        query = exp.select(column("profile_id", "n")).from_(exp.to_table("traits").as_("t"))
+        on = exp.EQ(this=column("profile_id", "n"), expression=column("profile_id", "t"))
+        query = self.values.joined(query.join(exp.to_table("people").as_("n"), on=on, copy=False), "n")
+        for name, (one, kind) in asked.items():
+            # Not by `exp.cast`, which takes a decimal for any other.
+            to = exp.DataType.build(SQL_TYPES.get(kind, kind), dialect="duckdb")
+            held = exp.Cast(this=self.values.expression(parted(one)), to=to)
+            query = query.select(exp.alias_(held, name, quoted=True), copy=False)
+        return checked("segments/values", query)
 
     def _other_words(self) -> exp.Select:
         query = exp.select(column("person_no")).from_(exp.to_table("segment_matches"))
@@ -119,25 +137,30 @@ class Compilation:
             for number in words:
                 held = exp.Coalesce(this=column(word(number), alias), expressions=[zero()])
                 query = query.select(exp.alias_(held, word(number), copy=False), copy=False)
+        self.values.joined(query, "n")
         for number in self.bits.personal_words:
             masks = [
-                masked(personal(condition.rule, self.traits, self.as_of), bit.mask)
+                masked(self._personal(condition.rule), bit.mask)
                 for condition, bit in self.bits.personal.items()
                 if bit.word == number
             ]
             query = query.select(exp.alias_(either(masks), word(number), copy=False), copy=False)
         return query
 
+    def _personal(self, rule: PersonRule) -> exp.Expr:
+        return self.values.compared(rule) if isinstance(rule, Compared) else personal(rule, self.traits, self.as_of.day)
+
 
 def compile_segments(
     segments: Iterable[Segment],
-    as_of: date,
+    as_of: AsOf,
     *,
     traits: Mapping[str, str],
     declared: Mapping[str, Segment] | None = None,
     properties: Mapping[str, str] | None = None,
+    values: Sequence[Value] = (),
 ) -> Compilation:
-    """The plan for these segments on one day. `properties`: types of events' properties, by name.
+    """The plan for these segments on one day. `properties`: types of events' properties, by name; `values`: asked for beside them.
 
     `declared`: every segment that may be referred to, by name; None: those compiled. The segments must be valid:
     `validation.problems` tells which are not, and one wrong segment must not stop the others.
@@ -156,9 +179,11 @@ def compile_segments(
         c for leaf in found if (behind := literals(leaf)) for c in (*behind.set_, *behind.unset)
     ]
     bits = Bits(conditions)
-    return Compilation(
-        wanted, as_of, traits, Expressions(bits, known), bits, Extracts(needs_of(conditions), as_of, properties)
-    )
+    compared = [each for leaf in found for each in values_of_rule(leaf)]
+    aggregates_asked = [aggregate for each in (*compared, *values) for aggregate in aggregates_in(parted(each))]
+    extracts = Extracts(needs_of(conditions, aggregates_asked, as_of), as_of, properties)
+    held = Values(aggregates_asked, extracts, Kinds(traits, properties or {}))
+    return Compilation(wanted, as_of, traits, Expressions(bits, known), bits, extracts, held)
 
 
 def resolve_items(session: Session, chosen: Iterable[Activities]) -> dict[Activities, tuple[str, ...]]:
@@ -174,18 +199,18 @@ def resolve_items(session: Session, chosen: Iterable[Activities]) -> dict[Activi
 
 
 def resolve_latest(
-    session: Session, chosen: Iterable[Activities], as_of: date, items: Latest
+    session: Session, chosen: Iterable[Activities], as_of: AsOf, items: Latest
 ) -> dict[Activities, tuple[str, ...]]:
     """The collections `latest` stands for, by the conditions on products beside it; none when no product meets them."""
     wanted = {launches_of(of) for of in chosen if LATEST in of.collection}
     if not wanted:
         return {}
-    session.define("segment_launches", statement("segments/compiler", "launches"), materialize=True, as_of=as_of)
+    session.define("segment_launches", statement("segments/compiler", "launches"), materialize=True, as_of=as_of.day)
     found = {}
     for products in wanted:
         tests: list[exp.Expr] = [
             exp.In(this=column(COLUMNS[name]), expressions=[value(item) for item in held])
-            for name, held in values_of(replace(products, collection=()), items).items()
+            for name, held in values_of(replace(products, collection=()), items, as_of).items()
         ]
         newest = exp.select(exp.Max(this=column("launched_on"))).from_(exp.to_table("segment_launches")).where(*tests)
         query = exp.select(column("collection")).distinct().from_(exp.to_table("segment_launches"))

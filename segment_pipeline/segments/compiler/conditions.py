@@ -15,6 +15,7 @@ from segment_pipeline.segments.nodes import (
     NAMED,
     Activities,
     BirthdayRule,
+    Compared,
     Comparison,
     CountRule,
     Dimension,
@@ -26,6 +27,7 @@ from segment_pipeline.segments.nodes import (
     SumRule,
     TopRule,
     TraitRule,
+    YearlyRule,
 )
 
 WORD_BITS = 62
@@ -105,11 +107,14 @@ class SequenceCondition:
     within: int
 
 
+PersonRule = TraitRule | NearRule | InsideRule | BirthdayRule | YearlyRule | Compared
+
+
 @dataclass(frozen=True, slots=True)
 class PersonCondition:
-    """A leaf that a person's traits alone decide."""
+    """A leaf that a person's traits and values decide."""
 
-    rule: TraitRule | NearRule | InsideRule | BirthdayRule
+    rule: PersonRule
 
 
 Condition = (
@@ -134,7 +139,7 @@ class Literals:
 def literals(leaf: Rule) -> Literals | None:  # noqa: C901 - one case per kind of rule
     """The conditions behind a leaf; None for what is no leaf of its own."""
     match leaf:
-        case TraitRule() | NearRule() | InsideRule() | BirthdayRule():
+        case TraitRule() | NearRule() | InsideRule() | BirthdayRule() | YearlyRule() | Compared():
             return Literals((PersonCondition(leaf),))
         case CountRule(of, at_least, at_most, same_product):
             measure = Measure("item_count" if same_product else "count", _normal(of))
@@ -192,7 +197,7 @@ class Bits:
     """Gives every distinct condition a bit, each kind in words of its own, in this order:
 
     `plain`: on activities' names alone, sorted by name, so that a name's share words; `others`: on other activities, shares
-    and ranks; `personal`: on traits.
+    and ranks; `personal`: on traits and values.
     """
 
     def __init__(self, conditions: Iterable[Condition]) -> None:

@@ -26,12 +26,15 @@ from segment_pipeline.segments.nodes import (
     Rule,
     Scalar,
     TraitRule,
+    YearlyRule,
 )
 from segment_pipeline.segments.rules import Segment
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius R1 of the IUGG
 
-_COMPARE: dict[str, type[exp.Binary]] = {
+# What is asked of a text in lower case.
+IN_TEXT: dict[str, type[exp.Func]] = {"starts": exp.StartsWith, "ends": exp.EndsWith, "has": exp.Contains}
+COMPARE: dict[str, type[exp.Binary]] = {
     "==": exp.EQ,
     "!=": exp.NEQ,
     "<": exp.LT,
@@ -158,7 +161,7 @@ class Expressions:
 
 
 def personal(
-    rule: TraitRule | NearRule | InsideRule | BirthdayRule, traits: Mapping[str, str], as_of: date
+    rule: TraitRule | NearRule | InsideRule | BirthdayRule | YearlyRule, traits: Mapping[str, str], as_of: date
 ) -> exp.Expr:
     """What a leaf asks of a person's row of `traits`, whose types are given: TRUE, or FALSE where it is not or unknown."""
     match rule:
@@ -171,6 +174,8 @@ def personal(
         case BirthdayRule(days):
             listed = [exp.Literal.string(text) for text in birthdays(as_of, days)]
             return known(exp.In(this=column("birth_day"), expressions=listed))
+        case YearlyRule():
+            return known(_yearly(rule, traits[rule.trait], as_of))
 
 
 def _trait(rule: TraitRule, kind: str) -> exp.Expr:
@@ -187,8 +192,11 @@ def _trait(rule: TraitRule, kind: str) -> exp.Expr:
         case "between":
             low, high = (typed(item, kind) for item in rule.values)
             return known(exp.Between(this=held, low=low, high=high))
+        case "starts" | "ends" | "has":
+            text = exp.Literal.string(str(rule.values[0]).lower())
+            return known(IN_TEXT[rule.operator](this=exp.Lower(this=held), expression=text))
         case _:
-            return known(_COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))
+            return known(COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))
 
 
 def _ratio(rule: TraitRule, part: str, whole: str) -> exp.Expr:
@@ -204,7 +212,7 @@ def _ratio(rule: TraitRule, part: str, whole: str) -> exp.Expr:
         case "between":
             met = exp.and_(compared(exp.GTE, rule.values[0]), compared(exp.LTE, rule.values[1]))
         case operator:
-            met = compared(_COMPARE[operator], rule.values[0])
+            met = compared(COMPARE[operator], rule.values[0])
     return known(exp.and_(exp.GT(this=column(whole), expression=exp.Literal.number(0)), exp.Paren(this=met)))
 
 
@@ -219,6 +227,22 @@ def _exact(limit: Scalar) -> exp.Expr:
     number = Decimal(str(limit))
     scale = max(0, -int(number.as_tuple().exponent))
     return exp.cast(exp.Literal.string(format(number, "f")), f"DECIMAL(19,{scale})")
+
+
+def _yearly(rule: YearlyRule, kind: str, as_of: date) -> exp.Expr:
+    first, days = as_of - timedelta(days=rule.past), rule.past + rule.ahead
+    if rule.month:
+        first = as_of.replace(day=1)
+        days = ((first + timedelta(days=31)).replace(day=1) - first).days
+    listed, held = birthdays(first, days), column(rule.trait)
+    if kind != "DATE":
+        return exp.In(this=held, expressions=[exp.Literal.string(text) for text in listed])
+    month, day = (exp.Extract(this=exp.var(part), expression=held.copy()) for part in ("MONTH", "DAY"))
+    number = exp.Add(this=exp.Mul(this=month, expression=exp.Literal.number(100)), expression=day)
+    numbers = [exp.Literal.number(int(text.replace("-", ""))) for text in listed]
+    # The day itself is no anniversary of it.
+    earlier = exp.LT(this=held.copy(), expression=value(first))
+    return exp.and_(exp.In(this=number, expressions=numbers), earlier)
 
 
 def birthdays(as_of: date, days: int) -> list[str]:

@@ -5,35 +5,39 @@ room; activities by names that need wide columns are extracted apart from those 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
 from sqlglot import exp
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.facts.activities import property_column, property_type, tellers
 from segment_pipeline.segments.compiler.conditions import (
     Condition,
     CountCondition,
-    Measure,
     SequenceCondition,
     SumCondition,
 )
 from segment_pipeline.segments.compiler.expressions import checked, column, value
-from segment_pipeline.segments.compiler.filters import Latest, Shape, column_of, fields_of, first_day, values_of
-from segment_pipeline.segments.nodes import Activities, Scalar
+from segment_pipeline.segments.compiler.filters import Latest, Shape, column_of, fields_of, test_field, values_of
+from segment_pipeline.segments.compiler.tests import source_of, tested
+from segment_pipeline.segments.nodes import Activities, Aggregate, Scalar
+from segment_pipeline.segments.terms import HELD, choices_of, columns_of
+from segment_pipeline.segments.windows import EVER, first_day, tests
 
 HOUR = "local_hour"
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What conditions on a choice read of activities, besides person, name and day: `fields` by number, `wide` as it is."""
+    """What conditions on a choice read of activities since a day, besides person, name and day: `fields` by number, `wide` as it is."""
 
     of: Activities
+    since: date
     fields: frozenset[str]
     wide: frozenset[str]
     has_hours: bool
@@ -62,14 +66,14 @@ class Extract:
 class Extracts:
     """Which activities are extracted how, given what is needed of each choice. `properties`: types of events' properties, by name."""
 
-    def __init__(self, needs: Iterable[Need], as_of: date, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(self, needs: Iterable[Need], as_of: AsOf, properties: Mapping[str, str] | None = None) -> None:
         self.as_of, self.properties = as_of, properties or {}
         self.first_days: dict[str, date] = {}
         self.choices: dict[Activities, None] = {}
         by_name: dict[str, list[Need]] = {}
         for need in needs:
-            name, day = need.of.name, first_day(need.of, as_of)
-            self.first_days[name] = min(self.first_days.get(name, day), day)
+            name = need.of.name
+            self.first_days[name] = min(self.first_days.get(name, need.since), need.since)
             self.choices[need.of] = None
             by_name.setdefault(name, []).append(need)
         self.numbers = {name: number for number, name in enumerate(sorted(by_name))}
@@ -83,6 +87,7 @@ class Extracts:
             fields = tuple(sorted({field for need in held for field in need.fields}))
             self.all.append(Extract(number, tuple(names), fields, wide, any(need.has_hours for need in held)))
         self._by_name = {name: extract for extract in self.all for name in extract.names}
+        self.tests = {test_field(test): test for of in self.choices for test in tests(of, as_of)}
         self.values: dict[str, dict[Scalar, int]] = {}
 
     def of(self, name: str) -> Extract:
@@ -94,11 +99,10 @@ class Extracts:
         """Columns of activities that are read."""
         read = {"person_no", "name", "told_by", "occurred_on"}
         for extract in self.all:
-            read |= (
-                {column_of(field) for field in extract.fields}
-                | set(extract.wide)
-                | ({"local_at"} if extract.has_hours else set())
-            )
+            columns = {field for field in extract.fields if field not in self.tests}
+            read |= {column_of(field) for field in columns} | {name.removeprefix(HELD) for name in extract.wide}
+            read |= {source_of(self.tests[field]) for field in extract.fields if field in self.tests}
+            read |= {"local_at"} if extract.has_hours else set()
         return read
 
     def define(self, session: Session, latest: Latest) -> None:
@@ -108,11 +112,13 @@ class Extracts:
         """
         self.values = {field: {} for extract in self.all for field in extract.fields}
         for of in self.choices:
-            for field, held in values_of(of, latest).items():
+            for field, held in values_of(of, latest, self.as_of).items():
                 for text in held:
                     self.values[field].setdefault(text, len(self.values[field]) + 1)
         session.register("segment_names", self._names())
         for field, numbers in self.values.items():
+            if field in self.tests:
+                continue
             session.register(f"segment_values_{field}", _numbered(numbers, self._kind(field)))
         for extract in self.all:
             query = checked("segments/activities", self._query(extract)).joined_as_written()
@@ -150,6 +156,10 @@ class Extracts:
         )
         query = query.join(exp.to_table("segment_names").as_("n"), on=on, copy=False)
         for field in extract.fields:
+            if field in self.tests:
+                met = exp.Case(ifs=[exp.If(this=tested(self.tests[field]), true=value(1))], default=value(0))
+                query = query.select(exp.alias_(exp.cast(met, "INTEGER"), field), copy=False)
+                continue
             alias = f"v_{field}"
             on = exp.EQ(this=column("value", alias), expression=column(column_of(field), "a"))
             values = exp.to_table(f"segment_values_{field}").as_(alias)
@@ -159,35 +169,38 @@ class Extracts:
         if extract.has_hours:
             hour = exp.Extract(this=exp.var("HOUR"), expression=column("local_at", "a"))
             query = query.select(exp.alias_(exp.cast(hour, "SMALLINT"), HOUR), copy=False)
-        query = query.select(*(column(name, "a") for name in extract.wide), copy=False)
+        for name in extract.wide:
+            query = query.select(exp.alias_(column(name.removeprefix(HELD), "a"), name), copy=False)
         # The first day of all is said as a literal too, so that files are left out by it.
         first = min(self.first_days[name] for name in extract.names)
         by_day = exp.GTE(this=column("occurred_on", "a"), expression=value(first))
-        return query.where(*named(extract.names, self.as_of), by_day, copy=False)
+        return query.where(*named(extract.names, self.as_of.day), by_day, copy=False)
 
 
-def needs_of(conditions: Iterable[Condition]) -> Iterator[Need]:
-    """What conditions read of activities."""
+def needs_of(conditions: Iterable[Condition], values: Iterable[Aggregate], as_of: AsOf) -> Iterator[Need]:
+    """What conditions and values of people read of activities."""
     for condition in conditions:
         if isinstance(condition, CountCondition | SumCondition):
-            yield from (_need(replace(condition.measure, of=of), frozenset()) for of in condition.measure.parts)
-            yield from _followers(condition.measure.of)
+            wide = Shape.of(condition.measure).wide
+            yield from (_need(of, wide, as_of) for of in condition.measure.parts)
+            yield from _followers(condition.measure.of, as_of)
         elif isinstance(condition, SequenceCondition):
-            for step in condition.steps:
-                yield _need(Measure("count", step), frozenset({"occurred_at"}))
+            yield from (_need(step, frozenset({"occurred_at"}), as_of) for step in condition.steps)
+    for aggregate in values:
+        yield from (_need(of, columns_of(aggregate), as_of) for of in choices_of(aggregate))
 
 
-def _followers(of: Activities) -> Iterator[Need]:
+def _followers(of: Activities, as_of: AsOf) -> Iterator[Need]:
     # What follows an activity is not before it, so not before the first day of its window either.
-    for name, within in ((of.not_followed_by, of.within), (of.never, None)):
+    for name, since in ((of.not_followed_by, first_day(of, as_of)), (of.never, EVER)):
         if name is not None:
-            yield Need(Activities(name, within=within), frozenset(), frozenset({"item_key", "occurred_at"}), False)
+            yield Need(Activities(name), since, frozenset(), frozenset({"item_key", "occurred_at"}), False)
 
 
-def _need(measure: Measure, wide: frozenset[str]) -> Need:
-    fields = frozenset(fields_of(measure.of))
-    score = {"score"} if measure.of.score is not None else set()
-    return Need(measure.of, fields, Shape.of(measure).wide | wide | score, measure.of.local_hour is not None)
+def _need(of: Activities, wide: frozenset[str], as_of: AsOf) -> Need:
+    score = {"score"} if of.score is not None else set()
+    fields = frozenset(fields_of(of, as_of))
+    return Need(of, first_day(of, as_of), fields, wide | score, of.local_hour is not None)
 
 
 def named(names: Sequence[str], as_of: date) -> list[exp.Expr]:

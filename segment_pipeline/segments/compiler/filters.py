@@ -1,14 +1,16 @@
-"""What a choice among activities means on a day: its first day, the values its columns may have, and what reads it needs."""
+"""What a choice among activities means on a day: the values its columns may have, what it asks beside, and what reads it needs."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.profiles.facts.activities import property_column
 from segment_pipeline.segments.compiler.conditions import Measure
-from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Scalar
-
-EVER = date(1, 1, 1)
+from segment_pipeline.segments.definition import canonical
+from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Scalar, Test
+from segment_pipeline.segments.windows import tests
 
 Latest = Mapping[Activities, Sequence[str]]
 
@@ -18,14 +20,16 @@ def column_of(field: str) -> str:
     return COLUMNS.get(field, field)
 
 
-def fields_of(of: Activities) -> list[str]:
-    """The fields a choice restricts."""
-    return [*(field for field in COLUMNS if getattr(of, field)), *(property_column(name) for name, _ in of.properties)]
+def test_field(test: Test) -> str:
+    """What the field is called that says whether an activity meets a test: it has the number 1 where it does, and no other."""
+    text = json.dumps(canonical(test), sort_keys=True)
+    return f"test_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def first_day(of: Activities, as_of: date) -> date:
-    """The first day of a choice's window."""
-    return EVER if of.within is None else as_of - timedelta(days=min(of.within, as_of.toordinal()) - 1)
+def fields_of(of: Activities, as_of: AsOf) -> list[str]:
+    """The fields a choice restricts, each of its tests one."""
+    columns = [field for field in COLUMNS if getattr(of, field)]
+    return [*columns, *(property_column(name) for name, _ in of.properties), *map(test_field, tests(of, as_of))]
 
 
 def items_of(of: Activities) -> Activities:
@@ -38,14 +42,15 @@ def launches_of(of: Activities) -> Activities:
     return Activities("", item=of.item, brand=of.brand, department=of.department, category=of.category)
 
 
-def values_of(of: Activities, latest: Latest) -> dict[str, tuple[Scalar, ...]]:
-    """The values each filtered column may have; `latest` resolved to the collections it stands for, SKUs to the items that have them."""
+def values_of(of: Activities, latest: Latest, as_of: AsOf) -> dict[str, tuple[Scalar, ...]]:
+    """The values each field of a choice may have; `latest` resolved to the collections it stands for, SKUs to the items that have them."""
     found: dict[str, tuple[Scalar, ...]] = {field: getattr(of, field) for field in COLUMNS if getattr(of, field)}
     found |= {property_column(name): values for name, values in of.properties}
     if of.item:
         found["item"] = tuple(sorted({*of.item, *latest.get(items_of(of), ())}))
     if LATEST in of.collection:
         found["collection"] = tuple(sorted({*of.collection, *latest[launches_of(of)]} - {LATEST}))
+    found |= {test_field(test): (True,) for test in tests(of, as_of)}
     return found
 
 

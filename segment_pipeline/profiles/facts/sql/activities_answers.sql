@@ -7,7 +7,8 @@ SELECT
     CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
     CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
     CAST(NULL AS BOOLEAN) AS is_markdown, CAST(NULL AS VARCHAR) AS campaign, CAST(NULL AS VARCHAR) AS channel,
-    a.question_key AS subject, a.answer AS text, a.score, CAST(NULL AS VARCHAR) AS order_key
+    a.question_key AS subject, a.answer AS text, a.score, CAST(NULL AS VARCHAR) AS order_key,
+    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes
 FROM survey_answers AS a
 LEFT JOIN key_spaces AS k ON k.source = a.source
 LEFT JOIN activity_persons AS c

@@ -6,15 +6,16 @@ SELECT
     CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
     CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, o.spend AS amount,
     CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, o.campaign_key) AS campaign, o.channel,
-    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key
+    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key, o.store_key, o.coupon_codes
 FROM (
-    SELECT person_no, ordered_at, ordered_on, local_at, source, channel, campaign_key, spend, order_key
+    SELECT person_no, ordered_at, ordered_on, local_at, source, channel, campaign_key, spend, order_key, store_key,
+        coupon_codes
     FROM paid_orders_held
     WHERE NOT is_order
     UNION ALL
     SELECT
         person_no, ordered_at, ordered_on, CAST(NULL AS TIMESTAMP), source, CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR), spend,
-        order_key
+        order_key, CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR[])
     FROM loose_returns
 ) AS o
 LEFT JOIN activity_people AS r ON r.person_no = o.person_no

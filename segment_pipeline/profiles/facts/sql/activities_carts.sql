@@ -6,7 +6,8 @@ SELECT
     p.collection, p.launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
     CAST(NULL AS BOOLEAN) AS is_markdown, CAST(NULL AS VARCHAR) AS campaign, CAST(NULL AS VARCHAR) AS channel,
     CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score,
-    CAST(NULL AS VARCHAR) AS order_key
+    CAST(NULL AS VARCHAR) AS order_key,
+    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes
 FROM cart_products AS c
 JOIN activity_persons AS r
     ON r.source = c.source

@@ -7,7 +7,8 @@ SELECT
     coalesce(p.collection, e.collection) AS collection, p.launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity,
     CAST(NULL AS DECIMAL(18,4)) AS amount, CAST(NULL AS BOOLEAN) AS is_markdown, e.utm_campaign AS campaign,
     CAST(NULL AS VARCHAR) AS channel,
-    e.told_subject AS subject, e.told_text AS text, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key, e.properties
+    e.told_subject AS subject, e.told_text AS text, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key,
+    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes, e.properties
 FROM person_events AS e
 LEFT JOIN activity_products AS p ON p.source = e.customer_source AND p.product_key = e.product_key
 WHERE e.occurred_on BETWEEN $since AND $as_of

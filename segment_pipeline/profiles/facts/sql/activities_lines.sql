@@ -4,7 +4,8 @@ SELECT
     o.local_at, o.source, o.product_key, coalesce(p.item_key, concat_ws(':', o.source, o.product_key)) AS item_key,
     p.brand, p.department, p.category, p.collection, p.launched_on, o.units_kept AS quantity, o.net_kept AS amount, o.is_markdown,
     coalesce(g.name, o.campaign_key) AS campaign, o.channel, CAST(NULL AS VARCHAR) AS subject,
-    CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key
+    CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key,
+    o.store_key, o.coupon_codes
 FROM kept_lines AS o
 LEFT JOIN activity_people AS r ON r.person_no = o.person_no
 LEFT JOIN activity_products AS p ON p.source = o.source AND p.product_key = o.product_key

@@ -8,7 +8,8 @@ SELECT
     CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
     CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, s.campaign_key) AS campaign, s.channel,
     CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score,
-    CAST(NULL AS VARCHAR) AS order_key
+    CAST(NULL AS VARCHAR) AS order_key,
+    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes
 FROM messages AS s
 LEFT JOIN key_spaces AS k ON k.source = s.source
 LEFT JOIN activity_persons AS c

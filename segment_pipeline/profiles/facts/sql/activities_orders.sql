@@ -5,7 +5,8 @@ SELECT
     CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
     CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, o.spend AS amount,
     CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, o.campaign_key) AS campaign, o.channel,
-    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key
+    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key,
+    o.store_key, o.coupon_codes
 FROM paid_orders_held AS o
 LEFT JOIN activity_people AS r ON r.person_no = o.person_no
 LEFT JOIN activity_campaigns AS g ON g.source = o.source AND g.campaign_key = o.campaign_key

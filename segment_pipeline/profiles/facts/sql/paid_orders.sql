@@ -3,7 +3,7 @@
 -- something; `is_kept`: some of that is kept; `given_back`: its lines may not be kept as they were sold.
 SELECT
     o.source, o.day, o.order_key, o.updated_at, p.person_no, TRUE AS is_order, o.ordered_at, o.ordered_on, o.local_at, o.channel,
-    o.store_key, o.campaign_key,
+    o.store_key, o.coupon_codes, o.campaign_key,
     CASE WHEN k.order_key IS NULL THEN o.net_base ELSE k.spend END AS spend,
     o.net > 0 AS is_worth,
     CASE WHEN k.order_key IS NULL THEN o.net > 0 ELSE k.is_kept END AS is_kept,
@@ -18,7 +18,7 @@ WHERE o.kind = 'sale' AND o.status = 'completed' AND NOT (o.gift_card_sold > 0 A
 UNION ALL
 SELECT
     o.source, o.day, o.order_key, o.updated_at, x.person_no, FALSE, o.ordered_at, o.ordered_on, o.local_at, o.channel,
-    o.store_key, o.campaign_key, k.spend, k.is_worth, k.is_kept, TRUE
+    o.store_key, o.coupon_codes, o.campaign_key, k.spend, k.is_worth, k.is_kept, TRUE
 FROM exchanged AS x
 JOIN orders_as_of AS o ON o.source = x.source AND o.order_key = x.order_key
 JOIN orders_kept AS k ON k.source = x.source AND k.order_key = x.order_key

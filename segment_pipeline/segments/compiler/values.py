@@ -1,0 +1,233 @@
+"""Values of people: aggregates over activities as columns of a table per extract, and expressions over these and over traits.
+
+Comparisons are exact: quotients by their parts, crosswise, in decimals.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Final
+
+from sqlglot import exp
+
+from segment_pipeline.lake.session import Session
+from segment_pipeline.segments.compiler.aggregates import chosen
+from segment_pipeline.segments.compiler.expressions import COMPARE, checked, column, known, typed, value, zero
+from segment_pipeline.segments.compiler.extracts import Extract, Extracts
+from segment_pipeline.segments.compiler.filters import Latest
+from segment_pipeline.segments.nodes import (
+    Aggregate,
+    Ago,
+    Arithmetic,
+    Compared,
+    Constant,
+    DaysSince,
+    Scalar,
+    TraitValue,
+    Value,
+)
+from segment_pipeline.segments.terms import HELD, INTEGERS, RANKED, Kinds, choices_of, parted, source_column
+
+_ARITHMETIC: Final[dict[str, type[exp.Binary]]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
+# Digits after the point of what is reckoned with: the product of two such has room in the decimals of both engines.
+_DIGITS: Final = {"INTEGER": 0, "BIGINT": 0, "MONEY": 4, "RATE": 8}
+
+
+class Values:
+    """The aggregates some rule or trait needs, and what is made of them. Without any nothing is read."""
+
+    def __init__(self, aggregates: Iterable[Aggregate], extracts: Extracts, kinds: Kinds) -> None:
+        self.numbers = {aggregate: number for number, aggregate in enumerate(dict.fromkeys(aggregates))}
+        self.extracts, self.kinds, self.as_of = extracts, kinds, extracts.as_of
+
+    def define(self, session: Session, latest: Latest) -> None:
+        """Make each table of `tables`: one row per person with some chosen activity, a column per aggregate."""
+        for table, (extract, held) in self.tables.items():
+            query = self._together(extract, held, latest) if extract else self._ranked(held[0], latest)
+            session.define(table, checked("segments/values", query), materialize=True)
+
+    @cached_property
+    def tables(self) -> Mapping[str, tuple[Extract | None, list[Aggregate]]]:
+        """What stands in which table: aggregates over one extract together, what goes by rank alone."""
+        found: dict[str, tuple[Extract | None, list[Aggregate]]] = {}
+        for aggregate, number in self.numbers.items():
+            if _is_ranked(aggregate):
+                found[f"segment_value_{number}"] = (None, [aggregate])
+                continue
+            for of in choices_of(aggregate):
+                extract = self.extracts.of(of.name)
+                found.setdefault(f"segment_values_{extract.number}", (extract, []))[1].append(aggregate)
+        return found
+
+    def joined(self, query: exp.Select, person: str) -> exp.Select:
+        """The query with the tables beside the people of its table `person`."""
+        for table in self.tables:
+            on = exp.EQ(this=column("person_no", table), expression=column("person_no", person))
+            query = query.join(exp.to_table(table), on=on, join_type="left", copy=False)
+        return query
+
+    def _together(self, extract: Extract, held: list[Aggregate], latest: Latest) -> exp.Select:
+        query = exp.select(column("person_no", "a")).from_(exp.to_table(extract.table).as_("a"))
+        for aggregate in held:
+            of = next(one for one in choices_of(aggregate) if one.name in extract.names)
+            tests = chosen(of, self.extracts, latest)
+            found = exp.Filter(this=self._aggregate(aggregate), expression=exp.Where(this=exp.and_(*tests)))
+            query = query.select(exp.alias_(found, self._name(aggregate)), copy=False)
+        return query.group_by(column("person_no", "a"))
+
+    def _aggregate(self, aggregate: Aggregate) -> exp.Expr:
+        held = self._field(aggregate.field) if aggregate.field else exp.Star()
+        match aggregate.kind:
+            case "count":
+                return exp.Count(this=held, big_int=True)
+            case "distinct":
+                return exp.Count(this=exp.Distinct(expressions=[held]), big_int=True)
+            case "sum":
+                return exp.Sum(this=held if self._is_exact(aggregate.field) else _as_decimal(held))
+            case "min" | "first":
+                return exp.Min(this=held)
+        return exp.Max(this=held)
+
+    def _is_exact(self, field: str) -> bool:
+        return self.kinds.field(field) != "DOUBLE"
+
+    def _field(self, field: str) -> exp.Expr:
+        held = column(HELD + source_column(field), "a")
+        if field == "week":
+            days = exp.DateDiff(this=value(self.as_of.day), expression=held, unit=exp.Literal.string("day"))
+            return exp.cast(exp.Floor(this=exp.Div(this=days, expression=value(7))), "BIGINT")
+        if field == "month":
+            year = exp.Extract(this=exp.var("YEAR"), expression=held)
+            month = exp.Extract(this=exp.var("MONTH"), expression=held.copy())
+            return exp.Add(this=exp.Mul(this=year, expression=value(12)), expression=month)
+        return held
+
+    def _ranked(self, aggregate: Aggregate, latest: Latest) -> exp.Select:
+        """One row per person: the value that comes first by the aggregate's order."""
+        extract, held = self.extracts.of(aggregate.of.name), self._field(aggregate.field)
+        tests = [*chosen(aggregate.of, self.extracts, latest), exp.Not(this=exp.Is(this=held, expression=exp.null()))]
+        rows = exp.select(column("person_no", "a"), exp.alias_(held.copy(), "value"))
+        rows = rows.from_(exp.to_table(extract.table).as_("a")).where(*tests)
+        if aggregate.kind == "most":
+            counted = exp.alias_(exp.Count(this=exp.Star(), big_int=True), "n")
+            rows = exp.select(column("person_no"), column("value"), counted).from_(rows.subquery("rows"))
+            rows = rows.group_by(column("person_no"), column("value"))
+            first = exp.Ordered(this=column("n"), desc=True)
+        else:
+            rows = rows.select(column("occurred_at", "a"))
+            first = exp.Ordered(this=column("occurred_at"), desc=aggregate.kind == "last")
+        order = exp.Order(expressions=[first, exp.Ordered(this=column("value"), desc=aggregate.kind == "last")])
+        place = exp.Window(this=exp.RowNumber(), partition_by=[column("person_no")], order=order)
+        placed = exp.select(column("person_no"), column("value"), exp.alias_(place, "place")).from_(
+            rows.subquery("held")
+        )
+        mine = exp.EQ(this=column("place"), expression=value(aggregate.n if aggregate.kind == "nth" else 1))
+        named = exp.alias_(column("value"), self._name(aggregate))
+        return exp.select(column("person_no"), named).from_(placed.subquery("placed")).where(mine)
+
+    def _name(self, aggregate: Aggregate) -> str:
+        return f"value_{self.numbers[aggregate]}"
+
+    def compared(self, rule: Compared) -> exp.Expr:
+        """A comparison as a condition on a person's row: TRUE, or FALSE where it is not or something is unknown."""
+        left, right = parted(rule.left), parted(rule.right)
+        kind, tests = COMPARE[rule.operator], list[exp.Expr]()
+        sides: list[exp.Expr] = []
+        exact = all(self._can_be_exact(side) for side in (left, right))
+        if exact and (_is_quotient(left) or _is_quotient(right)):
+            # a / b against c / d is a x d against c x b, where b and d are above 0.
+            over = [side.right if _is_quotient(side) else None for side in (left, right)]  # type: ignore[union-attr]
+            for side, other in zip((left, right), reversed(over), strict=True):
+                part = self.exact(side.left if _is_quotient(side) else side)  # type: ignore[union-attr]
+                sides.append(part if other is None else exp.Mul(this=part, expression=self.exact(other)))
+            tests = [exp.GT(this=self.exact(whole), expression=zero()) for whole in over if whole is not None]
+        else:
+            sides = [self.expression(side, beside=other) for side, other in ((left, right), (right, left))]
+        return known(
+            exp.and_(*tests, exp.Paren(this=kind(this=exp.Paren(this=sides[0]), expression=exp.Paren(this=sides[1]))))
+        )
+
+    def _can_be_exact(self, side: Value) -> bool:
+        if isinstance(side, Arithmetic):
+            return self._can_be_exact(side.left) and self._can_be_exact(side.right)
+        return self.kinds.of(side) in _DIGITS
+
+    def exact(self, side: Value) -> exp.Expr:
+        """A number as a decimal with room beside it, so that a product with another is exact."""
+        if isinstance(side, Constant):
+            number = Decimal(str(side.value))
+            scale = max(0, -int(number.as_tuple().exponent))
+            return exp.cast(exp.Literal.string(format(number, "f")), f"DECIMAL(19,{scale})")
+        if isinstance(side, Arithmetic) and side.operator != "/":
+            parts = [exp.Paren(this=self.exact(each)) for each in (side.left, side.right)]
+            made = exp.Paren(this=_ARITHMETIC[side.operator](this=parts[0], expression=parts[1]))
+            return _decimal(made, _DIGITS[self.kinds.of(side) or "RATE"])
+        return _decimal(self.expression(side), _DIGITS[self.kinds.of(side) or "RATE"])
+
+    def expression(self, side: Value, *, beside: Value | None = None) -> exp.Expr:
+        """A value of a person's row; NULL: unknown. `beside`: what it is compared with, in whose type a constant is written."""
+        match side:
+            case Aggregate():
+                return self._held(side)
+            case TraitValue(name):
+                return column(name, "t")
+            case DaysSince(day):
+                since = exp.DateDiff(
+                    this=value(self.as_of.day), expression=self.expression(day), unit=exp.Literal.string("day")
+                )
+                return exp.cast(since, "BIGINT")
+            case Ago(days):
+                return value(self.as_of.day - timedelta(days=days))
+            case Constant(held):
+                return typed(held, self._beside(beside, held))
+            case Arithmetic("/", left, right):
+                parts = [exp.cast(self.expression(each), "DOUBLE") for each in (left, right)]
+                above = exp.GT(this=parts[1].copy(), expression=zero())
+                return exp.Case(ifs=[exp.If(this=above, true=exp.Div(this=parts[0], expression=parts[1]))])
+            case Arithmetic():
+                if self._can_be_exact(side):
+                    return self.exact(side)
+                parts = [exp.cast(self.expression(each), "DOUBLE") for each in (side.left, side.right)]
+                return exp.Paren(this=_ARITHMETIC[side.operator](this=parts[0], expression=parts[1]))
+
+    def _beside(self, beside: Value | None, held: Scalar) -> str:
+        kind = self.kinds.of(beside) if beside is not None else None
+        # A decimal beside whole numbers stays one.
+        return "RATE" if kind in INTEGERS and not isinstance(held, int) else kind or "RATE"
+
+    def _held(self, aggregate: Aggregate) -> exp.Expr:
+        name = self._name(aggregate)
+        if _is_ranked(aggregate):
+            return column(name, f"segment_value_{self.numbers[aggregate]}")
+        tables = dict.fromkeys(f"segment_values_{self.extracts.of(of.name).number}" for of in choices_of(aggregate))
+        parts: list[exp.Expr] = [column(name, table) for table in tables]
+        if aggregate.kind in ("count", "distinct"):
+            return exp.Coalesce(this=parts[0], expressions=[zero()])
+        if aggregate.kind != "sum":
+            return parts[0]
+        kind = "DECIMAL(38,8)"
+        whole: exp.Expr | None = None
+        for part in parts:
+            held = exp.Coalesce(this=exp.cast(part, kind), expressions=[zero(kind)])
+            whole = held if whole is None else exp.cast(exp.Add(this=whole, expression=held), kind)
+        return whole or zero(kind)
+
+
+def _is_ranked(aggregate: Aggregate) -> bool:
+    # The first and last of days are the least and the greatest of them.
+    return aggregate.kind in RANKED and not (aggregate.field == "day" and aggregate.kind in ("first", "last"))
+
+
+def _is_quotient(side: Value) -> bool:
+    return isinstance(side, Arithmetic) and side.operator == "/"
+
+
+def _decimal(held: exp.Expr, digits: int) -> exp.Expr:
+    # Not by `exp.cast`, which takes a decimal for any other.
+    return exp.Cast(this=held, to=exp.DataType.build(f"DECIMAL(18,{digits})", dialect="duckdb"))
+
+
+def _as_decimal(held: exp.Expr) -> exp.Expr:
+    """A floating-point number with eight digits, so that the order of adding does not show; NULL where it has no room."""
+    return exp.TryCast(this=held, to=exp.DataType.build("DECIMAL(30,8)", dialect="duckdb"))

@@ -1,0 +1,94 @@
+"""Ordinary wishes of marketers, and how each is written: the table of the reference, each of them tried on known people."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from segment_pipeline.segments import library, rules
+from segment_pipeline.segments.rules import Rule
+
+
+@dataclass(frozen=True)
+class Example:
+    """One wish. `text`: the rule as it is written, with the words of `segments.rules` and `segments.library`."""
+
+    wish: str
+    text: str
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The rule the text makes."""
+        from datetime import date
+
+        words = {name: getattr(rules, name) for name in rules.__all__} | {"date": date}
+        made: Rule = eval(self.text, vars(library) | words)  # noqa: S307 - of the literals below, and of nothing else
+        return made
+
+
+EXAMPLES: Final = (
+    # When
+    Example("on days between two dates", 'did("order", within=dates(date(2017, 11, 1), date(2017, 11, 30)))'),
+    Example("in the month before the last one, counted in days", 'did("order", within=ended(days(30), ago=days(30)))'),
+    Example("in the last hours", 'did("visit", within=hours(48))'),
+    Example("this calendar month", 'did("order", within=period("month"))'),
+    Example("last calendar month", 'did("order", within=period("month", back=1))'),
+    Example("this week, from Monday", 'did("visit", within=period("week"))'),
+    Example("in the same quarter last year", 'did("order", within=period("quarter", back=4))'),
+    Example("on a public holiday", 'did("order", within=holidays("US"))'),
+    Example("in the days before a gift day", 'did("order", within=holidays("US", "Christmas Day", before=14))'),
+    Example("a day of a trait relative to today", 'trait("last_order_on") < ago(days(60))'),
+    Example("birthday today", "birthday_within(days(1))"),
+    Example("birthday in the days to come", "birthday_within(days(14))"),
+    Example("birthday just past", "birthday_past(days(7))"),
+    Example("birthday this month", "birthday_this_month()"),
+    Example("anniversary of the first order", 'anniversary_within("first_order_on", days(7))'),
+    Example("customer for a year", 'days_since(trait("first_order_on")) >= 365'),
+    # What is bought, and how
+    Example("an order of at least an amount", 'did("order", amount=at_least(100))'),
+    Example("orders worth more than so much on average", 'avg_of("amount", activities("order", within=days(365))) > 50'),
+    Example("the largest order of all", 'max_of("amount", activities("order")) >= 120'),
+    Example("marked down", 'did("product_bought", markdown=True)'),
+    Example("never anything marked down", 'all_of(did("product_bought"), did_not("product_bought", markdown=True))'),
+    Example("with any coupon", 'did("order", coupon=True)'),
+    Example("with one of these coupons", 'did("order", coupon=("WELCOME10", "FRIENDS"))'),
+    Example("in a store", 'did("order", store="till:7")'),
+    Example("on a weekday", 'did("order", weekday=("sat", "sun"))'),
+    Example("by the hour on their own clock", 'did("order", local_hour=(22, 4))'),
+    Example("the first order ever, long ago", 'first("day", activities("order")) <= ago(days(365))'),
+    Example("for the first time lately", 'first("day", activities("order")) >= ago(days(30))'),
+    Example("the second order was large", 'nth(2, "amount", activities("order")) >= 100'),
+    Example(
+        "regularly: in n of the last m weeks",
+        'distinct("week", activities("order", within=days(42))) >= 3',
+    ),
+    Example("stopped", 'all_of(did("order", within=ended(days(365), ago=days(90))), did_not("order", within=days(90)))'),
+    Example(
+        "started again",
+        'all_of(did("order", within=days(30)), did_not("order", within=ended(days(60), ago=days(30))), '
+        'did("order", within=ended(days(365), ago=days(90))))',
+    ),
+    # How often, how varied
+    Example("on so many different days", 'distinct("day", activities("visit", within=days(30))) >= 3'),
+    Example("so many different products", 'distinct("product", activities("product_bought")) >= 2'),
+    Example("so many different categories", 'distinct("category", activities("product_bought")) >= 2'),
+    Example("mostly one category", 'most_frequent("category", activities("product_bought")) == "Shoes"'),
+    Example("what they bought last", 'last("category", activities("product_bought")) == "Shoes"'),
+    # Events of a company's own, and text
+    Example("an answer that begins so", 'did("survey_answered", text=starts("very"))'),
+    Example("a search with a word in it", 'did("search", text=has("boots"))'),
+    Example("a trait that begins so", 'trait("city").starts("new")'),
+    Example("a trait that ends so", 'trait("city").ends("ville")'),
+    Example("one of several in a list", 'trait("interests").contains_any("running", "yoga")'),
+    Example("all of several in a list", 'trait("interests").contains_all("running", "yoga")'),
+    Example("none of several in a list", 'trait("interests").contains_none("running", "yoga")'),
+    # Compared with each other
+    Example("more orders than in the time before", 'count(activities("order", within=days(90))) > count(activities("order", within=ended(days(90), ago=days(90))))'),
+    Example("two traits compared", 'trait("spend_90d") * 2 > trait("spend_365d")'),
+    Example("a sum between two numbers", 'sum_of("amount", activities("order", within=days(365))).between(50, 120)'),
+    Example("share of several departments", 'share(activities("product_bought", department=("Outdoor", "Sport")), activities("product_bought"), "amount") >= 0.5'),
+    Example("share of a brand", 'share(activities("product_bought", brand="Acme"), activities("product_bought")) > 0.4'),
+    Example("share of a channel", 'share(activities("order", channel="web"), activities("order")) == 1'),
+    Example("one share above another", 'share(activities("order", channel="web"), activities("order")) > share(activities("order", channel="store"), activities("order"))'),
+    Example("campaign responses", 'did("message_responded", campaign="Winter Sale", within=days(365))'),
+    Example("a survey score", 'avg_of("score", activities("survey_answered")) >= 9'),
+)  # fmt: skip

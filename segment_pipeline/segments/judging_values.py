@@ -1,0 +1,135 @@
+"""Judges comparisons of a person's values: whether each has a type, both can be compared, and anybody can meet it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from segment_pipeline.segments.arguments import is_number
+from segment_pipeline.segments.nodes import (
+    Aggregate,
+    Ago,
+    Arithmetic,
+    Compared,
+    Constant,
+    DaysSince,
+    Mistake,
+    TraitValue,
+    Value,
+)
+from segment_pipeline.segments.spelling import one_of
+from segment_pipeline.segments.terms import FIELDS, NUMBERS, Kinds, source_column
+
+if TYPE_CHECKING:
+    from segment_pipeline.segments.judging import Judge
+
+# Digits after the point a factor may have: a product is exact then.
+FACTOR_DIGITS: Final = 4
+DIGITS: Final = 18
+_WORDS: Final = {"min": "min_of", "max": "max_of", "sum": "sum_of", "most": "most_frequent"}
+
+
+class Comparisons:
+    """What is wrong with values and their comparisons, as ends of sentences; activities are the judge's to tell of."""
+
+    def __init__(self, judge: "Judge") -> None:
+        self.judge, self.kinds = judge, Kinds(judge.traits, judge.known.properties)
+
+    def compared(self, rule: Compared) -> Iterator[str | Mistake]:
+        found = [*self.value(rule.left), *self.value(rule.right)]
+        yield from found
+        if found:
+            return
+        left, right = self.kinds.of(rule.left), self.kinds.of(rule.right)
+        if left != right and not {left, right} <= set(NUMBERS):
+            yield f"compares a value that is {left} with one that is {right}"
+        elif rule.operator not in ("==", "!=") and left not in (*NUMBERS, "DATE"):
+            yield f"orders values that are {left}: only numbers and days have an order"
+        elif rule.left == rule.right:
+            yield "compares a value with itself"
+        elif not _reads(rule.left) and not _reads(rule.right):
+            yield "compares two values of which neither is a person's"
+        elif _is_number_of(rule.left) and isinstance(rule.right, Constant):
+            yield from _met_by_nobody_or_all(rule.operator, rule.right.value)
+
+    def value(self, value: Value) -> Iterator[str | Mistake]:
+        match value:
+            case Aggregate():
+                yield from self._aggregate(value)
+            case TraitValue(name):
+                yield from self.judge.trait_named(name)
+            case DaysSince(day):
+                yield from self.value(day)
+                if (kind := self.kinds.of(day)) != "DATE":
+                    yield f"asks for the days since a value that is {kind or 'none'}: write a day"
+            case Ago(number):
+                if number < 0:
+                    yield f"asks for the day {number} days ago: 0 is as_of"
+            case Arithmetic():
+                yield from self._arithmetic(value)
+            case Constant(held):
+                if is_number(held) and len(Decimal(str(held)).as_tuple().digits) > DIGITS:
+                    yield f"compares with {held}: a number of up to {DIGITS} digits is compared exactly"
+
+    def _aggregate(self, value: Aggregate) -> Iterator[str | Mistake]:
+        of, word = value.of, _WORDS.get(value.kind, value.kind)
+        wrong = [*self.judge.choices.activities(of)]
+        yield from wrong
+        if wrong:
+            return
+        if of.not_followed_by or of.never:
+            yield f"takes {word} of activities with not_followed_by or never: say it in a rule of its own"
+        if value.kind == "nth" and value.n < 1:
+            yield f"asks for the activity number {value.n}: the first has the number 1"
+        if not value.field:
+            return
+        kind = self.kinds.field(value.field)
+        if kind is None:
+            known = (*FIELDS, *self.judge.choices.properties_of(of.name))
+            yield f"takes {word} of {value.field}, which is no field of activities{one_of(value.field, known)}"
+        elif value.field not in FIELDS and value.field not in self.judge.choices.properties_of(of.name):
+            yield f"takes {word} of the property {value.field}, which the catalogue does not declare of {of.name}"
+        elif value.field in FIELDS and source_column(value.field) != "occurred_on":
+            yield from self.judge.choices.filled(of.name, source_column(value.field), value.field)
+        if kind is not None and value.kind == "sum" and kind not in NUMBERS:
+            yield f"takes {word} of {value.field}, which is {kind} and no number"
+        if kind is not None and value.kind in ("min", "max") and kind not in (*NUMBERS, "DATE"):
+            yield f"takes {word} of {value.field}, which is {kind}: only numbers and days have a least and a greatest"
+
+    def _arithmetic(self, value: Arithmetic) -> Iterator[str | Mistake]:
+        for side in (value.left, value.right):
+            yield from self.value(side)
+            kind = self.kinds.of(side)
+            if kind is not None and kind not in NUMBERS:
+                yield f"reckons with a value that is {kind}: only numbers are added, subtracted, multiplied and divided"
+            if isinstance(side, Arithmetic) and side.operator == "/":
+                yield "reckons with a quotient: compare it as it is"
+        if value.operator == "*":
+            factors = [side.value for side in (value.left, value.right) if isinstance(side, Constant)]
+            if len(factors) != 1:
+                yield "multiplies two values of a person: only a number times a value is exact"
+            elif int(Decimal(str(factors[0])).as_tuple().exponent) < -FACTOR_DIGITS:
+                yield f"multiplies by {factors[0]}: a factor has up to {FACTOR_DIGITS} digits after the point"
+
+
+def _reads(value: Value) -> bool:
+    match value:
+        case Aggregate() | TraitValue():
+            return True
+        case DaysSince(day):
+            return _reads(day)
+        case Arithmetic(_, left, right):
+            return _reads(left) or _reads(right)
+    return False
+
+
+def _is_number_of(value: Value) -> bool:
+    return isinstance(value, Aggregate) and value.kind in ("count", "distinct")
+
+
+def _met_by_nobody_or_all(operator: str, number: object) -> Iterator[str]:
+    if not isinstance(number, int | float | Decimal):
+        return
+    if (number < 0 and operator in ("<", "<=", "==")) or (number == 0 and operator == "<"):
+        yield f"counts {operator} {number}, which no count is"
+    elif (number <= 0 and operator == ">=") or (number < 0 and operator in (">", "!=")):
+        yield f"counts {operator} {number}, which every count is"

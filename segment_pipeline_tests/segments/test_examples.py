@@ -1,0 +1,154 @@
+"""Every wish of the reference on people of whom it is plain who is meant, near misses among them, by compiler and evaluator."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from segment_pipeline.lake.core_traits import CORE
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.segments.evaluate import World, members
+from segment_pipeline.segments.examples import EXAMPLES, Example
+from segment_pipeline.segments.validation import validate
+from segment_pipeline.segments.wording import words
+from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, DAY, act, compiled_members, person, segment
+
+
+def who(profile_id: str, **traits: Any) -> dict[str, Any]:
+    return dict.fromkeys(["as_of", *CORE.types]) | person(profile_id, **traits)
+
+
+def did(profile_id: str, name: str, days_ago: float, **more: Any) -> dict[str, Any]:
+    return dict.fromkeys(ACTIVITY_SCHEMA.names) | act(profile_id, name, days_ago, **more)
+
+
+def order(profile_id: str, days_ago: float, amount: int, channel: str, **more: Any) -> dict[str, Any]:
+    return did(profile_id, "order", days_ago, amount=Decimal(amount), channel=channel, **more)
+
+
+def line(profile_id: str, days_ago: float, item: str, category: str, **more: Any) -> dict[str, Any]:
+    return did(profile_id, "product_bought", days_ago, item_key=item, category=category, **more)
+
+
+# DAY is Sunday, the 31st of December 2017.
+PEOPLE = [
+    who("ann", city="New York", birth_day="12-31", interests=["running", "yoga"], first_order_on=date(2017, 12, 11),
+        last_order_on=date(2017, 12, 30), spend_90d=Decimal(60), spend_365d=Decimal(100)),
+    who("bob", city="Nashville", birth_day="01-10", interests=["running"], first_order_on=date(2016, 11, 26),
+        last_order_on=date(2017, 11, 20), spend_90d=Decimal(50), spend_365d=Decimal(100)),
+    who("cat", birth_day="12-26", interests=[]),
+    who("dan"),
+    who("eve", last_order_on=date(2017, 9, 22)),
+    who("fay", first_order_on=date(2015, 1, 4)),
+    who("gus", first_order_on=date(2017, 12, 31), birth_day="01-14"),
+]  # fmt: skip
+ACTIVITIES = [
+    order("ann", 1, 120, "web", coupon_codes=["WELCOME10"], local_at=act("", "", 0.5)["occurred_at"].replace(tzinfo=None, hour=23)),
+    order("ann", 10, 20, "web", coupon_codes=[]),
+    order("ann", 20, 30, "store", store_key="till:7"),
+    order("bob", 41, 60, "web"),
+    order("bob", 400, 150, "store", store_key="till:8"),
+    order("cat", 6, 10, "store", coupon_codes=["OTHER"]),
+    order("cat", 200, 30, "store"),
+    order("eve", 100, 99, "web"),
+    order("gus", 300, 5, "web"),
+    order("gus", 299, 100, "web"),
+    line("ann", 1, "x", "Shoes", is_markdown=True, brand="Acme", department="Outdoor", amount=Decimal(30)),
+    line("ann", 1, "y", "Shoes", is_markdown=False, brand="Else", department="Home", amount=Decimal(30)),
+    line("bob", 41, "z", "Hats", is_markdown=False, department="Home", amount=Decimal(60)),
+    line("bob", 400, "z", "Hats", is_markdown=False, brand="Else", department="Home", amount=Decimal(150)),
+    line("cat", 6, "c1", "Shoes", department="Sport", amount=Decimal(9)),
+    line("cat", 200, "c2", "Hats", department="Home", amount=Decimal(10)),
+    *(did("ann", "visit", days_ago) for days_ago in (1, 5, 9)),
+    *(did("bob", "visit", 2) for _ in range(3)),
+    did("cat", "visit", 7),
+    did("ann", "survey_answered", 3, text="Very good", score=10.0),
+    did("ann", "survey_answered", 4, score=8.0),
+    did("bob", "survey_answered", 3, text="not very", score=9.0),
+    did("bob", "survey_answered", 4, score=8.0),
+    did("bob", "search", 1, text="Winter BOOTS"),
+    did("cat", "search", 1, text="shoes"),
+    did("cat", "message_responded", 5, campaign="Winter Sale"),
+    did("eve", "message_responded", 5, campaign="Summer Sale"),
+]  # fmt: skip
+WORLD = World(DAY, PEOPLE, activities=ACTIVITIES)
+MEANT = {
+    "on days between two dates": "bob",
+    "in the month before the last one, counted in days": "bob",
+    "in the last hours": "ann",
+    "this calendar month": "ann cat",
+    "last calendar month": "bob",
+    "this week, from Monday": "ann bob",
+    "in the same quarter last year": "bob",
+    "on a public holiday": "cat",
+    "in the days before a gift day": "ann",
+    "a day of a trait relative to today": "eve",
+    "birthday today": "ann",
+    "birthday in the days to come": "ann bob",
+    "birthday just past": "cat",
+    "birthday this month": "ann cat",
+    "anniversary of the first order": "fay",
+    "customer for a year": "bob fay",
+    "an order of at least an amount": "ann bob gus",
+    "orders worth more than so much on average": "ann bob eve gus",
+    "the largest order of all": "ann bob",
+    "marked down": "ann",
+    "never anything marked down": "bob cat",
+    "with any coupon": "ann cat",
+    "with one of these coupons": "ann",
+    "in a store": "ann",
+    "on a weekday": "ann bob",
+    "by the hour on their own clock": "ann",
+    "the first order ever, long ago": "bob",
+    "for the first time lately": "ann",
+    "the second order was large": "gus",
+    "regularly: in n of the last m weeks": "ann",
+    "stopped": "eve gus",
+    "started again": "cat",
+    "on so many different days": "ann",
+    "so many different products": "ann cat",
+    "so many different categories": "cat",
+    "mostly one category": "ann",
+    "what they bought last": "ann cat",
+    "an answer that begins so": "ann",
+    "a search with a word in it": "bob",
+    "a trait that begins so": "ann",
+    "a trait that ends so": "bob",
+    "one of several in a list": "ann bob",
+    "all of several in a list": "ann",
+    "none of several in a list": "cat",
+    "more orders than in the time before": "ann bob cat",
+    "two traits compared": "ann",
+    "a sum between two numbers": "bob eve gus",
+    "share of several departments": "ann",
+    "share of a brand": "ann",
+    "share of a channel": "eve gus",
+    "one share above another": "ann eve gus",
+    "campaign responses": "cat",
+    "a survey score": "ann",
+}
+
+
+def test_every_wish_is_tried_and_none_twice() -> None:
+    assert [example.wish for example in EXAMPLES] == list(MEANT)
+
+
+def test_every_wish_is_valid_and_said_in_words() -> None:
+    segments = [segment(f"s{n}", example.rule) for n, example in enumerate(EXAMPLES)]
+    assert validate(segments) == []
+    assert len({words(one.where) for one in segments}) == len(segments)
+
+
+def test_the_compiler_and_the_evaluator_find_who_is_meant(lake: Lake) -> None:
+    segments = [segment(f"s{n}", example.rule) for n, example in enumerate(EXAMPLES)]
+    meant = {f"s{n}": set(MEANT[example.wish].split()) for n, example in enumerate(EXAMPLES)}
+    assert members(segments, WORLD) == meant
+    assert compiled_members(lake, segments, WORLD) == meant
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.wish)
+def test_each_alone_finds_the_same(lake: Lake, example: Example) -> None:
+    """What is read for one rule alone is enough for it."""
+    alone = compiled_members(lake, [segment("one", example.rule)], WORLD)["one"]
+    assert alone == set(MEANT[example.wish].split())
