@@ -23,6 +23,7 @@ from segment_pipeline.landing.source import Source
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
+from segment_pipeline.segments.own_traits import quantity_problems
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant
 from segment_pipeline.segments.validation import OWNER, problems, unnamed, validate
@@ -136,6 +137,7 @@ class Catalogue:
         if unread := [*_unread(self.sources)]:
             return found + unread  # what may be asked of people depends on what the sources fill
         known = self.vocabulary
+        found += quantity_problems(self.trait_sets, known)
         found += validate(self.segments, known)
         found += goal_problems(self.goals)
         found += [*_unequal_holdouts(self.audiences), *_one_remote_audience(self.audiences)]

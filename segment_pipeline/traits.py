@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,12 +19,20 @@ Function = Callable[["pd.DataFrame"], "pd.Series[Any]"]
 CORE_NAME = "core"
 
 
+class Quantity(Protocol):
+    """A value of a person in the words segments are written in: `count(activities("order", within=days(90)))`."""
+
+    @property
+    def value(self) -> object: ...
+
+
 @dataclass(frozen=True)
 class Trait:
     """One fact about a person as of a day. `null`: what it means that it is not known; empty: it always is.
 
-    A company's own trait has an `owner` (`team:name` or an e-mail address) and either `query`, an expression over the view
-    `profiles` or a SELECT of profile_id and the value over the documented views, in which `$as_of` is the day; or `function`,
+    A company's own trait has an `owner` (`team:name` or an e-mail address) and one of three: `quantity`, a value in the words of
+    segments; `query`, an expression over the view
+    `profiles` or a SELECT of profile_id and the value over the documented views, in which `$as_of` is the day; `function`,
     which takes the day's profiles with their core traits as a DataFrame indexed by profile_id and gives one Series indexed alike.
     """
 
@@ -35,6 +43,7 @@ class Trait:
     owner: str = ""
     query: str | None = None
     function: Function | None = None
+    quantity: object = None
     file: str = field(init=False, repr=False, compare=False, default="")
     line: int = field(init=False, repr=False, compare=False, default=0)
 
@@ -44,6 +53,20 @@ class Trait:
             frame = frame.f_back
         object.__setattr__(self, "file", frame.f_code.co_filename)
         object.__setattr__(self, "line", frame.f_lineno)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        type: str,  # noqa: A002
+        definition: str,
+        *,
+        quantity: Quantity,
+        owner: str,
+        null: str = "",
+    ) -> "Trait":
+        """A trait that is a quantity: counted, summed or picked among activities, or reckoned from core traits."""
+        return cls(name, type, definition, null=null, owner=owner, quantity=getattr(quantity, "value", quantity))
 
     @classmethod
     def sql(cls, name: str, type: str, definition: str, *, query: str, null: str, owner: str) -> "Trait":  # noqa: A002
@@ -75,8 +98,11 @@ class Trait:
 
     @property
     def digest(self) -> str:
-        """Changes with the type and with the text of the query or function; not with what a function calls."""
-        says = self.query if self.function is None else _source(self.function)
+        """Changes with the type, the quantity, and the text of the query or function; not with what a function calls."""
+        if self.quantity is not None:
+            says: str | None = repr(self.quantity)
+        else:
+            says = self.query if self.function is None else _source(self.function)
         return hashlib.sha256(f"{self.name}\n{self.type}\n{says}".encode()).hexdigest()[:32]
 
 

@@ -13,6 +13,7 @@ from segment_pipeline.defs.partitions import window_of
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
+from segment_pipeline.segments.own_traits import quantities
 from segment_pipeline.settings import Settings
 from segment_pipeline.traits import TraitSet
 
@@ -124,7 +125,12 @@ def _own_traits(
     def body(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with in_our_words(context, retries=2, wait=10):
             *_, report = build.own_traits_of(
-                Lake.open(settings), list(window_of(context).days()), settings, own, catalogue.identity
+                Lake.open(settings),
+                list(window_of(context).days()),
+                settings,
+                own,
+                catalogue.identity,
+                quantities=quantities(catalogue.vocabulary),
             )
         return dg.MaterializeResult(
             asset_key=own_traits_key(own.name),

@@ -9,7 +9,7 @@ from segment_pipeline.profiles.facts.runs import days_of
 from segment_pipeline.profiles.identity.resolution import IdentityReport, build_identities
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits.compute import TraitsReport, build_traits
-from segment_pipeline.profiles.traits.own import OwnTraitsReport, build_own_traits
+from segment_pipeline.profiles.traits.own import OwnTraitsReport, Quantities, build_own_traits
 from segment_pipeline.settings import Settings, memory_bytes
 from segment_pipeline.traits import TraitSet
 
@@ -55,9 +55,19 @@ def traits_of(
 
 
 def own_traits_of(
-    lake: Lake, days: Sequence[date], settings: Settings, traits: TraitSet, rules: IdentityRules | None = None
+    lake: Lake,
+    days: Sequence[date],
+    settings: Settings,
+    traits: TraitSet,
+    rules: IdentityRules | None = None,
+    *,
+    quantities: Quantities | None = None,
 ) -> Iterator[OwnTraitsReport]:
-    """One set of a company's own traits of several days in turn; the days' core traits must be there."""
+    """One set of a company's own traits of several days in turn; the days' core traits must be there.
+
+    `quantities`: of `segments.own_traits`, for a set that has any.
+    """
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
-            yield build_own_traits(lake, AsOf(day, settings.timezone), traits, rules=rules, run=run)
+            as_of = AsOf(day, settings.timezone)
+            yield build_own_traits(lake, as_of, traits, rules=rules, quantities=quantities, run=run)

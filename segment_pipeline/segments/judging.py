@@ -96,7 +96,7 @@ class Judge:
             case YearlyRule():
                 yield from self._yearly(rule)
             case Compared():
-                yield from Comparisons(self).compared(rule)
+                yield from Comparisons(self.traits, self.choices).compared(rule)
             case TopRule():
                 yield from self._top(rule)
             case SequenceRule():
@@ -159,7 +159,7 @@ class Judge:
     def _trait(self, rule: TraitRule) -> Iterator[str]:  # noqa: C901 - one mistake after the other
         kind = self.traits.get(rule.trait)
         if kind is None:
-            yield from self.trait_named(rule.trait)
+            yield f"names trait {rule.trait}, which does not exist{meant(rule.trait, self.traits)}"
             return
         if rule.operator == "unknown":
             return
@@ -234,11 +234,6 @@ class Judge:
             yield from self.choices.activities(step)
             if step.not_followed_by or step.never:
                 yield "has a sequence with not_followed_by or never in a step: say it in a rule of its own"
-
-    def trait_named(self, name: str) -> Iterator[str]:
-        """What is wrong with the name of a trait."""
-        if name not in self.traits:
-            yield f"names trait {name}, which does not exist{meant(name, self.traits)}"
 
     def _points(self, points: Sequence[tuple[float, float]]) -> Iterator[str]:
         if not {"lat", "lon"} <= self.traits.keys():

@@ -1,10 +1,11 @@
 """Judges comparisons of a person's values: whether each has a type, both can be compared, and anybody can meet it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from segment_pipeline.segments.arguments import is_number
+from segment_pipeline.segments.judging_choices import Choices
 from segment_pipeline.segments.nodes import (
     Aggregate,
     Ago,
@@ -16,11 +17,8 @@ from segment_pipeline.segments.nodes import (
     TraitValue,
     Value,
 )
-from segment_pipeline.segments.spelling import one_of
+from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.segments.terms import FIELDS, NUMBERS, Kinds, source_column
-
-if TYPE_CHECKING:
-    from segment_pipeline.segments.judging import Judge
 
 # Digits after the point a factor may have: a product is exact then.
 FACTOR_DIGITS: Final = 4
@@ -29,10 +27,10 @@ _WORDS: Final = {"min": "min_of", "max": "max_of", "sum": "sum_of", "most": "mos
 
 
 class Comparisons:
-    """What is wrong with values and their comparisons, as ends of sentences; activities are the judge's to tell of."""
+    """What is wrong with values and their comparisons, as ends of sentences. `traits`: lake types by name."""
 
-    def __init__(self, judge: "Judge") -> None:
-        self.judge, self.kinds = judge, Kinds(judge.traits, judge.known.properties)
+    def __init__(self, traits: Mapping[str, str], choices: Choices) -> None:
+        self.traits, self.choices, self.kinds = traits, choices, Kinds(traits, choices.known.properties)
 
     def compared(self, rule: Compared) -> Iterator[str | Mistake]:
         found = [*self.value(rule.left), *self.value(rule.right)]
@@ -51,12 +49,14 @@ class Comparisons:
         elif _is_number_of(rule.left) and isinstance(rule.right, Constant):
             yield from _met_by_nobody_or_all(rule.operator, rule.right.value)
 
-    def value(self, value: Value) -> Iterator[str | Mistake]:
+    def value(self, value: Value) -> Iterator[str | Mistake]:  # noqa: C901 - one case per kind of value
+        """What is wrong with a value."""
         match value:
             case Aggregate():
                 yield from self._aggregate(value)
             case TraitValue(name):
-                yield from self.judge.trait_named(name)
+                if name not in self.traits:
+                    yield f"names trait {name}, which does not exist{meant(name, self.traits)}"
             case DaysSince(day):
                 yield from self.value(day)
                 if (kind := self.kinds.of(day)) != "DATE":
@@ -72,7 +72,7 @@ class Comparisons:
 
     def _aggregate(self, value: Aggregate) -> Iterator[str | Mistake]:
         of, word = value.of, _WORDS.get(value.kind, value.kind)
-        wrong = [*self.judge.choices.activities(of)]
+        wrong = [*self.choices.activities(of)]
         yield from wrong
         if wrong:
             return
@@ -84,12 +84,12 @@ class Comparisons:
             return
         kind = self.kinds.field(value.field)
         if kind is None:
-            known = (*FIELDS, *self.judge.choices.properties_of(of.name))
+            known = (*FIELDS, *self.choices.properties_of(of.name))
             yield f"takes {word} of {value.field}, which is no field of activities{one_of(value.field, known)}"
-        elif value.field not in FIELDS and value.field not in self.judge.choices.properties_of(of.name):
+        elif value.field not in FIELDS and value.field not in self.choices.properties_of(of.name):
             yield f"takes {word} of the property {value.field}, which the catalogue does not declare of {of.name}"
         elif value.field in FIELDS and source_column(value.field) != "occurred_on":
-            yield from self.judge.choices.filled(of.name, source_column(value.field), value.field)
+            yield from self.choices.filled(of.name, source_column(value.field), value.field)
         if kind is not None and value.kind == "sum" and kind not in NUMBERS:
             yield f"takes {word} of {value.field}, which is {kind} and no number"
         if kind is not None and value.kind in ("min", "max") and kind not in (*NUMBERS, "DATE"):

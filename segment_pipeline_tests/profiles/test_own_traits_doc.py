@@ -13,6 +13,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.traits.own import build_own_traits
 from segment_pipeline.profiles.traits.sets import TYPES, forget
 from segment_pipeline.profiles.traits.views import VIEWS
+from segment_pipeline.segments.own_traits import quantities
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline_tests.profiles.literal_rows import customer, jan, order
 from segment_pipeline_tests.profiles.snapshots import Put, rows
@@ -52,11 +53,13 @@ def test_the_traits_of_the_page_are_computed(
         sources=(), destinations=(), segments=rules, trait_sets=(said["CRM"],), events=(said["PLAN_CHOSEN"],)
     )
     assert ours.problems() == []
-    build_own_traits(lake, AsOf(DAY, "UTC"), said["CRM"])
+    build_own_traits(lake, AsOf(DAY, "UTC"), said["CRM"], quantities=quantities(ours.vocabulary))
     held = sorted(
-        (r["favourite_store"] or "", r["is_loyal_in_store"], r["expected_spend"]) for r in rows(lake, "traits_crm")
+        (r["favourite_store"] or "", r["is_loyal_in_store"], r["expected_spend"], r["weekend_orders"])
+        for r in rows(lake, "traits_crm")
     )
-    assert held == [("", False, None), ("S1", False, 40)]
+    # The last day of 2017 is a Sunday.
+    assert held == [("", False, None, 0), ("S1", False, 40, 1)]
 
 
 def test_the_page_shows_the_views_and_types_there_are() -> None:

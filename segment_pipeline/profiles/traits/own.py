@@ -3,7 +3,7 @@
 Everything a set says is computed and checked before its table is touched, so that a mistake leaves no row of the day behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,6 +25,9 @@ from segment_pipeline.profiles.traits.queries import query_of
 from segment_pipeline.profiles.traits.views import define_views
 from segment_pipeline.traits import Trait, TraitSet
 
+# Makes `trait_quantities` a table of one row per person of the day's core traits: profile_id, and each trait under its name.
+Quantities = Callable[[Session, AsOf, Sequence[Trait]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class OwnTraitsReport:
@@ -37,17 +40,28 @@ class OwnTraitsReport:
 
 
 def build_own_traits(
-    lake: Lake, as_of: AsOf, traits: TraitSet, *, rules: IdentityRules | None = None, run: Run | None = None
+    lake: Lake,
+    as_of: AsOf,
+    traits: TraitSet,
+    *,
+    rules: IdentityRules | None = None,
+    quantities: Quantities | None = None,
+    run: Run | None = None,
 ) -> OwnTraitsReport:
     """Compute one set of own traits for the people of the day's core traits, and replace the set's snapshot of the day.
 
-    `run`: of whose days this is one. Raises ContractError when the day has no core traits, and ConfigError, which names the
+    `quantities`: computes those that are quantities, for a set that has any. `run`: of whose days this is one. Raises ContractError when the day has no core traits, and ConfigError, which names the
     trait with its file and line, for what the set says wrongly; nothing is replaced then.
     """
     _check_columns(lake, traits)
-    queries = {trait.name: query_of(trait) for trait in traits.traits if trait.function is None}
+    queries = {trait.name: query_of(trait) for trait in traits.traits if trait.query is not None}
+    measured = [trait for trait in traits.traits if trait.quantity is not None]
+    if measured and quantities is None:
+        raise ConfigError(f"the set {traits.name} has quantities, which nobody computes here: materialise its asset")
     views = {"profiles"}.union(*(query.views for query in queries.values()))
     with session_of(lake, run) as session:
+        if measured and quantities is not None:
+            quantities(session, as_of, measured)
         define_views(session, as_of, views, rules or IdentityRules())
         people = int(session.value("SELECT count(*) FROM trait_profiles"))
         if not people and not session.is_empty_snapshot("traits", as_of.day):
@@ -57,6 +71,10 @@ def build_own_traits(
             if trait.function is not None:
                 frame = frame_of(session.table("SELECT * FROM trait_profiles")) if frame is None else frame
                 session.register(f"trait_value_{number}", called(trait, frame))
+                continue
+            if trait.quantity is not None:
+                held = f"SELECT profile_id, {quote(trait.name)} AS value FROM trait_quantities"
+                session.define(f"trait_value_{number}", held)
                 continue
             query = Statement(f"{trait.place}: the query of trait {trait.name}", queries[trait.name].sql(as_of))
             _define_value(session, number, trait, query)

@@ -103,8 +103,11 @@ def _problems(trait: Trait) -> Iterator[str]:
         yield "has no owner of the form team:name or an e-mail address"
     if not trait.definition.strip():
         yield "has no definition: say in words what it is"
-    if (trait.query is None) == (trait.function is None):
-        yield "has neither a query nor a function, or both: give it one"
+    if [one is None for one in (trait.query, trait.function, trait.quantity)].count(False) != 1:
+        yield "has neither a quantity, a query nor a function, or several: give it one"
+    elif trait.quantity is not None:
+        # In the words of segments, which judge it.
+        return
     elif trait.query is not None:
         yield from queries.problems(trait)
     elif not _takes_one(trait):
