@@ -18,6 +18,9 @@ ISO_DAY = "____-__-__%"
 DAY = timedelta(days=1)
 # Of no window: `infinity`, zero dates and the like, which are read each time, so that they are quarantined and not passed over.
 BOUNDS = ((1, 1, 2), (9999, 12, 30))
+TWO_DIGITS = [f"{n:02d}" for n in range(100)]
+# In a leap year there are all.
+MONTH_DAYS = [f"{date(2000, 1, 1) + n * DAY:%m-%d}" for n in range(366)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ def within(where: str, by: Cursor, window: Window, timezone: str) -> sa.ColumnEl
 
 
 def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: "ZoneInfo") -> sa.ColumnElement[bool]:
-    """Texts of the window's days, and one on either side for offsets they may be written with; and all that begin with no day.
+    """Texts of the window's days, and one on either side for offsets they may be written with; and all that begin with no day,
+    or one that nothing here holds.
 
     ISO times are written with a blank or a T, an offset or none, in one column even: only those of one form are in the order of texts.
     """
@@ -73,7 +77,17 @@ def _texts(cursor: sa.ColumnElement[Any], start: datetime, end: datetime, zone: 
         since, until = (_wall(each, zone).isoformat(between, "seconds") for each in (start, end))
         other = cursor.not_like(f"____-__-__{between}__:__:__")
         dated = sa.and_(dated, sa.or_(other, sa.and_(cursor >= since, cursor < until)))
-    return sa.or_(dated, cursor.not_like(ISO_DAY), cursor.is_(None))
+    earliest, latest = (date(*bound).isoformat() for bound in BOUNDS)
+    beyond = sa.or_(cursor < earliest, cursor >= latest)
+    return sa.or_(dated, cursor.not_like(ISO_DAY), beyond, sa.not_(_in_the_calendar(cursor)), cursor.is_(None))
+
+
+def _in_the_calendar(cursor: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether a text that begins as ISO days do begins with a day there is."""
+    century, year, day = (sa.func.substring(cursor, *place) for place in ((1, 2), (3, 2), (6, 5)))
+    leap = sa.and_(sa.or_(year != "00", century.in_(TWO_DIGITS[::4])), year.in_(TWO_DIGITS[::4]))
+    numbered = sa.and_(century.in_(TWO_DIGITS), year.in_(TWO_DIGITS), day.in_(MONTH_DAYS))
+    return sa.and_(numbered, sa.or_(day != "02-29", leap))
 
 
 def _wall(instant: datetime, zone: "ZoneInfo") -> datetime:

@@ -68,3 +68,28 @@ def test_a_row_without_a_cursor_leaves_quarantine_when_it_lands(lake: Lake, sett
     ingest(lake, shop(sqlite), "orders", Window.of(date(2017, 6, 9)), settings, "third")
     ((reason, raw),) = quarantined(lake)
     assert (reason, '"id":99' in raw, "98" in keys(lake)) == ("changed is empty", True, True)
+
+
+def test_a_text_that_looks_like_a_day_and_is_none_is_refused_whenever_it_is_asked(
+    lake: Lake, settings: Settings, sqlite: str
+) -> None:
+    """Such a text is of no window: among times it would have stood above, or below, every day that is ever pulled."""
+    none = [
+        "9999-99-99",
+        "0000-00-00",
+        "2017-13-05 10:00:00",
+        "2016-06-31",
+        "2019-02-29",
+        "1900-02-29",
+        "20a7-06-05",
+        "2017-0x-05",
+    ]
+    there = ["2016-02-29", "2000-02-29", "2018-12-31T23:59:59Z"]
+    execute(
+        sqlite,
+        TABLE,
+        *(order(n, "2017-06-05T12:00:00") for n in range(200)),
+        *map(order, range(500, 520), there + none),
+    )
+    report = ingest(lake, shop(sqlite), "orders", JUNE_5, settings, "run")
+    assert (report.received, report.quarantined) == (200 + len(none), {"changed is no time": len(none)})

@@ -97,6 +97,16 @@ def test_a_cursor_no_calendar_has_hides_no_other_row(lake: Lake, settings: Setti
 
 
 @pytest.mark.database
+def test_a_cursor_of_text_that_is_no_day_is_seen_every_time(lake: Lake, settings: Settings, database: str) -> None:
+    table = ORDERS_TABLE.replace("changed TIMESTAMP", "changed VARCHAR(30)")
+    texts = ["9999-99-99", "2017-02-30", "infinity", "2018-01-01", "2016-02-29"]
+    good = [order(n, "2017-06-05T09:30:00") for n in range(100, 200)]
+    execute(database, table, *good, *(order(n, text) for n, text in enumerate(texts, 10)))
+    report = ingest(lake, shop(database), "orders", JUNE_5, settings, "run")
+    assert (report.received, report.quarantined) == (103, {"changed is no time": 3})
+
+
+@pytest.mark.database
 def test_a_window_of_a_table_lands_and_neither_end_is_torn(lake: Lake, settings: Settings, database: str) -> None:
     """Naive times are the company's: the day of New York is 04:00 to 04:00 UTC. Rows with equal cursors stay together."""
     execute(
