@@ -6,6 +6,7 @@ What cannot be kept becomes the replacement character, in its own place; all els
 import re
 from typing import Final
 
+NUL: Final = "\0"
 REPLACEMENT: Final = "\ufffd"
 _HALF: Final = re.compile("[\x00\ud800-\udfff]")
 # Pairs first, so that their halves are none; any other escape last, so that a backslash that is escaped begins none.
@@ -20,6 +21,11 @@ _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 def plain(text: str) -> str:
     """A text without what is no Unicode, and without NUL, which databases refuse."""
     return _HALF.sub(REPLACEMENT, text)
+
+
+def storable(text: str) -> str:
+    """A text Arrow takes: what is no Unicode in it is NUL, which is replaced, and counted, where it is written."""
+    return _HALF.sub(NUL, text)
 
 
 def json_text(content: bytes) -> str:

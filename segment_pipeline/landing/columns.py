@@ -3,8 +3,8 @@
 Knows no system; a batch whose columns are not those of the first stops the pull.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +12,12 @@ from pyarrow import parquet
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.landing.extracts import NOTHING, Extract, family
+from segment_pipeline.landing.holdable import Odd, held, schema_of
+from segment_pipeline.texts import NUL
 
 TEXT = pa.string()
+# Which of the files a row came from; and what names of columns begin with that landing adds to a row's own.
+FILE, RESERVED = "_file", ("raw:", "landing:")
 PLAIN: Sequence[tuple[Callable[[pa.DataType], bool], str]] = (
     (pa.types.is_null, NOTHING),
     (pa.types.is_boolean, "BOOLEAN"),
@@ -26,10 +30,11 @@ PLAIN: Sequence[tuple[Callable[[pa.DataType], bool], str]] = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A raw file's columns, by name and SQL type, and its rows."""
+    """A raw file's columns, by name and SQL type, its rows, and how many of its values could not be held."""
 
     columns: Mapping[str, str]
     rows: int
+    odd: Odd = field(default_factory=Odd)
 
 
 def sql_type(kind: pa.DataType) -> str:
@@ -43,6 +48,11 @@ def sql_type(kind: pa.DataType) -> str:
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_text(kind.value_type):
         return "VARCHAR[]"
     return next((said for holds, said in PLAIN if holds(kind)), "VARCHAR")
+
+
+def usable(name: str) -> bool:
+    """Whether a column may be called so: neither blank nor with a NUL, nor as landing calls what it works out of a row."""
+    return bool(name.strip()) and NUL not in name and name.lower() != FILE and not name.lower().startswith(RESERVED)
 
 
 def same_name(names: Sequence[str]) -> tuple[int, int] | None:
@@ -59,6 +69,8 @@ def types_of(schema: pa.Schema) -> dict[str, str]:
     for number, name in enumerate(schema.names, start=1):
         if not name.strip():
             raise ContractError(f"column {number} has no name: give it one")
+        if NUL in name:
+            raise ContractError(f"the name of column {number} holds a NUL character: rename it")
     if pair := same_name(schema.names):
         one, other = (schema.names[place] for place in pair)
         said = (
@@ -67,18 +79,46 @@ def types_of(schema: pa.Schema) -> dict[str, str]:
             else f"the columns {one} and {other} differ in case alone"
         )
         raise ContractError(f"{said}: give each a name of its own")
-    return {field.name: sql_type(field.type) for field in schema}
+    return {each.name: sql_type(each.type) for each in schema}
 
 
-def whole(file: Path) -> bool:
-    """Whether every value of a Parquet file can be read; without holding more than a batch of them."""
+def as_it_is(file: Path) -> Written | None:
+    """What a Parquet file holds, where each of its values can be held as it stands; None: it has to be written anew.
+
+    Raises ContractError for a file that cannot be read to its end.
+    """
+    odd = Odd()
+    with opened(file) as read:
+        types, schema = types_of(read.schema_arrow), schema_of(read.schema_arrow)
+        if schema != read.schema_arrow:
+            return None
+        for batch in _batches(read):
+            held(batch, schema, odd)
+            if odd:
+                return None
+        return Written(types, read.metadata.num_rows)
+
+
+def anew(file: Path, into: Path) -> Written:
+    """Write a Parquet file's rows to another, such that each value can be held."""
+    with opened(file) as read:
+        return write(into, read.schema_arrow, _batches(read))
+
+
+def opened(file: Path) -> parquet.ParquetFile:
+    """A Parquet file; raises ContractError for one that is none."""
     try:
-        with parquet.ParquetFile(file) as held:
-            for _ in held.iter_batches():
-                pass
+        # Old times of 96 bits reach beyond nanoseconds.
+        return parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")
     except (pa.ArrowException, OSError):
-        return False
-    return True
+        raise ContractError("it cannot be read as Parquet: is it complete?") from None
+
+
+def _batches(read: parquet.ParquetFile) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from read.iter_batches()
+    except (pa.ArrowException, OSError):
+        raise ContractError("it cannot be read as Parquet: is it complete?") from None
 
 
 def together(where: str, read: Sequence[Extract], *, grown: bool = False) -> Extract:
@@ -111,13 +151,14 @@ def _common(where: str, name: str, one: str, other: str) -> str:
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Written:
-    """Write batches as one Parquet file, without holding more than one of them."""
-    columns, rows = types_of(schema), 0
+    """Write batches as one Parquet file, without holding more than one of them; what cannot be held is replaced, and counted."""
+    schema, odd, rows = schema_of(schema), Odd(), 0
+    columns = types_of(schema)
     with parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as file:
         for batch in batches:
-            file.write_batch(batch)
+            file.write_batch(held(batch, schema, odd))
             rows += batch.num_rows
-    return Written(columns, rows)
+    return Written(columns, rows, odd)
 
 
 def write_texts(path: Path, columns: Mapping[str, list[str]]) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.statements import generated
+from segment_pipeline.landing.columns import same_name, usable
 from segment_pipeline.landing.extracts import NOTHING, Extract, family
 from segment_pipeline.landing.mapping import Fill
 from segment_pipeline.landing.raw import Pulled
@@ -38,9 +39,9 @@ def _fitted(tabular: Tabular, source: str, pulled: Pulled, *, decimal: str, file
                 f"{place}: there is no column {', '.join(absent)}, which the mapping needs: nothing was written;"
                 " see whether its format changed, and that what is declared of it is right"
             )
-        if taken := [name for name in each.columns if name.lower() in {"_file", *tabular.provided}]:
+        if taken := [name for name in each.columns if not usable(name) or name.lower() in tabular.provided]:
             raise ContractError(
-                f"{place}: the column {', '.join(taken)} has the name of what landing knows of a file: nothing was written;"
+                f"{place}: the column {', '.join(taken)} has the name of what landing knows of a row: nothing was written;"
                 " rename it"
             )
     columns = _columns(where, read)
@@ -128,4 +129,10 @@ def _columns(where: str, read: Sequence[Extract]) -> dict[str, str]:
                     " it one type, or two entities"
                 )
             found[name] = "DOUBLE"
+    if pair := same_name(list(found)):
+        one, other = (list(found)[place] for place in pair)
+        raise ContractError(
+            f"{where}: files have the columns {one} and {other}, which differ in case alone: nothing was written; give all the"
+            " same name"
+        )
     return {name: "VARCHAR" if kind == NOTHING else kind for name, kind in found.items()}

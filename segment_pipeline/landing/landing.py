@@ -25,7 +25,7 @@ from segment_pipeline.landing.deletions import asked_after
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.foreign import of_theirs
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
-from segment_pipeline.landing.raw import Known, Pulled, RawPages, columns_absent, damage_named
+from segment_pipeline.landing.raw import Known, Pulled, RawPages, columns_absent
 from segment_pipeline.landing.report import IngestReport, strays
 from segment_pipeline.landing.source import Entity, Kind, Part, Source, entity_of
 from segment_pipeline.settings import Settings
@@ -103,7 +103,7 @@ def land(  # noqa: PLR0917 - as `ingest`
     began = clock.monotonic()
     lake.fix(timezone=settings.timezone, base_currency=settings.base_currency)
     window = window or pulled.window
-    with lake.session() as session, damage_named(f"{source.name}/{entity}", pulled):
+    with lake.session() as session:
         if declared.fit:
             declared, pulled = _fitted(session, source.name, declared, pulled, declared.fit)
         landing = _Landing(session, source.name, declared, pulled, settings=settings, only=only)

@@ -12,7 +12,7 @@ import json
 import shutil
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,9 @@ from pyarrow import parquet
 
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
-from segment_pipeline.landing import columns
+from segment_pipeline.landing.columns import Written
 from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.landing.holdable import Odd
 from segment_pipeline.texts import json_text, plain
 
 RETENTION = timedelta(days=30)
@@ -130,7 +131,7 @@ class RawPages:
         self._lock = threading.Lock()
         self._files: dict[str, list[Path]] = {}
         self._records: dict[str, int] = {}
-        self._mended = 0
+        self._mended, self._odd = 0, Odd()
 
     def add(self, part: str, content: bytes, *, records: int, at: str = "") -> None:
         """Keep one page as received. `at` orders pages fetched at the same time; `records` is what its envelope holds."""
@@ -172,6 +173,12 @@ class RawPages:
         with self._lock:
             self._mended += pages
 
+    def written(self, part: str, written: Written) -> None:
+        """A file of columns: its records, and those of its values that could not be held."""
+        self.count(part, written.rows)
+        with self._lock:
+            self._odd.add(written.odd)
+
     def count(self, part: str, records: int) -> None:
         """Records received in addition to those counted before."""
         with self._lock:
@@ -207,6 +214,7 @@ class RawPages:
         """Write the manifest, last of all, and return what it says."""
         if self._mended:
             notes = [*notes, f"{self._mended} pages or lines held characters that are no Unicode: each is a \ufffd now"]
+        notes = [*notes, *self._odd.notes()]
         pulled = Pulled(
             source=self.source,
             entity=self.entity,
@@ -323,17 +331,3 @@ def trim(root: Path, before: datetime) -> int:
 def _folders(parent: Path) -> Iterator[Path]:
     if parent.is_dir():
         yield from sorted(path for path in parent.iterdir() if path.is_dir())
-
-
-@contextmanager
-def damage_named(where: str, pulled: Pulled) -> Iterator[None]:
-    """An engine says only that it failed on a file whose footer is whole and whose pages are not: this says which file."""
-    try:
-        yield
-    except ContractError as error:
-        origins = {each.file: each.origin for each in pulled.extracts if each.file}
-        read = [path for paths in pulled.files.values() for path in paths if path.name in origins]
-        damaged = [origins[path.name] for path in read if " failed on " in str(error) and not columns.whole(path)]
-        if damaged:
-            raise ContractError(f"{where}: {', '.join(damaged)} cannot be read as Parquet: is it complete?") from None
-        raise

@@ -51,7 +51,7 @@ def raw(name: str) -> str:
 
 def mapped(fill: To, column: str) -> str:
     """What the value for a table's column is called in `parsed`; for no column, whether the row goes to the table."""
-    return f"{fill.table}__{column}"
+    return f"landing:{fill.table}:{column}"
 
 
 def as_text(column: str, kind: str) -> str:
@@ -157,7 +157,7 @@ class Values:
             # A day stays that day, and a time its wall clock's, wherever the company is.
             zone = literal(self.zone(name)) if self.zone(name) else "$timezone"
             local = f"CAST(timezone({zone}, {self.moment(name)}) AS {column.sql})"
-            return raw(name) if held == column.type == "DATE" else local
+            return horizon.within(raw(name), "DATE") if held == column.type == "DATE" else local
         if column.type.endswith("[]"):
             one = f"CASE WHEN {quote(name)} IS NOT NULL THEN [CAST({quote(name)} AS VARCHAR)] END"
             return quote(name) if held == column.type else one

@@ -15,6 +15,7 @@ import pytest
 from segment_pipeline import texts
 from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.landing.holdable import Odd
 from segment_pipeline.landing.landing import ingest, land
 from segment_pipeline.landing.raw import pulls
 from segment_pipeline.landing.tabular import each
@@ -27,6 +28,7 @@ from segment_pipeline.sources.frame.connector import Frames, FrameTable
 from segment_pipeline.sources.shopify.connector import Shopify
 from segment_pipeline.sources.square.connector import Square
 from segment_pipeline.testing.source import JUNE
+from segment_pipeline.texts import storable
 from segment_pipeline_tests.sources.test_answers_outside_the_contract import customer, nodes, vendor
 
 RECORDS = 59
@@ -180,7 +182,8 @@ def test_a_value_of_a_frame_costs_at_worst_the_record(lake: Lake, settings: Sett
     )
     report = ingest(lake, Frames(name="ours", tables=(table,)), "people", JUNE, settings, "run")
     assert (report.rows, report.quarantined) == ({"customers": RECORDS}, {})
-    assert landed(lake, "customers", "first_name")[0] == RECORDS
+    assert "1 texts held what is no Unicode, or NUL: it is a \ufffd now, a byte its number" in report.notes
+    assert landed(lake, "customers", "first_name") == (RECORDS, storable(odd).replace("\0", "\ufffd"))
 
 
 def test_an_escaped_backslash_begins_no_escape_and_a_pair_is_a_character() -> None:
@@ -192,5 +195,7 @@ def test_an_escaped_backslash_begins_no_escape_and_a_pair_is_a_character() -> No
 def test_a_decimal_that_is_no_number_is_empty_and_all_others_are_kept() -> None:
     """PostgreSQL's NUMERIC holds NaN, infinity and as many digits as one likes."""
     odd = [Decimal("NaN"), Decimal("Infinity"), Decimal("1e60"), Decimal("1e-60"), None]
-    held = _table("shop/orders", ["paid"], [(each,) for each in [Decimal("1.50"), *odd, Decimal(20)]])
+    counted = Odd()
+    held = _table("shop/orders", ["paid"], [(each,) for each in [Decimal("1.50"), *odd, Decimal(20)]], counted)
+    assert counted.emptied == 4
     assert held.column("paid").to_pylist() == [Decimal("1.50"), None, None, None, None, None, Decimal(20)]

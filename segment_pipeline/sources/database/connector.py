@@ -24,6 +24,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns, fitting
 from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.landing.holdable import Odd
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind
 from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
@@ -31,7 +32,7 @@ from segment_pipeline.landing.tabular_rows import KEYS, ROWS
 from segment_pipeline.sources.database.drivers import lenient
 from segment_pipeline.sources.database.told import told
 from segment_pipeline.sources.database.windows import BOUNDS, Cursor, within
-from segment_pipeline.texts import plain
+from segment_pipeline.texts import storable
 
 # What ends a statement, where only comments follow: it would end the subquery a query is made.
 ENDING = re.compile(r";(?=(\s|--[^\n]*(\n|\Z)|/\*.*?\*/)*\Z)", re.DOTALL)
@@ -145,17 +146,18 @@ class _Streamed:
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ConfigError(f"{self._where}: its rows have the column {', '.join(twice)} twice: name one with AS")
             # One chunk is written while the database is asked for the next.
-            written = ahead(
-                lambda chunk: self._write(part, _table(self._where, names, chunk)), result.partitions(self._chunk)
-            )
+            written = ahead(lambda chunk: self._write(part, names, chunk), result.partitions(self._chunk))
             pieces = list(written)
         if not pieces:
-            pieces.append(self._write(part, pa.table({name: pa.nulls(0) for name in names})))
+            pieces.append(self._write(part, names, ()))
         return columns.together(self._where, pieces)
 
-    def _write(self, part: str, rows: pa.Table) -> Extract:
+    def _write(self, part: str, names: Sequence[str], chunk: Sequence[Sequence[Any]]) -> Extract:
+        odd = Odd()
+        rows = _table(self._where, names, chunk, odd) if chunk else pa.table({name: pa.nulls(0) for name in names})
         written = columns.write(self._into.path(part, ".parquet"), rows.schema, rows.to_batches())
-        self._into.count(part, written.rows)
+        written.odd.add(odd)
+        self._into.written(part, written)
         return Extract("", written.columns, written.rows)
 
 
@@ -204,11 +206,12 @@ def _keys(table: DatabaseTable) -> list[str]:
     return list(dict.fromkeys(given for given in givens if isinstance(given, str)))
 
 
-def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]], odd: Odd) -> pa.Table:
+    """Rows as columns; what could not be held is added to `odd`."""
     arrays = []
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         try:
-            arrays.append(_held(values))
+            arrays.append(_held(values, odd))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ContractError(
                 f"{where}: the column {name} holds values of several types: cast it to one in a `query`"
@@ -231,19 +234,23 @@ def _array(values: Sequence[Any]) -> pa.Array:
     return pa.array(values)
 
 
-def _held(values: Sequence[Any]) -> pa.Array:
+def _held(values: Sequence[Any], odd: Odd) -> pa.Array:
     """Values as Arrow and an engine hold them: an odd one must not cost all others."""
     try:
         array = _array(values)
+        if not pa.types.is_decimal256(array.type):
+            return array
     except (UnicodeEncodeError, pa.ArrowInvalid, TypeError):
-        return _array([_plain(held) for held in values])
-    return _array([_plain(held) for held in values]) if pa.types.is_decimal256(array.type) else array
+        pass
+    plain = [_plain(held) for held in values]
+    odd.emptied += plain.count(None) - list(values).count(None)
+    return _array(plain)
 
 
 def _plain(held: Any) -> Any:
     """A value that can be held: a decimal that is no number, or has more digits than there are, is none."""
     if isinstance(held, str):
-        return plain(held)
+        return storable(held)
     if isinstance(held, Decimal):
         whole, fraction = held.adjusted() + 1, -int(held.as_tuple().exponent) if held.is_finite() else 0
         return held if held.is_finite() and whole <= 20 and fraction <= 18 else None

@@ -1,11 +1,11 @@
-"""Days and times a database holds and Python cannot: PostgreSQL's `infinity` and years before Christ, MySQL's zero dates.
+"""What a database holds and Python cannot: PostgreSQL's `infinity` and years before Christ, MySQL's zero dates, SQLite's texts of any bytes.
 
-Its driver would give up the whole result for one of them, or hand out a text among times. Here each is NULL, as any other day
-that is none; a row without the time it needs is then quarantined like every such row.
+Its driver would give up the whole result for one of them, or hand out a text among times. Here such a day is NULL, as any other
+that is none, and a row without the time it needs is then quarantined like every such row; a byte that is no UTF-8 is its escape.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +14,23 @@ POSTGRES_TIMES = ("Date", "Timestamp", "Timestamptz")
 
 
 def lenient(engine: sa.Engine) -> sa.Engine:
-    """The same engine, whose connections read such values as None; other drivers' are left as they are."""
+    """The same engine, whose connections read such values so; other drivers' are left as they are."""
     if engine.dialect.driver == "psycopg":
         sa.event.listen(engine, "connect", _register)
     elif engine.dialect.driver == "pymysql":
         sa.event.listen(engine, "do_connect", _convert)
+    elif engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _decode)
     return engine
 
 
 def _register(connection: Any, _: Any) -> None:
     for name, loader in _postgres().items():
         connection.adapters.register_loader(name, loader)
+
+
+def _decode(connection: Any, _: Any) -> None:
+    connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
 
 
 def _convert(_dialect: Any, _record: Any, _args: Any, given: dict[str, Any]) -> None:

@@ -171,7 +171,7 @@ class _Pull:
                 raise ContractError(f"{where}: {error}: nothing was written") from None
             if self._place.look(found.path) != found:
                 raise TransientError(f"{where} changed while it was read: try again when it is whole")
-        self._into.count(ROWS, written.rows)
+        self._into.written(ROWS, written)
         self._extracts.append(
             Extract(
                 found.path,

@@ -6,7 +6,8 @@ ContractError naming the file and what to declare; what stands in it is never re
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -17,7 +18,7 @@ from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv, parquet
+from pyarrow import csv
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns
@@ -39,8 +40,9 @@ from segment_pipeline.sources.files.lines import (
     some,
     texts,
 )
+from segment_pipeline.texts import NUL
 
-NO_OBJECT = "no JSON object"
+NO_OBJECT, TWICE = "no JSON object", "a name is there twice"
 OPEN_QUOTE = "a quote is not closed on its line: where values may hold line breaks, declare `multiline=True`"
 
 
@@ -99,7 +101,7 @@ class Csv:
             read = self._header(file, errors)
             names = named([name.removeprefix("\ufeff") for name in read])
             schema = pa.schema([(name, TEXT) for name in names])
-            if any(ODD in name for name in names):
+            if any(ODD in name or NUL in name for name in names):
                 raise not_in(self.encoding)
             with opened(file) as stream, self._reader(stream, read, refused, errors) as reader:
                 rows = (
@@ -244,15 +246,21 @@ class JsonLines:
 
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:
         # Twice through the file: the columns are known at its end, and its rows are too many to keep.
-        names: dict[str, None] = {}
-        for row in self._rows(file, Refused()):
-            names.update(dict.fromkeys(row))
-        _alike(names)
-        rows = ([row.get(name) for name in names] for row in self._rows(file, refused))
-        said = "no line is a JSON object: write one object a line"
-        return some(texts(into, list(names), rows), refused, said, self.encoding)
+        names = _spelled(row.keys() for _, row in self._rows(file, Refused()))
+        known = frozenset(names)
 
-    def _rows(self, file: Path, refused: Refused) -> Iterator[dict[str, str | None]]:
+        def rows() -> Iterator[Sequence[str | None]]:
+            for line, row in self._rows(file, refused):
+                if row.keys() <= known:
+                    yield [row.get(name) for name in names]
+                else:
+                    refused.add(line, _misnamed(row))
+
+        said = "no line is a JSON object that can be a row: write one object a line, and each of its names once"
+        return some(texts(into, names, rows()), refused, said, self.encoding)
+
+    def _rows(self, file: Path, refused: Refused) -> Iterator[tuple[str, dict[str, str | None]]]:
+        """Each line that is an object, and its values by name."""
         for line in lines(file, self.encoding, 0):
             if not line.strip():
                 continue
@@ -268,13 +276,13 @@ class JsonLines:
                 # Half of a pair of surrogates is no text that anything could keep.
                 "".join(text for pair in row.items() for text in pair if text).encode()
             except _Twice:
-                refused.add(line, "a name is there twice")
+                refused.add(line, TWICE)
             except UnicodeEncodeError:
                 refused.add(line.encode(errors="replace").decode(), "a text that is no Unicode")
             except (ValueError, RecursionError):
                 refused.add(line, NO_OBJECT)
             else:
-                yield row
+                yield line, row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,15 +336,11 @@ class Parquet:
     typed: bool = field(default=True, init=False)
 
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:  # noqa: ARG002
-        try:
-            held = parquet.ParquetFile(file)
-        except (pa.ArrowException, OSError):
-            raise ContractError("it cannot be read as Parquet: is it complete?") from None
-        with held:
-            found = columns.types_of(held.schema_arrow)
-            rows = held.metadata.num_rows
+        written = columns.as_it_is(file)
+        if written is None:
+            return columns.anew(file, into)
         shutil.copyfile(file, into)
-        return Written(found, rows)
+        return written
 
 
 class _Twice(ValueError):
@@ -350,10 +354,40 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _alike(names: Collection[str]) -> None:
-    if pair := columns.same_name(list(names)):
-        one, other = (list(names)[place] for place in pair)
-        raise ContractError(f"its objects have {one} and {other}, which differ in case alone: make them one name")
+def _spelled(rows: Iterable[AbstractSet[str]]) -> list[str]:
+    """The names that columns are called by: of those that differ in case alone, what most objects write.
+
+    Raises ContractError where as many write the one as the other.
+    """
+    counted, first, usual = Counter[str](), dict[str, str](), set[str]()
+    for row in rows:
+        if not row <= usual:
+            if _alike(row):
+                continue
+            # An object with two that are alike has one that is not its first spelling.
+            usual |= {name for name in row if first.setdefault(name.lower(), name) == name}
+        counted.update(row)
+    alike: dict[str, list[str]] = {}
+    for name in filter(columns.usable, counted):
+        alike.setdefault(name.lower(), []).append(name)
+    for names in alike.values():
+        names.sort(key=lambda name: -counted[name])
+        if len(names) > 1 and counted[names[0]] == counted[names[1]]:
+            raise ContractError(
+                f"its objects have {names[0]} and {names[1]}, which differ in case alone: make them one name"
+            )
+    return [names[0] for names in alike.values()]
+
+
+def _misnamed(row: Mapping[str, Any]) -> str:
+    """Why an object has a name that is no column's."""
+    if not all(columns.usable(name) for name in row):
+        return "a name that no column can have"
+    return TWICE if _alike(row) else "a name that others write in another case"
+
+
+def _alike(names: Collection[str]) -> bool:
+    return len({name.lower() for name in names}) < len(names)
 
 
 def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | None]]:

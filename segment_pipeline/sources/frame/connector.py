@@ -26,7 +26,7 @@ from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.landing.tabular import Tabular
 from segment_pipeline.landing.tabular_rows import ROWS
-from segment_pipeline.texts import plain
+from segment_pipeline.texts import plain, storable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class Frames:
                     continue
                 rows = _arrow(where, frame)
                 written = columns.write(into.path(ROWS, ".parquet"), rows.schema, rows.to_batches())
-                into.count(ROWS, written.rows)
+                into.written(ROWS, written)
                 found.append(Extract("", written.columns, written.rows))
         return into.finish(requests=0, extracts=[columns.together(where, found)] if found else ())
 
@@ -110,7 +110,7 @@ def _frames(where: str, given: Any) -> Iterator["pd.DataFrame"]:
 
 
 def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
-    names = [str(name) for name in frame.columns]
+    names = [plain(str(name)) for name in frame.columns]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"{where}: its frame has the column {', '.join(twice)} twice: rename one")
     arrays = []
@@ -133,7 +133,7 @@ def _array(column: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
         return pa.Array.from_pandas(column)
     except UnicodeEncodeError:
         # Half a pair of surrogates in one value must not cost all others.
-        return pa.Array.from_pandas(column.map(lambda held: plain(held) if isinstance(held, str) else held))
+        return pa.Array.from_pandas(column.map(lambda held: storable(held) if isinstance(held, str) else held))
 
 
 def _mixed_times(column: "pd.Series[Any]") -> str:

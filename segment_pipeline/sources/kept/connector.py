@@ -67,13 +67,12 @@ class Kept:
         where, opened = f"{self.name}/{table.name}", self._opened(table)
         if opened.whole is None:
             for each in opened.pieces:
-                into.refer(ROWS, Path(each.path).absolute())
-                into.count(ROWS, each.rows)
+                files.refer(where, each, into)
             found = columns.together(where, [each.extract for each in opened.pieces], grown=True)
         else:
             rows = files.batches(where, opened.whole)
             written = columns.write(into.path(ROWS, ".parquet"), opened.whole.schema, rows)
-            into.count(ROWS, written.rows)
+            into.written(ROWS, written)
             found = Extract("", written.columns, written.rows)
         return into.finish(requests=0, extracts=[found], notes=opened.notes)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,9 @@ from pyarrow import dataset, fs, parquet
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.landing import columns
 from segment_pipeline.landing.extracts import Extract
+from segment_pipeline.landing.holdable import schema_of
+from segment_pipeline.landing.raw import RawPages
+from segment_pipeline.landing.tabular_rows import ROWS
 
 MAGIC = b"PAR1"
 # Of what a store says, only its class is repeated; these words in it tell a person's mistake from a passing trouble.
@@ -30,7 +33,7 @@ class Piece:
 
     @property
     def extract(self) -> Extract:
-        return Extract("", columns.types_of(self.schema), self.rows)
+        return Extract("", columns.types_of(schema_of(self.schema)), self.rows)
 
 
 @contextmanager
@@ -141,6 +144,20 @@ def as_one(where: str, held: Sequence[Piece], store: fs.FileSystem, base: str) -
         inferred = dataset.dataset(paths, **options).schema
         folders = [field for field in inferred if field.name not in schema.names]
         return dataset.dataset(paths, schema=pa.schema([*schema, *folders]), **options)
+
+
+def refer(where: str, piece: Piece, into: RawPages) -> None:
+    """Make a file on this machine part of the pull: read where it is, or written anew where engines could not hold all of it."""
+    file = Path(piece.path).absolute()
+    try:
+        written = columns.as_it_is(file)
+        if written is None:
+            written = columns.anew(file, into.path(ROWS, ".parquet"))
+        else:
+            into.refer(ROWS, file)
+    except ContractError as error:
+        raise ContractError(f"{where}, {file.name}: {error}") from None
+    into.written(ROWS, written)
 
 
 def batches(where: str, opened: Any) -> Iterator[pa.RecordBatch]:

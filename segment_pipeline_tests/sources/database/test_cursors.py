@@ -93,3 +93,16 @@ def test_a_text_that_looks_like_a_day_and_is_none_is_refused_whenever_it_is_aske
     )
     report = ingest(lake, shop(sqlite), "orders", JUNE_5, settings, "run")
     assert (report.received, report.quarantined) == (200 + len(none), {"changed is no time": len(none)})
+
+
+def test_a_text_of_any_bytes_costs_itself(lake: Lake, settings: Settings, sqlite: str) -> None:
+    """SQLite keeps what it is given; its driver would give up the whole result."""
+    usual = [order(n, "2017-06-05T12:00:00") for n in range(40)]
+    odd = ["CAST(x'5a6feb' AS TEXT)", "CAST(x'410042' AS TEXT)"]
+    execute(
+        sqlite, TABLE, *usual,
+        *(f"INSERT INTO orders VALUES ({n}, {who}, 1.5, '2017-06-05', '2017-06-05')" for n, who in enumerate(odd, 98)),
+    )  # fmt: skip
+    report = ingest(lake, shop(sqlite), "orders", JUNE_5, settings, "run")
+    assert rows(lake, "orders", "DISTINCT customer_key") == [("A\ufffdB",), ("Zo\\xeb",), ("ada",)]
+    assert report.notes == ("1 texts held what is no Unicode, or NUL: it is a \ufffd now, a byte its number",)

@@ -220,7 +220,7 @@ def test_a_damaged_page_of_parquet_is_told_with_its_file(lake: Lake, settings: S
     content[1000:3000] = bytes(2000)
     path.write_bytes(content)
     drop.touch("a.parquet", "2017-06-10T00:00:00")
-    with pytest.raises(ContractError, match=r"web/visits: a\.parquet cannot be read as Parquet: is it complete\?"):
+    with pytest.raises(ContractError, match=r"web/visits, a\.parquet: it cannot be read as Parquet: is it complete\?"):
         ingest(lake, visits(drop.folder, Parquet()), "visits", JUNE, settings, "run")
     assert lake.version("events") is None
 

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
+from segment_pipeline.landing.raw import pulls
 from segment_pipeline.landing.source import Kind
 from segment_pipeline.landing.tabular import Const, each
 from segment_pipeline.settings import Settings
@@ -168,3 +169,27 @@ def test_a_url_is_read_as_a_folder_is(lake: Lake, settings: Settings, tmp_path: 
     report = ingest(lake, whose((tmp_path / "t").as_uri()), "orders", JUNE, settings, "run")
     assert report.rows == {"orders": 2}
     assert "the column who is not in 1 of 2 files: 1 rows have no value in it" in report.notes
+
+
+def test_a_file_with_a_value_no_engine_holds_is_copied_and_the_others_are_read_where_they_are(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    put(tmp_path / "t/a.parquet", table("1", who=["ada"]), 8)
+    put(tmp_path / "t/b.parquet", table("2", who=["a\0b"]), 9)
+    report = ingest(lake, whose(tmp_path / "t"), "orders", JUNE, settings, "run")
+    assert rows(lake, "orders", "customer_key") == [("ada",), ("a\ufffdb",)]
+    assert "1 texts held what is no Unicode, or NUL: it is a \ufffd now, a byte its number" in report.notes
+    [pulled] = pulls(settings.raw, "lakehouse", "orders")
+    assert [path.parent == tmp_path / "t" for path in pulled.files["rows"]].count(True) == 1
+
+
+def test_a_file_with_a_damaged_page_is_named(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "t/a.parquet"
+    put(path, table("1", who=["ada"]), 8)
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.write_bytes(content)
+    with pytest.raises(
+        ContractError, match=r"lakehouse/orders, a\.parquet: it cannot be read as Parquet: is it complete"
+    ):
+        ingest(lake, whose(tmp_path / "t"), "orders", JUNE, settings, "run")
