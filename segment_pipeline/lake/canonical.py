@@ -480,7 +480,13 @@ TABLES = (
                 "when the person said so, as the source has it; where it does not say: of a grant the oldest time there is, of a denial its arrival",
                 nullable=False,
             ),
-            C("status", "VARCHAR", "`granted` or `denied`", nullable=False, values=("granted", "denied")),
+            C(
+                "status",
+                "VARCHAR",
+                "`granted`, `denied`, or `unsaid`: neither any more, which ends a yes its source had before",
+                nullable=False,
+                values=("granted", "denied", "unsaid"),
+            ),
             C("evidence", "VARCHAR", "where the statement comes from", nullable=False),
             C(
                 "arrived_at",

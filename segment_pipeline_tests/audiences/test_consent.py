@@ -270,6 +270,30 @@ def test_a_yes_on_an_address_that_another_account_has_stays(told: Told) -> None:
     assert told.mailed() == {ANN}
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param("NOT_SUBSCRIBED", marks=pytest.mark.also_on_spark("profiles/facts/consent_statements")),
+        *("PENDING", "INVALID", "REDACTED", "UNSUBSCRIBED"),
+    ],
+)
+def test_a_yes_ends_where_its_source_says_it_no_more(told: Told, state: str) -> None:
+    """The account was subscribed once; whatever it is now, it is not that."""
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
+    assert told.mailed() == {ANN}
+    told.vendor(SHOPIFY, "customers", ann(state, None, "2017-06-05T12:00:00"))
+    assert told.mailed() == set()
+    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-06T10:00:00Z", "2017-06-07T12:00:00"))
+    assert told.mailed() == {ANN}, "and said again it counts again"
+
+
+@pytest.mark.parametrize("state", ["NOT_SUBSCRIBED", "PENDING"])
+def test_neither_yes_nor_no_leaves_what_others_were_told(told: Told, state: str) -> None:
+    told.table([says("granted", "2017-05-01")])
+    told.vendor(SHOPIFY, "customers", ann(state, "2017-06-04T10:00:00Z", "2017-06-05T12:00:00"))
+    assert told.mailed() == {ANN}
+
+
 UNREADABLE = ("0000-00-00", "9999-12-31", "0001-01-01", "2017-06-31", "2017-13-01", "soon")
 
 

@@ -140,7 +140,7 @@ def test_refunds_by_line_and_as_a_whole_without_gift_cards(landed: Landed) -> No
 
 
 def test_consents_are_what_was_said_and_when(landed: Landed) -> None:
-    """No answer, or an unfinished one, is neither yes nor no; a sale opt-out is a no to ads."""
+    """No answer, or an unfinished one, is neither yes nor no, and said since the record's change; a sale opt-out is a no to ads."""
 
     def mail(state: str, at: str | None = "2017-05-01T10:00:00Z", name: str = "ada") -> dict[str, Any]:
         return {
@@ -167,6 +167,8 @@ def test_consents_are_what_was_said_and_when(landed: Landed) -> None:
         ("ada@quiet.shop", "email", "granted", "05-01"),
         ("bo@quiet.shop", "ads", "denied", "06-05"),
         ("bo@quiet.shop", "email", "denied", "06-05"),
+        ("cy@quiet.shop", "email", "unsaid", "06-05"),
+        ("di@quiet.shop", "email", "unsaid", "06-05"),
     ]
 
 

@@ -9,7 +9,7 @@ WITH told AS (
     consent_of AS named_type,
     consent_channel AS channel,
     coalesce(nullif(trim(json_extract_string(r.event_properties, '$.purpose')), ''), 'marketing') AS purpose,
-    coalesce(lower(trim(json_extract_string(r.event_properties, '$.status'))), '') = 'granted' AS granted,
+    CASE WHEN lower(trim(json_extract_string(r.event_properties, '$.status'))) = 'granted' THEN 'granted' ELSE 'denied' END AS status,
     least(business_at, updated_at) AS said_at,
     updated_at AS arrived_at,
     coalesce(json_extract_string(r.event_properties, '$.evidence'), 'amplitude consent_updated') AS evidence,
@@ -20,9 +20,9 @@ WITH told AS (
 SELECT
   CASE WHEN named IS NULL THEN 'customer_key' ELSE named_type END AS identifier_type,
   CASE WHEN named IS NULL THEN customer_key WHEN named_type = 'email' THEN email WHEN named_type = 'phone' THEN phone WHEN named_type = 'customer_key' THEN named END AS identifier,
-  channel, purpose, granted, said_at, arrived_at, evidence, day
+  channel, purpose, status, said_at, arrived_at, evidence, day
 FROM told
 UNION ALL
-SELECT 'customer_key', customer_key, channel, purpose, FALSE, said_at, arrived_at, evidence, day
+SELECT 'customer_key', customer_key, channel, purpose, status, said_at, arrived_at, evidence, day
 FROM told
-WHERE NOT granted
+WHERE status = 'denied'

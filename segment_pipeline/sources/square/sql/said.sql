@@ -5,7 +5,7 @@ SELECT
   CASE k.kind WHEN 'email' THEN email ELSE key END AS identifier,
   'email' AS channel,
   'marketing' AS purpose,
-  FALSE AS granted,
+  'denied' AS status,
   CAST(NULL AS TIMESTAMPTZ) AS said_at,
   updated_at AS arrived_at,
   'square customer preferences.email_unsubscribed' AS evidence,
