@@ -4,13 +4,9 @@ A line that is no row becomes text with its reason, which landing quarantines. A
 ContractError naming the file and what to declare; what stands in it is never repeated.
 """
 
-import json
 import shutil
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
 from functools import reduce
 from itertools import islice
 from pathlib import Path
@@ -23,6 +19,7 @@ from pyarrow import csv
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns
 from segment_pipeline.landing.columns import TEXT, Written
+from segment_pipeline.sources.files import objects, sheets
 from segment_pipeline.sources.files.delimited import Batches
 from segment_pipeline.sources.files.lines import (
     CUT_SHORT,
@@ -42,7 +39,6 @@ from segment_pipeline.sources.files.lines import (
 )
 from segment_pipeline.texts import NUL
 
-NO_OBJECT, TWICE = "no JSON object", "a name is there twice"
 OPEN_QUOTE = "a quote is not closed on its line: where values may hold line breaks, declare `multiline=True`"
 
 
@@ -246,43 +242,18 @@ class JsonLines:
 
     def convert(self, file: Path, into: Path, refused: Refused) -> Written:
         # Twice through the file: the columns are known at its end, and its rows are too many to keep.
-        names = _spelled(row.keys() for _, row in self._rows(file, Refused()))
+        names = objects.spelled(row.keys() for _, row in objects.rows(file, self.encoding, Refused()))
         known = frozenset(names)
 
         def rows() -> Iterator[Sequence[str | None]]:
-            for line, row in self._rows(file, refused):
+            for line, row in objects.rows(file, self.encoding, refused):
                 if row.keys() <= known:
                     yield [row.get(name) for name in names]
                 else:
-                    refused.add(line, _misnamed(row))
+                    refused.add(line, objects.misnamed(row))
 
         said = "no line is a JSON object that can be a row: write one object a line, and each of its names once"
         return some(texts(into, names, rows()), refused, said, self.encoding)
-
-    def _rows(self, file: Path, refused: Refused) -> Iterator[tuple[str, dict[str, str | None]]]:
-        """Each line that is an object, and its values by name."""
-        for line in lines(file, self.encoding, 0):
-            if not line.strip():
-                continue
-            if ODD in line:
-                refused.add(line, UNREADABLE)
-                continue
-            try:
-                # Numbers as they are written: a float would change long ones.
-                found = json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object)
-                if not isinstance(found, dict):
-                    raise ValueError(NO_OBJECT)  # noqa: TRY004 - as json says it of a line
-                row = _object(list(_flat(found, "")))
-                # Half of a pair of surrogates is no text that anything could keep.
-                "".join(text for pair in row.items() for text in pair if text).encode()
-            except _Twice:
-                refused.add(line, TWICE)
-            except UnicodeEncodeError:
-                refused.add(line.encode(errors="replace").decode(), "a text that is no Unicode")
-            except (ValueError, RecursionError):
-                refused.add(line, NO_OBJECT)
-            else:
-                yield line, row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,18 +272,18 @@ class Excel:
         except ImportError:
             raise ConfigError("reading Excel needs an extra package: pip install 'segment-pipeline[files]'") from None
         with file.open("rb") as stream:
-            with _readable():
+            with sheets.readable():
                 book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             if self.sheet and self.sheet not in book.sheetnames:
                 raise ContractError(f"it has no sheet {self.sheet}")
             sheet = book[self.sheet] if self.sheet else next(iter(book.worksheets), None)
             if sheet not in book.worksheets:
                 raise ContractError(f"{self.sheet or 'it'} is no sheet with cells: name one with `sheet`")
-            return self._written(_sheet_rows(sheet), into, refused)
+            return self._written(sheets.rows(sheet), into, refused)
 
     def _written(self, sheet: Iterator[Sequence[Any]], into: Path, refused: Refused) -> Written:
-        cells = ([_cell(cell) for cell in row] for row in islice(sheet, self.skip, None))
-        filled = (_trimmed(row) for row in cells if any(cell and cell.strip() for cell in row))
+        cells = ([sheets.text_of(cell) for cell in row] for row in islice(sheet, self.skip, None))
+        filled = (sheets.trimmed(row) for row in cells if any(cell and cell.strip() for cell in row))
         header = [cell or "" for cell in next(filled, [])] if self.header is True else list(self.header or ())
         names = named(header)
 
@@ -341,107 +312,6 @@ class Parquet:
             return columns.anew(file, into)
         shutil.copyfile(file, into)
         return written
-
-
-class _Twice(ValueError):
-    """An object has a name twice; which value counts nobody knows."""
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _Twice
-    return found
-
-
-def _spelled(rows: Iterable[AbstractSet[str]]) -> list[str]:
-    """The names that columns are called by: of those that differ in case alone, what most objects write.
-
-    Raises ContractError where as many write the one as the other.
-    """
-    counted, first, usual = Counter[str](), dict[str, str](), set[str]()
-    for row in rows:
-        if not row <= usual:
-            if _alike(row):
-                continue
-            # An object with two that are alike has one that is not its first spelling.
-            usual |= {name for name in row if first.setdefault(name.lower(), name) == name}
-        counted.update(row)
-    alike: dict[str, list[str]] = {}
-    for name in filter(columns.usable, counted):
-        alike.setdefault(name.lower(), []).append(name)
-    for names in alike.values():
-        names.sort(key=lambda name: -counted[name])
-        if len(names) > 1 and counted[names[0]] == counted[names[1]]:
-            raise ContractError(
-                f"its objects have {names[0]} and {names[1]}, which differ in case alone: make them one name"
-            )
-    return [names[0] for names in alike.values()]
-
-
-def _misnamed(row: Mapping[str, Any]) -> str:
-    """Why an object has a name that is no column's."""
-    if not all(columns.usable(name) for name in row):
-        return "a name that no column can have"
-    return TWICE if _alike(row) else "a name that others write in another case"
-
-
-def _alike(names: Collection[str]) -> bool:
-    return len({name.lower() for name in names}) < len(names)
-
-
-def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | None]]:
-    for name, held in value.items():
-        match held:
-            case dict() if held:
-                yield from _flat(held, f"{prefix}{name}.")
-            case dict() | list():
-                yield prefix + name, json.dumps(held, ensure_ascii=False)
-            case bool():
-                yield prefix + name, "true" if held else "false"
-            case _:
-                yield prefix + name, held
-
-
-def _cell(value: Any) -> str | None:
-    match value:
-        case None:
-            return None
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.isoformat(" ")
-        case date() | time():
-            return value.isoformat()
-        case float() if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        case _:
-            return str(value)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except Exception:  # noqa: BLE001 - openpyxl raises whatever it meets in a workbook that is not whole, or odd
-        raise ContractError("it cannot be read as an .xlsx workbook: is it complete? Save it anew in Excel") from None
-
-
-def _sheet_rows(sheet: Any) -> Iterator[Sequence[Any]]:
-    with _readable():
-        rows = sheet.iter_rows(values_only=True)
-    while True:
-        with _readable():
-            row = next(rows, None)
-        if row is None:
-            return
-        yield row
-
-
-def _trimmed(row: list[str | None]) -> list[str | None]:
-    """A row without the empty cells at its end."""
-    width = next(place for place in range(len(row), 0, -1) if (row[place - 1] or "").strip())
-    return row[:width]
 
 
 def _ends_open(last: pa.RecordBatch, file: Path, quote: str) -> bool:
