@@ -24,13 +24,13 @@ from segment_pipeline.landing import extracts, lookups, writes
 from segment_pipeline.landing.deletions import asked_after
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.foreign import of_theirs
+from segment_pipeline.landing.judgement import blanks, judge
 from segment_pipeline.landing.mapping import Fill, Record, usable, view_of
 from segment_pipeline.landing.raw import Known, Pulled, RawPages, columns_absent
 from segment_pipeline.landing.report import IngestReport, strays
 from segment_pipeline.landing.source import Entity, Kind, Part, Source, entity_of
 from segment_pipeline.settings import Settings
 
-MALFORMED_SHARE = 0.05
 BEGINNING = date(1970, 1, 2)
 UNDATED = date(1970, 1, 1)
 EVER = Window(date.min, date.max)
@@ -238,54 +238,11 @@ class _Landing:
 
     def check(self, received: int) -> None:
         """Before anything is replaced: enough records arrived, and few enough are malformed."""
-        where = f"{self._source}/{self._entity.name}"
-        by = "day, origin" if self._entity.by_origin else "day"
-        counted = self._session.rows(
-            "SELECT count(*) FILTER (reason IS NULL) AS n, count(*) FILTER (reason IS NOT NULL) AS bad,"
-            f" {by} FROM parsed GROUP BY {by} ORDER BY {by}"
-        )
-        good, bad = sum(row["n"] for row in counted), sum(row["bad"] for row in counted)
-        undated = sum(row["n"] for row in counted if row["day"] is None)
-        self._refused, self._usable = bad, [row for row in counted if row["n"]]
-        self.notes += strays(counted, self._reach) if self._entity.fit else []
-        self.notes += self._blanks()
-        if undated:
-            raise ContractError(
-                f"{where}: {undated} usable records have no day: nothing was written; let the statement that parses them give a reason"
-            )
-        if bad > 1 and bad > MALFORMED_SHARE * (good + bad):
-            raise ContractError(
-                f"{where}: {bad} of {good + bad} records are malformed, more than {MALFORMED_SHARE:.0%} ({self._reasons()}):"
-                " nothing was written; see whether the source changed its format"
-            )
-        # Telling keys apart costs as much as the rest, and is asked for only where the source says how many there are.
-        if self._pulled.said is not None:
-            distinct = self._session.value("SELECT count(DISTINCT key) FROM parsed")
-            if distinct < self._pulled.said:
-                raise ContractError(
-                    f"{where}: {distinct} records arrived and the source says it has {self._pulled.said}: nothing was written;"
-                    " pull the window again"
-                )
-        if received and not good + bad:
-            raise ContractError(f"{where}: {received} records arrived and none was read: nothing was written")
-
-    def _blanks(self) -> list[str]:
-        """What is left empty of the usable records, and of how many."""
-        blanked = self._entity.parse.blanked if isinstance(self._entity.parse, Record) else {}
-        if not blanked:
-            return []
-        held = ", ".join(f"count(*) FILTER ({held}) AS n{n}" for n, held in enumerate(blanked.values()))
-        [counted] = self._session.rows(f"SELECT {held} FROM parsed WHERE reason IS NULL")
-        return [f"{n} records have {what}" for what, n in zip(blanked, counted.values(), strict=True) if n]
-
-    def _reasons(self) -> str:
-        """The reasons given most often, with the file where there is one."""
-        of = "coalesce(' in ' || origin, '')" if self._entity.by_origin else "''"
-        found = self._session.rows(
-            f"SELECT reason, {of} AS place, count(*) AS n FROM parsed WHERE reason IS NOT NULL GROUP BY 1, 2"
-            " ORDER BY n DESC, reason, place LIMIT 3"
-        )
-        return ", ".join(f"{row['n']}: {row['reason']}{row['place']}" for row in found)
+        judged = judge(self._session, f"{self._source}/{self._entity.name}", self._entity, self._pulled.said, received)
+        self._refused = sum(row["bad"] for row in judged)
+        self._usable = [row for row in judged if row["n"]]
+        self.notes += strays(judged, self._reach) if self._entity.fit else []
+        self.notes += blanks(self._session, self._entity)
 
     def look_up(self) -> None:
         """Views of canonical e-mails, phones and currency rates for the values in the records."""

@@ -11,7 +11,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import generated
-from segment_pipeline.landing import landing
+from segment_pipeline.landing import judgement
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.landing.mapping import INTEGER, Fill, Record, text
 from segment_pipeline.landing.rates import land_rates
@@ -52,7 +52,7 @@ GOOD = {"id": "a", "changed": "2017-06-05T03:30:00Z", "made": "2016-01-01T00:00:
 @pytest.fixture(autouse=True)
 def few_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a handful of records one malformed is more than the share that stops a landing."""
-    monkeypatch.setattr(landing, "MALFORMED_SHARE", 1.0)
+    monkeypatch.setattr(judgement, "MALFORMED_SHARE", 1.0)
 
 
 def landed(lake: Lake, settings: Settings, entity: Entity, *records: Any, query: str) -> list[tuple[Any, ...]]:

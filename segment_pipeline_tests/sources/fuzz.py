@@ -20,7 +20,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.landing import landing
+from segment_pipeline.landing import judgement
 from segment_pipeline.landing.landing import land
 from segment_pipeline.landing.raw import Pulled
 from segment_pipeline.landing.report import IngestReport
@@ -173,7 +173,7 @@ def landed(subject: Subject, folder: Path, settings: Settings, records: Sequence
     lake = Lake(str(folder / "lake"), DuckDBEngine(memory="1GB", threads=1, spill=folder / "spill"))
     asked = subject.pull(settings, records)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(landing, "MALFORMED_SHARE", share)
+        patched.setattr(judgement, "MALFORMED_SHARE", share)
         report = land(lake, subject.source, subject.entity, asked, settings, "run", window=JUNE)
     return Landed(rows_of(subject, lake), report)
 
