@@ -3,7 +3,7 @@
 Knows Arrow and nothing of where a value came from. What cannot be held is replaced in its own place, and counted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segment_pipeline.texts import NUL, REPLACEMENT, plain
+from segment_pipeline.texts import NUL, REPLACEMENT, plain, storable
 
 DIGITS: Final = 38
 # What a decimal of more digits keeps after its point.
@@ -30,7 +30,7 @@ class Odd:
 
     `marked`: texts, in which NUL became U+FFFD and a byte that is no UTF-8 its escape (`\\xeb`), so that two stay two.
     `moved`: days and times, now the day before the years there are, or the one after: it is there, and no mapping takes it for a time.
-    `emptied`: decimals, now NULL.
+    `emptied`: numbers, now NULL.
     """
 
     marked: int = 0
@@ -52,7 +52,7 @@ class Odd:
         if self.moved:
             yield f"{self.moved} days or times are beyond the years 1 to 9999: each is the day before or after them now"
         if self.emptied:
-            yield f"{self.emptied} decimals are no number of up to {DIGITS} digits: they are empty"
+            yield f"{self.emptied} numbers are none, or have more digits than can be held: they are empty"
 
 
 def held_as(kind: pa.DataType) -> pa.DataType:
@@ -75,6 +75,37 @@ def held(batch: pa.RecordBatch, schema: pa.Schema, odd: Odd) -> pa.RecordBatch:
     """A batch whose values can all be held, in a schema of `schema_of`; what was replaced is added to `odd`."""
     found = [_held(column, odd).cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(found, schema=schema)
+
+
+def made(values: Sequence[Any], make: Callable[[Sequence[Any]], pa.Array], odd: Odd) -> pa.Array:
+    """Python's values as the array that `make` gives, where one that Arrow does not take costs itself and no other.
+
+    Raises what `make` does where values are of several types.
+    """
+    try:
+        array = make(values)
+        if not pa.types.is_decimal256(array.type):
+            return array
+    except (UnicodeEncodeError, pa.ArrowInvalid, TypeError, OverflowError):
+        pass
+    plain = [_taken(each) for each in values]
+    odd.emptied += sum(one is None and other is not None for one, other in zip(plain, values, strict=True))
+    return make(plain)
+
+
+def _taken(value: Any) -> Any:
+    """A value that Arrow takes: a number that is none, or has more digits than there are, is None."""
+    match value:
+        case str():
+            return storable(value)
+        case int():
+            return value if -(2**63) <= value < 2**64 else None
+        case Decimal():
+            whole = value.adjusted() + 1
+            fits = value.is_finite() and whole <= DIGITS - FRACTION and -int(value.as_tuple().exponent) <= FRACTION
+            return value if fits else None
+        case _:
+            return value
 
 
 def _held(array: pa.Array, odd: Odd) -> pa.Array:

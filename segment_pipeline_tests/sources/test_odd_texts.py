@@ -192,6 +192,19 @@ def test_an_escaped_backslash_begins_no_escape_and_a_pair_is_a_character() -> No
     assert texts.json_text(rb'"\\\ud83d\ud83d\ude00"') == r'"\\\ufffd\ud83d\ude00"'
 
 
+@pytest.mark.parametrize("odd", [Decimal("Infinity"), Decimal("1e60"), Decimal("1e90"), 2**70])
+def test_a_number_nothing_holds_costs_itself_in_a_frame(lake: Lake, settings: Settings, odd: Any) -> None:
+    def people(window: Window) -> pd.DataFrame:
+        held = pd.Series([odd if n == 7 else type(odd)(n) for n in range(RECORDS)], dtype=object)
+        return pd.DataFrame({"id": range(RECORDS), "when": pd.Timestamp("2017-06-05"), "points": held})
+
+    fills = (each("customers", customer_key="id", loyalty_balance="points"),)
+    source = Frames(name="ours", tables=(FrameTable("people", function=people, at="when", fills=fills),))
+    report = ingest(lake, source, "people", JUNE, settings, "run")
+    assert (report.rows, report.quarantined) == ({"customers": RECORDS}, {})
+    assert "1 numbers are none, or have more digits than can be held: they are empty" in report.notes
+
+
 def test_a_decimal_that_is_no_number_is_empty_and_all_others_are_kept() -> None:
     """PostgreSQL's NUMERIC holds NaN, infinity and as many digits as one likes."""
     odd = [Decimal("NaN"), Decimal("Infinity"), Decimal("1e60"), Decimal("1e-60"), None]

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -24,7 +23,7 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.landing import columns, fitting
 from segment_pipeline.landing.extracts import Extract
-from segment_pipeline.landing.holdable import Odd
+from segment_pipeline.landing.holdable import Odd, made
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity, Kind
 from segment_pipeline.landing.tabular import CANCELLED, GONE, Tabular
@@ -32,7 +31,6 @@ from segment_pipeline.landing.tabular_rows import KEYS, ROWS
 from segment_pipeline.sources.database.drivers import lenient
 from segment_pipeline.sources.database.told import told
 from segment_pipeline.sources.database.windows import BOUNDS, Cursor, within
-from segment_pipeline.texts import storable
 
 # What ends a statement, where only comments follow: it would end the subquery a query is made.
 ENDING = re.compile(r";(?=(\s|--[^\n]*(\n|\Z)|/\*.*?\*/)*\Z)", re.DOTALL)
@@ -211,7 +209,7 @@ def _table(where: str, names: Sequence[str], rows: Sequence[Sequence[Any]], odd:
     arrays = []
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         try:
-            arrays.append(_held(values, odd))
+            arrays.append(made(values, _array, odd))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ContractError(
                 f"{where}: the column {name} holds values of several types: cast it to one in a `query`"
@@ -232,29 +230,6 @@ def _array(values: Sequence[Any]) -> pa.Array:
         # What a driver makes of its own types (UUID, INET, an interval) is text here; documents are JSON.
         return pa.array([None if each is None else _text(each) for each in values], pa.string())
     return pa.array(values)
-
-
-def _held(values: Sequence[Any], odd: Odd) -> pa.Array:
-    """Values as Arrow and an engine hold them: an odd one must not cost all others."""
-    try:
-        array = _array(values)
-        if not pa.types.is_decimal256(array.type):
-            return array
-    except (UnicodeEncodeError, pa.ArrowInvalid, TypeError):
-        pass
-    plain = [_plain(held) for held in values]
-    odd.emptied += plain.count(None) - list(values).count(None)
-    return _array(plain)
-
-
-def _plain(held: Any) -> Any:
-    """A value that can be held: a decimal that is no number, or has more digits than there are, is none."""
-    if isinstance(held, str):
-        return storable(held)
-    if isinstance(held, Decimal):
-        whole, fraction = held.adjusted() + 1, -int(held.as_tuple().exponent) if held.is_finite() else 0
-        return held if held.is_finite() and whole <= 20 and fraction <= 18 else None
-    return held
 
 
 def _decimal(held: Any) -> bool:

@@ -22,11 +22,12 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.landing import columns, fitting
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.foreign import of_theirs
+from segment_pipeline.landing.holdable import Odd, made
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.landing.tabular import Tabular
 from segment_pipeline.landing.tabular_rows import ROWS
-from segment_pipeline.texts import plain, storable
+from segment_pipeline.texts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +70,10 @@ class Frames:
             for frame in _frames(where, table.function(window)):
                 if frame.empty and not len(frame.columns):
                     continue
-                rows = _arrow(where, frame)
+                odd = Odd()
+                rows = _arrow(where, frame, odd)
                 written = columns.write(into.path(ROWS, ".parquet"), rows.schema, rows.to_batches())
+                written.odd.add(odd)
                 into.written(ROWS, written)
                 found.append(Extract("", written.columns, written.rows))
         return into.finish(requests=0, extracts=[columns.together(where, found)] if found else ())
@@ -109,7 +112,8 @@ def _frames(where: str, given: Any) -> Iterator["pd.DataFrame"]:
         yield each
 
 
-def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
+def _arrow(where: str, frame: "pd.DataFrame", odd: Odd) -> pa.Table:
+    """A frame as columns; what could not be held is added to `odd`."""
     names = [plain(str(name)) for name in frame.columns]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"{where}: its frame has the column {', '.join(twice)} twice: rename one")
@@ -119,7 +123,7 @@ def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
         if why := _mixed_times(column):
             raise ConfigError(f"{where}: the column {name} of its frame holds {why}")
         try:
-            arrays.append(_array(_dense(column)))
+            arrays.append(_array(_dense(column), odd))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise ConfigError(
                 f"{where}: the column {name} of its frame holds {_kinds(column)}: make it one type that columns have, by"
@@ -128,12 +132,14 @@ def _arrow(where: str, frame: "pd.DataFrame") -> pa.Table:
     return pa.table([_plain(array) for array in arrays], names=names)
 
 
-def _array(column: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
+def _array(column: "pd.Series[Any]", odd: Odd) -> pa.Array | pa.ChunkedArray:
     try:
-        return pa.Array.from_pandas(column)
-    except UnicodeEncodeError:
-        # Half a pair of surrogates in one value must not cost all others.
-        return pa.Array.from_pandas(column.map(lambda held: storable(held) if isinstance(held, str) else held))
+        array = pa.Array.from_pandas(column)
+        if not pa.types.is_decimal256(array.type):
+            return array
+    except (UnicodeEncodeError, pa.ArrowInvalid, TypeError, OverflowError):
+        pass
+    return made(column.tolist(), lambda values: pa.array(values, from_pandas=True), odd)
 
 
 def _mixed_times(column: "pd.Series[Any]") -> str:

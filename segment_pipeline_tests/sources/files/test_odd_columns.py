@@ -103,7 +103,7 @@ def test_a_decimal_wider_than_an_engine_has_is_read(
     odd = Decimal(10) ** 38 if digits - scale > 38 else None
     held = pa.array([Decimal(2)] * USUAL + [odd], pa.decimal256(digits, scale))
     report = land(lake, settings, drop, table(degrees=held))
-    said = "1 decimals are no number of up to 38 digits: they are empty"
+    said = "1 numbers are none, or have more digits than can be held: they are empty"
     assert report.notes == ((said,) if odd is not None else ())
     assert sorted(rows(lake, "events", "DISTINCT lat"), key=str) == [(2.0,), (None,)]
 
