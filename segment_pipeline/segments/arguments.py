@@ -203,6 +203,10 @@ _KINDS: Final[dict[Any, tuple[Callable[[object], bool], str]]] = {
     Activities: (_is(Activities), 'activities("order", …)'),
     # By name: a segment is declared with rules, so rules cannot know its class; nor do arguments what is compared.
     "Quantity | Trait": (lambda value: hasattr(value, "value"), "a trait or a quantity that is a day"),
+    "Rule | Segment | str | None": (
+        lambda value: isinstance(value, Rule) or is_text(getattr(value, "name", value)),
+        "a segment, its name, or a rule",
+    ),
     "Segment | str": (lambda value: is_text(getattr(value, "name", value)), "a segment or its name"),
 }
 KINDS: Final = _KINDS | {kind | None: met for kind, met in _KINDS.items() if not isinstance(kind, str)}

@@ -27,15 +27,20 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     NearRule,
     NoneOf,
+    PastRule,
+    RankRule,
     Rule,
     SequenceRule,
     ShareRule,
+    SqlRule,
     SumRule,
     Term,
     TopRule,
     TraitRule,
+    UnfollowedRule,
     YearlyRule,
 )
+from segment_pipeline.segments.predicates import columns_of
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.terms import aggregates_in, traits_in
 
@@ -53,15 +58,29 @@ def children(rule: Rule) -> tuple[Rule, ...]:
     return rule.rules if isinstance(rule, AllOf | AnyOf | NoneOf) else ()
 
 
+def asides(rule: Rule) -> tuple[Rule, ...]:
+    """The rules a leaf asks of others than it tells of: those a rank is among."""
+    return (rule.among,) if isinstance(rule, RankRule) and rule.among is not None else ()
+
+
 def leaves(rule: Rule) -> list[Rule]:
-    """The leaves of a rule, left to right."""
+    """The leaves of a rule, left to right, each before those of the rules it asks of others."""
     below = children(rule)
-    return [leaf for child in below for leaf in leaves(child)] if below else [rule]
+    return (
+        [leaf for child in below for leaf in leaves(child)]
+        if below
+        else [rule, *(leaf for aside in asides(rule) for leaf in leaves(aside))]
+    )
 
 
 def references(rule: Rule) -> set[str]:
     """Names of the segments a rule asks membership of."""
     return {leaf.segment for leaf in leaves(rule) if isinstance(leaf, MemberRule)}
+
+
+def looked_back_at(rule: Rule) -> set[str]:
+    """Names of the segments whose former members a rule asks for: nothing of them has to be computed first."""
+    return {leaf.segment for leaf in leaves(rule) if isinstance(leaf, PastRule)}
 
 
 def reached(rule: Rule, segments: Mapping[str, Segment]) -> list[Rule]:
@@ -93,6 +112,10 @@ def _traits_read(leaf: Rule) -> tuple[str, ...]:
     match leaf:
         case TraitRule(name) | TopRule(name):
             return (name,)
+        case RankRule(name, _, _, per, _):
+            return (name,) if per is None else (name, per)
+        case SqlRule(text):
+            return tuple(columns_of(text))
         case NearRule() | InsideRule():
             return ("lat", "lon")
         case BirthdayRule():
@@ -113,6 +136,8 @@ def _read(leaf: Rule) -> set[str]:
             return {DID + name for name in (of.name, of.not_followed_by, of.never) if name}
         case SequenceRule(steps):
             return {DID + step.name for step in steps}
+        case UnfollowedRule(first, then, _):
+            return {DID + first.name, DID + then.name}
         case Compared(left, _, right):
             asked = {DID + a.of.name for side in (left, right) for a in aggregates_in(side)}
             return asked | set(_traits_read(leaf))

@@ -3,6 +3,7 @@
 Written from the meaning of the rules and not from the compiler's SQL. Slow on purpose; nothing but tests runs it.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +38,10 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     NearRule,
     NoneOf,
+    PastRule,
     Period,
+    RandomRule,
+    RankRule,
     Rule,
     SequenceRule,
     ShareRule,
@@ -46,6 +50,7 @@ from segment_pipeline.segments.nodes import (
     TopRule,
     TraitRule,
     TraitValue,
+    UnfollowedRule,
     Value,
     Window,
     YearlyRule,
@@ -66,13 +71,18 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class World:
-    """What is known at the end of a day, as rows of `traits`, `trait_shares`, `activities` and `products_as_of`."""
+    """What is known at the end of a day, as rows of `traits`, `trait_shares`, `activities` and `products_as_of`.
+
+    `members`: rows of `memberships` before the day; `changes`: of `membership_changes`.
+    """
 
     as_of: date
     traits: Sequence[Row]
     shares: Sequence[Row] = ()
     activities: Sequence[Row] = ()
     products: Sequence[Row] = ()
+    members: Sequence[Row] = ()
+    changes: Sequence[Row] = ()
     zone: str = "UTC"
 
 
@@ -136,9 +146,20 @@ class _Evaluator:
                 known.sort(key=lambda row: row["profile_id"])
                 known.sort(key=lambda row: row[trait], reverse=True)
                 return person["profile_id"] in [row["profile_id"] for row in known[:n]]
-            case SequenceRule(steps, within):
+            case RankRule():
+                return person["profile_id"] in self._ranked(rule, person)
+            case RandomRule(share, salt):
+                digest = hashlib.sha256(f"{salt}:{person['profile_id']}".encode()).hexdigest()
+                return int(digest[:8], 16) < int(share * 2**32)
+            case PastRule():
+                return self._was(rule, person["profile_id"])
+            case UnfollowedRule(first, then, within):
+                return self._unfollowed(first, then, timedelta(days=within), person)
+            case SequenceRule(steps, within, same_product):
                 return any(
-                    self._continues(steps[1:], row, row, within, person) for row in self._chosen(steps[0], person)
+                    self._continues(steps[1:], row, row, within, person, same_product=same_product)
+                    for row in self._chosen(steps[0], person)
+                    if not same_product or row["item_key"] is not None
                 )
         raise TypeError(type(rule).__name__)
 
@@ -219,12 +240,51 @@ class _Evaluator:
         known = {row["value"]: Fraction(row[spend]) / Fraction(row[whole]) for row in rows if row[whole]}
         return bool(known) and _COMPARE[rule.operator](known.get(rule.value, Fraction(0)), Fraction(rule.share))
 
-    def _continues(self, steps: Sequence[Activities], first: Row, last: Row, within: int, person: Row) -> bool:
+    def _ranked(self, rule: RankRule, person: Row) -> list[str]:
+        known = [
+            row
+            for row in self.world.traits
+            if row[rule.trait] is not None
+            and (rule.per is None or (row[rule.per] is not None and row[rule.per] == person[rule.per]))
+            and (rule.among is None or self.holds(rule.among, row))
+        ]
+        known.sort(key=lambda row: row["profile_id"])
+        known.sort(key=lambda row: row[rule.trait], reverse=True)
+        n = rule.n if rule.share is None else math.ceil(Fraction(rule.share) * len(known))
+        return [row["profile_id"] for row in known[:n]]
+
+    def _was(self, rule: PastRule, profile_id: str) -> bool:
+        rows = self.world.members if rule.kind == "member" else self.world.changes
+        mine = [row for row in rows if row["profile_id"] == profile_id and row["segment"] == rule.segment]
+        back = {(self.world.as_of - row["as_of"]).days for row in mine if rule.kind == "member"}
+        if rule.kind == "member":
+            return set(range(rule.ago, rule.ago + rule.days)) <= back
+        ended = {"entered": "entered", "left": "exited", "ever": "entered"}[rule.kind]
+        causes = {"data", "gap", "identity"} | ({"first", "definition"} if rule.kind == "ever" else set())
+        before = [
+            (self.world.as_of - row["as_of"]).days for row in mine if row["change"] == ended and row["cause"] in causes
+        ]
+        return any(days >= 1 and (rule.kind == "ever" or days <= rule.days) for days in before)
+
+    def _unfollowed(self, first: Activities, then: Activities, span: timedelta, person: Row) -> bool:
+        midnight = datetime.combine(self.world.as_of + timedelta(days=1), time(), ZoneInfo(self.world.zone))
+        others = [row["occurred_at"] for row in self._chosen(then, person)]
+        return any(
+            row["occurred_at"] + span <= midnight.astimezone(UTC)
+            and not any(row["occurred_at"] < other <= row["occurred_at"] + span for other in others)
+            for row in self._chosen(first, person)
+        )
+
+    def _continues(
+        self, steps: Sequence[Activities], first: Row, last: Row, within: int, person: Row, *, same_product: bool
+    ) -> bool:
         if not steps:
             span: timedelta = last["occurred_at"] - first["occurred_at"]
             return span <= timedelta(days=within)
         later = [row for row in self._chosen(steps[0], person) if row["occurred_at"] > last["occurred_at"]]
-        return any(self._continues(steps[1:], first, row, within, person) for row in later)
+        if same_product:
+            later = [row for row in later if row["item_key"] == first["item_key"]]
+        return any(self._continues(steps[1:], first, row, within, person, same_product=same_product) for row in later)
 
     def _chosen(self, of: Activities, person: Row) -> list[Row]:
         return [row for row in self.by_person.get(person["profile_id"], ()) if self._is_chosen(of, row)]

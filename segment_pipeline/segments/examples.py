@@ -91,4 +91,24 @@ EXAMPLES: Final = (
     Example("one share above another", 'share(activities("order", channel="web"), activities("order")) > share(activities("order", channel="store"), activities("order"))'),
     Example("campaign responses", 'did("message_responded", campaign="Winter Sale", within=days(365))'),
     Example("a survey score", 'avg_of("score", activities("survey_answered")) >= 9'),
+    # In order
+    Example("one thing, then another in time", 'sequence(activities("visit"), activities("search"), within=days(3))'),
+    Example("one thing, then not the other in time", 'not_then(activities("visit"), activities("order"), within=days(4))'),
+    Example("the same product through a sequence", 'sequence(activities("product_viewed"), activities("product_bought"), within=days(30), same_product=True)'),
+    # Ranks, chance, places
+    Example("the top n", 'top("spend_365d", n=1)'),
+    Example("the top n per cent", 'top("spend_365d", share=0.3)'),
+    Example("the top n among others", 'top("spend_365d", n=1, among=trait("city").ends("ville"))'),
+    Example("at most n of each", 'top("spend_365d", n=1, per="city")'),
+    Example("a share by chance that stays", 'random_share(0.5, "spring")'),
+    Example("near a place", "near(40.7, -74, 20)"),
+    Example("inside an area", "inside((36, -87), (36.5, -87), (36.5, -86), (36, -86))"),
+    # Who was in a segment
+    Example("in a segment yesterday", 'was_member("vip", ago=days(1))'),
+    Example("in a segment for n days", 'member_for("vip", days(2))'),
+    Example("came into a segment lately", 'entered("vip", within=days(7))'),
+    Example("went out of a segment lately", 'left("vip", within=days(7))'),
+    Example("never in a segment", 'never_member("vip")'),
+    # Where no word says it
+    Example("a predicate in SQL", """sql("spend_365d > 60 AND city LIKE 'New%'")"""),
 )  # fmt: skip

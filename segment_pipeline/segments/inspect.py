@@ -14,6 +14,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
+from segment_pipeline.segments import predicates
 from segment_pipeline.segments.compiler import aggregates
 from segment_pipeline.segments.compiler.aggregates import Selection
 from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
@@ -32,8 +33,10 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     NearRule,
     NoneOf,
+    RankRule,
     Rule,
     ShareRule,
+    SqlRule,
     SumRule,
     TopRule,
     TraitRule,
@@ -211,8 +214,10 @@ def _value(session: Session, compilation: Compilation, rule: Rule, profile_id: s
             rows = session.rows(shares, one=profile_id, dimension=dimension, name=name)
             share = rows[0]["share_total" if lifetime else "share_365d"] if rows else None
             return None if share is None else f"{share:.4f}"
-        case YearlyRule(name):
+        case YearlyRule(name) | RankRule(name):
             return _traits(session, profile_id, name)
+        case SqlRule(text):
+            return _traits(session, profile_id, *predicates.columns_of(text))
         case Compared():
             return _compared(session, compilation, rule, profile_id)
         case CountRule() | SumRule():

@@ -8,9 +8,10 @@ from typing import Any, Final
 import phonenumbers
 
 from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
+from segment_pipeline.segments import predicates
 from segment_pipeline.segments.arguments import is_text, shown
 from segment_pipeline.segments.contradictions import contradictions
-from segment_pipeline.segments.definition import children
+from segment_pipeline.segments.definition import asides, children, leaves
 from segment_pipeline.segments.judging_choices import Choices, fits, instead, is_latest, twice
 from segment_pipeline.segments.judging_values import Comparisons
 from segment_pipeline.segments.nodes import (
@@ -23,12 +24,17 @@ from segment_pipeline.segments.nodes import (
     Mistake,
     NearRule,
     NoneOf,
+    PastRule,
+    RandomRule,
+    RankRule,
     Rule,
     SequenceRule,
     ShareRule,
+    SqlRule,
     SumRule,
     TopRule,
     TraitRule,
+    UnfollowedRule,
     YearlyRule,
 )
 from segment_pipeline.segments.possible import Possible
@@ -101,6 +107,23 @@ class Judge:
                 yield from self._top(rule)
             case SequenceRule():
                 yield from self._sequence(rule)
+            case UnfollowedRule(first, then, within):
+                yield from self._sequence(SequenceRule((first, then), within))
+            case RankRule():
+                yield from self._rank(rule)
+            case RandomRule(share):
+                if not 0 < share < 1:
+                    yield f"draws a share of {share:f}: a share of people lies between 0 and 1"
+            case PastRule(_, kind, number, ago):
+                if kind != "ever" and (number < 1 or ago < 1):
+                    yield "asks what was on fewer than one day, or on as_of itself: days before as_of are 1 and more"
+            case SqlRule(text):
+                yield from predicates.problems(text)
+                yield from (
+                    f"names trait {name}, which does not exist{meant(name, self.traits)}"
+                    for name in predicates.columns_of(text)
+                    if name not in self.traits
+                )
 
     def _share(self, rule: ShareRule) -> Iterator[str]:
         if is_latest(rule.value):
@@ -155,6 +178,23 @@ class Judge:
             yield f"ranks by trait {rule.trait}, which is {self.traits[rule.trait]} and has no highest value"
         if rule.n < 1:
             yield "asks for the top of fewer than one"
+
+    def _rank(self, rule: RankRule) -> Iterator[str | Mistake]:
+        yield from self._top(TopRule(rule.trait, 1 if rule.n is None else rule.n))
+        if (rule.n is None) == (rule.share is None):
+            yield "asks for the top without exactly one of n and share"
+        elif rule.share is not None and not 0 < rule.share < 1:
+            yield f"asks for the top {rule.share:f} of people: a share of people lies between 0 and 1"
+        if rule.trait in RATIOS:
+            yield f"ranks by trait {rule.trait}, which is a quotient: rank by {RATIOS[rule.trait][0]}"
+        if rule.per is not None and rule.per not in self.traits:
+            yield f"names trait {rule.per}, which does not exist{meant(rule.per, self.traits)}"
+        elif rule.per is not None and self.traits[rule.per] not in ("VARCHAR", "BOOLEAN", "DATE", "INTEGER", "BIGINT"):
+            yield f"asks for the top of each {rule.per}, which is {self.traits[rule.per]} and no group"
+        for aside in asides(rule):
+            if any(isinstance(leaf, RankRule) for leaf in leaves(aside)):
+                yield "asks for the top among a top: one rank at a time"
+            yield from self.rule(aside)
 
     def _trait(self, rule: TraitRule) -> Iterator[str]:  # noqa: C901 - one mistake after the other
         kind = self.traits.get(rule.trait)
@@ -230,6 +270,8 @@ class Judge:
             yield "has a sequence of fewer than two steps"
         if rule.within < 1:
             yield "has a sequence within fewer than one day"
+        for step in rule.steps if rule.same_product else ():
+            yield from self.choices.filled(step.name, "item_key", "same_product")
         for step in rule.steps:
             yield from self.choices.activities(step)
             if step.not_followed_by or step.never:

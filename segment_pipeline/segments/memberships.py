@@ -21,6 +21,7 @@ from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
 from segment_pipeline.profiles.traits.sets import define_traits, outdated, read_by, unready
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
+from segment_pipeline.segments.compiler.past import define_past
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
@@ -144,7 +145,7 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
 
 
 def define_asked_activities(session: Session, compilation: Compilation, known: Vocabulary) -> None:
-    """Define the view activities as far as the segments compiled ask for it, of the people that are there."""
+    """Define the views activities and segment_past as far as the segments compiled ask for them, of the people that are there."""
     define_activities(
         session,
         compilation.as_of,
@@ -156,6 +157,7 @@ def define_asked_activities(session: Session, compilation: Compilation, known: V
         keys=known.keys,
         people_defined=True,
     )
+    define_past(session, compilation.past, compilation.as_of.day)
 
 
 def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list[str]:

@@ -15,6 +15,7 @@ Comparison = Literal["==", "<", "<=", ">", ">="]
 Compare = Literal["==", "!=", "<", "<=", ">", ">="]
 TestOperator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "between", "starts", "ends", "has", "any", "all", "none"]
 AggregateKind = Literal["count", "sum", "min", "max", "distinct", "first", "last", "nth", "most"]
+PastKind = Literal["member", "entered", "left", "ever"]
 Unit = Literal["week", "month", "quarter", "year"]
 Dimension = Literal["department", "category", "collection"]
 
@@ -339,11 +340,68 @@ class TopRule(Rule):
 
 
 @dataclass(frozen=True, slots=True)
+class RankRule(Rule):
+    """Among the highest known values of a trait; equal values in the order of profile_id.
+
+    `n` people, or (`share`) those whose place, less one, is below that share of all with a value. `per`: of each value of that
+    trait apart, unknown ones of none. `among`: of those who meet that rule.
+    """
+
+    trait: str
+    n: int | None = None
+    share: Decimal | None = None
+    per: str | None = None
+    among: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RandomRule(Rule):
+    """A share of all people that stays the same: those whose digest with `salt` lies below it."""
+
+    share: Decimal
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastRule(Rule):
+    """What the snapshots before as_of say of a segment's members; days without one say of nobody.
+
+    `member`: on each of so many days, the last of them `ago` before as_of. `entered` and `left`: on one of the `days` days before
+    as_of, by what people did and not by a definition that was new or changed. `ever`: entered on any day.
+    """
+
+    segment: str
+    kind: PastKind
+    days: int = 0
+    ago: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SqlRule(Rule):
+    """A predicate in SQL over the core traits of a person, parsed and checked; unknown is false."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnfollowedRule(Rule):
+    """An activity after which, so many times 24 hours long, the other did not come; those hours have passed by the end of as_of."""
+
+    first: Activities
+    then: Activities
+    within: int
+
+
+@dataclass(frozen=True, slots=True)
 class SequenceRule(Rule):
-    """Activities one strictly after the other, the last at most `within` times 24 hours after the first."""
+    """Activities one strictly after the other, the last at most `within` times 24 hours after the first.
+
+    `same_product`: all about one item.
+    """
 
     steps: tuple[Activities, ...]
     within: int
+    same_product: bool = False
 
 
 @dataclass(frozen=True, slots=True)

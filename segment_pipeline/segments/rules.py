@@ -45,13 +45,18 @@ from segment_pipeline.segments.nodes import (
     Mistake,
     NearRule,
     NoneOf,
+    PastRule,
+    RandomRule,
+    RankRule,
     Rule,
     Scalar,
     SequenceRule,
     ShareRule,
+    SqlRule,
     Term,
     Test,
     TopRule,
+    UnfollowedRule,
     YearlyRule,
     here,
 )
@@ -107,28 +112,37 @@ __all__ = [
     "distinct",
     "ended",
     "ends",
+    "entered",
     "first",
     "has",
     "holidays",
     "hours",
     "inside",
     "last",
+    "left",
     "max_of",
+    "member_for",
     "member_of",
     "min_of",
     "most_frequent",
     "near",
+    "never_member",
     "no_item",
     "none_of",
+    "not_then",
     "nth",
     "period",
+    "random_share",
     "sequence",
     "share",
     "share_of_spend",
+    "sql",
     "starts",
     "sum_of",
+    "top",
     "top_n",
     "trait",
+    "was_member",
 ]
 
 Choice = ParamSpec("Choice")
@@ -150,6 +164,10 @@ def _names(value: Texts | None) -> tuple[str, ...]:
     if value is None or isinstance(value, Asked):
         return ()
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _name_of(segment: "Segment | str") -> str:
+    return segment if isinstance(segment, str) else segment.name
 
 
 def _weekday(name: str) -> int:
@@ -368,7 +386,7 @@ def share_of_spend(
 @a_rule
 def member_of(segment: "Segment | str") -> Rule:
     """Belongs to another segment, as it is computed for the same day."""
-    return MemberRule(segment if isinstance(segment, str) else segment.name)
+    return MemberRule(_name_of(segment))
 
 
 @a_rule
@@ -412,8 +430,73 @@ def top_n(trait: str, n: int) -> Rule:
 
 
 @a_rule
-def sequence(*steps: Activities, within: Days) -> Rule:
-    return SequenceRule(steps, within)
+def top(
+    trait: str,
+    *,
+    n: int | None = None,
+    share: float | None = None,
+    per: str | None = None,
+    among: "Rule | Segment | str | None" = None,
+) -> Rule:
+    """Among the `n` people, or the `share` of people, with the highest values; `per`: of each value of that trait apart, as of a city;
+    `among`: of the members of a segment, or of those who meet a rule.
+    """
+    chosen = among if isinstance(among, Rule) or among is None else member_of(among)
+    return RankRule(trait, n, None if share is None else Decimal(str(share)), per, chosen)
+
+
+@a_rule
+def random_share(share: float, salt: str) -> Rule:
+    """A share of all people by chance, the same people every day; another `salt` draws others."""
+    return RandomRule(Decimal(str(share)), salt)
+
+
+@a_rule
+def was_member(segment: "Segment | str", *, ago: Days) -> Rule:
+    """Was in the segment so many days before as_of: `ago=days(1)` is yesterday."""
+    return PastRule(_name_of(segment), "member", 1, ago)
+
+
+@a_rule
+def member_for(segment: "Segment | str", number: Days) -> Rule:
+    """Was in the segment on each of so many days before as_of."""
+    return PastRule(_name_of(segment), "member", number, 1)
+
+
+@a_rule
+def entered(segment: "Segment | str", *, within: Days) -> Rule:
+    """Came into the segment on one of so many days before as_of."""
+    return PastRule(_name_of(segment), "entered", within)
+
+
+@a_rule
+def left(segment: "Segment | str", *, within: Days) -> Rule:
+    """Went out of the segment on one of so many days before as_of."""
+    return PastRule(_name_of(segment), "left", within)
+
+
+@a_rule
+def never_member(segment: "Segment | str") -> Rule:
+    """Was in the segment on no day before as_of."""
+    return NoneOf((PastRule(_name_of(segment), "ever"),))
+
+
+@a_rule
+def sql(predicate: str) -> Rule:
+    """A predicate of DuckDB's dialect over the core traits, where no other word says it: `sql("spend_365d > 2 * spend_90d")`."""
+    return SqlRule(predicate)
+
+
+@a_rule
+def sequence(*steps: Activities, within: Days, same_product: bool = False) -> Rule:
+    """The steps one after the other; `same_product`: all about one product."""
+    return SequenceRule(steps, within, same_product)
+
+
+@a_rule
+def not_then(first: Activities, then: Activities, *, within: Days) -> Rule:
+    """Did the first, and for so many times 24 hours afterwards not the other; those have passed by the end of as_of."""
+    return UnfollowedRule(first, then, within)
 
 
 @a_rule

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from segment_pipeline.goals import NAME as GOAL
-from segment_pipeline.segments.definition import references
+from segment_pipeline.segments.definition import looked_back_at, references
 from segment_pipeline.segments.judging import Judge
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant
@@ -99,7 +99,7 @@ def _head(segment: Segment, known: Vocabulary) -> Iterator[tuple[str, str]]:
 
 
 def _links(segment: Segment, by_name: Mapping[str, Segment]) -> Iterator[str]:
-    for name in sorted(references(segment.where) - by_name.keys()):
+    for name in sorted((references(segment.where) | looked_back_at(segment.where)) - by_name.keys()):
         yield f"refers to segment {name}, which is not declared{meant(name, by_name)}"
     reached: set[str] = set()
     open_names = sorted(references(segment.where))

@@ -24,16 +24,21 @@ from segment_pipeline.segments.nodes import (
     Mistake,
     NearRule,
     NoneOf,
+    PastRule,
     Period,
+    RandomRule,
+    RankRule,
     Rule,
     Scalar,
     SequenceRule,
     ShareRule,
+    SqlRule,
     SumRule,
     Test,
     TopRule,
     TraitRule,
     TraitValue,
+    UnfollowedRule,
     Value,
     Window,
     YearlyRule,
@@ -91,9 +96,39 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
             return f"birthday within {days} days"
         case TopRule(trait, n):
             return f"among the {n} highest by {trait}"
-        case SequenceRule(steps, within):
-            return f"{', then '.join(_chosen(step) for step in steps)}, within {within} days"
+        case SequenceRule(steps, within, same_product):
+            same = ", all of one product" if same_product else ""
+            return f"{', then '.join(_chosen(step) for step in steps)}, within {within} days{same}"
+        case UnfollowedRule(first, then, within):
+            return f"{_chosen(first)}, and for {within} days afterwards not {_chosen(then)}"
+        case RankRule():
+            return _rank(rule)
+        case RandomRule(share, salt):
+            return f"a random {share.normalize():%} of all people (drawn as {salt})"
+        case PastRule():
+            return _past(rule)
+        case SqlRule(text):
+            return text
     return type(rule).__name__
+
+
+def _rank(rule: RankRule) -> str:
+    many = f"{rule.n}" if rule.share is None else f"{rule.share.normalize():%}"
+    per = f" of each {rule.per}" if rule.per else ""
+    among = f" of those with ({words(rule.among)})" if rule.among is not None else ""
+    return f"among the {many} highest by {rule.trait}{per}{among}"
+
+
+def _past(rule: PastRule) -> str:
+    match rule:
+        case PastRule(segment, "member", 1, ago):
+            return f"was in {segment} {'yesterday' if ago == 1 else f'{ago} days ago'}"
+        case PastRule(segment, "member", days, _):
+            return f"was in {segment} on each of the last {days} days"
+        case PastRule(segment, "ever", _, _):
+            return f"was ever in {segment}"
+        case PastRule(segment, kind, days, _):
+            return f"{kind} {segment} in the last {days} days"
 
 
 _KINDS = {"sum": "sum of", "min": "least", "max": "greatest", "first": "first", "last": "last", "most": "most frequent"}

@@ -96,6 +96,10 @@ def register(session: Session, world: World) -> None:
         "activities",
         "SELECT p.person_no, a.* FROM activities_by_id AS a JOIN people AS p ON p.profile_id = a.profile_id",
     )
+    session.register("memberships_before", arrow_rows("memberships", world.members))  # type: ignore[arg-type]
+    session.register("membership_changes", arrow_rows("membership_changes", world.changes))  # type: ignore[arg-type]
+    session.register("profile_aliases", arrow_rows("profile_aliases", []))
+    session.define("segment_past", statement("segments/compiler", "past"), as_of=world.as_of)
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 
 

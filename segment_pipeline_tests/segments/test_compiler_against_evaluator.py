@@ -40,27 +40,35 @@ from segment_pipeline.segments.rules import (
     distinct,
     ended,
     ends,
+    entered,
     first,
     has,
     holidays,
     hours,
     inside,
     last,
+    left,
     max_of,
+    member_for,
     member_of,
     min_of,
     most_frequent,
     near,
+    never_member,
     none_of,
+    not_then,
     nth,
     period,
+    random_share,
     sequence,
     share,
     share_of_spend,
     starts,
     sum_of,
+    top,
     top_n,
     trait,
+    was_member,
 )
 from segment_pipeline.segments.validation import validate
 from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, PRODUCT_SCHEMA, compiled_members, segment
@@ -153,6 +161,16 @@ def _shares(random: Random, profile_id: str, as_of: date) -> list[dict[str, Any]
     ]
 
 
+CAUSES = ["data", "first", "gap", "definition", "identity"]
+
+
+def _was(random: Random, as_of: date) -> dict[str, Any]:
+    """A row of memberships: of a segment, on a day before or of as_of."""
+    day = as_of - timedelta(days=random.choice([0, 1, 2, 3]))
+    held = {"as_of": day, "segment": random.choice(["s1", "s2"]), "definition_hash": "h"}
+    return held | {"profile_id": random.choice([*PEOPLE, "f" * 32])}
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """Dense random days, drawn by seed: hypothesis' own lists are mostly too short for counts to be met."""
@@ -165,6 +183,12 @@ def worlds(draw: st.DrawFn) -> World:
         [row for one in people for row in _shares(random, one, as_of)],
         [_activity(random, as_of) for _ in range(draw(st.sampled_from([120, 60, 0])))],
         [_product(random, as_of) for _ in range(draw(st.sampled_from([12, 3, 0])))],
+        [_was(random, as_of) for _ in range(12)],
+        [
+            _was(random, as_of)
+            | {"change": random.choice(["entered", "exited"]), "cause": random.choice(CAUSES), "previous_as_of": None}
+            for _ in range(12)
+        ],
     )
 
 
@@ -417,13 +441,36 @@ places = st.sampled_from(
         st.builds(top_n, st.sampled_from(["orders_total", "spend_total", "last_order_on"]), st.integers(1, 3)),
     ]
 ).flatmap(lambda family: family)
+late = st.sampled_from(
+    [
+        st.builds(was_member, st.just("s1"), ago=st.sampled_from([days(1), days(2)])),
+        st.builds(member_for, st.just("s2"), st.sampled_from([days(1), days(2)])),
+        st.builds(entered, st.just("s1"), within=st.sampled_from([days(1), days(3)])),
+        st.builds(left, st.just("s2"), within=st.sampled_from([days(1), days(3)])),
+        st.just(never_member("s1")),
+        st.builds(random_share, st.sampled_from([0.3, 0.5]), st.sampled_from(["a", "b"])),
+        st.builds(top, st.sampled_from(["orders_total", "spend_total", "last_order_on"]), share=st.sampled_from([0.1, 0.5, 0.9]), per=st.sampled_from([None, "city", "age"])),
+        st.builds(top, st.just("orders_total"), n=st.integers(1, 2), among=counted().filter(is_meant)),
+        st.builds(top, st.just("spend_total"), n=st.integers(1, 2), per=st.just("lifecycle_stage"), among=st.just("s3")),
+    ]
+).flatmap(lambda family: family)  # fmt: skip
 steps = st.tuples(st.sampled_from(list(FILLED)), simple).map(lambda step: activities(step[0], **step[1]))
 sequences = st.tuples(st.lists(steps, min_size=2, max_size=3), st.sampled_from([1, 2, 7, 40])).map(
     lambda drawn: sequence(*drawn[0], within=days(drawn[1]))
 )
+of_products = st.sampled_from([activities(name, within=days(n)) for name in ABOUT_PRODUCTS for n in (7, 31)])
+sequences |= st.builds(
+    lambda one, other, n: sequence(one, other, within=days(n), same_product=True),
+    of_products,
+    of_products,
+    st.sampled_from([1, 7, 40]),
+)
+sequences |= st.builds(
+    lambda one, other, n: not_then(one, other, within=days(n)), steps, steps, st.sampled_from([1, 7])
+)
 # One rule of every family in every example: left to chance, whole families are hardly ever met.
 one_of_each = st.tuples(
-    counted(), counted(), counted(), counted(), compared().filter(is_meant), compared().filter(is_meant), quantified().filter(is_meant), quantified().filter(is_meant), trait_rules, trait_rules, places, sequences
+    counted(), counted(), counted(), counted(), compared().filter(is_meant), compared().filter(is_meant), quantified().filter(is_meant), quantified().filter(is_meant), trait_rules, trait_rules, places, sequences, sequences, late, late
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from segment_pipeline.segments.compiler.conditions import (
     Bits,
     CountCondition,
     SequenceCondition,
+    UnfollowedCondition,
 )
 from segment_pipeline.segments.compiler.expressions import checked, column, either, masked, union, value, word, zero
 from segment_pipeline.segments.compiler.extracts import HOUR, Extract, Extracts
@@ -248,8 +249,7 @@ def sequence(condition: SequenceCondition, extracts: Extracts, latest: Latest) -
     """One row per person who took the steps in order: each step carries the latest start that can lead to it."""
     chain: exp.Select | None = None
     for step in condition.steps:
-        here = exp.select(column("person_no", "a"), exp.alias_(column("occurred_at", "a"), "at"))
-        here = here.from_(exp.to_table(extracts.of(step.name).table).as_("a")).where(*chosen(step, extracts, latest))
+        here = _steps(step, extracts, latest, "item_key" if condition.same_product else None)
         if chain is None:
             chain = here.select(exp.alias_(column("occurred_at", "a"), "began"))
             continue
@@ -257,13 +257,15 @@ def sequence(condition: SequenceCondition, extracts: Extracts, latest: Latest) -
             exp.EQ(this=column("person_no", "s"), expression=column("person_no", "b")),
             exp.LT(this=column("at", "b"), expression=column("at", "s")),
         )
+        keys = [column("person_no", "s"), column("at", "s")]
+        if condition.same_product:
+            in_order = exp.and_(in_order, exp.EQ(this=column("item_key", "s"), expression=column("item_key", "b")))
+            keys.append(column("item_key", "s"))
         chain = (
-            exp.select(
-                column("person_no", "s"), column("at", "s"), exp.alias_(exp.Max(this=column("began", "b")), "began")
-            )
+            exp.select(*keys, exp.alias_(exp.Max(this=column("began", "b")), "began"))
             .from_(here.subquery("s"))
             .join(chain.subquery("b"), on=in_order)
-            .group_by(column("person_no", "s"), column("at", "s"))
+            .group_by(*(key.copy() for key in keys))
         )
     if chain is None:
         raise ConfigError("a sequence has no steps: give it two or more")
@@ -298,3 +300,32 @@ def _within(of: Activities, extracts: Extracts) -> exp.Expr:
         until = exp.LTE(this=day.copy(), expression=value(last)) if last < extracts.as_of.day else None
         found.append(exp.and_(*(test for test in (since, until) if test is not None)) if since or until else exp.true())
     return exp.Paren(this=exp.or_(*found)) if found else exp.false()
+
+
+def _steps(of: Activities, extracts: Extracts, latest: Latest, item: str | None = None) -> exp.Select:
+    """One row per chosen activity: `person_no` and `at`, and its item where it is asked for and known."""
+    here = exp.select(column("person_no", "a"), exp.alias_(column("occurred_at", "a"), "at"))
+    here = here.from_(exp.to_table(extracts.of(of.name).table).as_("a")).where(*chosen(of, extracts, latest))
+    if item is not None:
+        here = here.select(column(item, "a"), copy=False)
+        here = here.where(exp.Not(this=exp.Is(this=column(item, "a"), expression=exp.null())), copy=False)
+    return here
+
+
+def unfollowed_for(condition: UnfollowedCondition, extracts: Extracts, latest: Latest) -> exp.Select:
+    """One row per person with a first activity after which, in time that has passed, the other did not come."""
+    span = exp.Interval(this=exp.Literal.string(str(condition.within)), unit=exp.var("DAY"))
+    until = exp.Add(this=column("at", "f"), expression=span)
+    end = exp.cast(exp.Literal.string(extracts.as_of.end.isoformat()), "TIMESTAMPTZ")
+    followed = exp.and_(
+        exp.EQ(this=column("person_no", "t"), expression=column("person_no", "f")),
+        exp.GT(this=column("at", "t"), expression=column("at", "f")),
+        exp.LTE(this=column("at", "t"), expression=until),
+    )
+    query = exp.select(column("person_no", "f")).distinct()
+    query = query.from_(_steps(condition.first, extracts, latest).subquery("f"), copy=False)
+    query = query.join(
+        _steps(condition.then, extracts, latest).subquery("t"), on=followed, join_type="left", copy=False
+    )
+    passed = exp.LTE(this=until.copy(), expression=end)
+    return query.where(passed, exp.Is(this=column("person_no", "t"), expression=exp.null()), copy=False)

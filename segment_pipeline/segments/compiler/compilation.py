@@ -20,7 +20,7 @@ from segment_pipeline.lake.schema import SQL_TYPES
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 from segment_pipeline.segments.compiler import aggregates
-from segment_pipeline.segments.compiler.conditions import Bits, Condition, PersonRule, literals
+from segment_pipeline.segments.compiler.conditions import Bits, Condition, PastCondition, PersonRule, literals
 from segment_pipeline.segments.compiler.expressions import (
     Expressions,
     checked,
@@ -37,9 +37,10 @@ from segment_pipeline.segments.compiler.expressions import (
 from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
 from segment_pipeline.segments.compiler.filters import Latest, items_of, launches_of, values_of
 from segment_pipeline.segments.compiler.matches import Matches
+from segment_pipeline.segments.compiler.ranks import Ranks
 from segment_pipeline.segments.compiler.values import Values
 from segment_pipeline.segments.definition import leaves, references
-from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Compared, Rule, Value
+from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Compared, PastRule, Rule, Value
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.terms import Kinds, aggregates_in, parted, values_of_rule
 
@@ -67,6 +68,11 @@ class Compilation:
         return self.extracts.columns
 
     @property
+    def past(self) -> list[PastRule]:
+        """The rules about who was in a segment before."""
+        return [condition.rule for condition in self.bits.others if isinstance(condition, PastCondition)]
+
+    @property
     def since(self) -> date:
         """The first day of activities any rule looks at."""
         return min(self.extracts.first_days.values(), default=self.as_of.day)
@@ -90,7 +96,13 @@ class Compilation:
             words = self._other_words()
             session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
         self.values.define(session, latest)
-        session.define("segment_people", checked("segments/people", self._people()), materialize=True)
+        if not self.bits.late:
+            session.define("segment_people", checked("segments/people", self._people()), materialize=True)
+            return
+        session.define("segment_people_before", checked("segments/people", self._people()), materialize=True)
+        ranked = Ranks(self.bits, self.expressions)
+        session.define("segment_ranked", checked("segments/ranked", ranked.words()), materialize=True)
+        session.define("segment_people", checked("segments/people", ranked.people()), materialize=True)
 
     def members(self) -> Statement:
         """One row per segment and member: `person_no`, and `segment_no`, the segment's place in `segments`."""

@@ -21,12 +21,17 @@ from segment_pipeline.segments.nodes import (
     Dimension,
     InsideRule,
     NearRule,
+    PastRule,
+    RandomRule,
+    RankRule,
     Rule,
     SequenceRule,
     ShareRule,
+    SqlRule,
     SumRule,
     TopRule,
     TraitRule,
+    UnfollowedRule,
     YearlyRule,
 )
 
@@ -105,9 +110,29 @@ class TopCondition:
 class SequenceCondition:
     steps: tuple[Activities, ...]
     within: int
+    same_product: bool = False
 
 
-PersonRule = TraitRule | NearRule | InsideRule | BirthdayRule | YearlyRule | Compared
+@dataclass(frozen=True, slots=True)
+class UnfollowedCondition:
+    first: Activities
+    then: Activities
+    within: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastCondition:
+    rule: PastRule
+
+
+@dataclass(frozen=True, slots=True)
+class RankCondition:
+    """A rank among people whom other conditions tell apart: found after all of those."""
+
+    rule: RankRule
+
+
+PersonRule = TraitRule | NearRule | InsideRule | BirthdayRule | YearlyRule | Compared | RandomRule | SqlRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +149,9 @@ Condition = (
     | KnownShareCondition
     | TopCondition
     | SequenceCondition
+    | UnfollowedCondition
+    | PastCondition
+    | RankCondition
     | PersonCondition
 )
 
@@ -136,10 +164,19 @@ class Literals:
     unset: tuple[Condition, ...] = ()
 
 
-def literals(leaf: Rule) -> Literals | None:  # noqa: C901 - one case per kind of rule
+def literals(leaf: Rule) -> Literals | None:  # noqa: C901, PLR0912 - one case per kind of rule
     """The conditions behind a leaf; None for what is no leaf of its own."""
     match leaf:
-        case TraitRule() | NearRule() | InsideRule() | BirthdayRule() | YearlyRule() | Compared():
+        case (
+            TraitRule()
+            | NearRule()
+            | InsideRule()
+            | BirthdayRule()
+            | YearlyRule()
+            | Compared()
+            | RandomRule()
+            | SqlRule()
+        ):
             return Literals((PersonCondition(leaf),))
         case CountRule(of, at_least, at_most, same_product):
             measure = Measure("item_count" if same_product else "count", _normal(of))
@@ -160,8 +197,14 @@ def literals(leaf: Rule) -> Literals | None:  # noqa: C901 - one case per kind o
             return Literals((ShareCondition(dimension, name, lifetime, operator, share),))
         case TopRule(trait, n):
             return Literals((TopCondition(trait, n),))
-        case SequenceRule(steps, within):
-            return Literals((SequenceCondition(tuple(_normal(step) for step in steps), within),))
+        case SequenceRule(steps, within, same_product):
+            return Literals((SequenceCondition(tuple(_normal(step) for step in steps), within, same_product),))
+        case UnfollowedRule(first, then, within):
+            return Literals((UnfollowedCondition(_normal(first), _normal(then), within),))
+        case PastRule():
+            return Literals((PastCondition(leaf),))
+        case RankRule():
+            return Literals((RankCondition(leaf),))
     return None
 
 
@@ -197,7 +240,7 @@ class Bits:
     """Gives every distinct condition a bit, each kind in words of its own, in this order:
 
     `plain`: on activities' names alone, sorted by name, so that a name's share words; `others`: on other activities, shares
-    and ranks; `personal`: on traits and values.
+    and ranks; `personal`: on traits and values; `late`: on ranks among people whom the others tell apart.
     """
 
     def __init__(self, conditions: Iterable[Condition]) -> None:
@@ -205,18 +248,23 @@ class Bits:
         plain = [c for c in distinct if isinstance(c, CountCondition) and c.measure.is_plain]
         plain.sort(key=lambda c: c.measure.of.name)
         personal = [c for c in distinct if isinstance(c, PersonCondition)]
-        apart: set[Condition] = {*plain, *personal}
+        late = [c for c in distinct if isinstance(c, RankCondition)]
+        apart: set[Condition] = {*plain, *personal, *late}
         others = [c for c in distinct if c not in apart]
         self.plain_words = _words(0, len(plain))
         self.other_words = _words(self.plain_words.stop, len(others))
         self.personal_words = _words(self.other_words.stop, len(personal))
+        self.late_words = _words(self.personal_words.stop, len(late))
         self.plain: dict[CountCondition, Bit] = {c: _bit(i, self.plain_words) for i, c in enumerate(plain)}
         self.others: dict[Condition, Bit] = {c: _bit(i, self.other_words) for i, c in enumerate(others)}
         self.personal: dict[PersonCondition, Bit] = {c: _bit(i, self.personal_words) for i, c in enumerate(personal)}
+        self.late: dict[RankCondition, Bit] = {c: _bit(i, self.late_words) for i, c in enumerate(late)}
 
     def of(self, condition: Condition) -> Bit:
         if isinstance(condition, PersonCondition):
             return self.personal[condition]
+        if isinstance(condition, RankCondition):
+            return self.late[condition]
         if isinstance(condition, CountCondition) and condition in self.plain:
             return self.plain[condition]
         return self.others[condition]

@@ -23,11 +23,14 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     NearRule,
     NoneOf,
+    RandomRule,
     Rule,
     Scalar,
+    SqlRule,
     TraitRule,
     YearlyRule,
 )
+from segment_pipeline.segments.predicates import parsed
 from segment_pipeline.segments.rules import Segment
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius R1 of the IUGG
@@ -161,7 +164,9 @@ class Expressions:
 
 
 def personal(
-    rule: TraitRule | NearRule | InsideRule | BirthdayRule | YearlyRule, traits: Mapping[str, str], as_of: date
+    rule: TraitRule | NearRule | InsideRule | BirthdayRule | YearlyRule | RandomRule | SqlRule,
+    traits: Mapping[str, str],
+    as_of: date,
 ) -> exp.Expr:
     """What a leaf asks of a person's row of `traits`, whose types are given: TRUE, or FALSE where it is not or unknown."""
     match rule:
@@ -174,8 +179,21 @@ def personal(
         case BirthdayRule(days):
             listed = [exp.Literal.string(text) for text in birthdays(as_of, days)]
             return known(exp.In(this=column("birth_day"), expressions=listed))
+        case RandomRule(share, salt):
+            text = exp.Concat(expressions=[exp.Literal.string(f"{salt}:"), column("profile_id", "n")])
+            digest = exp.Substring(
+                this=exp.SHA2(this=text, length=exp.Literal.number(256)), start=value(1), length=value(8)
+            )
+            # Digests are compared as text: eight hex digits below the limit are that share of all.
+            return exp.LT(this=digest, expression=exp.Literal.string(f"{int(share * 2**32):08x}"))
+        case SqlRule(text):
+            return known(exp.Paren(this=parsed(text).transform(_of_traits)))
         case YearlyRule():
             return known(_yearly(rule, traits[rule.trait], as_of))
+
+
+def _of_traits(node: exp.Expr) -> exp.Expr:
+    return column(node.name, "t") if isinstance(node, exp.Column) else node
 
 
 def _trait(rule: TraitRule, kind: str) -> exp.Expr:

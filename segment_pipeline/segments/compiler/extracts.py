@@ -21,6 +21,7 @@ from segment_pipeline.segments.compiler.conditions import (
     CountCondition,
     SequenceCondition,
     SumCondition,
+    UnfollowedCondition,
 )
 from segment_pipeline.segments.compiler.expressions import checked, column, value
 from segment_pipeline.segments.compiler.filters import Latest, Shape, column_of, fields_of, test_field, values_of
@@ -185,7 +186,10 @@ def needs_of(conditions: Iterable[Condition], values: Iterable[Aggregate], as_of
             yield from (_need(of, wide, as_of) for of in condition.measure.parts)
             yield from _followers(condition.measure.of, as_of)
         elif isinstance(condition, SequenceCondition):
-            yield from (_need(step, frozenset({"occurred_at"}), as_of) for step in condition.steps)
+            wide = frozenset({"occurred_at", "item_key"} if condition.same_product else {"occurred_at"})
+            yield from (_need(step, wide, as_of) for step in condition.steps)
+        elif isinstance(condition, UnfollowedCondition):
+            yield from (_need(of, frozenset({"occurred_at"}), as_of) for of in (condition.first, condition.then))
     for aggregate in values:
         yield from (_need(of, columns_of(aggregate), as_of) for of in choices_of(aggregate))
 

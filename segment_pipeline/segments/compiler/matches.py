@@ -19,14 +19,17 @@ from segment_pipeline.segments.compiler.conditions import (
     CountCondition,
     KnownShareCondition,
     Measure,
+    PastCondition,
     SequenceCondition,
     ShareCondition,
     SumCondition,
     TopCondition,
+    UnfollowedCondition,
 )
 from segment_pipeline.segments.compiler.expressions import checked, column, nothing, union, value
 from segment_pipeline.segments.compiler.extracts import Extracts
 from segment_pipeline.segments.compiler.filters import Latest, Shape
+from segment_pipeline.segments.compiler.past import past
 from segment_pipeline.segments.nodes import Activities
 
 
@@ -116,6 +119,10 @@ class Matches:
                 people = _top(condition)
             elif isinstance(condition, SequenceCondition):
                 people = aggregates.sequence(condition, self.extracts, self.latest)
+            elif isinstance(condition, UnfollowedCondition):
+                people = aggregates.unfollowed_for(condition, self.extracts, self.latest)
+            elif isinstance(condition, PastCondition):
+                people = past(condition.rule, self.extracts.as_of.day)
             else:
                 continue
             yield exp.select(column("person_no"), *_place(bit)).from_(people.subquery("people"))
