@@ -11,18 +11,19 @@ from typing import Final
 from segment_pipeline import clock
 from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Aim, Round
+from segment_pipeline.audiences.decision import Aim, decide
 from segment_pipeline.audiences.places import LEFT, Place
 from segment_pipeline.audiences.push import patiently
 from segment_pipeline.audiences.recall import VIEW, Recalled, due, recall
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import (
     AudienceGone,
     Countable,
     Deletable,
     Destination,
+    Findable,
     Readable,
-    Replaceable,
     Traceable,
 )
 from segment_pipeline.errors import ConfigError, SegmentPipelineError, TransientError
@@ -100,11 +101,10 @@ class AtTool:
             return None
         if told is False:
             raise AudienceGone(f"{tool.name} no longer has audience {remote_id}: resend it to make it anew")
-        if told is True:
-            return None
+        keys = None if told is True else told
         if not once:
-            self.ledger.places.counted(self.place, told)
-        return told
+            self.ledger.places.counted(self.place, keys)
+        return keys
 
     def _compared(self, session: Session, found: int | None, *, once: bool = False) -> tuple[str, ...]:
         """A sentence where the tool does not hold what is remembered, before anything is sent.
@@ -182,33 +182,29 @@ class AtTool:
         trust.acknowledged(self.lake, self.ledger, self.audience.name)
         self.place = self.ledger.places.note(self.place, doubt=None, read_at=clock.now())
 
-    def _asked(self, session: Session) -> int | None:
-        """As `_found`; where memory is to be reconciled, whatever that takes is got ready."""
-        here = self.reconciling and not self.aim.hold
-        if here:
-            self._located()
-        found = self._found()
-        if here and not self.gone:
-            self._reconcilable(session)
-        return found
+    def _located(self, session: Session) -> None:
+        """Look up at the tool where the audience is that has to be reconciled, if lake and ledger have forgotten.
 
-    def _located(self) -> None:
-        """Look up at the tool where the audience is that has to be reconciled, if lake and ledger have forgotten."""
-        if not self.place.remote_id:
-            patiently(self.destination.check)
-            remote_id = patiently(lambda: self.destination.ensure_audience(self.audience.remote))
-            self._at(self.ledger.places.found(self.place, remote_id))
+        That may make it there: not before it is known that it may be sent.
+        """
+        if not self._reconcilable or self.place.remote_id or decide(session, self.of, self.audience, self.aim).held():
+            return
+        patiently(self.destination.check)
+        remote_id = patiently(lambda: self.destination.ensure_audience(self.audience.remote))
+        self._at(self.ledger.places.found(self.place, remote_id))
 
-    def _reconcilable(self, session: Session) -> None:
-        """Get ready to make what is remembered what the tool holds, by the best way it has."""
-        tool = self.destination
-        if isinstance(tool, Replaceable) and not isinstance(tool, Readable):
+    @property
+    def _reconcilable(self) -> bool:
+        return self.reconciling and not self.aim.hold
+
+    def _replacing(self) -> None:
+        """A tool that cannot be read is to be given all of it, in the place of what is there or in another audience."""
+        if self._reconcilable and not self.gone and not isinstance(self.destination, Readable):
             self.aim = replace(self.aim, replacing=True)
-        elif not isinstance(tool, Readable):
-            self._elsewhere(session, self.place)
 
-    def _elsewhere(self, session: Session, old: Place) -> None:
+    def _elsewhere(self, session: Session) -> None:
         """Go on in another audience of the tool's, empty from the start; the old one is left, to be deleted or emptied."""
+        old = self.place
         name = f"{self.audience.remote} {len(self.ledger.places.ever(old.audience, old.destination)) + 1}"
         remote_id = patiently(lambda: self.destination.ensure_audience(name))
         if remote_id == old.remote_id:
@@ -217,6 +213,7 @@ class AtTool:
                 f"then `segment-pipeline audiences resend {old.audience}`"
             )
         self._moved(session, old, remote_id, name)
+        self.aim = replace(self.aim, replacing=False)
 
     def _made(self, session: Session) -> bool:
         """Make the audience at the tool, or find it there; False: it is where it was.
@@ -227,6 +224,7 @@ class AtTool:
         patiently(tool.check)
         if old.remote_id and isinstance(tool, Countable | Traceable) and not self.gone:
             return False
+        was_there = self._was_there()
         remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
         if remote_id == old.remote_id:
             return False
@@ -241,9 +239,22 @@ class AtTool:
             why = f"{self.place.destination} already held {held} keys in it when it was first looked up"
         elif held is None and ours_before:
             why = f"{self.place.destination} held it before it was retired, and does not tell how many are still in it"
+        elif was_there:
+            why = f"{self.place.destination} already had it when it was first looked up, and does not tell how many are in it"
         if why:
             self._at(self.ledger.places.note(self.place, doubt=why))
         return True
+
+    def _was_there(self) -> bool:
+        """The tool has an audience of that name before it is made; where it can neither tell that nor count, it is taken to have none."""
+        tool, place = self.destination, self.place
+        if not isinstance(tool, Findable) or self.ledger.places.current(place.audience, place.destination):
+            return False
+        if patiently(lambda: tool.find(self.audience.remote)):
+            return True
+        # Written down: whoever is killed and comes again finds the one he made.
+        self.ledger.places.note(place)
+        return False
 
     def _moved(self, session: Session, old: Place, remote_id: str, name: str | None = None) -> None:
         """Go on at another place. Of one that is gone all is sent again, and what leaves is taken out, in case it came along."""

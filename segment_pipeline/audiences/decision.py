@@ -1,7 +1,6 @@
 """What is to be done about one audience now, and why it may not be: what a sync, a plan and an approval have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from segment_pipeline import clock
 from segment_pipeline.audiences import trust
+from segment_pipeline.audiences.attributes import define_attributes
 from segment_pipeline.audiences.audience import Audience, claimants
 from segment_pipeline.audiences.eligibility import (
     NOBODY,
@@ -18,61 +18,23 @@ from segment_pipeline.audiences.eligibility import (
     define_evidence,
     judge,
 )
-from segment_pipeline.audiences.lease import SECONDS
-from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import Place
-from segment_pipeline.audiences.plan import Comparison, compare, define_attributes, guard_reasons
-from segment_pipeline.audiences.push import Progress
+from segment_pipeline.audiences.plan import Comparison, compare, guard_reasons
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.audiences.snapshot import source
-from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.errors import ConfigError, SegmentPipelineError
-from segment_pipeline.lake.lake import Lake
+from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.lake.session import Session
-from segment_pipeline.settings import Settings
-
-Refresh = Callable[[], None]
-NO_SPACES: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True)
-class Round:
-    """What the runs of a company's audiences share while they are brought up to date.
-
-    `claims`: the people each audience holds back from those after it, filled as they come to be known. `key_spaces`: sources
-    whose customer keys are another source's.
-    """
-
-    lake: Lake
-    ledger: Ledger
-    audiences: Sequence[Audience]
-    destinations: Mapping[str, Destination]
-    settings: Settings
-    refresh_consents: Refresh | None = None
-    progress: Progress | None = None
-    lease_seconds: float = SECONDS
-    claims: dict[str, pa.Table] = field(default_factory=dict)
-    key_spaces: Mapping[str, str] = field(default_factory=dict)
-
-    def destination(self, audience: Audience) -> Destination:
-        """Raises ConfigError where it is not switched on."""
-        try:
-            return self.destinations[audience.destination]
-        except KeyError:
-            raise ConfigError(
-                f"audience {audience.name} goes to destination {audience.destination}, which is not switched on: "
-                "add it to SEGMENT_PIPELINE_DESTINATIONS or drop the audience"
-            ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
     """What a decision is to be about, beside who should be in an audience now.
 
-    `place`: whose members; None: where the audience is kept. `everything`: what it is believed to hold is sent again, and
-    removals it refused are tried again. `emptying`: nobody should be in it any more. `replacing`: all is sent, in the place of
-    whatever is there. `hold`: why nothing but explicit denials may be sent. `memory`: a view to go by of what the place holds.
+    `place`: whose members; None: where the audience is kept. `everything`: what it is believed to hold is sent again, and what
+    it refused is tried again. `emptying`: nobody should be in it any more. `replacing`: all is sent, in the place of whatever is
+    there. `hold`: why nothing but explicit denials may be sent. `memory`: a view to go by of what the place holds.
     """
 
     place: Place | None = None
@@ -135,19 +97,16 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
     people = Eligibility(0, {}, 0)
     if known and as_of is not None:
         people = judge(session, audience, shape, as_of=as_of, claimed=_claimed_before(of, audience))
-        define_attributes(session, audience, shape, as_of)
+        define_attributes(session, audience, capabilities, as_of)
+    everything = aim.everything or aim.replacing
     compared = partial(
-        compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=aim.everything
+        compare, session, audience, shape, now, known=known, wanted=not aim.emptying, everything=everything
     )
     keys = compared()
     if known and 0 < capabilities.minimum_size <= keys.desired and keys.of("stuck"):
         keys = compared(removals_again=True)
     if known and not aim.emptying:
         reasons = tuple(guard_reasons(audience.guards, capabilities, keys))
-    if aim.replacing:
-        # Guarded by what is remembered, and then sent as if nothing were.
-        session.define("audience_members", "SELECT * FROM audience_members_anywhere WHERE FALSE")
-        keys = compared()
     day = as_of or clock.today(of.settings.timezone)
     return Decision(shape, as_of, day, known, people, keys, reasons)
 

@@ -1,6 +1,7 @@
 """One sync per audience at a time: a lease with a fencing token, by the database's clock.
 
-A holder that was killed on this host gives way at once; one on another host when its time is up.
+A holder that was killed on this host gives way at once; one on another host when its time is up, which is never later than a
+lease lasts: where the database's clock was set back, it counts from when that is noticed.
 """
 
 import os
@@ -41,25 +42,22 @@ def acquire(ledger: Ledger, audience: str, *, seconds: float = SECONDS) -> Lease
     """Raises ConflictError while another live run holds the audience."""
     holder = _me()
     with ledger.transaction() as connection:
-        now = _now(connection)
         query = sa.select(leases).where(leases.c.audience == audience).with_for_update()
         held = connection.execute(query).mappings().first()
+        now = _now(connection)
         if held is None:
             connection.execute(
                 leases.insert().values(audience=audience, holder=holder, token=1, expires_at=now + seconds)
             )
             return Lease(audience, holder, 1, seconds)
-        if held["holder"] and held["expires_at"] > now and not _dead(str(held["holder"])):
-            raise ConflictError(f"audience {audience} is being synced by another run: wait for it to end")
-        token = int(held["token"]) + 1
-        taken = connection.execute(
-            leases.update()
-            .where((leases.c.audience == audience) & (leases.c.token == held["token"]))
-            .values(holder=holder, token=token, expires_at=now + seconds)
-        ).rowcount
-        if not taken:
-            raise ConflictError(f"audience {audience} is being synced by another run: wait for it to end")
-        return Lease(audience, holder, token, seconds)
+        theirs = leases.update().where((leases.c.audience == audience) & (leases.c.token == held["token"]))
+        if not held["holder"] or held["expires_at"] <= now or _dead(str(held["holder"])):
+            token = int(held["token"]) + 1
+            if connection.execute(theirs.values(holder=holder, token=token, expires_at=now + seconds)).rowcount:
+                return Lease(audience, holder, token, seconds)
+        elif held["expires_at"] > (latest := now + max(seconds, SECONDS)):
+            connection.execute(theirs.values(expires_at=latest))
+    raise ConflictError(f"audience {audience} is being synced by another run: wait for it to end")
 
 
 def release(ledger: Ledger, lease: Lease) -> None:

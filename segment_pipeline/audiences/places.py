@@ -19,6 +19,7 @@ from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 
 CURRENT, LEFT, RETIRED = "current", "left", "retired"
+GONE = "gone"
 Transaction = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -28,7 +29,8 @@ class Place:
 
     `remote_id`: the tool's id of it; empty: not made, or not known yet. `name`: what the tool was asked to call it.
     `inherits`: members remembered before they were told apart by place are this one's. `doubt`: why what we remember may not
-    be what the tool holds; None: nothing speaks against it. `as_of`, `memberships`: day and version of what it stands on.
+    be what the tool holds; None: nothing speaks against it. `as_of`, `memberships`: day and version of what it stands on. `ended`: how
+    a retired one came to its end; of another `gone`: its tool had it no more when it was last asked.
     """
 
     audience: str
@@ -44,6 +46,7 @@ class Place:
     doubt: str | None = None
     as_of: date | None = None
     memberships: int | None = None
+    ended: str | None = None
 
     def declared(self, audiences: Collection[Audience]) -> bool:
         """Somebody declares that its audience is kept at its tool, and this is where."""
@@ -137,9 +140,11 @@ class Places:
             c.execute(places.delete().where(_here(replace(place, remote_id=remote_id))))
         return self.note(replace(place, remote_id=remote_id), **values)
 
-    def counted(self, place: Place, keys: int) -> None:
+    def counted(self, place: Place, keys: int | None) -> None:
+        """Its tool has it, with so many keys; None: it does not tell how many."""
+        told = {} if keys is None else {"remote_keys": keys, "counted_at": clock.now()}
         with self.transaction() as c:
-            c.execute(places.update().where(_here(place)).values(remote_keys=keys, counted_at=clock.now()))
+            c.execute(places.update().where(_here(place)).values(ended=None, **told))
 
     def doubt(self, audience: str, why: str) -> None:
         """What we remember of an audience may not be what its tools hold, wherever it is, until it is reconciled there."""

@@ -16,17 +16,16 @@ from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import Capabilities, Operation
-from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.traits.sets import declared, define_traits, read_by, trait_types, unready
 
 DENIALS, MAIN, REPLACEMENT = "denials", "main", "replacement"
 TRY_REFUSED_AGAIN = timedelta(days=7)
 REFRESH_AT = 0.8  # share of a membership's life at the platform after which it is sent again
 UNDESIRED = frozenset({"leaving", "stuck", "forgotten"})
 ENVELOPE = 200  # bytes a row costs in a request beyond its values
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH, FOREVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +74,6 @@ class Comparison:
         return sum(self.changes.get(change, 0) for change in changes)
 
 
-def define_attributes(session: Session, audience: Audience, shape: Shape, as_of: date) -> None:
-    """The view `member_attributes`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
-    if shape.capabilities.along:
-        session.scan("profiles", alias="profiles_along")
-        session.define("member_attributes", shape.along(), materialize=True)
-    if not audience.attributes:
-        return
-    if not shape.capabilities.attributes:
-        raise ConfigError(
-            f"audience {audience.name} maps traits but destination {audience.destination} takes none: drop `attributes`"
-        )
-    types = trait_types(declared())
-    for attribute in audience.attributes:
-        if attribute.trait not in types:
-            raise ConfigError(
-                f"audience {audience.name} maps trait {attribute.trait}, which nobody declares: "
-                "`segment-pipeline traits` lists them"
-            )
-    sets = read_by([attribute.trait for attribute in audience.attributes], declared())
-    if why := unready(session, as_of, sets):
-        raise ConfigError(f"audience {audience.name} maps traits that cannot be read: {next(iter(why.values()))}")
-    define_traits(session, as_of, sets)
-    session.define("member_attributes", shape.attributes(audience.attributes), materialize=True)
-
-
 def compare(
     session: Session,
     audience: Audience,
@@ -115,7 +89,8 @@ def compare(
 
     `known` False: who should be in it is not known (no fresh memberships), so nothing is desired or leaves but by denial.
     `wanted` False: nobody should be in it any more.
-    `removals_again`: removals the tool refused lately are tried once more; `everything`: those, and all it is believed to hold.
+    `removals_again`: removals the tool refused lately are tried once more; `everything`: those, what else it refused, and all it is
+    believed to hold.
     """
     define = session.define
     _define_desired(session, audience, shape, known=known and wanted)
@@ -125,9 +100,9 @@ def compare(
         statement("audiences", "compared"),
         materialize=True,
         now=now,
-        try_again_before=now - TRY_REFUSED_AGAIN,
+        try_again_before=now if everything else now - TRY_REFUSED_AGAIN,
         removals_again_before=now if removals_again or everything else now - TRY_REFUSED_AGAIN,
-        refresh_before=now if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
+        refresh_before=FOREVER if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
     )
     _define_leaving(session, shape, known=known)
     define("all_planned", statement("audiences", "planned"), materialize=True)
@@ -218,12 +193,11 @@ def draw(session: Session, place: Place, shape: Shape, kind: str, *, as_of: date
     `base`: number of the last plan folded, so that the same change after another one is another plan. A replacement is the
     plan of all that `planned` adds.
     """
-    capabilities, rows_of = shape.capabilities, MAIN if kind == REPLACEMENT else kind
-    session.define("phased", statement("audiences", "phased"))
+    capabilities, whole = shape.capabilities, kind == REPLACEMENT
+    session.define("phased", statement("audiences", "phased"), kind=MAIN if whole else kind, whole=whole)
     sizes = session.rows(
         "SELECT phase, count(*) AS rows, max(length(identifiers) + coalesce(length(attributes), 0)) AS widest "
-        "FROM phased WHERE kind = $kind GROUP BY phase ORDER BY phase",
-        kind=rows_of,
+        "FROM phased GROUP BY phase ORDER BY phase"
     )
     if not sizes:
         return None
@@ -238,7 +212,7 @@ def draw(session: Session, place: Place, shape: Shape, kind: str, *, as_of: date
     session.register(
         "phases", pa.Table.from_pylist(phases, pa.schema([(n, pa.int32()) for n in ("phase", "first", "most")]))
     )
-    session.define("batched", statement("audiences", "batched"), materialize=True, kind=rows_of)
+    session.define("batched", statement("audiences", "batched"), materialize=True)
     batches, digests = [], []
     for row in session.rows(statement("audiences", "batch_digests")):
         number = row["batch"]

@@ -4,36 +4,45 @@ An audience that left the catalogue, or went to another tool, leaves people behi
 denials still take people out, and every sync says that it is held.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from segment_pipeline.audiences import memory, trust
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import NO_SPACES, Aim, Refresh, Round
+from segment_pipeline.audiences.decision import Aim
 from segment_pipeline.audiences.lease import Lease
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.push import patiently
 from segment_pipeline.audiences.report import SyncReport
-from segment_pipeline.audiences.run import Run, accounted
-from segment_pipeline.delivery.destination import AudienceGone, Deletable, Destination
+from segment_pipeline.audiences.round import Round
+from segment_pipeline.audiences.run import Look, Run, accounted
+from segment_pipeline.delivery.destination import AudienceGone, Deletable
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.settings import Settings
 
 EMPTY, DELETE, HAND_OVER = "empty", "delete", "hand_over"
 ENDED: Final = {EMPTY: "emptied", DELETE: "deleted", HAND_OVER: "handed_over"}
 
 
-def left_places(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[Place]:
+def left(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[Place]:
     """Places that hold or may hold people of ours, and that no audience of these is kept at."""
     known = {place.audience for place in ledger.places.all()} | {audience.name for audience in declared}
     for entry in lake.partitions(memory.MEMBERS):
         if entry["audience"] not in known:
             trust.adopted(lake, ledger, entry["audience"], None)
     return [place for place in ledger.places.all() if place.remote_id and not place.declared(declared)]
+
+
+def left_places(of: Round, name: str, destination: str | None) -> list[Place]:
+    """Those one audience was left at, at any destination or this one."""
+    return [
+        place
+        for place in left(of.lake, of.ledger, of.catalogue)
+        if place.audience == name and destination in (None, place.destination)
+    ]
 
 
 def why_left(place: Place) -> str:
@@ -46,64 +55,32 @@ def why_left(place: Place) -> str:
     )
 
 
-def see_to_left(
-    lake: Lake,
-    ledger: Ledger,
-    declared: Sequence[Audience],
-    destinations: Mapping[str, Destination],
-    settings: Settings,
-    *,
-    key_spaces: Mapping[str, str] = NO_SPACES,
-    show: bool = False,
-) -> list[SyncReport]:
+def see_to_left(of: Round, *, show: bool = False) -> list[SyncReport]:
     """Take out of places that were left whoever denied since; a report of each, which says that it is held.
 
-    `declared`: every audience of the catalogue, those of tools that are switched off included. `show`: nothing is sent.
+    `show`: nothing is sent.
     """
-    of = Round(lake, ledger, declared, destinations, settings, key_spaces=key_spaces)
-    found = []
-    for place in left_places(lake, ledger, declared):
-        run = Leftover(of, place)
-        found.append(accounted(run, lambda run: run.show() if show else run.send()))
-    return found
+    runs = [Leftover(of, place) for place in left(of.lake, of.ledger, of.catalogue)]
+    return [accounted(run, show=show) for run in runs]
 
 
-def retire(  # noqa: PLR0917 - the same five things every call here takes, and the name
-    lake: Lake,
-    ledger: Ledger,
-    declared: Sequence[Audience],
-    destinations: Mapping[str, Destination],
-    settings: Settings,
-    name: str,
-    how: str,
-    *,
-    destination: str | None = None,
-    refresh_consents: Refresh | None = None,
-    key_spaces: Mapping[str, str] = NO_SPACES,
-    show: bool = False,
-) -> list[SyncReport]:
+def retire(of: Round, name: str, how: str, *, destination: str | None = None, show: bool = False) -> list[SyncReport]:
     """Bring the places that audience `name` was left at to an end (at one `destination`, or all); a report of each.
 
     `how`: `empty` takes everybody out that we put in; `delete` deletes it at the tool; `hand_over` leaves it as it is, and
     whoever runs the tool answers for the people in it from now on. `show`: what it would do, nothing is sent.
     Raises ConfigError for an audience that is declared, or of which nothing is left.
     """
-    places = [
-        place
-        for place in left_places(lake, ledger, declared)
-        if place.audience == name and destination in (None, place.destination)
-    ]
+    places = left_places(of, name, destination)
     if not places:
-        if any(audience.name == name for audience in declared):
+        if any(audience.name == name for audience in of.catalogue):
             raise ConfigError(
                 f"audience {name} is declared, and the next sync would fill it again: take it out of the catalogue first"
             )
         raise ConfigError(f"nothing is left of an audience {name}: `segment-pipeline audiences list` shows what is")
-    if refresh_consents and not show:
-        refresh_consents()
-    of = Round(lake, ledger, declared, destinations, settings, refresh_consents, key_spaces=key_spaces)
-    runs = [Retiring(of, place, how) for place in places]
-    return [accounted(run, lambda run: run.show() if show else run.send()) for run in runs]
+    if not show:
+        of.refresh()
+    return [accounted(Retiring(of, place, how), show=show) for place in places]
 
 
 class Leftover(Run):
@@ -130,30 +107,39 @@ class Retiring(Run):
         super().__init__(of, place.denials(of.destinations), aim=Aim(place=place, emptying=True))
         self.how = how
 
-    def _at(self, place: Place, why: str | None = None) -> None:
-        """Only what is emptied has to be known; whoever deletes or hands over need not."""
-        self.place = place
-        super()._at(place if self.how == EMPTY else replace(place, doubt=None), why if self.how == EMPTY else None)
+    def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
+        if self.how == EMPTY:
+            return super().show(off=off, look=look)
+        with self._looking() as session:
+            return self._ending(session, "off" if off else "planned")
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:
         if self.how == EMPTY:
             return self._emptied(session, lease)
+        ending = self._ending(session, "retired")
         if self.how == DELETE:
-            tool = self.destination
-            if not isinstance(tool, Deletable):
-                raise ConfigError(
-                    f"{self.place.destination} deletes no audience by itself: empty it, or delete it there and hand it over"
-                )
+            tool = self._deletable()
             patiently(lambda: tool.delete(self.place.remote_id))
+        self._end(session)
+        return ending
+
+    def _ending(self, session: Session, status: str) -> SyncReport:
+        """What it comes to: deleted, everybody goes; handed over, everybody stays."""
         memory.scan(session, self.place)
         held = int(session.value("SELECT count(*) FROM audience_members WHERE state <> 'rejected'"))
-        self._end(session)
-        removed = held if self.how == DELETE else 0
+        if self.how == DELETE:
+            self._deletable()
+            return replace(self.report, status=status, leaving=held, removed=held, remote=0)
         handed = f"whoever runs {self.place.destination} answers for the people in it, and withdrawals are not sent there any more"
-        reasons = (f"handed_over: {handed}",) if self.how == HAND_OVER else ()
-        return replace(
-            self.report, status="retired", leaving=removed, removed=removed, remote=held - removed, reasons=reasons
-        )
+        return replace(self.report, status=status, remote=held, reasons=(f"handed_over: {handed}",))
+
+    def _deletable(self) -> Deletable:
+        tool = self.destination
+        if not isinstance(tool, Deletable):
+            raise ConfigError(
+                f"{self.place.destination} deletes no audience by itself: empty it, or delete it there and hand it over"
+            )
+        return tool
 
     def _emptied(self, session: Session, lease: Lease) -> SyncReport:
         """Everybody we put in is taken out; what the tool refuses to take out keeps the place as it is."""

@@ -3,7 +3,8 @@
 The order of these steps is what makes a kill anywhere harmless; each step's own rules live in its module.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +13,19 @@ from segment_pipeline.audiences import memory, sent, trust
 from segment_pipeline.audiences.accounting import NO_RESULTS, account, pretend
 from segment_pipeline.audiences.at_tool import AtTool
 from segment_pipeline.audiences.audience import Audience
-from segment_pipeline.audiences.decision import Aim, Decision, Round, claims, decide
+from segment_pipeline.audiences.decision import Aim, Decision, claims, decide
 from segment_pipeline.audiences.eligibility import store_assignments, store_claims
 from segment_pipeline.audiences.fold import fold, keep_house
 from segment_pipeline.audiences.lease import Lease, acquire, release
 from segment_pipeline.audiences.ledger import RecordedPlan
-from segment_pipeline.audiences.places import Place
+from segment_pipeline.audiences.places import GONE, Place
 from segment_pipeline.audiences.plan import DENIALS, MAIN, REPLACEMENT, Plan, draw, keep_approved, write
 from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
-from segment_pipeline.delivery.destination import AudienceGone, Readable, Replaceable
+from segment_pipeline.delivery.destination import AudienceGone, Replaceable
 from segment_pipeline.errors import ConflictError, SegmentPipelineError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -67,7 +69,11 @@ class Run(AtTool):
         """
         if not self.of.settings.sending:
             return self.show(off=True)
-        return self.holding(self._send)
+        try:
+            return self.holding(self._send)
+        except AudienceGone:
+            self.ledger.places.note(self.place, ended=GONE)
+            raise
 
     def holding(self, work: Callable[[Session, Lease], SyncReport]) -> SyncReport:
         """Do something under the audience's lease, at its place, once a killed run is finished and lake and ledger compared."""
@@ -94,36 +100,43 @@ class Run(AtTool):
         finally:
             release(self.ledger, lease)
 
+    @contextmanager
+    def _looking(self) -> Iterator[Session]:
+        """A session at its place, for what sends and writes nothing."""
+        self.ledger.places.renaming(self.audience.name)
+        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
+        with self.lake.session() as session:
+            yield session
+
     def show(self, *, off: bool = False, look: Look | None = None) -> SyncReport:
         """The same plans, sent and written nowhere: the numbers and the status of a run in which all goes well.
 
         `look`: called while every change is in the view `planned`. The tool is asked how many it holds, unless sending is `off`.
         """
-        self.ledger.places.renaming(self.audience.name)
-        self._at(self._looked_up(), trust.disagreement(self.lake, self.ledger, self.audience.name))
-        with self.lake.session() as session:
+        with self._looking() as session:
             found = None if off or self.aim.everything else self._found(once=True)
-            if self.reconciling and not self.gone and not isinstance(self.destination, Readable):
-                # Sent anew whichever way it goes: in the place of what is there, or to another audience there.
-                self.aim = replace(self.aim, replacing=True)
+            self._replacing()
             drift = () if off else self._compared(session, found, once=True)
             decision = decide(session, self.of, self.audience, self.aim)
             self.report = decision.reported(self.audience)
-            plans = [self._draw(session, decision, kind) for kind in (DENIALS, MAIN)]
+            plans = [self._draw(session, decision, kind) for kind in self._kinds(held=decision.held())]
             denials = self._denials(session, "denials_planned")
             if look:
                 look(session)
             pretend(session, held=decision.held())
             digests = tuple(plan.digest for plan in plans if plan)
-            self.report = replace(account(session, self.report), digests=digests, **denials)
+            self.report = replace(account(session, self.report), digests=digests)
+            undelivered = self._denials(session, "denials_undelivered")["denials"]
+            self.report = replace(self.report, **denials)
         if self.stopped:
             raise self.stopped
         if off:
             remembered = self.place.remote_keys
             return replace(self.report, status="off", remote=remembered, counted=remembered is not None)
+        status = self._status(undelivered=undelivered, held=decision.held(), drift=drift)
         return replace(
             self.report,
-            status="held" if decision.held() else "differs" if drift else "planned",
+            status="planned" if status == "synced" else status,
             remote=decision.keys.held_before if found is None else found,
             counted=found is not None,
             reasons=(*self.report.reasons, *drift, *self.troubles),
@@ -143,9 +156,11 @@ class Run(AtTool):
             self.ledger.folded(plan.digest, memory.epoch(self.lake, plan.audience))
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:
-        if self.approved:
+        if self.approved and not self.reconciling:
             self._see_what_was_approved(session, self.approved)
-        found = self._asked(session)
+        self._located(session)
+        found = self._found()
+        self._replacing()
         drift = self._compared(session, found)
         decision = self._decided(session)
         held = decision.held(self.approved)
@@ -169,26 +184,26 @@ class Run(AtTool):
             raise self.stopped
         ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
         counted = self._counted() if self.sent else found
-        if self.report.remove_rejected:
-            self.troubles.append("removals_refused")
         if not held and self.place.remote_id:
-            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=session.pins.get("memberships"))
+            version = session.pins.get("memberships")
+            self.ledger.places.note(self.place, as_of=decision.as_of, memberships=version, ended=None)
         return replace(
             self.report,
-            status=self._status(held=held, drift=drift),
+            status=self._status(undelivered=self.report.denials, held=held, drift=drift),
             remote=ours if counted is None else counted,
             counted=counted is not None,
             reasons=(*self.report.reasons, *drift, *dict.fromkeys(self.troubles)),
         )
 
-    def _status(self, *, held: bool, drift: tuple[str, ...]) -> str:
+    def _status(self, *, undelivered: int, held: bool, drift: tuple[str, ...]) -> str:
         """What a run that went to its end is called: the first that is true, the worst for the people concerned first."""
         report = self.report
-        partial = report.uncertain or report.uncertain_removals
+        if report.remove_rejected:
+            self.troubles.append("removals_refused")
         named = {
-            "undelivered": report.denials,
+            "undelivered": undelivered,
             "held": held,
-            "partial": partial,
+            "partial": report.uncertain or report.uncertain_removals,
             "refused": report.remove_rejected,
             "differs": drift,
         }
@@ -203,10 +218,9 @@ class Run(AtTool):
     def _decided(self, session: Session) -> Decision:
         """The decision, and the audience made at the tool where it is to be sent to and is not there."""
         decision = decide(session, self.of, self.audience, self.aim)
-        wanted = self.aim.everything or (decision.keys.desired and not self.place.remote_id)
-        if wanted and not decision.held(self.approved) and not self.stopped:
+        if not decision.held(self.approved) and not self.stopped:
             try:
-                if self._made(session):
+                if self._there(session, decision):
                     decision = decide(session, self.of, self.audience, self.aim)
             except SegmentPipelineError as error:
                 # What was to be sent is accounted for before the run ends by it.
@@ -214,12 +228,27 @@ class Run(AtTool):
         self.report = decision.reported(self.audience)
         return decision
 
+    def _there(self, session: Session, decision: Decision) -> bool:
+        """See to it that the tool has the audience a decision is to be sent to; True: it is another place than before."""
+        desired = bool(decision.keys.desired)
+        if self.aim.replacing and desired and not isinstance(self.destination, Replaceable):
+            self._elsewhere(session)
+            return True
+        wanted = self.aim.everything or (desired and not self.place.remote_id)
+        return wanted and self._made(session)
+
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
         """A plan that sent everything again is approved as one."""
         partitions = {"audience": [self.audience.name], "digest": [digest]}
         session.scan("plan_rows", partitions=partitions, alias="rows_of_approved")
         refreshed = bool(session.value("SELECT count(*) FROM rows_of_approved WHERE cause = 'refreshed'"))
         self.aim = replace(self.aim, everything=refreshed)
+
+    def _kinds(self, *, held: bool) -> tuple[str, ...]:
+        """The plans to draw, in the order they go out. A replacement takes out who denied; while it is held a plan of their own does."""
+        if not self.aim.replacing:
+            return DENIALS, MAIN
+        return (DENIALS, REPLACEMENT) if held else (REPLACEMENT,)
 
     def _draw(self, session: Session, decision: Decision, kind: str) -> Plan | None:
         base = max(memory.epoch(self.lake, self.audience.name), self.ledger.last_folded(self.audience.name))
@@ -231,7 +260,7 @@ class Run(AtTool):
         of, shape = self.of, decision.shape
         options: dict[str, Any] = {"refresh": of.refresh_consents, "key_spaces": of.key_spaces}
         with Recheck(self.lake, self.audience, self.place, shape, **options) as recheck:
-            for kind in (REPLACEMENT,) if self.aim.replacing else (DENIALS, MAIN):
+            for kind in self._kinds(held=held):
                 plan = self._draw(session, decision, kind)
                 keep_back = held and kind != DENIALS
                 if plan is None or self.stopped or not (keep_back or self.place.remote_id or self.unmade):
@@ -282,9 +311,9 @@ class Run(AtTool):
         self.troubles += push.troubles
 
 
-def accounted(run: Run, done: Callable[[Run], SyncReport] = Run.send) -> SyncReport:
-    """What came of a run, its failure included."""
+def accounted(run: Run, *, show: bool = False, look: Look | None = None) -> SyncReport:
+    """What came of a run, or with `show` what would, its failure included."""
     try:
-        return done(run)
+        return run.show(look=look) if show else run.send()
     except SegmentPipelineError as error:
         return run.failure(error)

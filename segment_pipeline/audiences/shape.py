@@ -4,12 +4,12 @@ A destination key is the tuple of identifiers as sent. Most tools hold one row p
 one record per person hold one per strongest identifier, so tuples that share it are one key there.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from segment_pipeline.audiences.attributes import told_of
 from segment_pipeline.audiences.audience import Attribute
 from segment_pipeline.delivery.destination import Capabilities
 from segment_pipeline.errors import ConfigError
@@ -170,7 +170,8 @@ class Shape:
         `nobody`: nobody is eligible, and attributes are not defined.
         """
         mapped = not nobody and bool(attributes or self.capabilities.along)
-        told = self._told("t.attributes" if mapped else None, message or {})
+        said = message if message and self.capabilities.attributes else {}
+        told = told_of("t.attributes" if mapped else None, said)
         values = ", ".join(f"s.{value}" for value in self.values)
         return generated(
             "audiences/keyed",
@@ -241,65 +242,6 @@ class Shape:
             for f in self.fields
         )
         return f"'{{' || concat_ws(',', {parts}) || '}}'"
-
-    def _told(self, traits: str | None, message: Mapping[str, str]) -> str:
-        """SQL: a JSON object of a message, the same for all, and of traits already in one (None: of none); NULL for neither."""
-        if not message or not self.capabilities.attributes:
-            return traits or "CAST(NULL AS VARCHAR)"
-        same = ",".join(
-            _json_name(name) + json.dumps(value, ensure_ascii=False) for name, value in sorted(message.items())
-        )
-        if traits is None:
-            return literal(f"{{{same}}}")
-        more = f"{literal(f'{{{same},')} || substr({traits}, 2)"
-        return f"CASE WHEN coalesce({traits}, '{{}}') = '{{}}' THEN {literal(f'{{{same}}}')} ELSE {more} END"
-
-    def along(self) -> Statement:
-        """One row per person of whose profile something goes with a row: a JSON object of it; the row of the current id first."""
-        along = self.capabilities.along
-        values = ", ".join(
-            f"coalesce({RULES[rule.rule].sql(f'p.{quote(rule.kind)}')}, '') AS {quote(rule.column)}" for rule in along
-        )
-        parts = " || ".join(
-            f"CASE WHEN {quote(rule.column)} = '' THEN '' "
-            f"ELSE {literal(',' + _json_name(rule.column))} || '\"' || {quote(rule.column)} || '\"' END"
-            for rule in along
-        )
-        return generated(
-            "audiences/member_along",
-            f"""SELECT profile_id, '{{' || substr(parts, 2) || '}}' AS attributes FROM (
-                SELECT profile_id, place, {parts} AS parts FROM (
-                    SELECT coalesce(a.new_profile_id, p.profile_id) AS profile_id, {values},
-                        row_number() OVER (
-                            PARTITION BY coalesce(a.new_profile_id, p.profile_id)
-                            ORDER BY CASE WHEN a.new_profile_id IS NULL THEN 0 ELSE 1 END, p.profile_id
-                        ) AS place
-                    FROM profiles_along AS p LEFT JOIN profile_aliases AS a ON a.old_profile_id = p.profile_id
-                )
-            ) WHERE place = 1 AND parts <> ''""",
-        )
-
-    def attributes(self, mapped: Sequence[Attribute]) -> Statement:
-        """One row per person: the mapped traits as a JSON object without the unknown ones; the row of the current id first."""
-        parts = []
-        for attribute in mapped:
-            name = literal(_json_name(attribute.field))
-            value = f"CAST(to_json(t.{quote(attribute.trait)}) AS VARCHAR)"
-            known = f"t.{quote(attribute.trait)} IS NOT NULL"
-            otherwise = f"ELSE {name} || 'null'" if attribute.clears else ""
-            parts.append(f"CASE WHEN {known} THEN {name} || {value} {otherwise} END")
-        return generated(
-            "audiences/member_attributes",
-            f"""SELECT profile_id, attributes FROM (
-                SELECT coalesce(a.new_profile_id, t.profile_id) AS profile_id,
-                    '{{' || concat_ws(',', {", ".join(parts)}) || '}}' AS attributes,
-                    row_number() OVER (
-                        PARTITION BY coalesce(a.new_profile_id, t.profile_id)
-                        ORDER BY CASE WHEN a.new_profile_id IS NULL THEN 0 ELSE 1 END, t.profile_id
-                    ) AS place
-                FROM traits AS t LEFT JOIN profile_aliases AS a ON a.old_profile_id = t.profile_id
-            ) WHERE place = 1""",
-        )
 
     def strongest(self, alias: str) -> str:
         """SQL: `field=value` of the strongest identifier of a row."""
@@ -401,10 +343,6 @@ class Shape:
             ) AS c ON c.key = w.key
             LEFT JOIN staying_vendor_ids AS v ON v.vendor_id = w.vendor_id""",
         )
-
-
-def _json_name(field: str) -> str:
-    return json.dumps(field) + ":"
 
 
 def _path(field: str) -> str:

@@ -10,8 +10,8 @@ from datetime import date, datetime
 from segment_pipeline.audiences import trust
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.places import Place
-from segment_pipeline.audiences.retire import left_places, why_left
+from segment_pipeline.audiences.places import GONE, Place
+from segment_pipeline.audiences.retire import left, why_left
 from segment_pipeline.lake.lake import Lake
 
 COUNTED = """
@@ -25,8 +25,8 @@ class Standing:
     """One audience at one tool.
 
     `keys`: destination keys remembered, refused ones included; `remote`: keys the tool told last (None: never asked, or it does not).
-    `state`: `new` (never sent), `kept`, `unverified` (what is remembered may not be what is there), `left_behind` (nobody declares it
-    any more, and it is not retired). `as_of`, `memberships`: day and version of the memberships it stands on. `why`: what is wrong.
+    `state`: `new` (never sent), `kept`, `gone` (its tool has it no more), `unverified` (what is remembered may not be what is there),
+    `left_behind` (nobody declares it any more, and it is not retired). `as_of`, `memberships`: day and version of the memberships it stands on. `why`: what is wrong.
     """
 
     audience: str
@@ -46,7 +46,7 @@ class Standing:
 
 def standing(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[Standing]:
     """One row per declared audience, in their order, then one per place that was left."""
-    left = left_places(lake, ledger, declared)
+    behind = left(lake, ledger, declared)
     with lake.session() as session:
         session.scan("audience_members", lost=True)
         rows = session.rows(COUNTED)
@@ -56,7 +56,7 @@ def standing(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[S
         doubt = place.doubt or trust.disagreement(lake, ledger, audience.name)
         found.append(_standing(audience, place, doubt, rows))
     found = list(_behind(found))
-    for place in left:
+    for place in behind:
         # Their rows tell the channel and purpose that were declared.
         one = _standing(place.denials({}), place, place.doubt, rows)
         found.append(replace(one, state="left_behind", why=why_left(place)))
@@ -73,6 +73,12 @@ def _standing(audience: Audience, place: Place, doubt: str | None, rows: Sequenc
             or (place.inherits and row["destination"] is None)
         )
     ]
+    state, why = "kept" if place.remote_id else "new", ""
+    if place.ended == GONE:
+        state = GONE
+        why = f"{place.destination} no longer has it: segment-pipeline audiences resend {audience.name}"
+    elif doubt:
+        state, why = "unverified", f"{doubt}: segment-pipeline audiences reconcile {audience.name}"
     return Standing(
         audience.name,
         audience.segment,
@@ -83,10 +89,10 @@ def _standing(audience: Audience, place: Place, doubt: str | None, rows: Sequenc
         last_sent=max((row["last_sent"] for row in theirs if isinstance(row["last_sent"], datetime)), default=None),
         remote_id=place.remote_id or None,
         remote=place.remote_keys,
-        state="unverified" if doubt else "kept" if place.remote_id else "new",
+        state=state,
         as_of=place.as_of,
         memberships=place.memberships,
-        why=f"{doubt}: segment-pipeline audiences reconcile {audience.name}" if doubt else "",
+        why=why,
     )
 
 

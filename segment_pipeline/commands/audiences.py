@@ -32,7 +32,9 @@ def audiences_list(as_json: bool) -> None:
     catalogue, settings = company()
     standing = stand(Lake.open(settings), catalogue, settings)
     show([asdict(each) for each in standing], as_json=as_json, title="Audiences")
-    if held := [f"{each.audience}: {each.why}" for each in standing if each.state in ("unverified", "left_behind")]:
+    if held := [
+        f"{each.audience}: {each.why}" for each in standing if each.state in ("gone", "unverified", "left_behind")
+    ]:
         raise GuardTripped("; ".join(held))
 
 
@@ -42,17 +44,18 @@ def audiences_list(as_json: bool) -> None:
 @with_json
 def audiences_plan(name: str, sample: int | None, as_json: bool) -> None:
     """What a sync would do, without sending anything, and with the exit code the sync would have."""
-    from segment_pipeline.defs.operations import planned
+    from segment_pipeline.defs.operations import synced
 
     if sample and (as_json or not sys.stdout.isatty()):
         raise click.UsageError("--sample shows people's data: it needs a terminal, and goes without --json")
     catalogue, settings = company()
     changes: list[dict[str, Any]] = []
-    report = planned(catalogue, settings, name, look=lambda session: changes.extend(_some(session, sample)))
-    show_one(asdict(report), as_json=as_json, title=f"Plan of {name}")
+    reports = synced(catalogue, settings, name, show=True, look=lambda session: changes.extend(_some(session, sample)))
+    _print(reports, as_json=as_json, title=f"Plan of {name}")
     if sample:
         show(changes, as_json=False, title=f"{len(changes)} of the changes")
-    _end(report, "nothing was sent, nor would a sync send it")
+    for report in reports:
+        _end(report, "nothing was sent, nor would a sync send it")
 
 
 @audiences.command("sync")
@@ -119,7 +122,14 @@ def audiences_retire(name: str, destination: str | None, how: str, yes: bool, as
 
 
 def _shown(reports: "list[SyncReport]", *, as_json: bool, title: str, sent: bool) -> None:
-    """One report as it is; of several the first, with the others behind it. Ends as the first that is not well would."""
+    """The reports, and the end of the first that is not well."""
+    _print(reports, as_json=as_json, title=title)
+    for report in reports:
+        _end(report, sent=sent)
+
+
+def _print(reports: "list[SyncReport]", *, as_json: bool, title: str) -> None:
+    """One report as it is; of several the first, with the others behind it."""
     first, *others = reports
     if as_json:
         more = {"others": [asdict(report) for report in others]} if others else {}
@@ -127,8 +137,6 @@ def _shown(reports: "list[SyncReport]", *, as_json: bool, title: str, sent: bool
     else:
         for report in reports:
             show_one(asdict(report), as_json=False, title=f"{title}: {report.audience} at {report.destination}")
-    for report in reports:
-        _end(report, sent=sent)
 
 
 def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:
@@ -144,12 +152,13 @@ def _some(session: "Session", number: int | None) -> Iterator[dict[str, Any]]:
 def _end(report: "SyncReport", nothing_sent: str = "nothing was sent", *, sent: bool = False) -> None:
     """The exit code of a sync or its plan: raises SegmentPipelineError (1), GuardTripped (3) or Undelivered (4), nothing where all is well.
 
-    `sent`: it was no plan that is shown, so that denials which still wait are those the tool did not take.
+    `sent`: it was no plan that is shown, so that denials which still wait are those the tool did not take; those a plan has are on
+    their way, unless the tool refuses to let them go.
     """
     from segment_pipeline import clock
 
     reasons, waiting = "; ".join(report.reasons), report.waiting(clock.now())
-    if sent and waiting and report.status != "off":
+    if waiting and report.status != "off" and (sent or report.status == "undelivered"):
         by_hand = f"the people concerned are still in {report.destination}: sync again, or take them out there by hand"
         raise Undelivered("; ".join([f"{waiting}: {by_hand}", *([reasons] if reasons else [])]))
     if report.status == "partial":

@@ -12,6 +12,7 @@ from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport, waited
 from segment_pipeline.audiences.retire import see_to_left
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.connector import ConnectorKind
@@ -176,19 +177,18 @@ def _audience_asset(
         connectors: dict[str, Source] = in_run(context, ConnectorKind.SOURCE, sources)
         lake = Lake.open(settings)
         with in_our_words(context, retries=1, wait=60), closing(Ledger.open(settings.ledger)) as ledger:
-            (report,) = sync(
+            of = Round(
                 lake,
                 ledger,
                 catalogue.enabled_audiences(settings),
                 tools,
                 settings,
+                declared=catalogue.audiences,
                 refresh_consents=lambda: refresh_consents(lake, connectors, settings, context.run.run_id),
                 key_spaces=catalogue.identity.key_spaces,
-                only=[audience.name],
             )
-            left = see_to_left(
-                lake, ledger, catalogue.audiences, tools, settings, key_spaces=catalogue.identity.key_spaces
-            )
+            (report,) = sync(of, only=[audience.name])
+            left = see_to_left(of)
         yield from _checked(audience, report)
         yield _left_behind(audience, left)
         if report.status in FAILING:

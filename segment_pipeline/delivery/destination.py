@@ -1,7 +1,8 @@
 """What a destination is: capabilities, batches that go in, receipts that come back. Declarations and protocols only.
 
 Every destination is a `Destination`. One whose answers come later is `Asynchronous`, one that tells how many keys it holds is
-`Countable` (or `Traceable`, if it only tells whether it has the audience), one that can erase a person altogether `Erasing`; `Readable`, `Replaceable`, `Renameable` and `Deletable` are what a
+`Countable` (or `Traceable`, if it only tells whether it has the audience, and `Findable`, if it does so by name), one that can erase
+a person altogether `Erasing`; `Readable`, `Replaceable`, `Renameable` and `Deletable` are what a
 tool needs for an audience to be reconciled, renamed and retired. Those that cannot, do not have the method.
 """
 
@@ -154,6 +155,14 @@ class Traceable(Protocol):
 
     def exists(self, remote_id: str) -> bool:
         """Cheap: asked at every sync."""
+
+
+@runtime_checkable
+class Findable(Protocol):
+    """A destination that does not tell how many it holds, but whether it has an audience of a name."""
+
+    def find(self, name: str) -> str | None:
+        """The id that `ensure_audience` would give; None: it would make one."""
 
 
 @runtime_checkable

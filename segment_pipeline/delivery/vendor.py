@@ -98,8 +98,7 @@ class Vendor:
 def found_or_made(find: Callable[[], Iterable[str]], make: Callable[[], str]) -> str:
     """The oldest of the ids `find` gives, or else what `make` gives; a creation whose answer was lost is found, not made again."""
     for last in (False, True):
-        # Of two made at once under one name, every run takes the same; ids that are numbers grow.
-        if found := min(find(), key=lambda identifier: (len(identifier), identifier), default=None):
+        if found := oldest(find()):
             return found
         try:
             return make()
@@ -107,6 +106,11 @@ def found_or_made(find: Callable[[], Iterable[str]], make: Callable[[], str]) ->
             if last or not error.sent:
                 raise
     raise AssertionError("unreachable: the second pass returns or raises")
+
+
+def oldest(found: Iterable[str]) -> str | None:
+    """Of several made at once under one name the one every run takes; ids that are numbers grow."""
+    return min(found, key=lambda identifier: (len(identifier), identifier), default=None)
 
 
 def variable(connector: Described, field: str) -> str:

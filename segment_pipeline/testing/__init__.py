@@ -6,7 +6,9 @@ The one import path of `SourceContract`, `source_contract`, `DestinationContract
 import pytest
 
 # Assertions of a suite that is inherited say as much as those of the test that inherits it.
-pytest.register_assert_rewrite("segment_pipeline.testing.destination", "segment_pipeline.testing.source")
+pytest.register_assert_rewrite(
+    *(f"segment_pipeline.testing.{suite}" for suite in ("abilities", "destination", "source"))
+)
 
 from segment_pipeline.testing.destination import DestinationContract  # noqa: E402
 from segment_pipeline.testing.source import Records, SourceContract, Vendor, source_contract  # noqa: E402

@@ -107,10 +107,10 @@ def operate(world: World, tool: OpenTool, what: str) -> str:
             rename(world.lake, world.ledger, "shoppers", "buyers", declared=after, destinations=tools)
             return "renamed"
         case "retire":
-            [report] = retire(world.lake, world.ledger, [], tools, world.settings, "shoppers", "empty")
+            [report] = retire(world.round([], tools), "shoppers", "empty")
             return report.status
         case "reconcile":
-            [report] = reconcile(world.lake, world.ledger, [audience()], tools, world.settings, "shoppers")
+            [report] = reconcile(world.round([audience()], tools), "shoppers")
             return report.status
     return world.sync(audience(), tool).status
 

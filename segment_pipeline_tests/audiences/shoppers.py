@@ -21,13 +21,13 @@ def denied(world: World, *ids: str) -> None:
 
 
 def left(world: World, *declared: Audience, tools: dict[str, Destination], **options: Any) -> list[SyncReport]:
-    return see_to_left(world.lake, world.ledger, declared, tools, world.settings, **options)
+    return see_to_left(world.round(declared, tools), **options)
 
 
 def again(world: World, who: Audience, tool: Destination, **options: Any) -> list[SyncReport]:
     tools = {who.destination: tool}
-    return reconcile(world.lake, world.ledger, [who], tools, world.settings, who.name, **options)
+    return reconcile(world.round([who], tools), who.name, **options)
 
 
 def ended(world: World, tool: Destination, how: str, *declared: Audience, **options: Any) -> list[SyncReport]:
-    return retire(world.lake, world.ledger, declared, {"tool": tool}, world.settings, "shoppers", how, **options)
+    return retire(world.round(declared, {"tool": tool}), "shoppers", how, **options)

@@ -71,6 +71,20 @@ def test_a_plan_ends_with_the_exit_code_of_the_sync(company: World, monkeypatch:
         assert "stale_source: the newest day of segment shoppers is 2017-06-30" in held.stderr
 
 
+def test_a_plan_says_that_another_audience_is_left_behind_as_the_sync_does(
+    company: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan ended with 0, and the sync of the same audience with 3."""
+    company.sync(audience(name="old", destination="files"), HashedFiles(directory=str(company.home / "files")))
+    for command in ("plan", "sync"):
+        said = run(command, "shoppers", "--json")
+        assert (said.exit_code, report(said)["added"]) == (3, 6)
+        assert [(r["audience"], r["status"]) for r in report(said)["others"]] == [("old", "held")]
+        assert "left_behind: nobody declares audience old at files any more" in said.stderr
+    monkeypatch.setenv("SEGMENT_PIPELINE_CATALOGUE", f"{__name__}:WITHOUT")
+    assert [run(command, "old").exit_code for command in ("plan", "sync")] == [3, 3]
+
+
 def test_a_deleted_folder_holds_plan_and_sync_until_all_is_resent(company: World) -> None:
     run("sync", "shoppers")
     folder = company.home / "files" / "shoppers"
@@ -137,6 +151,16 @@ def test_a_lost_ledger_holds_until_it_is_reconciled(company: World) -> None:
     done = run("reconcile", "shoppers", "--yes", "--json")
     assert (done.exit_code, report(done)["status"], report(done)["unchanged"]) == (0, "synced", 6)
     assert (run("sync", "shoppers").exit_code, run("list").exit_code) == (0, 0)
+
+
+def test_a_segment_that_means_something_else_holds_a_reconciliation_too(company: World) -> None:
+    """It went by memberships of the old meaning, and sent members without their segment's message."""
+    run("sync", "shoppers")
+    company.definition = "another"
+    company.members([PEOPLE[0].profile_id])
+    held = run("reconcile", "shoppers", "--yes", "--json")
+    assert (held.exit_code, report(held)["status"]) == (3, "held")
+    assert "changed_segment: segment shoppers" in held.stderr
 
 
 def test_nothing_is_resent_where_sending_is_off(company: World, monkeypatch: pytest.MonkeyPatch) -> None:

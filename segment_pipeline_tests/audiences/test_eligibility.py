@@ -187,19 +187,19 @@ def test_a_person_is_in_one_audience_of_a_priority_group(world: World, tool: Too
     world.write("segment_sizes", [{"as_of": world.day, "segment": s, "definition_hash": "h", "size": 1, "population": 9, "inputs": "{}"} for s in ("vip", "shoppers")])  # fmt: skip
     low = audience(priority=Priority("crm", 2))
     high = audience(name="vips", segment="vip", priority=Priority("crm", 1))
-    reports = sync(world.lake, world.ledger, [low, high], {"tool": tool}, world.settings)
+    reports = sync(world.round([low, high], {"tool": tool}))
     assert [(r.audience, r.added, r.ineligible["claimed"]) for r in reports] == [("vips", 1, 0), ("shoppers", 1, 1)]
-    assert world.sync(low, tool, only=["shoppers"]).ineligible["claimed"] == 0, "alone in its catalogue nobody claims"
+    assert world.sync(low, tool).ineligible["claimed"] == 0, "alone in its catalogue nobody claims"
 
 
 def test_claims_hold_even_when_the_lower_audience_is_synced_first_and_alone(world: World, tool: Tool) -> None:
     world.people([Person("ann", A), Person("bob", "bob@shop.test")])
     both = [audience(priority=Priority("crm", 2)), audience(name="vips", limit=1, priority=Priority("crm", 1))]
-    [low] = sync(world.lake, world.ledger, both, {"tool": tool}, world.settings, only=["shoppers"])
-    [high] = sync(world.lake, world.ledger, both, {"tool": tool}, world.settings, only=["vips"])
+    [low] = sync(world.round(both, {"tool": tool}), only=["shoppers"])
+    [high] = sync(world.round(both, {"tool": tool}), only=["vips"])
     assert (low.added, low.ineligible["claimed"], high.added) == (1, 1, 1)
     assert tool.held("1") | tool.held("2") == {(A, None), ("bob@shop.test", None)}
-    again = sync(world.lake, world.ledger, both, {"tool": tool}, world.settings)
+    again = sync(world.round(both, {"tool": tool}))
     assert [(r.unchanged, r.requests) for r in again] == [(1, 0), (1, 0)]
 
 
@@ -209,9 +209,9 @@ def test_a_held_audience_keeps_its_last_claims(world: World, tool: Tool) -> None
     guarded = open_guards().__class__(minimum=3)
     high = audience(name="vips", priority=Priority("crm", 1), guards=guarded)
     low = audience(priority=Priority("crm", 2))
-    sync(world.lake, world.ledger, [low, high], {"tool": tool}, world.settings)
+    sync(world.round([low, high], {"tool": tool}))
     world.members(["p0"])
-    reports = sync(world.lake, world.ledger, [low, high], {"tool": tool}, world.settings)
+    reports = sync(world.round([low, high], {"tool": tool}))
     assert [(r.audience, r.status, r.ineligible["claimed"]) for r in reports] == [
         ("vips", "held", 0),
         ("shoppers", "synced", 1),
@@ -222,7 +222,7 @@ def test_a_held_audience_keeps_its_last_claims(world: World, tool: Tool) -> None
 def test_a_dry_run_shows_the_numbers_and_leaves_nothing_behind(world: World, tool: Tool) -> None:
     world.people([Person(f"p{i}", f"p{i}@shop.test") for i in range(10)])
     dry = audience(holdout=Holdout("welcome", 0.5))
-    [shown] = plan_only(world.lake, world.ledger, [dry], {"tool": tool}, world.settings)
+    [shown] = plan_only(world.round([dry], {"tool": tool}))
     assert (shown.status, shown.added, tool.calls()) == ("planned", shown.desired, [])
     assert [world.rows(t) for t in ("assignments", "plan_rows", "audience_members")] == [[], [], []]
     assert world.sync(dry, tool).added == shown.added

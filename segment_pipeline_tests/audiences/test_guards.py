@@ -90,13 +90,13 @@ def test_a_held_plan_sends_nothing_and_is_sent_once_approved(world: World, tool:
     # Meanwhile one more joins and one more leaves: neither was shown to whom approves.
     world.people([*PEOPLE, Person("new", "new@shop.test"), Person("newer", "newer@shop.test")])
     world.members([*(p.profile_id for p in PEOPLE[1:30]), "new", "newer"])
-    sent = approve(world.lake, world.ledger, [GUARDED], {"tool": tool}, world.settings, report.digests[-1])
+    sent = approve(world.round([GUARDED], {"tool": tool}), report.digests[-1])
     assert (sent.status, sent.added, sent.removed, sent.held, sent.held_removals) == ("synced", 1, 30, 1, 1)
     assert sent.remote == 31
     after = world.sync(GUARDED, tool)
     assert (after.added, after.removed, after.remote) == (1, 1, 31)
     with pytest.raises(ConfigError, match="no plan with digest"):
-        approve(world.lake, world.ledger, [GUARDED], {"tool": tool}, world.settings, report.digests[-1])
+        approve(world.round([GUARDED], {"tool": tool}), report.digests[-1])
 
 
 def test_an_approval_expires_with_the_memberships(world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_an_approval_expires_with_the_memberships(world: World, tool: Tool, monk
     assert report.reasons == ("removals", "empty_result")
     monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-03T06:00:00+00:00")
     with pytest.raises(GuardTripped, match="expired"):
-        approve(world.lake, world.ledger, [GUARDED], {"tool": tool}, world.settings, report.digests[-1])
+        approve(world.round([GUARDED], {"tool": tool}), report.digests[-1])
 
 
 def test_denials_go_out_while_the_rest_is_held(world: World, tool: Tool) -> None:

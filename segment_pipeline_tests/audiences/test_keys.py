@@ -250,7 +250,7 @@ def test_what_goes_along_keeps_no_denial_in_where_nobody_is_eligible(world: Worl
     stale = audience(max_age_hours=-1000)
     report = world.sync(stale, tool)
     assert (report.status, report.removed, tool.held()) == ("held", 1, {("cat@shop.test", None)})
-    [report] = retire(world.lake, world.ledger, [], {"tool": tool}, world.settings, "shoppers", "empty")
+    [report] = retire(world.round([], {"tool": tool}), "shoppers", "empty")
     assert (report.status, tool.held()) == ("retired", set())
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from segment_pipeline.audiences.lease import acquire
+from segment_pipeline.audiences import lease
+from segment_pipeline.audiences.lease import SECONDS, acquire
 from segment_pipeline.audiences.ledger import HEAD, Ledger
-from segment_pipeline.audiences.ledger_tables import METADATA
+from segment_pipeline.audiences.ledger_tables import METADATA, leases
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
 from segment_pipeline.delivery.destination import Operation, Receipt
 from segment_pipeline.errors import ConfigError, ConflictError, ContractError, SegmentPipelineError
@@ -109,13 +110,13 @@ def at_revision(url: str, revision: str) -> None:
 
 def test_a_plan_and_its_receipts_come_back_as_written(ledger: Ledger) -> None:
     recorded = ledger.record(PLAN, held=False, inputs="{}")
-    lease = acquire(ledger, "shoppers")
+    held = acquire(ledger, "shoppers")
     with ledger.transaction() as connection:
-        lease.renew(connection)
-        ledger.attempt(connection, "d1", 1, lease.token)
+        held.renew(connection)
+        ledger.attempt(connection, "d1", 1, held.token)
     with ledger.transaction() as connection:
         ledger.receive(connection, "d1", 1, "final", Receipt(2, {"k1": "invalid"}, {"k2": "v2"}, requests=2))
-        ledger.attempt(connection, "d1", 2, lease.token)
+        ledger.attempt(connection, "d1", 2, held.token)
     [left] = ledger.unfinished("shoppers")
     assert left.plan == PLAN
     assert (left.sequence, left.status) == (recorded.sequence, "planned") == (1, "planned")
@@ -169,7 +170,8 @@ def test_a_whole_sync_on_either_database(url: str, tmp_path: Path) -> None:
 HOLDER = """
 import sys, os
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.lease import acquire
+from segment_pipeline.audiences import lease
+from segment_pipeline.audiences.lease import SECONDS, acquire
 acquire(Ledger.open(sys.argv[1]), "shoppers")
 print("held", flush=True)
 sys.stdin.read()
@@ -188,6 +190,28 @@ def test_the_lease_of_a_killed_process_gives_way_at_once_and_that_of_a_live_one_
         process.kill()
         process.wait(10)
         assert acquire(ledger, "shoppers").token == 2
+
+
+def test_a_clock_that_is_set_back_makes_no_lease_last_longer_and_gives_it_to_nobody_else(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run on another host held an audience, after it was dead, until a day that was two years ahead."""
+    times = iter([2 * 365 * 86400.0, 0.0, 2.0, SECONDS, SECONDS + 1, 2 * SECONDS + 2, 2 * SECONDS + 2])
+    monkeypatch.setattr(lease, "_now", lambda connection: next(times))
+    held = acquire(ledger, "shoppers")
+    held.holder = "elsewhere|1|1|x"
+    with ledger.transaction() as connection:
+        connection.execute(leases.update().values(holder=held.holder))
+    with pytest.raises(ConflictError):
+        acquire(ledger, "shoppers")
+    with ledger.transaction() as connection:
+        held.renew(connection)
+    for _ in range(2):
+        with pytest.raises(ConflictError):
+            acquire(ledger, "shoppers")
+    assert acquire(ledger, "shoppers").token == 2
+    with pytest.raises(ConflictError), ledger.transaction() as connection:
+        held.renew(connection)
 
 
 OPENER = (

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from segment_pipeline.audiences import trust
+from segment_pipeline.audiences.audience import Guards
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.places import CURRENT, Place
 from segment_pipeline.audiences.standing import standing
+from segment_pipeline.audiences.sync import approve
 from segment_pipeline.lake.storage import LostTable
 from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, again, denied
 from segment_pipeline_tests.audiences.tool import BlindTool, DeletingTool, OpenTool, ReplacingTool
@@ -108,6 +111,45 @@ class TestMemory:
         assert len(tool.lists()) == 1, "the old one is gone"
         assert tool.held(next(iter(tool.lists()))) == {(p.email, p.phone) for p in PEOPLE[1:10]}
         assert restored.sync(OWN, blind).requests == 0
+
+
+@pytest.mark.parametrize("kind", [ReplacingTool, DeletingTool])
+def test_a_guard_that_holds_a_reconciliation_holds_no_denial_and_makes_nothing_at_the_tool(
+    world: World, tool: OpenTool, kind: type[BlindTool]
+) -> None:
+    """Each try of a held one left another empty list behind, and those who had said no in the audience."""
+    guarded, blind = audience(guards=Guards(removal_keys=1, minimum=0)), kind(tool)
+    world.people(PEOPLE)
+    world.sync(guarded, blind)
+    world.ledger.places.doubt("shoppers", "an older ledger was put back")
+    denied(world, "p0")
+    world.members([p.profile_id for p in PEOPLE[:8]])
+    [shown] = again(world, guarded, blind, show=True)
+    assert (shown.status, shown.reasons, shown.removed, shown.held_removals, shown.held) == (
+        "held",
+        ("removals",),
+        1,
+        4,
+        7,
+    )
+    for removed in (1, 0):
+        [report] = again(world, guarded, blind)
+        assert (report.status, report.removed, report.held_removals, report.held) == ("held", removed, 4, 7)
+        assert (tool.lists(), tool.held()) == ({"1": "shoppers"}, {(p.email, p.phone) for p in PEOPLE[1:]})
+    sent = approve(world.round([guarded], {"tool": blind}), report.digests[-1])
+    assert sent.status == "synced"
+    [here] = [p for p in world.ledger.places.all() if p.state == CURRENT]
+    assert tool.held(here.remote_id) == {(p.email, p.phone) for p in PEOPLE[1:8]}
+    assert here.doubt is None
+
+
+def test_a_list_that_was_forgotten_is_not_looked_up_where_nothing_may_be_sent(world: World, tool: OpenTool) -> None:
+    """Looking it up makes it where it is not there."""
+    world.people(PEOPLE)
+    world.ledger.places.note(Place("shoppers", "tool", doubt="the ledger was lost"))
+    guarded = audience(guards=Guards(minimum=100))
+    assert ([r.status for r in again(world, guarded, tool)], tool.lists()) == (["held"], {})
+    assert ([r.status for r in again(world, audience(), tool)], tool.lists()) == (["synced"], {"1": "shoppers"})
 
 
 @pytest.mark.parametrize("name", ["suppressions", "consents"])

@@ -1,11 +1,13 @@
 """The declaration, what we remember, and what the tool holds: whichever of the three changes alone is seen, and nothing is `synced`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segment_pipeline.audiences import places
+from segment_pipeline.audiences.audience import Guards
 from segment_pipeline.audiences.rename import rename
 from segment_pipeline.audiences.retire import retire
 from segment_pipeline.audiences.standing import standing
@@ -14,13 +16,20 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
 from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, WANTED, again, denied, ended, left
-from segment_pipeline_tests.audiences.tool import OpenTool, Tool
+from segment_pipeline_tests.audiences.tool import BlindTool, FindingTool, MuteTool, OpenTool, Tool
 from segment_pipeline_tests.audiences.world import World, audience
 
 
 @pytest.fixture
 def tool(tmp_path: Path) -> OpenTool:
     return OpenTool(tmp_path / "tool.sqlite")
+
+
+class Away(OpenTool):
+    """The same tool while it has no audience."""
+
+    def lists(self) -> dict[str, str]:
+        return {}
 
 
 class TestDeclaration:
@@ -62,14 +71,40 @@ class TestDeclaration:
         calls = tool.calls()
         [shown] = ended(world, tool, how, show=True)
         assert (tool.calls(), tool.held()) == (calls, WANTED)
+        assert (shown.status, shown.removed, shown.leaving) == ("planned", removed, removed)
         [report] = ended(world, tool, how)
         assert (report.status, report.removed, report.leaving) == ("retired", removed, removed)
         assert tool.held() == held
         assert tool.lists() == ({} if how == "delete" else {"1": "shoppers"})
-        assert (shown.status, left(world, tools={"tool": tool}), world.rows("audience_members")) == ("planned", [], [])
+        assert (shown.reasons, left(world, tools={"tool": tool}), world.rows("audience_members")) == (
+            report.reasons,
+            [],
+            [],
+        )
         assert len({row["hash"] for row in world.rows("sent_keys")}) == 18, "each identifier ever sent, kept"
         with pytest.raises(ConfigError, match="nothing is left of an audience shoppers"):
             ended(world, tool, how)
+
+    @pytest.mark.parametrize(("how", "status", "kept"), [("empty", "held", 12), ("delete", "retired", 0)])
+    def test_only_what_is_to_be_emptied_has_to_be_known(
+        self, world: World, tool: OpenTool, how: str, status: str, kept: int
+    ) -> None:
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        world.ledger.places.doubt("shoppers", "the ledger was lost")
+        [shown] = ended(world, tool, how, show=True)
+        [report] = ended(world, tool, how)
+        assert (report.status, len(tool.held())) == (status, kept)
+        assert (shown.status, shown.reasons) == ("held" if how == "empty" else "planned", report.reasons)
+
+    def test_a_tool_that_deletes_no_audience_says_so_before_it_is_asked(self, world: World, tmp_path: Path) -> None:
+        keeping = Tool(tmp_path / "tool.sqlite")
+        world.people(PEOPLE)
+        world.sync(audience(), keeping)
+        for show in (True, False):
+            [report] = ended(world, keeping, "delete", show=show)
+            assert (report.status, len(keeping.held())) == ("failed", 12)
+            assert "tool deletes no audience by itself" in report.reasons[0]
 
     def test_what_was_put_in_by_others_stays_when_an_audience_is_emptied(self, world: World, tool: OpenTool) -> None:
         world.people(PEOPLE)
@@ -94,15 +129,15 @@ class TestDeclaration:
         world.sync(audience(), tool)
         denied(world, "p0")
         moved = audience(destination="other")
-        [report] = sync(world.lake, world.ledger, [moved], tools, world.settings)
+        [report] = sync(world.round([moved], tools))
         assert (report.status, report.added, report.removed, report.remote) == ("synced", 11, 0, 11)
         assert other.held() == {(p.email, p.phone) for p in PEOPLE[1:]}
         [behind] = left(world, moved, tools=tools)
         assert (behind.destination, behind.status, behind.removed) == ("tool", "held", 1)
         assert tool.held() == other.held()
-        report, *_ = sync(world.lake, world.ledger, [moved], tools, world.settings)
+        report, *_ = sync(world.round([moved], tools))
         assert (report.unchanged, report.requests) == (11, 0)
-        retire(world.lake, world.ledger, [moved], tools, world.settings, "shoppers", "empty", destination="tool")
+        retire(world.round([moved], tools), "shoppers", "empty", destination="tool")
         assert (tool.held(), len(other.held()), left(world, moved, tools=tools)) == (set(), 11, [])
         back = world.sync(audience(), tool)
         assert (back.status, back.added, len(tool.held())) == ("synced", 11, 11)
@@ -221,7 +256,7 @@ class TestTool:
         world.people(PEOPLE)
         assert world.sync(OWN, tool).reasons == ()
         tool.drop("1", 10)
-        [plan] = plan_only(world.lake, world.ledger, [OWN], {"tool": tool}, world.settings)
+        [plan] = plan_only(world.round([OWN], {"tool": tool}))
         assert (plan.status, plan.added, len(tool.held())) == ("differs", 10, 2)
         report = world.sync(OWN, tool)
         assert (report.status, report.added, report.remote) == ("differs", 10, 12)
@@ -272,11 +307,41 @@ class TestTool:
             report = world.sync(audience(), tool)
             assert (report.status, report.unchanged) == ("held", 12)
             assert "(`segment-pipeline audiences resend shoppers`)" in report.reasons[0]
+            [stands] = standing(world.lake, world.ledger, [audience()])
+            assert stands.state == "gone"
+            assert stands.why == "tool no longer has it: segment-pipeline audiences resend shoppers"
         world.members([p.profile_id for p in PEOPLE[:9]])
-        sent = resend(world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, "shoppers")
+        sent = resend(world.round([audience()], {"tool": tool}), "shoppers")
         assert (sent.status, sent.remote, tool.lists()) == ("synced", 9, {"2": "shoppers"})
         assert tool.held("2") == {(p.email, p.phone) for p in PEOPLE[:9]}
         assert (world.sync(audience(), tool).status, left(world, audience(), tools={"tool": tool})) == ("synced", [])
+        assert [s.state for s in standing(world.lake, world.ledger, [audience()])] == ["kept"]
+
+    @pytest.mark.parametrize("asked", [lambda tool: tool, BlindTool])
+    def test_a_list_that_comes_back_by_itself_is_kept_again(
+        self, world: World, tmp_path: Path, asked: Callable[[OpenTool], Destination]
+    ) -> None:
+        """A folder that was not mounted for a night; that the audience is held for something else takes nothing from it."""
+        held, path = audience(guards=Guards(minimum=100)), tmp_path / "tool.sqlite"
+        world.people(PEOPLE)
+        states = []
+        for who, tool in ((audience(), OpenTool(path)), (audience(), Away(path)), (held, OpenTool(path))):
+            world.sync(who, asked(tool))
+            states += [s.state for s in standing(world.lake, world.ledger, [who])]
+        assert states == ["kept", "gone", "kept"]
+
+    def test_a_tool_that_tells_nothing_is_known_to_have_an_audience_once_it_has_taken_it(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tool.sqlite"
+        world.people(PEOPLE[:6])
+        world.sync(audience(), MuteTool(OpenTool(path)))
+        world.people(PEOPLE)
+        states = []
+        for tool in (Away(path), OpenTool(path)):
+            world.sync(audience(), MuteTool(tool))
+            states += [s.state for s in standing(world.lake, world.ledger, [audience()])]
+        assert states == ["gone", "kept"]
 
     def test_a_list_that_was_there_already_is_not_taken_for_an_empty_one(self, world: World, tool: OpenTool) -> None:
         """The ledger and the lake are new, and the list is not: a new list with 1 of 101 people."""
@@ -291,6 +356,35 @@ class TestTool:
         [done] = again(world, OWN, tool)
         assert (done.status, done.unchanged, done.removed, done.remote) == ("synced", 0, 1, 12)
         assert tool.held() == WANTED
+
+    def test_a_list_that_was_there_already_and_cannot_be_counted_is_replaced_and_not_added_to(
+        self, world: World, tool: OpenTool
+    ) -> None:
+        """A new installation over an old account: whoever was in it stayed for good, and it was `synced`."""
+
+        class Killed(FindingTool):
+            killed = True
+
+            def ensure_audience(self, name: str) -> str:
+                remote_id = super().ensure_audience(name)
+                if self.killed:
+                    raise KeyboardInterrupt
+                return remote_id
+
+        finding = Killed(tool)
+        world.people(PEOPLE)
+        with pytest.raises(KeyboardInterrupt):
+            world.sync(audience(name="others"), finding)
+        finding.killed = False
+        assert world.sync(audience(name="others"), finding).status == "synced", "the one that was made before the kill"
+        there = tool.ensure_audience("shoppers")
+        tool.put(there, email="gone@shop.test")
+        for _ in range(2):
+            report = world.sync(audience(), finding)
+            assert (report.status, len(tool.held(there))) == ("held", 1)
+            assert report.reasons[0].startswith("unverified: tool already had it when it was first looked up")
+        [done] = again(world, audience(), finding)
+        assert (done.status, tool.held(there)) == ("synced", WANTED)
 
 
 def test_an_audience_stands_on_the_memberships_it_was_made_from(world: World, tool: OpenTool) -> None:

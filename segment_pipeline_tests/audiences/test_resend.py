@@ -18,31 +18,24 @@ from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.errors import TransientError
 from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline_tests.audiences.shoppers import PEOPLE, WANTED
 from segment_pipeline_tests.audiences.tool import Tool
-from segment_pipeline_tests.audiences.world import BEFORE, Person, World, audience, statement_of
-
-PEOPLE = [Person(f"p{i}", f"p{i}@shop.test", f"+1202555{i:04d}" if i % 2 else None) for i in range(12)]
-WANTED = {(p.email, p.phone) for p in PEOPLE}
+from segment_pipeline_tests.audiences.world import BEFORE, World, audience, statement_of
 
 
 def planned(world: World, who: Audience, tool: Destination, **options: Any) -> SyncReport:
-    [report] = plan_only(world.lake, world.ledger, [who], {who.destination: tool}, world.settings, **options)
+    [report] = plan_only(world.round([who], {who.destination: tool}), **options)
     return report
 
 
-def again(world: World, who: Audience, tool: Destination) -> SyncReport:
-    return resend(world.lake, world.ledger, [who], {who.destination: tool}, world.settings, who.name)
-
-
-def lose(tool: Tool, rows: int) -> None:
-    with closing(tool._open()) as database, database:
-        database.execute("DELETE FROM rows WHERE id IN (SELECT id FROM rows LIMIT ?)", [rows])
+def resent(world: World, who: Audience, tool: Destination) -> SyncReport:
+    return resend(world.round([who], {who.destination: tool}), who.name)
 
 
 def test_what_a_tool_lost_is_noticed_and_sent_again(world: World, tool: Tool) -> None:
     world.people(PEOPLE)
     assert world.sync(audience(), tool).status == "synced"
-    lose(tool, 5)
+    tool.drop("1", 5)
     for report in (planned(world, audience(), tool), world.sync(audience(), tool)):
         assert (report.status, report.unchanged, report.remote, report.counted) == ("differs", 12, 7, True)
         assert report.reasons == (
@@ -50,19 +43,18 @@ def test_what_a_tool_lost_is_noticed_and_sent_again(world: World, tool: Tool) ->
         )
     shown, calls = planned(world, audience(), tool, everything=True), tool.calls()
     assert (shown.status, shown.updated, shown.requests) == ("planned", 12, 0)
-    sent = again(world, audience(), tool)
+    sent = resent(world, audience(), tool)
     assert (sent.status, sent.updated, sent.unchanged, sent.remote) == ("synced", 12, 0, 12)
     assert tool.held() == WANTED
     assert len(tool.calls()) == len(calls) + sent.requests == len(calls) + 4
-    assert (world.sync(audience(), tool).requests, again(world, audience(), tool).remote) == (0, 12)
+    assert (world.sync(audience(), tool).requests, resent(world, audience(), tool).remote) == (0, 12)
     assert tool.held() == WANTED
 
 
 def test_somebody_elses_members_are_no_difference_unless_the_audience_is_ours_alone(world: World, tool: Tool) -> None:
     world.people(PEOPLE)
     world.sync(audience(), tool)
-    with closing(tool._open()) as database, database:
-        database.execute("INSERT INTO rows (audience, ids) VALUES ('1', '{\"email\": \"theirs@shop.test\"}')")
+    tool.put("1", email="theirs@shop.test")
     assert (world.sync(audience(), tool).status, world.sync(audience(), tool).remote) == ("synced", 13)
     assert world.sync(audience(owned=True), tool).status == "differs"
 
@@ -71,7 +63,7 @@ def test_what_a_tool_lost_is_noticed_though_changes_are_sent(world: World, tool:
     """Counted before, since what is sent now would fill the gap in the number."""
     world.people(PEOPLE[:10])
     world.sync(audience(), tool)
-    lose(tool, 2)
+    tool.drop("1", 2)
     world.people(PEOPLE)
     plan, sent = planned(world, audience(), tool), world.sync(audience(), tool)
     assert (plan.status, plan.added, plan.remote) == ("differs", 2, 8)
@@ -96,11 +88,11 @@ def test_what_is_uncertain_is_no_difference(world: World, tool: Tool) -> None:
 def test_what_may_not_be_sent_is_not_resent(world: World, tool: Tool) -> None:
     world.people(PEOPLE)
     world.sync(audience(), tool)
-    lose(tool, 12)
+    tool.drop("1", 12)
     denied = [replace(p, consent=False) for p in PEOPLE[:3]]
     world.people([*denied, *PEOPLE[3:]])
     world.members([p.profile_id for p in PEOPLE[:10]])
-    report = again(world, audience(), tool)
+    report = resent(world, audience(), tool)
     assert (report.status, report.updated, report.removed, report.remote) == ("synced", 7, 5, 7)
     assert tool.held() == {(p.email, p.phone) for p in PEOPLE[3:10]}
 
@@ -109,12 +101,12 @@ def test_a_guard_holds_a_resending_and_its_approval_sends_all_of_it(world: World
     guarded = audience(guards=Guards(removal_keys=1, minimum=0))
     world.people(PEOPLE)
     world.sync(guarded, tool)
-    lose(tool, 12)
+    tool.drop("1", 12)
     world.members([p.profile_id for p in PEOPLE[:8]])
-    report = again(world, guarded, tool)
+    report = resent(world, guarded, tool)
     assert (report.status, report.reasons[0], report.held, report.remote) == ("held", "removals", 8, 0)
     assert tool.held() == set()
-    sent = approve(world.lake, world.ledger, [guarded], {"tool": tool}, world.settings, report.digests[-1])
+    sent = approve(world.round([guarded], {"tool": tool}), report.digests[-1])
     assert (sent.status, sent.updated, sent.removed, sent.remote) == ("synced", 8, 4, 8)
     assert tool.held() == {(p.email, p.phone) for p in PEOPLE[:8]}
 
@@ -159,7 +151,7 @@ def test_a_plan_trips_the_guards_of_the_sync(world: World, tool: Tool) -> None:
 def test_a_destination_that_is_not_switched_on_fails_the_plan_as_it_fails_the_sync(world: World, tool: Tool) -> None:
     world.people(PEOPLE)
     elsewhere = [audience(destination="elsewhere")]
-    [plan] = plan_only(world.lake, world.ledger, elsewhere, {"tool": tool}, world.settings)
+    [plan] = plan_only(world.round(elsewhere, {"tool": tool}))
     assert plan.status == "failed"
     assert "which is not switched on" in plan.reasons[0]
 
@@ -179,7 +171,7 @@ class TestGone:
             assert (report.status, report.unchanged) == ("held", 12)
             assert f"no longer has {remote_id}" in report.reasons[0]
             assert "(`segment-pipeline audiences resend shoppers`)" in report.reasons[0]
-        back = again(world, who, tool)
+        back = resent(world, who, tool)
         assert (back.status, back.updated, back.remote, back.counted) == ("synced", 12, 12, True)
         assert (world.sync(who, tool).status, planned(world, who, tool).status) == ("synced", "planned")
         return str(world.ledger.remote_id(who.name, who.destination))
@@ -200,7 +192,7 @@ class TestGone:
         members = tmp_path / "out" / "shoppers" / "members.csv"
         members.write_text("".join(members.read_text().splitlines(keepends=True)[:4]))
         assert (world.sync(who, files).status, world.sync(who, files).remote) == ("differs", 3)
-        assert again(world, who, files).remote == 12
+        assert resent(world, who, files).remote == 12
 
     def test_a_list(self, world: World, server: SandboxServer) -> None:
         world.people(

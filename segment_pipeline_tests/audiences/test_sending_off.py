@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from segment_pipeline.audiences.sync import approve, resend, sync
+from segment_pipeline.audiences.sync import approve, resend
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.audiences.tool import Tool
@@ -66,14 +66,14 @@ def test_off_sends_no_plan_that_is_approved(world: World, tool: Tool) -> None:
     world.people([ANN, BOB])
     switched_off(world)
     with pytest.raises(ConfigError, match="sending is off here, plan abc stays held: set SEGMENT_PIPELINE_SENDING=on"):
-        approve(world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, "abc")
+        approve(world.round([audience()], {"tool": tool}), "abc")
     assert tool.calls() == []
 
 
 def test_off_nothing_is_resent_and_no_audience_is_made_anew(world: World, tool: Tool) -> None:
     world.people([ANN, BOB])
     switched_off(world)
-    report = resend(world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, "shoppers")
+    report = resend(world.round([audience()], {"tool": tool}), "shoppers")
     assert (report.status, report.desired, tool.calls()) == ("off", 2, [])
 
 
@@ -81,7 +81,5 @@ def test_consents_are_still_refreshed_so_that_what_waits_is_known(world: World, 
     world.people([ANN])
     switched_off(world)
     asked = []
-    sync(
-        world.lake, world.ledger, [audience()], {"tool": tool}, world.settings, refresh_consents=lambda: asked.append(1)
-    )
+    world.sync(audience(), tool, refresh_consents=lambda: asked.append(1))
     assert asked == [1]

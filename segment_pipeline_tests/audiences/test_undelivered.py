@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from segment_pipeline.audiences.sync import plan_only
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.cli import cli
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Operation, Receipt
@@ -83,6 +84,8 @@ def test_a_denial_the_tool_refuses_to_carry_out_is_undelivered_every_day(world: 
         report = world.sync(audience(), tool)
         assert (report.status, report.requests, report.denials) == ("undelivered", requests, 1)
         assert report.reasons == ("removals_refused",)
+    [plan] = plan_only(world.round([audience()], {"tool": tool}))
+    assert (plan.status, plan.denials, plan.reasons) == ("undelivered", 1, report.reasons)
     world.settings = replace(world.settings, sending=False)
     assert (world.sync(audience(), tool).denials, world.sync(audience(), tool).denied_since) == (1, LATER)
 
@@ -160,3 +163,6 @@ def test_a_sync_in_part_does_not_end_like_a_whole_one(company: World, busy: Busy
         busy.busy, busy.smallest = False, 6
     sent = run("audiences", "sync", "shoppers")
     assert (sent.exit_code, said in sent.stderr) == (4, True)
+    if trouble == "smallest":
+        plan = run("audiences", "plan", "shoppers")
+        assert (plan.exit_code, said in plan.stderr) == (4, True), "it is not tried again for a week"

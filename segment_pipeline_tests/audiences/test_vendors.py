@@ -89,7 +89,7 @@ def company(world: World, people: list[Person], *said: dict[str, Any]) -> None:
 
 
 def run(world: World, vendors: Vendors) -> dict[str, SyncReport]:
-    reports = sync(world.lake, world.ledger, AUDIENCES, vendors.destinations, world.settings)
+    reports = sync(world.round(AUDIENCES, vendors.destinations))
     return {report.destination: report for report in reports}
 
 

@@ -22,18 +22,17 @@ from segment_pipeline.audiences.reconcile import reconcile
 from segment_pipeline.audiences.rename import rename
 from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.retire import retire, see_to_left
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import resend, sync
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.lake import Lake
-from segment_pipeline.settings import Settings
 from segment_pipeline_tests.audiences.crash import Fuse, Stopped, stepping
 from segment_pipeline_tests.audiences.histories import company, expected, strongest
-from segment_pipeline_tests.audiences.tool import KINDS, DeletingTool, OpenTool, ReplacingTool
+from segment_pipeline_tests.audiences.tool import KINDS, DeletingTool, FindingTool, OpenTool, ReplacingTool
 from segment_pipeline_tests.audiences.world import Person, World, audience
 
 ABILITIES: dict[str, Callable[[OpenTool], Any]] = {
-    "open": lambda tool: tool, "replacing": ReplacingTool, "deleting": DeletingTool
+    "open": lambda tool: tool, "replacing": ReplacingTool, "finding": FindingTool, "deleting": DeletingTool
 }  # fmt: skip
 REMEMBERED = ("audience_members", "plan_rows", "sent_keys")
 ROUNDS, TRIES = 3, 8
@@ -183,24 +182,22 @@ class History:
         self.log.append(f"stopped at {fuse.at} of {fuse.taken}")
 
     def run(self) -> list[SyncReport]:
-        w = self.world
-        reports = sync(w.lake, w.ledger, self.catalogue, self.tools, w.settings)
-        return [*reports, *see_to_left(w.lake, w.ledger, self.catalogue, self.tools, w.settings)]
+        return [*sync(self.round), *see_to_left(self.round)]
 
     @property
-    def common(self) -> tuple[Lake, Ledger, list[Audience], dict[str, Destination], Settings]:
-        return self.world.lake, self.world.ledger, self.catalogue, self.tools, self.world.settings
+    def round(self) -> Round:
+        return self.world.round(self.catalogue, self.tools)
 
     def retire(self, report: SyncReport, how: str) -> None:
         with suppress(ConfigError):
             # Of two places at one tool the first call ends both.
-            retire(*self.common, report.audience, how, destination=report.destination)
+            retire(self.round, report.audience, how, destination=report.destination)
 
     def resend(self, report: SyncReport) -> None:
-        resend(*self.common, report.audience)
+        resend(self.round, report.audience)
 
     def reconcile(self, report: SyncReport) -> None:
-        reconcile(*self.common, report.audience, destination=report.destination)
+        reconcile(self.round, report.audience, destination=report.destination)
 
     def accept(self, table: str) -> None:
         """Begun anew, landed again, and said to be whole."""

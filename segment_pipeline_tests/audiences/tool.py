@@ -279,8 +279,8 @@ class OpenTool(Tool):
         self.step("after delete")
 
 
-class BlindTool:
-    """A tool that can be neither counted nor read. What it holds is in `tool`, which only tests look into."""
+class MuteTool:
+    """A tool that tells nothing of what it has. What it holds is in `tool`, which only tests look into."""
 
     about: ClassVar[About] = Tool.about
 
@@ -304,9 +304,6 @@ class BlindTool:
         self.tool._alive(batch.remote_id)
         return self.tool.apply(batch)
 
-    def exists(self, remote_id: str) -> bool:
-        return remote_id in self.tool.lists()
-
     @property
     def step(self) -> Callable[[str], None]:
         return self.tool.step
@@ -314,6 +311,13 @@ class BlindTool:
     @step.setter
     def step(self, given: Callable[[str], None]) -> None:
         self.tool.step = given
+
+
+class BlindTool(MuteTool):
+    """As that, but it tells whether it has an audience; it can be neither counted nor read."""
+
+    def exists(self, remote_id: str) -> bool:
+        return remote_id in self.tool.lists()
 
 
 class DeletingTool(BlindTool):
@@ -345,3 +349,10 @@ class ReplacingTool(DeletingTool):
                 receipts.append(Receipt.final(batch, rejected, requests=1))
         self.tool.step("after replace")
         yield from receipts
+
+
+class FindingTool(ReplacingTool):
+    """As that, and it tells whether it has an audience of a name."""
+
+    def find(self, name: str) -> str | None:
+        return next((remote_id for remote_id, called in self.tool.lists().items() if called == name), None)

@@ -1,7 +1,7 @@
 """People in a lake, written as the rooms before this one would leave them: who is known by what, who consents, who is in."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
@@ -123,8 +124,12 @@ class World:
         )
 
     def sync(self, audience: Audience, tool: Destination, **options: Any) -> SyncReport:
-        [report] = sync(self.lake, self.ledger, [audience], {audience.destination: tool}, self.settings, **options)
+        """`options`: those of a round."""
+        [report] = sync(self.round([audience], {audience.destination: tool}, **options))
         return report
+
+    def round(self, audiences: Sequence[Audience], tools: Mapping[str, Destination], **options: Any) -> Round:
+        return Round(self.lake, self.ledger, audiences, tools, self.settings, **options)
 
     def opened(self) -> "World":
         """The same home, opened by another process."""

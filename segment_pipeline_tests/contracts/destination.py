@@ -13,7 +13,7 @@ from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.errors import ConfigError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.testing import DestinationContract
-from segment_pipeline.testing.destination import (
+from segment_pipeline.testing.batches import (
     Person,
     batch,
     counts,

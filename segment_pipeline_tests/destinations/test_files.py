@@ -16,7 +16,7 @@ from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.testing import DestinationContract
-from segment_pipeline.testing.destination import Key, Person, batch, crowd, key_of, keys_of
+from segment_pipeline.testing.batches import Key, Person, batch, crowd, key_of, keys_of
 
 HEADERS = {"tiktok": "Email_SHA256,Phone_SHA256", "google": "Email,Phone"}
 

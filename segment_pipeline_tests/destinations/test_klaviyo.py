@@ -10,7 +10,7 @@ from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.klaviyo import connector as klaviyo
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.errors import ContractError, RejectedRecords
-from segment_pipeline.testing.destination import Key, Person, batch, crowd, digest, key_of, keys_of, settle
+from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 from segment_pipeline_tests.sandbox.vendors import import_of, profile
 

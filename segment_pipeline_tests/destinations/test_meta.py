@@ -17,7 +17,7 @@ from segment_pipeline.destinations.meta.uploads import body_of, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.http import Response
 from segment_pipeline.identifiers import RULES
-from segment_pipeline.testing.destination import Key, Person, batch, crowd, digest, key_of, keys_of, settle
+from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
 NEW = {"name": "a", "subtype": "CUSTOM", "customer_file_source": "USER_PROVIDED_ONLY"}

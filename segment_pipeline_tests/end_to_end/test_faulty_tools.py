@@ -13,6 +13,7 @@ from typing import Any
 
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.demo import prepare
 from segment_pipeline.lake.activation import TABLES
@@ -72,7 +73,7 @@ def synced(made: Company, ledger: Ledger) -> list[dict[str, SyncReport]]:
     done: list[dict[str, SyncReport]] = []
     while len(done) < MOST_SYNCS and not (done and all(r.status == "synced" for r in done[-1].values())):
         with made.tools() as tools:
-            reports = sync(fresh_lake(made.home), ledger, made.catalogue.audiences, tools, made.settings)
+            reports = sync(Round(fresh_lake(made.home), ledger, made.catalogue.audiences, tools, made.settings))
         done.append({report.audience: report for report in reports})
     return done
 

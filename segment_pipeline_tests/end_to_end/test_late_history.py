@@ -14,6 +14,7 @@ import pytest
 
 from segment_pipeline.audiences.audience import Audience, Guards, Holdout
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.days import Window
 from segment_pipeline.delivery.destination import Destination
@@ -106,7 +107,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             after = stage(made, lake, ledger, tools)
             sent = [row for row in rows_of(lake, "plan_rows") if row["digest"] not in plans]
             made.sandbox.clear_requests()
-            sync(lake, ledger, AUDIENCES, tools, made.settings)
+            sync(Round(lake, ledger, AUDIENCES, tools, made.settings))
             counts = made.sandbox.requests()
         yield Story(
             before,
@@ -125,7 +126,7 @@ def arrive(made: Company, lake: Lake, window: Window) -> None:
 
 
 def stage(made: Company, lake: Lake, ledger: Ledger, tools: Mapping[str, Destination]) -> Stage:
-    reports = sync(lake, ledger, AUDIENCES, tools, made.settings)
+    reports = sync(Round(lake, ledger, AUDIENCES, tools, made.settings))
     members: dict[str, set[str]] = {segment.name: set() for segment in SEGMENTS}
     for row in rows_of(lake, "memberships"):
         if row["as_of"] == LAST:

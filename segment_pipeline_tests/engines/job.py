@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import plan_only
 from segment_pipeline.company import settings_here
 from segment_pipeline.lake.lake import Lake
@@ -29,7 +30,8 @@ def planned(lake: Lake, settings: Settings) -> dict[str, int]:
     """The numbers of the plan of the audience that goes to files."""
     settings = replace(settings, destinations=("files",))
     tools = COMPANY.enabled_destinations(settings)
-    [report] = plan_only(lake, Ledger.open(settings.ledger), COMPANY.enabled_audiences(settings), tools, settings)
+    of = Round(lake, Ledger.open(settings.ledger), COMPANY.enabled_audiences(settings), tools, settings)
+    [report] = plan_only(of)
     return {name: asdict(report)[name] for name in NUMBERS}
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import segment_pipeline
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import plan_only, sync
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.defs import checks
@@ -108,11 +109,11 @@ def test_an_audience_is_planned_sent_and_accounted_for_alike(company: Company) -
     audiences = company.catalogue.enabled_audiences(settings)
     ledger = Ledger.open(settings.ledger)
     tools = company.catalogue.enabled_destinations(settings)
-    [planned] = plan_only(company.on_duckdb, ledger, audiences, tools, settings)
-    [sent] = sync(company.lake, ledger, audiences, tools, settings)
+    [planned] = plan_only(Round(company.on_duckdb, ledger, audiences, tools, settings))
+    [sent] = sync(Round(company.lake, ledger, audiences, tools, settings))
     assert (sent.status, sent.desired, sent.added) == ("synced", planned.desired, planned.added)
     assert sent.added > 0
-    [again] = sync(company.lake, ledger, audiences, tools, settings)
+    [again] = sync(Round(company.lake, ledger, audiences, tools, settings))
     assert (again.unchanged, again.added, again.removed) == (sent.desired, 0, 0)
 
 

@@ -12,6 +12,5 @@ SELECT
 FROM (
     SELECT *, row_number() OVER (PARTITION BY phase ORDER BY key) AS place
     FROM phased
-    WHERE kind = $kind
 ) AS p
 JOIN phases AS f ON f.phase = p.phase

@@ -1,4 +1,5 @@
--- One row per change with the phase it is sent in; a phase starts when the one before has ended. Phase 0 is not sent.
+-- One row per change of one kind with the phase it is sent in; a phase starts when the one before has ended. Phase 0 is not sent.
+-- `whole`: what the plan holds is all there is to be, so nothing has to be taken out.
 -- Added first and removed after, so that nobody is out in between; the other way round where a removal could hit the addition.
 SELECT
     *,
@@ -10,3 +11,4 @@ SELECT
         ELSE 3
     END AS phase
 FROM planned
+WHERE kind = $kind AND (operation = 'upsert' OR NOT $whole)

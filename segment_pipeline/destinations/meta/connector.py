@@ -18,7 +18,7 @@ import pyarrow as pa
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, variable
+from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, oldest, records, variable
 from segment_pipeline.destinations.meta.refusals import (
     InvalidParameter,
     Missing,
@@ -109,11 +109,9 @@ class MetaAudiences:
         status: dict[str, Any] = {}
 
         def find() -> Iterator[str]:
-            for one in records(self._page, _after, of=self.name):
-                if one.get("description") == label["description"]:
-                    identifier = str(at(one, "id", of="Meta"))
-                    status[identifier] = (one.get("operation_status") or {}).get("code")
-                    yield identifier
+            for identifier, one in self._labelled(label):
+                status[identifier] = (one.get("operation_status") or {}).get("code")
+                yield identifier
 
         def make() -> str:
             return str(at(self._call("POST", f"act_{self._account}/customaudiences", body=form), "id", of="Meta"))
@@ -122,6 +120,9 @@ class MetaAudiences:
         if status.get(audience) == _FLAGGED_STATUS:
             raise ConfigError(f"{self.name} flagged audience {audience}: review its name in Ads Manager")
         return audience
+
+    def find(self, name: str) -> str | None:
+        return oldest(identifier for identifier, _ in self._labelled(self._label(name)))
 
     def apply(self, batch: Batch) -> Receipt:
         """Add or remove the rows. Safe to repeat: Meta keeps sets of people."""
@@ -180,6 +181,12 @@ class MetaAudiences:
         except Missing:
             self._call("GET", f"act_{self._account}", fields="id")
             raise AudienceGone(f"{self.name} no longer has audience {remote_id}: resend it to make it anew") from None
+
+    def _labelled(self, label: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The audiences of the account that carry a label, each with its id."""
+        for one in records(self._page, _after, of=self.name):
+            if one.get("description") == label["description"]:
+                yield str(at(one, "id", of="Meta")), one
 
     def _label(self, name: str) -> dict[str, str]:
         """What an audience is called at Meta, and what it is found again by."""

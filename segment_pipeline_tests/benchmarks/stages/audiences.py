@@ -12,6 +12,7 @@ from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline_tests.benchmarks import by_hand
@@ -80,7 +81,7 @@ def synced(company: Company, audience: Audience) -> SyncReport:
     destinations = {"meta": NowhereMeta(access_token="none", ad_account="1")}  # noqa: S106
     ledger = Ledger.open(people.settings.ledger)
     try:
-        [report] = sync(people.lake, ledger, [audience], destinations, people.settings)
+        [report] = sync(Round(people.lake, ledger, [audience], destinations, people.settings))
     finally:
         ledger.close()
     return report

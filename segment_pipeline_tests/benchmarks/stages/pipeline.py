@@ -4,6 +4,7 @@ import shutil
 
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import plan_only
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.profiles import build
@@ -31,7 +32,7 @@ def whole(company: Company) -> int:
     )
     assert not report.failed, report.failed
     destinations = {"files": HashedFiles(directory=str(own.root / "files"))}
-    (planned,) = plan_only(lake, Ledger.open(settings.ledger), [AUDIENCE], destinations, settings)
+    (planned,) = plan_only(Round(lake, Ledger.open(settings.ledger), [AUDIENCE], destinations, settings))
     assert planned.desired > 0, planned
     return sum(own.rows.values())
 

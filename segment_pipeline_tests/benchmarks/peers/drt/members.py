@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
 from segment_pipeline.audiences.ledger import Ledger
+from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline_tests.benchmarks.peers.drt.tool import LoopbackTool
 from segment_pipeline_tests.benchmarks.peers.lakes import fill, lake_of, settings_of
@@ -88,7 +89,7 @@ def sync_members(home: Path, base_url: str, batch_rows: int) -> dict[str, Any]:
     settings = settings_of(home)
     tool = LoopbackTool(base_url, batch_rows)
     began = perf_counter()
-    [report] = sync(lake_of(home), Ledger.open(settings.ledger), [AUDIENCE], {"loopback": tool}, settings)
+    [report] = sync(Round(lake_of(home), Ledger.open(settings.ledger), [AUDIENCE], {"loopback": tool}, settings))
     if report.status != "synced":
         raise ValueError(f"the sync ended as {report.status}: {'; '.join(report.reasons)}")
     return {"work": perf_counter() - began, "desired": report.desired, "requests": report.requests}
