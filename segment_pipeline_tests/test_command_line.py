@@ -35,6 +35,7 @@ ARGUMENTS = {
     "rename": ("segment", "old", "new"),
     "accept": ("orders",),
     "segments explain": ("vip", "--profile", "nobody"),
+    "segments explain-sql": ("vip",),
     "segments preview": ("vip",),
 }
 # These start what does not end by itself, or take minutes where nothing is wrong; they have tests of their own.

@@ -42,9 +42,12 @@ def segments_list(as_of: datetime | None, as_json: bool) -> None:
 @segments.command("preview")
 @click.argument("name")
 @click.option("--as-of", type=DAY, help="Day [the newest].")
+@click.option(
+    "--by", multiple=True, metavar="TRAIT", help="Count members by the values of a trait; can be given several times."
+)
 @with_json
-def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
-    """Size of a segment as written now: of each term, and of each step of the intersection; and words that no product has."""
+def segments_preview(name: str, as_of: datetime | None, by: tuple[str, ...], as_json: bool) -> None:
+    """Size of a segment as written now: of each term and step; whom it reaches, shares people with, and how it grew."""
     from segment_pipeline.lake.lake import Lake
     from segment_pipeline.segments.inspect import preview
 
@@ -52,7 +55,13 @@ def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
     catalogue.validate()
     day = day_of(as_of, settings, "traits")
     result = preview(
-        Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, vocabulary=catalogue.vocabulary
+        Lake.open(settings),
+        day,
+        catalogue.segment(name),
+        catalogue.segments,
+        settings,
+        vocabulary=catalogue.vocabulary,
+        by=by,
     )
     if as_json:
         click.echo(json.dumps(asdict(result), default=plain, indent=2))
@@ -61,6 +70,44 @@ def segments_preview(name: str, as_of: datetime | None, as_json: bool) -> None:
     show(rows, as_json=False, title=f"{name} as of {day}: {result.size} of {result.population} people")
     for text in result.unheard:
         click.echo(f"{name} {text}")
+    size = max(result.size, 1)
+    reach = [
+        {"reachable by": key.removesuffix("_reachable"), "people": n, "share": f"{n / size:.0%}"}
+        for key, n in result.reach.items()
+    ]
+    show(reach, as_json=False, title="Reach")
+    if result.overlaps:
+        shared = [{"segment": other, "people in both": n, "share": f"{n / size:.0%}"} for other, n in result.overlaps]
+        show(shared, as_json=False, title="Also in")
+    if result.trend:
+        show([{"day": day, "people": n} for day, n in result.trend], as_json=False, title="The days before")
+    for trait in by:
+        values = [{trait: value, "people": n} for of, value, n in result.breakdown if of == trait]
+        show(values, as_json=False, title=f"By {trait}")
+
+
+@segments.command("explain-sql")
+@click.argument("name")
+@click.option("--as-of", type=DAY, help="Day [the newest].")
+@with_json
+def segments_explain_sql(name: str, as_of: datetime | None, as_json: bool) -> None:
+    """The SQL that finds a segment's members, statement by statement, as DuckDB is asked."""
+    import sqlglot
+
+    from segment_pipeline.lake.lake import Lake
+    from segment_pipeline.segments.inspect import statements
+
+    catalogue, settings = company()
+    day = day_of(as_of, settings, "traits")
+    said = statements(
+        Lake.open(settings), day, catalogue.segment(name), catalogue.segments, settings, vocabulary=catalogue.vocabulary
+    )
+    if as_json:
+        click.echo(json.dumps([{"name": made, "sql": sql} for made, sql in said], indent=2))
+        return
+    for made, sql in said:
+        [tree] = sqlglot.parse(sql, read="duckdb")
+        click.echo(f"-- {made}\n{tree.sql(dialect='duckdb', pretty=True) if tree else sql};\n")
 
 
 @segments.command("explain")

@@ -18,6 +18,7 @@ from segment_pipeline.segments.definition import traits_of
 from segment_pipeline.segments.memberships import build_memberships_of
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.validation import OWNER
+from segment_pipeline.segments.wording import in_lines
 from segment_pipeline.settings import Settings
 
 GROUP = "segments"
@@ -56,7 +57,7 @@ def _evaluated(
             specs.spec(
                 ["segments", segment.name],
                 group=GROUP,
-                description=segment.description,
+                description=f"{segment.description}\n\nWho: {in_lines(segment.where)}",
                 table=table("memberships"),
                 # What is wrong with a segment fails its evaluation, and nothing before.
                 owner=segment.owner if OWNER.fullmatch(segment.owner) else specs.OWNER,

@@ -3,14 +3,17 @@
 Runs the compiler's own stages and writes nothing.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any, Final
 
 from sqlglot import exp
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.dialect import quote
+from segment_pipeline.lake.engine import Connection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
@@ -43,12 +46,16 @@ from segment_pipeline.segments.nodes import (
     YearlyRule,
 )
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.spelling import meant
 from segment_pipeline.segments.terms import parted
 from segment_pipeline.segments.unheard import unheard
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import combined, words
 from segment_pipeline.settings import Settings
+
+# Traits that say whether somebody may be written to.
+REACH: Final = ("email_reachable", "sms_reachable", "ads_reachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """How a segment comes to its size. `steps`: the terms of its all_of, or the one rule it consists of; `unheard`: words of it that no
-    product has, a sentence each.
+    product has, a sentence each. `reach`: members who may be written to, by trait. `overlaps`: members who are in other segments of the
+    day as well, most first. `trend`: sizes of the days before, newest last. `breakdown`: members by value of the traits asked for.
     """
 
     segment: str
@@ -72,6 +80,10 @@ class Preview:
     size: int
     steps: tuple[Step, ...]
     unheard: tuple[str, ...] = ()
+    reach: Mapping[str, int] = field(default_factory=dict)
+    overlaps: tuple[tuple[str, int], ...] = ()
+    trend: tuple[tuple[date, int], ...] = ()
+    breakdown: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +113,20 @@ def preview(
     settings: Settings,
     *,
     vocabulary: Vocabulary | None = None,
+    by: Sequence[str] = (),
 ) -> Preview:
-    """Sizes of a segment's terms and of each step of their intersection. Raises ConfigError for a segment that is wrong."""
+    """Sizes of a segment's terms and of each step of their intersection. Raises ConfigError for a segment that is wrong.
+
+    `by`: traits whose values members are counted by.
+    """
+    known = vocabulary or Vocabulary()
+    if odd := sorted(set(by) - known.traits.keys()):
+        raise ConfigError(
+            f"there is no trait {odd[0]}{meant(odd[0], known.traits)}: `segment-pipeline traits` lists them"
+        )
     terms = segment.where.rules if isinstance(segment.where, AllOf) else (segment.where,)
     with lake.session() as session:
-        compilation = _compiled(session, as_of, segment, segments, settings, vocabulary=vocabulary)
+        compilation = _compiled(session, as_of, segment, segments, settings, vocabulary=known, also=by)
         query = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "population"))
         so_far: list[exp.Expr] = []
         for number, term in enumerate(terms):
@@ -114,9 +135,84 @@ def preview(
             query = query.select(_counted(holds, f"size_{number}"), _counted(exp.and_(*so_far), f"left_{number}"))
         row = session.rows(checked("segments/preview", query.from_(exp.to_table("segment_people"))))[0]
         said = tuple(text for _, text in unheard(session, [segment]))
+        found = _told(session, compilation, segment, as_of, by)
     steps = tuple(Step(words(term), row[f"size_{n}"], row[f"left_{n}"]) for n, term in enumerate(terms))
     size = steps[-1].remaining if steps else row["population"]
-    return Preview(segment.name, as_of, row["population"], size, steps, said)
+    return Preview(segment.name, as_of, row["population"], size, steps, said, **found)
+
+
+def _told(
+    session: Session, compilation: Compilation, segment: Segment, as_of: date, by: Sequence[str]
+) -> dict[str, Any]:
+    """What a preview tells of the members: whom they can be reached by, other segments, the days before, and values of traits."""
+    members = exp.select(column("profile_id", "n")).from_(exp.to_table("segment_people").as_("s"))
+    on = exp.EQ(this=column("person_no", "n"), expression=column("person_no", "s"))
+    members = members.join(exp.to_table("people").as_("n"), on=on, copy=False)
+    session.define(
+        "previewed",
+        checked("segments/preview", members.where(compilation.expressions.of(segment.where))),
+        materialize=True,
+    )
+    session.scan("memberships", partitions={"as_of": [as_of]})
+    session.scan("segment_sizes")
+    reach = ", ".join(f"count(*) FILTER (WHERE t.{name}) AS {name}" for name in REACH)
+    [reached] = session.rows(f"SELECT {reach} FROM traits AS t JOIN previewed AS p ON p.profile_id = t.profile_id")
+    overlaps = session.rows(
+        "SELECT m.segment, count(*) AS n FROM memberships AS m JOIN previewed AS p ON p.profile_id = m.profile_id"
+        " WHERE m.segment <> $name GROUP BY m.segment ORDER BY n DESC, m.segment LIMIT 5",
+        name=segment.name,
+    )
+    trend = session.rows(
+        "SELECT as_of, size FROM segment_sizes WHERE segment = $name AND as_of < $day ORDER BY as_of DESC LIMIT 14",
+        name=segment.name,
+        day=as_of,
+    )
+    breakdown = [
+        (name, row["value"], row["n"])
+        for name in by
+        for row in session.rows(
+            f"SELECT coalesce(CAST(t.{quote(name)} AS VARCHAR), 'unknown') AS value, count(*) AS n FROM traits AS t"
+            " JOIN previewed AS p ON p.profile_id = t.profile_id GROUP BY value ORDER BY n DESC, value LIMIT 10"
+        )
+    ]
+    return {
+        "reach": reached,
+        "overlaps": tuple((row["segment"], row["n"]) for row in overlaps),
+        "trend": tuple((row["as_of"], row["size"]) for row in reversed(trend)),
+        "breakdown": tuple(breakdown),
+    }
+
+
+def statements(
+    lake: Lake,
+    as_of: date,
+    segment: Segment,
+    segments: Sequence[Segment],
+    settings: Settings,
+    *,
+    vocabulary: Vocabulary | None = None,
+) -> list[tuple[str, str]]:
+    """What is run to find the members of a segment, in order: the name of each view or table, and its SELECT."""
+    with lake.session() as session:
+        noting = Noting(session.connection)
+        session.connection = noting
+        compilation = _compiled(session, as_of, segment, segments, settings, vocabulary=vocabulary)
+        return [*noting.said, ("members", compilation.members().text)]
+
+
+class Noting:
+    """A connection that also notes what it is asked to define."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.said: list[tuple[str, str]] = []
+
+    def define(self, name: str, sql: str, **how: Any) -> None:
+        self.said.append((name, sql))
+        self._connection.define(name, sql, **how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 def explain(  # noqa: PLR0917 as `preview`, and the person
@@ -162,12 +258,13 @@ def _compiled(
     *,
     vocabulary: Vocabulary | None,
     only: str | None = None,
+    also: Sequence[str] = (),
 ) -> Compilation:
     known = vocabulary or Vocabulary()
     declared = {one.name: one for one in segments} | {segment.name: segment}
     if wrong := problems(list(declared.values()), known).get(segment.name):
         raise ConfigError(wrong[0])
-    sets = read_by(traits_of(segment.where, declared), known.sets)
+    sets = read_by(traits_of(segment.where, declared).union(also), known.sets)
     if why := unready(session, as_of, sets):
         raise ConfigError(next(iter(why.values())))
     if reads_core(segment.where, declared) and (other := outdated(session, as_of, known.rules)):

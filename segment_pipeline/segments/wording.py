@@ -134,6 +134,13 @@ def _past(rule: PastRule) -> str:
 _KINDS = {"sum": "sum of", "min": "least", "max": "greatest", "first": "first", "last": "last", "most": "most frequent"}
 
 
+def in_lines(rule: Rule) -> str:
+    """A rule as Markdown, a line for each term of an all_of."""
+    if not isinstance(rule, AllOf):
+        return words(rule)
+    return "all of\n\n" + "\n".join(f"- {words(term)}" for term in rule.rules)
+
+
 def combined(rule: AllOf | AnyOf | NoneOf) -> str:
     """How a rule combines others."""
     return {AllOf: "all of", AnyOf: "any of", NoneOf: "none of"}[type(rule)]

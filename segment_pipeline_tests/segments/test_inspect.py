@@ -9,10 +9,12 @@ import pytest
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.segments.inspect import explain, preview
+from segment_pipeline.segments.inspect import explain, preview, statements
 from segment_pipeline.segments.rules import (
+    activities,
     all_of,
     any_of,
+    count,
     days,
     did,
     did_not,
@@ -131,3 +133,42 @@ def test_preview_tells_a_word_no_product_has_and_nothing_where_no_products_are_h
     put("products", [{"source": "till", "product_key": "1", "day": at.date(), "updated_at": at, "department": "Shoes"}])
     said = "asks for the department Shoe, which no product has: did you mean Shoes?"
     assert preview(shop, D, one, [], SETTINGS).unheard == (said,)
+
+
+def test_preview_tells_of_reach_other_segments_the_days_before_and_values(shop: Lake, put: Put) -> None:
+    put(
+        "memberships",
+        [
+            {"as_of": D, "segment": other, "definition_hash": "h", "profile_id": who}
+            for other, who in (("two", "ann"), ("two", "cat"), ("ten", "bob"))
+        ],
+    )
+    sizes = [(D, 2), (date(2017, 12, 29), 1), (date(2017, 12, 30), 3)]
+    put(
+        "segment_sizes",
+        [
+            {"as_of": day, "segment": "one", "definition_hash": "h", "size": n, "population": 3, "inputs": "{}"}
+            for day, n in sizes
+        ],
+    )
+    one = segment("one", trait("gender") == "female")
+    found = preview(shop, D, one, [], SETTINGS, by=["orders_total", "city"])
+    assert found.reach == {"email_reachable": 0, "sms_reachable": 0, "ads_reachable": 0}
+    assert found.overlaps == (("two", 2),)
+    assert found.trend == ((date(2017, 12, 29), 1), (date(2017, 12, 30), 3))
+    assert found.breakdown == (("orders_total", "0", 1), ("orders_total", "3", 1), ("city", "unknown", 2))
+    with pytest.raises(ConfigError, match="there is no trait citty: did you mean city"):
+        preview(shop, D, one, [], SETTINGS, by=["citty"])
+
+
+def test_the_statements_of_a_segment_are_shown_and_find_its_members(shop: Lake) -> None:
+    one = segment("one", all_of(did("visit", within=days(7)), count(activities("visit")) > trait("orders_total") - 2))
+    said = statements(shop, D, one, [], SETTINGS)
+    assert [name for name, _ in said][-2:] == ["segment_people", "members"]
+    assert all(sql.lstrip("(").startswith(("SELECT", "WITH", "--")) for _, sql in said)
+
+
+def test_explain_says_both_sides_of_a_comparison(shop: Lake) -> None:
+    one = segment("one", count(activities("visit")) > trait("orders_total") - 2)
+    [term] = explain(shop, D, one, [], SETTINGS, "ann").terms
+    assert (term.holds, term.term, term.value) == (True, "number of visit > orders_total - 2", "2 and 1")
