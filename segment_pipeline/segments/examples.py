@@ -67,6 +67,17 @@ EXAMPLES: Final = (
         'all_of(did("order", within=days(30)), did_not("order", within=ended(days(60), ago=days(30))), '
         'did("order", within=ended(days(365), ago=days(90))))',
     ),
+    # What is given back
+    Example("gave something back lately", 'did("product_returned", within=days(30))'),
+    Example("never gave anything back", 'all_of(did("product_bought"), did_not("product_returned"))'),
+    Example("gives back as much as they keep", 'share(activities("product_returned"), activities("product_bought"), "quantity") >= 1'),
+    Example(
+        "gives back half of what they buy, or more",
+        'sum_of("quantity", activities("product_returned")) / '
+        '(sum_of("quantity", activities("product_bought")) + sum_of("quantity", activities("product_returned"))) >= 0.5',
+    ),
+    Example("was given back so much money", 'sum_of("amount", activities("order_refunded", within=days(365))) >= 50'),
+    Example("ordered again after giving something back", 'sequence(activities("product_returned"), activities("order"), within=days(30))'),
     # How often, how varied
     Example("on so many different days", 'distinct("day", activities("visit", within=days(30))) >= 3'),
     Example("so many different products", 'distinct("product", activities("product_bought")) >= 2'),

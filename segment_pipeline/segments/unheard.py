@@ -20,7 +20,7 @@ from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant
 
 # Activities whose category and collection are a product's alone; events may name others themselves.
-_OF_PRODUCTS_ALONE: Final = frozenset({"product_bought", "cart_abandoned"})
+_OF_PRODUCTS_ALONE: Final = frozenset({"product_bought", "product_returned", "cart_abandoned"})
 
 
 def unheard(session: Session, segments: Sequence[Segment]) -> list[tuple[str, str]]:

@@ -103,7 +103,8 @@ def test_a_completed_sale_is_an_order_and_its_lines_products_bought(lake: Lake, 
         "local_at",
     )
     local = datetime(2017, 1, 5, 7)
-    assert brief(activities(lake, jan(10)), *columns) == [
+    names = {"order", "product_bought"}
+    assert brief(activities(lake, jan(10), names=names), *columns) == [
         ("order", None, None, None, None, None, None, Decimal("9.0000"), None, "Loved Ones", "store", local),
         (
             "product_bought",
@@ -120,7 +121,7 @@ def test_a_completed_sale_is_an_order_and_its_lines_products_bought(lake: Lake, 
             local,
         ),
     ]
-    assert brief(activities(lake, jan(20)), "department")[1] == ("Footwear",)
+    assert brief(activities(lake, jan(20), names=names), "department")[1] == ("Footwear",)
 
 
 def test_the_till_and_the_shop_share_an_item_by_its_sku(lake: Lake, put: Put) -> None:

@@ -30,7 +30,7 @@ def order(profile_id: str, days_ago: float, amount: int, channel: str, **more: A
 
 
 def line(profile_id: str, days_ago: float, item: str, category: str, **more: Any) -> dict[str, Any]:
-    return did(profile_id, "product_bought", days_ago, item_key=item, category=category, **more)
+    return did(profile_id, "product_bought", days_ago, item_key=item, category=category, quantity=Decimal(1), **more)
 
 
 # DAY is Sunday, the 31st of December 2017.
@@ -62,6 +62,12 @@ ACTIVITIES = [
     line("bob", 400, "z", "Hats", is_markdown=False, brand="Else", department="Home", amount=Decimal(150)),
     line("cat", 6, "c1", "Shoes", department="Sport", amount=Decimal(9)),
     line("cat", 200, "c2", "Hats", department="Home", amount=Decimal(10)),
+    did("ann", "product_returned", 15, item_key="x", quantity=Decimal(1)),
+    did("bob", "product_returned", 100, item_key="z", quantity=Decimal(2)),
+    did("eve", "product_returned", 101, item_key="e", quantity=Decimal(1)),
+    did("ann", "order_refunded", 15, amount=Decimal(30)),
+    *(did("bob", "order_refunded", days_ago, amount=Decimal(25)) for days_ago in (100, 200)),
+    did("eve", "order_refunded", 400, amount=Decimal(60)),
     *(did("ann", "visit", days_ago) for days_ago in (1, 5, 9)),
     *(did("bob", "visit", 2) for _ in range(3)),
     did("cat", "visit", 7),
@@ -123,6 +129,12 @@ MEANT = {
     "regularly: in n of the last m weeks": "ann",
     "stopped": "eve gus",
     "started again": "cat",
+    "gave something back lately": "ann",
+    "never gave anything back": "cat",
+    "gives back as much as they keep": "bob",
+    "gives back half of what they buy, or more": "bob eve",
+    "was given back so much money": "bob",
+    "ordered again after giving something back": "ann eve",
     "on so many different days": "ann",
     "so many different products": "ann cat",
     "so many different categories": "cat",

@@ -176,8 +176,8 @@ def test_what_somebody_can_meet_at_an_edge_is_not_refused(where: Rule) -> None:
 @pytest.mark.parametrize(
     ("where", "text"),
     [
-        (did("order", department="Shoes"), "asks for department of order, which has none: write it of product_bought, product_viewed, cart_added or cart_abandoned"),
-        (did_not("order", department="Shoes"), "asks for department of order, which has none: write it of product_bought, product_viewed, cart_added or cart_abandoned"),
+        (did("order", department="Shoes"), "asks for department of order, which has none: write it of product_bought, product_returned, product_viewed, cart_added or cart_abandoned"),
+        (did_not("order", department="Shoes"), "asks for department of order, which has none: write it of product_bought, product_returned, product_viewed, cart_added or cart_abandoned"),
         (did("order", category="Boots"), "asks for category of order, which has none: write it of product_bought,"),
         (did("order", product="RUN-1"), "has product, and order is about no product: write it of product_bought,"),
         (did("order", collection="latest"), "asks for collection of order, which has none"),
@@ -194,7 +194,7 @@ def test_what_somebody_can_meet_at_an_edge_is_not_refused(where: Rule) -> None:
         (did("order", same_product=True), "has same_product, and order is about no product"),
         (did("order", not_followed_by="product_bought"), "has not_followed_by, and order is about no product"),
         (did("product_viewed", never="order"), "has never, and order is about no product"),
-        (sum_of("amount", activities("visit")) > 3, "asks for amount of visit, which has none: write it of order or product_bought"),
+        (sum_of("amount", activities("visit")) > 3, "asks for amount of visit, which has none: write it of order, product_bought, product_returned or order_refunded"),
         (sum_of("quantity", activities("order")) > 3, "asks for quantity of order, which has none: write it of product_bought"),
         (sequence(activities("visit"), activities("order", category="Boots"), within=days(3)), "asks for category of order, which has none"),
     ],

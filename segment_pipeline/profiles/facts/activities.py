@@ -2,9 +2,10 @@
 
 One row per thing one person did (per line for product_bought, per product for cart_abandoned), from the facts as of a day,
 with products as of that day; `ACTIVITY_COLUMNS` says what each column means. Names: `order` (a paid sale, also when it was
-given back), `product_bought` (a line of goods of which something is kept, exchanged goods as well), the canonical names of events (visit, product_viewed, category_viewed, cart_added, checkout_started,
+given back), `product_bought` (a line of goods of which something is kept, exchanged goods as well), `product_returned` (a line of goods
+of which units were given back), `order_refunded` (money given back for goods), the canonical names of events (visit, product_viewed, category_viewed, cart_added, checkout_started,
 search, login, social_engaged, content_viewed, …), `survey_answered`, `message_sent|delivered|opened|clicked|bounced|
-unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the last change of its content). Returns, refunds, test,
+unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the last change of its content). Test,
 open and cancelled orders are not here, nor are rows that belong to nobody. Spend that is of no order (what an exchange sold, what
 was given back without naming an order) is there by the name SPEND_APART where it is asked for.
 """
@@ -18,7 +19,7 @@ from segment_pipeline.lake.canonical import EVENT_NAMES
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.facts.money import define_money
+from segment_pipeline.profiles.facts.money import define_give_backs, define_money
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
 from segment_pipeline.profiles.facts.versions import define_campaigns, define_carts, define_orders, define_products
 
@@ -26,7 +27,7 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
     "person_no": ("INTEGER", "the person's number within the session, by the view people; never NULL"),
     "name": ("VARCHAR", "what was done"),
-    "told_by": ("VARCHAR", "kind of fact: orders, lines, events, answers, messages, carts, apart"),
+    "told_by": ("VARCHAR", "kind of fact: orders, lines, returns, refunds, events, answers, messages, carts, apart"),
     "occurred_at": ("TIMESTAMPTZ", "when"),
     "occurred_on": ("DATE", "company day of it"),
     "local_at": ("TIMESTAMP", "wall-clock time of the person or store; NULL: zone unknown"),
@@ -41,25 +42,30 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "category": ("VARCHAR", "of the product at as_of, else what the event names"),
     "collection": ("VARCHAR", "of the product at as_of, else what the event names"),
     "launched_on": ("DATE", "of the product; NULL: unknown"),
-    "quantity": ("DECIMAL(18,8)", "units kept of a line"),
+    "quantity": ("DECIMAL(18,8)", "units kept of a line; of one given back, those not kept"),
     "amount": (
         "DECIMAL(18,4)",
-        "spend of an order, net of what is kept of a line, in the base currency; NULL: no rate, or no money involved",
+        "spend of an order, net of a line as far as it is kept or given back, money given back; in the base currency; NULL: none known",
     ),
     "is_markdown": ("BOOLEAN", "line sold below list price"),
     "campaign": ("VARCHAR", "name of the campaign, its key where no name is held; of events: utm_campaign"),
-    "channel": ("VARCHAR", "orders and lines: store, web, app; messages: email, sms, push, mail"),
+    "channel": ("VARCHAR", "orders, lines, returns and refunds: store, web, app; messages: email, sms, push, mail"),
     "subject": ("VARCHAR", "question of an answer, network of a social event, topic of content"),
     "text": ("VARCHAR", "the answer, the search, the social action, the landing page"),
     "score": ("DOUBLE", "numeric answer"),
-    "order_key": ("VARCHAR", "order of an order or line"),
-    "store_key": ("VARCHAR", "store an order or line was bought in; NULL: online, or unknown"),
-    "coupon_codes": ("VARCHAR[]", "coupons redeemed on the order; NULL: the source does not say"),
+    "order_key": (
+        "VARCHAR",
+        "order of an order or line, the one that goods or money given back are of; NULL: none is named",
+    ),
+    "store_key": ("VARCHAR", "store that order was made in; NULL: online, or unknown"),
+    "coupon_codes": ("VARCHAR[]", "coupons redeemed on that order; NULL: the source does not say"),
 }
 
 ACTIVITY_NAMES: Final = (
     "order",
     "product_bought",
+    "product_returned",
+    "order_refunded",
     *EVENT_NAMES,
     "survey_answered",
     "message_sent",
@@ -77,7 +83,8 @@ _PRODUCT: Final = frozenset({"item_key", "brand", "department", "category", "col
 _NAMED: Final = frozenset({"category", "collection"})
 _SAID: Final = frozenset({"subject", "text"})
 _CAMPAIGN: Final = frozenset({"campaign"})
-_ORDER: Final = frozenset({"amount", "campaign", "channel", "local_at", "store_key", "coupon_codes", "order_key"})
+_GIVEN_BACK: Final = frozenset({"amount", "campaign", "channel", "store_key", "coupon_codes", "order_key"})
+_ORDER: Final = _GIVEN_BACK | {"local_at"}
 # What an event by a name that is none of ours may have; how many of them a source fills is the company's to know.
 OWN_EVENT_FILLS: Final = _PRODUCT | _SAID | _CAMPAIGN
 # The columns that rules may ask for and that rows by a name have, beside `source` and events' local time, which is there where
@@ -85,6 +92,8 @@ OWN_EVENT_FILLS: Final = _PRODUCT | _SAID | _CAMPAIGN
 ACTIVITY_FILLS: Final[Mapping[str, frozenset[str]]] = {
     "order": _ORDER,
     "product_bought": _PRODUCT | _ORDER | {"quantity", "is_markdown"},
+    "product_returned": _PRODUCT | _GIVEN_BACK | {"quantity"},
+    "order_refunded": _GIVEN_BACK,
     "visit": _NAMED | _CAMPAIGN | {"text"},
     "category_viewed": _NAMED | _CAMPAIGN,
     "product_viewed": _PRODUCT | _CAMPAIGN,
@@ -103,6 +112,8 @@ ACTIVITY_FILLS: Final[Mapping[str, frozenset[str]]] = {
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "orders": ("store", "web", "app"),
     "lines": ("store", "web", "app"),
+    "returns": ("store", "web", "app"),
+    "refunds": ("store", "web", "app"),
     "messages": ("email", "sms", "push", "mail"),
 }
 
@@ -117,11 +128,12 @@ SPEND_APART: Final = "spend without order"
 BEGINNING: Final = date(1900, 1, 1)
 
 OF_PRODUCTS: Final = frozenset({"item_key", "brand", "department", "category", "collection", "launched_on"})
+_MONEY: Final = frozenset({"orders", "lines", "returns", "refunds", "apart"})
 _BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "survey_answers"}
 # Activities told by other facts; events by these names would be the same thing told twice.
 _NOT_EVENTS: Final = frozenset(
     f"message_{kind}" for kind in ("sent", "delivered", "opened", "clicked", "responded")
-) | {"order", "product_bought", "survey_answered", "cart_abandoned", SPEND_APART}
+) | {"order", "product_bought", "product_returned", "order_refunded", "survey_answered", "cart_abandoned", SPEND_APART}
 
 
 def define_activities(
@@ -153,9 +165,10 @@ def define_activities(
     session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
-    if {"orders", "lines", "apart"} & set(parts):
+    if _MONEY & set(parts):
         define_orders(session, as_of, numbered=False)
         define_money(session, as_of)
+        define_give_backs(session)
         session.define("activity_people", _all_or_none("people", wanted & {"profile_id"}))
     if "carts" in parts:
         define_carts(session, as_of)
@@ -167,7 +180,7 @@ def define_activities(
             end=as_of.end,
         )
     values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of.day} for key in _BEHAVIOUR}
-    values |= {part: {"since": first} for part in ("carts", "orders", "lines", "apart")}
+    values |= {part: {"since": first} for part in ("carts", *_MONEY)}
     for part in parts:
         name = f"activities_{part}"
         session.define(name, statement("profiles/facts", name), **values.get(part, {}))
@@ -215,6 +228,8 @@ def tellers(names: Collection[str] | None) -> list[str]:
     told = {
         "orders": names is None or "order" in names,
         "lines": names is None or "product_bought" in names,
+        "returns": names is None or "product_returned" in names,
+        "refunds": names is None or "order_refunded" in names,
         "events": not names or bool(set(names) - _NOT_EVENTS),
         "answers": names is None or "survey_answered" in names,
         "messages": names is None or any(name.startswith("message_") for name in names),

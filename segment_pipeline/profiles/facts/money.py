@@ -31,7 +31,7 @@ _HELD: Final = (
 )
 # Exchanges without a customer, one of the goods of another, whose buyer is found: so many in a row.
 _IN_A_ROW: Final = 3
-# Nothing but what is defined here reads these.
+# Nothing but what is defined here reads these, once it is defined.
 WORKINGS: Final = (
     "refunds_as_of",
     "returned_orders",
@@ -66,6 +66,12 @@ def define_money(session: Session, as_of: AsOf, *, columns: Sequence[str] = ()) 
     session.define("paid_orders_held", chosen.joined_as_written(), materialize=bool(columns))
     session.define("kept_lines", statement("profiles/facts", "kept_lines"))
     session.define("loose_returns", statement("profiles/facts", "loose_returns"))
+
+
+def define_give_backs(session: Session) -> None:
+    """Define goods_given_back and money_given_back, over what `define_money` made and while all of it is there."""
+    for name in ("goods_given_back", "money_given_back"):
+        session.define(name, statement("profiles/facts", name))
 
 
 def _define_owners(session: Session) -> None:

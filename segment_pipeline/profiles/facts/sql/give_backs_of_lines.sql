@@ -3,7 +3,7 @@
 SELECT
     g.source, g.order_key, n.line_number,
     CASE WHEN n.line_number IS NULL THEN p.product_key END AS product_key,
-    g.quantity,
+    g.quantity, g.given_back_at, g.given_back_on,
     CASE
         WHEN NOT g.holds_tax THEN g.goods
         WHEN n.tax > 0 THEN CAST(CAST(g.goods AS DECIMAL(19,4)) * n.net / (n.net + n.tax) AS DECIMAL(18,4))

@@ -1,10 +1,11 @@
 -- One row per line sold by orders that something was given back of: what is kept of it. First what names the line comes off, then what
 -- names its product, over the lines of it by what is left of each, then the rest over all lines in the same way. A line is kept as long
 -- as a hundredth of its net is; one that was worth nothing, as long as units of it are. What rounding leaves of a line whose every unit
--- was given back is nothing.
+-- was given back is nothing. What is not kept was given back when last something named the line or its product, else of the whole order.
 WITH named AS (
     SELECT
-        l.source, l.order_key, l.line_number, l.product_key, l.rate, l.net AS sold,
+        l.source, l.order_key, l.line_number, l.product_key, l.rate, l.net AS sold, l.quantity AS units,
+        b.given_back_at, b.given_back_on,
         CASE
             WHEN b.quantity >= l.quantity AND l.net - b.goods < 0.05 THEN 0
             ELSE greatest(l.net - coalesce(b.goods, 0), 0)
@@ -12,7 +13,9 @@ WITH named AS (
         CASE WHEN b.quantity >= l.quantity THEN 0 ELSE l.quantity - coalesce(b.quantity, 0) END AS quantity
     FROM lines_given_back AS l
     LEFT JOIN (
-        SELECT source, order_key, line_number, sum(goods) AS goods, sum(quantity) AS quantity
+        SELECT
+            source, order_key, line_number, sum(goods) AS goods, sum(quantity) AS quantity,
+            max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
         FROM give_backs_of_lines
         WHERE line_number IS NOT NULL
         GROUP BY source, order_key, line_number
@@ -27,7 +30,9 @@ of_products AS (
 ),
 by_product AS (
     SELECT
-        n.source, n.order_key, n.line_number, n.rate, n.sold,
+        n.source, n.order_key, n.line_number, n.product_key, n.rate, n.sold, n.units,
+        greatest(n.given_back_at, b.given_back_at) AS given_back_at,
+        greatest(n.given_back_on, b.given_back_on) AS given_back_on,
         CASE
             WHEN b.goods >= n.net_of_product OR (b.quantity >= n.units_of_product AND n.net_of_product - b.goods < 0.05) THEN 0
             WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (n.net_of_product - b.goods) / n.net_of_product AS DECIMAL(18,4))
@@ -40,7 +45,9 @@ by_product AS (
         END AS quantity
     FROM of_products AS n
     LEFT JOIN (
-        SELECT source, order_key, product_key, sum(goods) AS goods, sum(quantity) AS quantity
+        SELECT
+            source, order_key, product_key, sum(goods) AS goods, sum(quantity) AS quantity,
+            max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
         FROM give_backs_of_lines
         WHERE product_key IS NOT NULL
         GROUP BY source, order_key, product_key
@@ -51,7 +58,9 @@ of_orders AS (
 ),
 spread AS (
     SELECT
-        n.source, n.order_key, n.line_number, n.rate, n.sold,
+        n.source, n.order_key, n.line_number, n.product_key, n.rate, n.sold, n.units,
+        coalesce(n.given_back_at, b.given_back_at) AS given_back_at,
+        coalesce(n.given_back_on, b.given_back_on) AS given_back_on,
         CASE
             WHEN b.goods >= n.net_of_order THEN 0
             WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (n.net_of_order - b.goods) / n.net_of_order AS DECIMAL(18,4))
@@ -61,19 +70,25 @@ spread AS (
         CASE WHEN b.goods >= n.net_of_order AND b.goods > 0 THEN 0 ELSE n.quantity END AS quantity
     FROM of_orders AS n
     LEFT JOIN (
-        SELECT source, order_key, sum(goods) AS goods
+        SELECT
+            source, order_key, sum(goods) AS goods,
+            max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
         FROM give_backs_of_lines
         WHERE line_number IS NULL AND product_key IS NULL
         GROUP BY source, order_key
     ) AS b ON b.source = n.source AND b.order_key = n.order_key
 )
 SELECT
-    source, order_key, line_number,
+    source, order_key, line_number, product_key, given_back_at, given_back_on,
     CAST(CASE WHEN net > 0 OR sold = 0 THEN quantity ELSE 0 END AS DECIMAL(18,8)) AS quantity,
+    CAST(units - CASE WHEN net > 0 OR sold = 0 THEN quantity ELSE 0 END AS DECIMAL(18,8)) AS quantity_given_back,
     net,
     CAST(net * rate AS DECIMAL(18,4)) AS net_base,
+    CAST(CAST(sold - net AS DECIMAL(18,4)) * rate AS DECIMAL(18,4)) AS net_given_back,
     net > 0 OR (sold = 0 AND coalesce(quantity, 1) > 0) AS is_kept
 FROM (
-    SELECT source, order_key, line_number, rate, sold, quantity, CAST(CASE WHEN net < 0.01 THEN 0 ELSE net END AS DECIMAL(18,4)) AS net
+    SELECT
+        source, order_key, line_number, product_key, rate, sold, units, quantity, given_back_at, given_back_on,
+        CAST(CASE WHEN net < 0.01 THEN 0 ELSE net END AS DECIMAL(18,4)) AS net
     FROM spread
 ) AS rest

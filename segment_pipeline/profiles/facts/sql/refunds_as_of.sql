@@ -1,5 +1,6 @@
 -- One row per refund made by the end of as_of: the version of that day, or the earliest held after it.
-SELECT f.source, f.order_key, f.line_number, f.amount, coalesce(f.goods, f.amount) AS goods, f.quantity
+SELECT
+    f.source, f.order_key, f.line_number, f.refunded_at, f.refunded_on, f.amount, coalesce(f.goods, f.amount) AS goods, f.quantity
 FROM refunds AS f
 LEFT JOIN (
     SELECT
