@@ -39,6 +39,7 @@ Clock = tuple[int, int]
 Span = tuple[float, float]
 Texts = Names | Asked
 Amount = Asked
+Place = int | Asked
 Number = int | float | Decimal
 Coupons = bool | Names
 Properties = Mapping[str, Scalar | tuple[Scalar, ...] | Asked]
@@ -185,6 +186,7 @@ _KINDS: Final[dict[Any, tuple[Callable[[object], bool], str]]] = {
         "True for any, False for none, or the names of coupons",
     ),
     Amount: (_is(Asked), "at_least(100), at_most(20) or between(20, 50)"),
+    Place: (_or(is_whole, _is(Asked)), "the number of an order, 1 for the first, or at_most(3)"),
     date: (is_day, "a day, date(2026, 12, 24)"),
     Unit: (lambda value: value in ("week", "month", "quarter", "year"), '"week", "month", "quarter" or "year"'),
     int: (is_whole, "a whole number"),

@@ -56,6 +56,9 @@ EXAMPLES: Final = (
     Example("by the hour on their own clock", 'did("order", local_hour=(22, 4))'),
     Example("the first order ever, long ago", 'first("day", activities("order")) <= ago(days(365))'),
     Example("for the first time lately", 'first("day", activities("order")) >= ago(days(30))'),
+    Example("had it in the first order ever", 'did("product_bought", category="Hats", of_order=1)'),
+    Example("had it among the first orders", 'did("product_bought", category="Shoes", of_order=at_most(2))'),
+    Example("the first order was in a store, the second online", 'all_of(did("order", channel="store", of_order=1), did("order", channel="web", of_order=2))'),
     Example("the second order was large", 'nth(2, "amount", activities("order")) >= 100'),
     Example(
         "regularly: in n of the last m weeks",

@@ -34,7 +34,13 @@ Held = TypeVar("Held", bound=Hashable)
 LARGEST_OF_EVENTS: Final = 2**53
 MOST_PERIODS: Final = 1200
 # What the language calls a column that is asked otherwise than by name.
-WORDS: Final = {"coupon_codes": "coupon", "has_coupon": "coupon", "is_markdown": "markdown", "store_key": "store"}
+WORDS: Final = {
+    "coupon_codes": "coupon",
+    "has_coupon": "coupon",
+    "is_markdown": "markdown",
+    "store_key": "store",
+    "order_number": "of_order",
+}
 
 
 def source_of(column: str) -> str:
@@ -168,6 +174,8 @@ class Choices:
             yield from self.filled(of.name, source_of(test.column), word)
         if wanted := unlike(test, kind):
             yield f"asks {word} of {of.name}, which is {kind}, by what only {wanted}"
+        elif test.column == "order_number" and test.operator != ">=" and test.values[-1] < 1:  # type: ignore[operator]
+            yield f"asks for order {shown(test.values[-1])} of {of.name}: the first is 1"
         elif test.operator == "between" and test.values[1] < test.values[0]:  # type: ignore[operator]
             yield f"has a range of {word} on {of.name} that ends before it begins"
 

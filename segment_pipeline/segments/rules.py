@@ -22,6 +22,7 @@ from segment_pipeline.segments.arguments import (
     Coupons,
     Days,
     Names,
+    Place,
     Properties,
     Span,
     Texts,
@@ -198,6 +199,7 @@ class Filters(TypedDict, total=False):
     coupon: Coupons
     amount: Amount
     quantity: Amount
+    of_order: Place
     markdown: bool
     weekday: Names
     within: Within | None
@@ -226,6 +228,7 @@ def activities(
     coupon: Coupons | None = None,
     amount: Amount | None = None,
     quantity: Amount | None = None,
+    of_order: Place | None = None,
     markdown: bool | None = None,
     weekday: Names | None = None,
     within: Within | None = None,
@@ -238,7 +241,7 @@ def activities(
     """A choice among activities, for `did`, `sum_of` and `sequence`.
 
     `collection="latest"`: the collections of the newest launch up to as_of among the products that meet `product`,
-    `brand`, `department` and `category`. `properties={"plan": "gold"}`: of an event, those its catalogue declares.
+    `brand`, `department` and `category`. `of_order=1`: of the person's first order, by time. `properties={"plan": "gold"}`: of an event, those its catalogue declares.
     """
     asked = {"campaign": campaign, "subject": subject, "text": text, "amount": amount, "quantity": quantity}
     tests = [Test(field, held.operator, held.values) for field, held in asked.items() if isinstance(held, Asked)]
@@ -248,6 +251,9 @@ def activities(
         tests.append(Test("coupon_codes", "any", _names(coupon)))
     if markdown is not None:
         tests.append(Test("is_markdown", "==", (markdown,)))
+    if of_order is not None:
+        place = of_order if isinstance(of_order, Asked) else Asked("==", (of_order,))
+        tests.append(Test("order_number", place.operator, place.values))
     if weekday is not None:
         tests.append(Test("weekday", "in", tuple(_weekday(day) for day in _names(weekday))))
     if store is not None:
@@ -306,6 +312,7 @@ def did(
     coupon: Coupons | None = None,
     amount: Amount | None = None,
     quantity: Amount | None = None,
+    of_order: Place | None = None,
     markdown: bool | None = None,
     weekday: Names | None = None,
     within: Within | None = None,
@@ -336,6 +343,7 @@ def did(
             coupon=coupon,
             amount=amount,
             quantity=quantity,
+            of_order=of_order,
             markdown=markdown,
             weekday=weekday,
             within=within,

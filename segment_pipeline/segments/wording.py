@@ -176,6 +176,10 @@ def _test(test: Test) -> str:
             return "marked down" if held else "at full price"
         case Test("coupon_codes", _, values):
             return f"with coupon {' or '.join(map(_text, values))}"
+        case Test("order_number", "==", (number,)):
+            return f"of order number {number}"
+        case Test("order_number", operator, values):
+            return f"of order number {operator} {' to '.join(map(_text, values))}"
         case Test("store_key", _, values):
             return f"in store {' or '.join(map(_text, values))}"
         case Test(_, "between", (low, high)):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segment_pipeline.days import AsOf
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ContractError, SegmentPipelineError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, define_activities
 from segment_pipeline_tests.profiles.literal_rows import (
@@ -250,3 +250,32 @@ def test_since_and_as_of_bound_the_days_on_both_ends(lake: Lake, put: Put) -> No
 def test_a_day_without_identities_is_refused(lake: Lake) -> None:
     with lake.session() as session, pytest.raises(ContractError, match="no identities as of 2017-01-31"):
         define_activities(session, AsOf(DAY, "UTC"))
+
+
+@pytest.mark.also_on_spark("profiles/facts/order_numbers")
+def test_orders_are_numbered_by_time_source_and_key_and_exchanges_are_not(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A"), customer("square", "B")])
+    orders = [
+        order("square", "O3", jan(2), customer_key="A"),
+        order("square", "O2", jan(2), customer_key="A"),
+        order("square", "O1", jan(9), customer_key="A"),
+        order("square", "B1", jan(5), customer_key="B"),
+        order("square", "X1", jan(4), customer_key="A", kind="exchange", parent_order_key="O2"),
+        order("square", "T1", jan(1), customer_key="A", status="test"),
+    ]
+    put("orders", orders)
+    put("order_lines", [line("square", o["order_key"], "1", o["ordered_on"], "10", product_key="V1") for o in orders])
+    columns = ["name", "order_key", "order_number"]
+    found = activities(lake, columns=[*columns, "occurred_at", "product_key", "text"], since=jan(4))
+    assert {row["order_key"]: row["order_number"] for row in found if row["name"] == "order"} == {"B1": 1, "O1": 3}
+    bought = {row["order_key"]: row["order_number"] for row in found if row["name"] == "product_bought"}
+    assert bought == {"B1": 1, "O1": 3, "X1": None}
+
+
+def test_no_order_is_numbered_where_nobody_asks(lake: Lake, put: Put) -> None:
+    put("customers", [customer("square", "A")])
+    build(lake)
+    with lake.session() as session:
+        define_activities(session, AsOf(DAY, "UTC"), columns=["name", "occurred_at"])
+        with pytest.raises(SegmentPipelineError, match="order_numbers"):
+            session.rows("SELECT * FROM order_numbers")

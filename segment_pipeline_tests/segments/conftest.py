@@ -40,6 +40,7 @@ ACTIVITY_SCHEMA = pa.schema(
         ("score", pa.float64()),
         ("order_key", pa.string()),
         ("store_key", pa.string()),
+        ("order_number", pa.int32()),
         ("coupon_codes", pa.list_(pa.string())),
     ]
 )

@@ -126,7 +126,7 @@ def _activity(random: Random, as_of: date) -> dict[str, Any]:
         "collection": _maybe(random, COLLECTIONS), "text": _maybe(random, TEXTS[:2]),
         "amount": _maybe(random, MONEY), "quantity": _maybe(random, [Decimal("0.5"), Decimal("1")]),
         "score": _maybe(random, [1.0, 2.0, 5.0]), "source": random.choice(["till", "web"]),
-        "is_markdown": _maybe(random, [True, False]), "store_key": _maybe(random, ["s1", "s2"]), "order_key": _maybe(random, ["o1", "o2", "o3"]),
+        "is_markdown": _maybe(random, [True, False]), "store_key": _maybe(random, ["s1", "s2"]), "order_key": _maybe(random, ["o1", "o2", "o3"]), "order_number": _maybe(random, [1, 2, 3]),
         "coupon_codes": _maybe(random, [[], ["TEN"], ["TEN", "FREE"]]),
     }  # fmt: skip
 
@@ -234,6 +234,7 @@ FILTERS: dict[str, list[Any]] = {
     ],
     "amount": [at_least(0), at_most(Decimal("0.1")), between(-4, 99.9999)],
     "quantity": [at_least(1)],
+    "of_order": [1, at_most(2), between(2, 3)],
     "markdown": [True, False],
     "store": ["s1", ("s1", "s2")],
     "coupon": [True, False, "FREE", ("TEN", "FREE")],
@@ -277,8 +278,9 @@ FILLED = {
         "store",
         "coupon",
         "weekday",
+        "of_order",
     ],
-    "order": ["within", "source", "local_hour", "amount", "store", "coupon", "weekday"],
+    "order": ["within", "source", "local_hour", "amount", "store", "coupon", "weekday", "of_order"],
     "survey_answered": ["within", "text", "score"],
 }
 ABOUT_PRODUCTS = ["product_viewed", "product_bought"]

@@ -191,6 +191,8 @@ def test_what_somebody_can_meet_at_an_edge_is_not_refused(where: Rule) -> None:
         (did("visit", local_hour=(22, 4)), "asks for the hour of visit, whose local time no source tells: write it of order or product_bought"),
         (did("message_opened", local_hour=(22, 4)), "asks for the hour of message_opened, whose local time no source tells"),
         (did("cart_abandoned", local_hour=(22, 4)), "asks for the hour of cart_abandoned, whose local time no source tells"),
+        (did("visit", of_order=1), "asks for of_order of visit, which has none: write it of order, product_bought, product_returned or order_refunded"),
+        (did("order", of_order=0), "asks for order 0 of order: the first is 1"),
         (did("order", same_product=True), "has same_product, and order is about no product"),
         (did("order", not_followed_by="product_bought"), "has not_followed_by, and order is about no product"),
         (did("product_viewed", never="order"), "has never, and order is about no product"),
@@ -376,6 +378,7 @@ def test_the_page_on_rules_shows_the_filters_of_every_activity() -> None:
         "store_key": "store",
         "coupon_codes": "coupon",
         "is_markdown": "markdown",
+        "order_number": "of_order",
     }
     # The order's key is no filter: different ones are counted.
     assert shown == {

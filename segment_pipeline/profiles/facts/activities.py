@@ -58,6 +58,10 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
         "order of an order or line, the one that goods or money given back are of; NULL: none is named",
     ),
     "store_key": ("VARCHAR", "store that order was made in; NULL: online, or unknown"),
+    "order_number": (
+        "INTEGER",
+        "number of that order among the person's, by time, source and key; NULL: an exchange, or none is named",
+    ),
     "coupon_codes": ("VARCHAR[]", "coupons redeemed on that order; NULL: the source does not say"),
 }
 
@@ -83,7 +87,9 @@ _PRODUCT: Final = frozenset({"item_key", "brand", "department", "category", "col
 _NAMED: Final = frozenset({"category", "collection"})
 _SAID: Final = frozenset({"subject", "text"})
 _CAMPAIGN: Final = frozenset({"campaign"})
-_GIVEN_BACK: Final = frozenset({"amount", "campaign", "channel", "store_key", "coupon_codes", "order_key"})
+_GIVEN_BACK: Final = frozenset(
+    {"amount", "campaign", "channel", "store_key", "coupon_codes", "order_key", "order_number"}
+)
 _ORDER: Final = _GIVEN_BACK | {"local_at"}
 # What an event by a name that is none of ours may have; how many of them a source fills is the company's to know.
 OWN_EVENT_FILLS: Final = _PRODUCT | _SAID | _CAMPAIGN
@@ -129,11 +135,16 @@ BEGINNING: Final = date(1900, 1, 1)
 
 OF_PRODUCTS: Final = frozenset({"item_key", "brand", "department", "category", "collection", "launched_on"})
 _MONEY: Final = frozenset({"orders", "lines", "returns", "refunds", "apart"})
+# Orders are numbered where somebody asks, beside those kinds of facts that are of one.
+ORDER_NUMBER: Final = "order_number"
+_OF_ORDERS: Final = _MONEY - {"apart"}
 _BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "survey_answers"}
 # Activities told by other facts; events by these names would be the same thing told twice.
 _NOT_EVENTS: Final = frozenset(
     f"message_{kind}" for kind in ("sent", "delivered", "opened", "clicked", "responded")
 ) | {"order", "product_bought", "product_returned", "order_refunded", "survey_answered", "cart_abandoned", SPEND_APART}
+
+_NUMBERS: Final = " LEFT JOIN order_numbers AS n ON n.source = a.source AND n.order_key = a.order_key"
 
 
 def define_activities(
@@ -184,14 +195,19 @@ def define_activities(
     for part in parts:
         name = f"activities_{part}"
         session.define(name, statement("profiles/facts", name), **values.get(part, {}))
-    held = [quote(name) for name in ACTIVITY_COLUMNS if name in wanted]
+    held = [f"a.{quote(name)}" for name in ACTIVITY_COLUMNS if name in wanted and name != ORDER_NUMBER]
+    numbered = _OF_ORDERS & set(parts) if ORDER_NUMBER in wanted else frozenset()
+    if numbered:
+        session.define("order_numbers", statement("profiles/facts", "order_numbers"), materialize=True)
     asked = {name: kind for name, kind in (properties or {}).items() if property_column(name) in wanted}
     selects = []
     for part in parts:
         said = [
             _property(name, kind, key=(keys or {}).get(name), told=part == "events") for name, kind in asked.items()
         ]
-        selects.append(f"SELECT {', '.join(held + said)} FROM activities_{part}")
+        number = ["n.order_number" if part in numbered else "CAST(NULL AS INTEGER) AS order_number"]
+        columns = held + (number if ORDER_NUMBER in wanted else []) + said
+        selects.append(f"SELECT {', '.join(columns)} FROM activities_{part} AS a{_NUMBERS if part in numbered else ''}")
     session.define("activities", " UNION ALL ".join(selects))
 
 

@@ -13,7 +13,12 @@ from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, define_activities, define_behaviour
+from segment_pipeline.profiles.facts.activities import (
+    ACTIVITY_COLUMNS,
+    ORDER_NUMBER,
+    define_activities,
+    define_behaviour,
+)
 from segment_pipeline.profiles.facts.persons import define_numbered_persons
 from segment_pipeline.profiles.facts.versions import define_lines, define_orders, define_products
 from segment_pipeline.profiles.rules import IdentityRules
@@ -127,7 +132,7 @@ VIEWS: Final[Mapping[str, View]] = {
             {
                 name: ({"DECIMAL(18,4)": "MONEY", "DECIMAL(18,8)": "RATE"}.get(kind, kind), meaning)
                 for name, (kind, meaning) in ACTIVITY_COLUMNS.items()
-                if name not in ("person_no", "told_by")
+                if name not in ("person_no", "told_by", ORDER_NUMBER)
             },
         ),
     )
