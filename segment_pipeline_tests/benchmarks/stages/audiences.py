@@ -37,6 +37,9 @@ class NowhereMeta(MetaAudiences):
     def ensure_audience(self, name: str) -> str:  # noqa: ARG002
         return "1"
 
+    def find(self, name: str) -> str | None:  # noqa: ARG002
+        return None
+
     def _call(self, method: str, path: str, *, body: Any = None, **_: Any) -> dict[str, Any]:  # noqa: ARG002
         """As Meta answers when every row was taken, and of an audience that is there."""
         if body is None:

@@ -9,9 +9,23 @@ from segment_pipeline.profiles import build
 from segment_pipeline.profiles.facts import persons
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.compute import define_purchases, trait_values
+from segment_pipeline.profiles.traits.sets import declare
+from segment_pipeline.segments.own_traits import quantities
+from segment_pipeline.segments.rules import (
+    Quantity,
+    activities,
+    count,
+    days,
+    distinct,
+    max_of,
+    most_frequent,
+    share,
+    sum_of,
+)
+from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.benchmarks import by_hand
-from segment_pipeline_tests.benchmarks.company import IDENTITY, START, Company
-from segment_pipeline_tests.benchmarks.prepared import with_identities
+from segment_pipeline_tests.benchmarks.company import IDENTITY, START, VOCABULARY, Company
+from segment_pipeline_tests.benchmarks.prepared import with_identities, with_traits
 from segment_pipeline_tests.benchmarks.stage import Stage
 
 LEFT = (
@@ -191,7 +205,39 @@ def made_by_hand(company: Company) -> duckdb.DuckDBPyConnection:
     return hand
 
 
+def fifty() -> TraitSet:
+    """Fifty quantities as companies write them: counts, sums, extremes, firsts and shares of orders, lines and events."""
+    made: list[Trait] = []
+
+    def add(kind: str, quantity: Quantity) -> None:
+        made.append(Trait.of(f"own_{len(made)}", kind, "measured", quantity=quantity, owner="team:crm"))
+
+    for within in (7, 30, 60, 180, 365):
+        orders, lines = activities("order", within=days(within)), activities("product_bought", within=days(within))
+        add("BIGINT", count(orders))
+        add("MONEY", sum_of("amount", orders))
+        add("MONEY", max_of("amount", orders))
+        add("DOUBLE", share(activities("order", channel="web", within=days(within)), orders))
+        add("BIGINT", distinct("category", lines))
+        add("MONEY", sum_of("amount", activities("product_bought", department="Shoes", within=days(within))))
+        for name in ("visit", "product_viewed", "cart_added"):
+            add("BIGINT", count(activities(name, within=days(within))))
+        add("VARCHAR", most_frequent("category", activities("product_viewed", within=days(within))))
+    return TraitSet("fifty", tuple(made))
+
+
+def own_traits(company: Company) -> int:
+    own = fifty()
+    declare(own)
+    day = [company.as_of]
+    [report] = build.own_traits_of(
+        company.lake, day, company.settings, own, IDENTITY, quantities=quantities(VOCABULARY)
+    )
+    return report.profiles
+
+
 STAGES = (
     Stage("traits", with_identities, traits),
+    Stage("traits-own-fifty", with_traits, own_traits),
     Stage("traits-of-purchases", with_identities, purchases, purchases_by_hand),
 )
