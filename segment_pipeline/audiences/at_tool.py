@@ -205,7 +205,8 @@ class AtTool:
     def _elsewhere(self, session: Session) -> None:
         """Go on in another audience of the tool's, empty from the start; the old one is left, to be deleted or emptied."""
         old = self.place
-        name = f"{self.audience.remote} {len(self.ledger.places.ever(old.audience, old.destination)) + 1}"
+        # No list a lost or older ledger has forgotten is called by a number that was not given yet.
+        name = f"{self.audience.remote} {memory.last(self.lake, self.ledger, old.audience) + 1}"
         remote_id = patiently(lambda: self.destination.ensure_audience(name))
         if remote_id == old.remote_id:
             raise ConfigError(
@@ -226,7 +227,7 @@ class AtTool:
             return False
         was_there = self._was_there()
         remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
-        if remote_id == old.remote_id:
+        if remote_id in self.ledger.places.ever(old.audience, old.destination):
             return False
         ours_before = remote_id in self.ledger.places.ever(old.audience, old.destination)
         if not old.remote_id:

@@ -9,6 +9,7 @@ import json
 from typing import Final
 
 from segment_pipeline import clock
+from segment_pipeline.audiences import sent
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.plan import Plan
@@ -32,6 +33,11 @@ def application(audience: str) -> str:
 def epoch(lake: Lake, audience: str) -> int:
     """The number of the last write of an audience's memory that the lake carries; 0: none."""
     return lake.marked(MEMBERS, application(audience)) or 0
+
+
+def last(lake: Lake, ledger: Ledger, audience: str) -> int:
+    """The greatest number of an audience's plans that lake or ledger know of, were the other lost or put back; 0: none."""
+    return max(epoch(lake, audience), sent.number(lake, audience), ledger.last_folded(audience))
 
 
 def scan(session: Session, place: Place, alias: str = MEMBERS) -> None:
@@ -77,7 +83,7 @@ def make(ledger: Ledger, session: Session, place: Place, kind: str, query: State
 
     `kind`: what the plan is called in the ledger. Killed between, the place is as before or as after.
     """
-    base = max(epoch(session.lake, place.audience), ledger.last_folded(place.audience))
+    base = last(session.lake, ledger, place.audience)
     header = json.dumps([place.audience, place.destination, place.remote_id, kind, base])
     digest = hashlib.sha256(header.encode()).hexdigest()[:32]
     plan = Plan(digest, place.audience, place.destination, kind, clock.now().date(), (), (), place.remote_id)

@@ -29,10 +29,8 @@ ENDED: Final = {EMPTY: "emptied", DELETE: "deleted", HAND_OVER: "handed_over"}
 
 def left(lake: Lake, ledger: Ledger, declared: Sequence[Audience]) -> list[Place]:
     """Places that hold or may hold people of ours, and that no audience of these is kept at."""
-    known = {place.audience for place in ledger.places.all()} | {audience.name for audience in declared}
     for entry in lake.partitions(memory.MEMBERS):
-        if entry["audience"] not in known:
-            trust.adopted(lake, ledger, entry["audience"], None)
+        trust.adopted(lake, ledger, entry["audience"], None)
     return [place for place in ledger.places.all() if place.remote_id and not place.declared(declared)]
 
 

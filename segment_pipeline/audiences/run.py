@@ -81,7 +81,8 @@ class Run(AtTool):
         lease = acquire(self.ledger, name, seconds=self.of.lease_seconds)
         try:
             self.ledger.places.renaming(name)
-            trust.adopted(self.lake, self.ledger, name, self.audience.destination)
+            kept_at = None if self.aim.place else self.audience.destination
+            trust.adopted(self.lake, self.ledger, name, kept_at)
             why = trust.disagreement(self.lake, self.ledger, name)
             if self.reconciling or not why:
                 trust.begin(self.lake)
@@ -251,7 +252,7 @@ class Run(AtTool):
         return (DENIALS, REPLACEMENT) if held else (REPLACEMENT,)
 
     def _draw(self, session: Session, decision: Decision, kind: str) -> Plan | None:
-        base = max(memory.epoch(self.lake, self.audience.name), self.ledger.last_folded(self.audience.name))
+        base = memory.last(self.lake, self.ledger, self.audience.name)
         return draw(session, self.place, decision.shape, kind, as_of=decision.day, base=base)
 
     def _carry_out(self, session: Session, decision: Decision, lease: Lease, *, held: bool) -> list[str]:
@@ -266,7 +267,7 @@ class Run(AtTool):
                 if plan is None or self.stopped or not (keep_back or self.place.remote_id or self.unmade):
                     continue
                 digests.append(plan.digest)
-                floor = memory.epoch(self.lake, self.audience.name)
+                floor = memory.last(self.lake, self.ledger, self.audience.name)
                 # On record before its rows are: rows of a plan that is not on record tell of a ledger that was lost.
                 recorded = self.ledger.record(plan, held=keep_back, inputs=inputs, floor=floor)
                 write(session, plan)

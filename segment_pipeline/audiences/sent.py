@@ -9,6 +9,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.ledger import RecordedPlan
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
@@ -21,14 +22,28 @@ def keys(secret: str) -> tuple[str, str]:
     return inner, outer
 
 
+def key_id(secret: str) -> str:
+    """Which keys values were hashed with."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+
+def number(lake: Lake, audience: str) -> int:
+    """The number of the last plan of an audience whose keys were written down; 0: none."""
+    return lake.marked("sent_keys", _application(audience)) or 0
+
+
+def _application(audience: str) -> str:
+    return f"sent:{audience}"
+
+
 def scan(session: Session, destination: str) -> None:
     session.scan("sent_keys", partitions={"destination": [destination]}, lost=True)
 
 
 def keep(session: Session, place: Place, shape: Shape, recorded: RecordedPlan, secret: str) -> None:
     """Write down what a plan is about to send, from its rows in `plan_rows`; once per plan, however often it is called."""
-    digest, application = recorded.plan.digest, f"sent:{place.audience}"
-    if (session.lake.marked("sent_keys", application) or 0) >= recorded.sequence:
+    digest = recorded.plan.digest
+    if number(session.lake, place.audience) >= recorded.sequence:
         return
     session.scan("plan_rows", partitions={"audience": [place.audience], "digest": [digest]}, alias="rows_to_send")
     session.define("to_send", "SELECT owners, identifiers FROM rows_to_send WHERE operation = 'upsert' AND batch <> 0")
@@ -43,8 +58,8 @@ def keep(session: Session, place: Place, shape: Shape, recorded: RecordedPlan, s
         destination=place.destination,
         digest=digest,
         now=clock.now(),
-        key_id=hashlib.sha256(secret.encode()).hexdigest()[:8],
+        key_id=key_id(secret),
         inner_key=inner,
         outer_key=outer,
     )
-    session.append("sent_keys", "SELECT * FROM sent_now", marker=(application, recorded.sequence))
+    session.append("sent_keys", "SELECT * FROM sent_now", marker=(_application(place.audience), recorded.sequence))

@@ -10,7 +10,7 @@ from typing import Final
 
 from segment_pipeline.audiences import memory
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.places import Place
+from segment_pipeline.audiences.places import CURRENT, LEFT, Place
 from segment_pipeline.lake.lake import Lake
 
 # Read as empty they would let those be sent to who said no.
@@ -19,19 +19,44 @@ REMEMBERED: Final = (memory.MEMBERS, "plan_rows", "sent_keys")
 
 
 def adopted(lake: Lake, ledger: Ledger, audience: str, destination: str | None) -> None:
-    """Places the lake remembers and the ledger does not, written down. Every one of them is in doubt: the ledger was lost."""
-    known = ledger.places.all(audience) or ledger.epoch(audience) is not None
-    if known or not memory.epoch(lake, audience):
+    """Places the lake remembers and the ledger does not, written down where the ledger was lost or is the older one; all in doubt.
+
+    Of several at one tool the audience is kept where it was sent last, and the others were left. `destination`: where it is to be
+    kept now; a ledger that has forgotten may have forgotten that it is there.
+    """
+    noted, carried = ledger.epoch(audience), memory.epoch(lake, audience)
+    known = ledger.last_folded(audience) if noted is None else noted
+    behind = carried > known and carried not in _begun(ledger, audience)
+    if not behind and not (destination and unseen(lake, ledger, audience)):
         return
     why = "the ledger knows nothing of what the lake says was sent: it was lost, or an older one was put back"
+    inherits = not ledger.places.all(audience)
+    for at, remote_ids in _remembered(lake, audience).items():
+        current = ledger.places.current(audience, at)
+        if current and current.remote_id != remote_ids[0]:
+            ledger.places.note(current, state=LEFT)
+        for remote_id in remote_ids:
+            place = ledger.places.at(audience, at, remote_id)
+            state = CURRENT if remote_id == remote_ids[0] else LEFT
+            eldest = inherits or place.inherits
+            ledger.places.note(place, state=state, inherits=eldest, doubt=place.doubt or why, ended=None)
+            inherits = False
+    if destination and not ledger.places.current(audience, destination):
+        ledger.places.note(Place(audience, destination, inherits=inherits, doubt=why))
+
+
+def _remembered(lake: Lake, audience: str) -> dict[str, list[str]]:
+    """The ids by which tools know the places of an audience that the lake remembers members of, by tool; the one sent to last first."""
     with lake.session() as session:
-        session.scan(memory.MEMBERS, partitions={"audience": [audience]})
-        rows = session.rows(f"SELECT DISTINCT destination, remote_id FROM {memory.MEMBERS}")
-    found = [(row["destination"], row["remote_id"]) for row in rows if row["destination"]]
-    for number, (at, remote_id) in enumerate(sorted(found)):
-        ledger.places.note(Place(audience, at, remote_id or "", inherits=number == 0, doubt=why))
-    if not found and destination:
-        ledger.places.note(Place(audience, destination, inherits=True, doubt=why))
+        session.scan(memory.MEMBERS, partitions={"audience": [audience]}, lost=True)
+        rows = session.rows(
+            f"SELECT destination, coalesce(remote_id, '') AS remote_id FROM {memory.MEMBERS} WHERE destination IS NOT NULL "
+            "GROUP BY destination, coalesce(remote_id, '') ORDER BY destination, max(refreshed_at) DESC, remote_id DESC"
+        )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(str(row["destination"]), []).append(str(row["remote_id"]))
+    return found
 
 
 def disagreement(lake: Lake, ledger: Ledger, audience: str) -> str | None:
@@ -40,7 +65,7 @@ def disagreement(lake: Lake, ledger: Ledger, audience: str) -> str | None:
     if missing and not ledger.unused():
         return f"the lake has lost what was sent (table {missing[0]})"
     noted, carried = ledger.epoch(audience), memory.epoch(lake, audience)
-    begun = {recorded.sequence for recorded in ledger.unfinished(audience)}
+    begun = _begun(ledger, audience)
     last = ledger.last_folded(audience)
     if noted is None and carried not in begun:
         if carried > last:
@@ -56,6 +81,11 @@ def disagreement(lake: Lake, ledger: Ledger, audience: str) -> str | None:
     if unseen(lake, ledger, audience):
         return "the lake has plans that the ledger does not know of: it was lost, or an older one was put back"
     return None
+
+
+def _begun(ledger: Ledger, audience: str) -> set[int]:
+    """Numbers of the plans a killed run left: the lake may carry one that is not noted yet."""
+    return {recorded.sequence for recorded in ledger.unfinished(audience)}
 
 
 def begin(lake: Lake) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from segment_pipeline.audiences import trust
-from segment_pipeline.audiences.audience import Guards
+from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.ledger import Ledger
-from segment_pipeline.audiences.places import CURRENT, Place
+from segment_pipeline.audiences.places import CURRENT, LEFT, Place
 from segment_pipeline.audiences.standing import standing
 from segment_pipeline.audiences.sync import approve
 from segment_pipeline.lake.storage import LostTable
-from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, again, denied
+from segment_pipeline_tests.audiences.shoppers import OWN, PEOPLE, again, denied, ended, left
 from segment_pipeline_tests.audiences.tool import BlindTool, DeletingTool, OpenTool, ReplacingTool
 from segment_pipeline_tests.audiences.world import World, audience
 
@@ -58,29 +58,33 @@ LOSSES: dict[str, Callable[[World, Path], None]] = {
 }
 
 
+def restored(world: World, tool: OpenTool, loss: str, who: Audience) -> World:
+    """Twelve people were sent, and one of the files of memory is no longer what it was; then some left and one denied."""
+    before = world.home / "before"
+    world.people(PEOPLE[:6])
+    world.sync(who, tool)
+    world.ledger.close()
+    before.mkdir()
+    shutil.copytree(world.home / "lake", before / "lake")
+    shutil.copy(world.home / "ledger.sqlite", before / "ledger.sqlite")
+    world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
+    world.people(PEOPLE)
+    world.sync(who, tool)
+    world.ledger.close()
+    LOSSES[loss](world, before)
+    fresh = world.opened()
+    denied(fresh, "p0")
+    fresh.members([p.profile_id for p in PEOPLE[:10]])
+    world.ledger = fresh.ledger
+    return fresh
+
+
 class TestMemory:
     """What we remember is lost, or older than it was."""
 
     @pytest.fixture
     def restored(self, world: World, tool: OpenTool, request: pytest.FixtureRequest) -> World:
-        """Twelve people were sent, and one of the files of memory is no longer what it was; then some left and one denied."""
-        before = world.home / "before"
-        world.people(PEOPLE[:6])
-        world.sync(OWN, tool)
-        world.ledger.close()
-        before.mkdir()
-        shutil.copytree(world.home / "lake", before / "lake")
-        shutil.copy(world.home / "ledger.sqlite", before / "ledger.sqlite")
-        world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
-        world.people(PEOPLE)
-        world.sync(OWN, tool)
-        world.ledger.close()
-        LOSSES[request.param](world, before)
-        fresh = world.opened()
-        denied(fresh, "p0")
-        fresh.members([p.profile_id for p in PEOPLE[:10]])
-        world.ledger = fresh.ledger
-        return fresh
+        return restored(world, tool, request.param, OWN)
 
     @pytest.mark.parametrize("restored", LOSSES, indirect=True)
     def test_it_is_held_until_it_is_reconciled_with_the_tool(self, restored: World, tool: OpenTool) -> None:
@@ -111,6 +115,92 @@ class TestMemory:
         assert len(tool.lists()) == 1, "the old one is gone"
         assert tool.held(next(iter(tool.lists()))) == {(p.email, p.phone) for p in PEOPLE[1:10]}
         assert restored.sync(OWN, blind).requests == 0
+
+
+class TestForgottenPlaces:
+    """The lake remembers a place of an audience that an older ledger, or a new one, knows nothing of."""
+
+    @pytest.fixture
+    def moved(self, world: World, tool: OpenTool) -> World:
+        """The audience went on in another list of the tool, and a copy of the ledger is from before that."""
+        blind = DeletingTool(tool)
+        world.people(PEOPLE)
+        world.sync(audience(), blind)
+        world.ledger.close()
+        shutil.copy(world.home / "ledger.sqlite", world.home / "older.sqlite")
+        world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
+        world.ledger.places.doubt("shoppers", "a table was lost")
+        assert again(world, audience(), blind)[0].status == "synced"
+        world.ledger.close()
+        assert list(tool.lists()) == ["2"]
+        for path in world.home.glob("ledger.sqlite*"):
+            path.unlink()
+        return world
+
+    def older(self, world: World) -> World:
+        shutil.copy(world.home / "older.sqlite", world.home / "ledger.sqlite")
+        world.ledger = world.opened().ledger
+        return world
+
+    def test_one_nobody_declares_is_held_and_retired(self, moved: World, tool: OpenTool) -> None:
+        """The place the older ledger knew was gone, so all was `retired`, and twelve people stayed where the lake said they were."""
+        world, blind = self.older(moved), DeletingTool(tool)
+        found = {report.status: report for report in left(world, tools={"tool": blind})}
+        assert set(found) == {"retired", "held"}
+        assert "audiences retire shoppers --destination tool" in "; ".join(found["held"].reasons)
+        ended(world, blind, "delete")
+        assert (tool.lists(), left(world, tools={"tool": blind})) == ({}, [])
+
+    @pytest.mark.parametrize("older", [True, False])
+    def test_one_that_is_declared_is_unverified_and_goes_on_under_a_name_nobody_gave(
+        self, moved: World, tool: OpenTool, older: bool
+    ) -> None:
+        """A list made under a number of the ledger's was the one that was there already, and not empty."""
+        world, blind = self.older(moved) if older else moved.opened(), DeletingTool(tool)
+        world.members([p.profile_id for p in PEOPLE[:6]])
+        report = world.sync(audience(), blind)
+        assert (report.status, report.reasons[0][:12]) == ("held", "unverified: ")
+        assert again(world, audience(), blind)[0].status == "synced"
+        assert list(tool.lists()) == ["3"]
+        assert tool.held("3") == {(p.email, p.phone) for p in PEOPLE[:6]}
+        assert (world.sync(audience(), blind).requests, left(world, audience(), tools={"tool": blind})) == (0, [])
+
+    def test_of_two_at_one_tool_the_audience_is_kept_at_one(self, moved: World, tool: OpenTool) -> None:
+        """Both were `current`: the next sync saw to one of them, and nobody to the other."""
+        world = moved.opened()
+        twice = [row | {"remote_id": "1"} for row in world.rows("audience_members")]
+        world.write("audience_members", [*world.rows("audience_members"), *twice], {"audience": ["shoppers"]})
+        trust.adopted(world.lake, world.ledger, "shoppers", "tool")
+        assert [(p.remote_id, p.state) for p in world.ledger.places.all()] == [("1", LEFT), ("2", CURRENT)]
+
+    def test_a_tool_the_ledger_may_have_forgotten_is_in_doubt_too(self, world: World, tool: OpenTool) -> None:
+        """A push to it of which the ledger knows nothing any more left its plan in the lake, and no members yet."""
+        other = OpenTool(world.home / "other.sqlite", "other")
+        blind, moving = DeletingTool(other), audience(destination="other")
+        world.people(PEOPLE)
+        world.sync(audience(), tool)
+        world.ledger.close()
+        shutil.copy(world.home / "ledger.sqlite", world.home / "older.sqlite")
+        world.ledger = Ledger.open(f"sqlite:///{world.home / 'ledger.sqlite'}")
+
+        def stop(name: str) -> None:
+            if name == "after apply":
+                raise KeyboardInterrupt
+
+        other.step = stop
+        with pytest.raises(KeyboardInterrupt):
+            world.sync(moving, blind)
+        other.step = lambda name: None
+        world.ledger.close()
+        for path in world.home.glob("ledger.sqlite*"):
+            path.unlink()
+        fresh = self.older(world)
+        fresh.members([p.profile_id for p in PEOPLE[6:]])
+        report = fresh.sync(moving, blind)
+        assert (report.status, report.reasons[0][:12]) == ("held", "unverified: ")
+        assert again(fresh, moving, blind)[0].status == "synced"
+        [remote_id] = other.lists()
+        assert other.held(remote_id) == {(p.email, p.phone) for p in PEOPLE[6:]}
 
 
 @pytest.mark.parametrize("kind", [ReplacingTool, DeletingTool])
