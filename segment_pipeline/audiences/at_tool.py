@@ -31,19 +31,30 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
 UNVERIFIED: Final = "unverified"
+OURS, THEIRS = "ours", "theirs"
 
 
 class AtTool:
     """The place of one audience during one run.
 
     `aim`: what is to be decided; its place is looked up where none is given. `reconciling`: memory is made what the tool holds
-    before anything else, and then no longer in doubt.
+    before anything else, and then no longer in doubt. `strangers`: whose those members there are, OURS or THEIRS, of whom nobody can
+    tell any more; None: nobody has said.
     """
 
-    def __init__(self, of: Round, audience: Audience, *, aim: Aim | None = None, reconciling: bool = False) -> None:
-        self.of, self.audience, self.reconciling = of, audience, reconciling
+    def __init__(
+        self,
+        of: Round,
+        audience: Audience,
+        *,
+        aim: Aim | None = None,
+        reconciling: bool = False,
+        strangers: str | None = None,
+    ) -> None:
+        self.of, self.audience, self.reconciling, self.strangers = of, audience, reconciling, strangers
         self.lake, self.ledger, self.aim = of.lake, of.ledger, aim or Aim()
         self.place = self.aim.place or Place(audience.name, audience.destination)
+        self.doubt: str | None = None
         self.troubles: list[str] = []
         self.stopped: SegmentPipelineError | None = None
         self.gone = False
@@ -61,13 +72,16 @@ class AtTool:
 
     def _at(self, place: Place, why: str | None = None) -> None:
         """Go by this place; in doubt, nothing but denials may be sent there until it is reconciled."""
-        self.place, doubt = place, place.doubt or why
-        hold = () if self.reconciling or not doubt else (self._unverified(doubt),)
+        self.place, self.doubt = place, place.doubt or why
+        hold = () if self.reconciling or not self.doubt else (self._unverified(self.doubt),)
         self.aim = replace(self.aim, place=place, hold=(*self.aim.hold, *hold))
 
     def _unverified(self, why: str) -> str:
-        command = f"segment-pipeline audiences reconcile {self.place.audience} --destination {self.place.destination}"
-        return f"{UNVERIFIED}: {why}; `{command}` makes what is remembered what is there"
+        return f"{UNVERIFIED}: {why}; `{self._reconcile}` makes what is remembered what is there"
+
+    @property
+    def _reconcile(self) -> str:
+        return f"segment-pipeline audiences reconcile {self.place.audience} --destination {self.place.destination}"
 
     def _found(self, *, once: bool = False) -> int | None:
         """Keys the tool holds before anything is sent; where it no longer has the audience, nothing will be, but to make it anew.
@@ -139,6 +153,10 @@ class AtTool:
 
     def _learnt(self, session: Session, recalled: Recalled, *, once: bool) -> tuple[str, ...]:
         """What the reading is good for: memory made anew where that is asked for or nobody else writes there."""
+        if self.reconciling and self.doubt and not self.strangers and recalled.strangers and recalled.unrecorded:
+            hold = (*self.aim.hold, self._whose(recalled))
+            self.aim = replace(self.aim, hold=hold)
+            return ()
         if self.reconciling and recalled.strangers:
             self.troubles.append(f"{recalled.strangers} members there are not ours as far as is known: they are left")
         if self.reconciling or (self.audience.owned and recalled.differs):
@@ -150,6 +168,16 @@ class AtTool:
         way_out = f"`segment-pipeline audiences reconcile {self.audience.name}` goes by what is there"
         said = recalled.said(self.place.destination)
         return (f"members_differ: {said}: {'this plan makes it right' if self.audience.owned else way_out}",)
+
+    def _whose(self, recalled: Recalled) -> str:
+        """What to say where ours cannot be told from those others put in."""
+        said = (
+            f"no record is left of the keys of {recalled.unrecorded} plans that were sent to {self.place.destination}"
+        )
+        return (
+            f"{UNVERIFIED}: {said}, and {recalled.strangers} members there may be ours or others': "
+            f"`{self._reconcile} --strangers {OURS}` takes out those of them who should not be in it, `--strangers {THEIRS}` leaves them"
+        )
 
     def _drift(self, found: int | None, confirmed: int, uncertain: int) -> tuple[str, ...]:
         """A sentence where the tool held fewer keys than are confirmed or, if owned, more than it can, before anything is sent.
@@ -167,7 +195,8 @@ class AtTool:
     def _recalled(self, session: Session, tool: Readable) -> Recalled:
         secret = self.ledger.secret(sent.SECRET)
         shape = Shape(self.destination.capabilities)
-        return patiently(lambda: recall(session, self.place, shape, tool, owned=self.audience.owned, secret=secret))
+        owned, plans = self.audience.owned or self.strangers == OURS, self.ledger.sent_to(self.place)
+        return patiently(lambda: recall(session, self.place, shape, tool, owned=owned, secret=secret, plans=plans))
 
     def _remember(self, session: Session, *, once: bool) -> None:
         if once:
@@ -208,7 +237,7 @@ class AtTool:
         # No list a lost or older ledger has forgotten is called by a number that was not given yet.
         name = f"{self.audience.remote} {memory.last(self.lake, self.ledger, old.audience) + 1}"
         remote_id = patiently(lambda: self.destination.ensure_audience(name))
-        if remote_id == old.remote_id:
+        if remote_id in self.ledger.places.ever(old.audience, old.destination):
             raise ConfigError(
                 f"{old.destination} cannot be read, and makes no second audience {old.audience}: delete it there, "
                 f"then `segment-pipeline audiences resend {old.audience}`"
@@ -227,7 +256,7 @@ class AtTool:
             return False
         was_there = self._was_there()
         remote_id = patiently(lambda: tool.ensure_audience(self.audience.remote))
-        if remote_id in self.ledger.places.ever(old.audience, old.destination):
+        if remote_id == old.remote_id:
             return False
         ours_before = remote_id in self.ledger.places.ever(old.audience, old.destination)
         if not old.remote_id:

@@ -28,7 +28,7 @@ from segment_pipeline.audiences.ledger_tables import (
     row_outcomes,
     secrets,
 )
-from segment_pipeline.audiences.places import Places
+from segment_pipeline.audiences.places import Place, Places
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
 from segment_pipeline.databases import of_the_disk, open_engine, transaction
 from segment_pipeline.delivery.destination import Operation, Receipt
@@ -36,6 +36,7 @@ from segment_pipeline.errors import ConfigError, ContractError
 
 HEAD = "0002"
 UNFINISHED = ("planned", "pushing", "pushed")
+LOST = "lost"  # in the lake, and never seen by this ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,16 @@ class Ledger:
         with self.transaction() as c:
             return set(c.execute(sa.select(plans.c.digest).where(plans.c.audience == audience)).scalars())
 
+    def sent_to(self, place: Place) -> list[str]:
+        """Digests of the plans that put keys into a place, or may have: those this ledger never saw could have gone there too."""
+        b = batches.c
+        left = (b.operation == Operation.UPSERT.value) & (b.number != 0) & b.state.not_in(("planned", "unsent"))
+        here = (plans.c.destination == place.destination) & (plans.c.remote_id == place.remote_id) & left
+        query = sa.select(plans.c.digest).distinct().outerjoin(batches, b.plan == plans.c.digest)
+        query = query.where((plans.c.audience == place.audience) & (here | (plans.c.status == LOST)))
+        with self.transaction() as c:
+            return list(c.execute(query.order_by(plans.c.digest)).scalars())
+
     def unused(self) -> bool:
         """Nothing was ever sent by this ledger."""
         with self.transaction() as c:
@@ -311,7 +322,7 @@ class Ledger:
         """
         now = clock.now()
         rows = [
-            {"digest": digest, "audience": audience, "destination": "", "sequence": 0, "kind": "unknown", "status": "lost",
+            {"digest": digest, "audience": audience, "destination": "", "sequence": 0, "kind": "unknown", "status": LOST,
              "as_of": now.date().isoformat(), "fields": "[]", "inputs": "{}", "created_at": now, "changed_at": now}
             for digest in sorted(digests)
         ]  # fmt: skip

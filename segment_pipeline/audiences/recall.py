@@ -4,6 +4,7 @@ A member the tool holds is one of ours if we remember it, ever sent it, or are a
 Reads the tool; changes nothing there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -25,12 +26,14 @@ VIEW: Final = "members_recalled"
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """`missing`: keys we remember as held and the tool does not hold; `found`: keys of ours it holds and we did not know of;
-    `strangers`: members that are not ours as far as anybody knows, which are left.
+    `strangers`: members that are not ours as far as anybody knows; `unrecorded`: plans that were sent there and of whose keys no
+    record is left to know ours by.
     """
 
     missing: int
     found: int
     strangers: int
+    unrecorded: int
 
     @property
     def differs(self) -> bool:
@@ -45,10 +48,13 @@ def due(place: Place) -> bool:
     return place.read_at is None or clock.now() - place.read_at > READ_AFTER
 
 
-def recall(session: Session, place: Place, shape: Shape, tool: Readable, *, owned: bool, secret: str) -> Recalled:
+def recall(
+    session: Session, place: Place, shape: Shape, tool: Readable, *, owned: bool, secret: str, plans: Sequence[str]
+) -> Recalled:
     """Read the tool and define `members_recalled`: what the place holds, in the columns of `audience_members`.
 
-    Raises AudienceGone, and what else the reading raises.
+    `owned`: every member is ours. `plans`: digests of those that were sent there. Raises AudienceGone, and what else the reading
+    raises.
     """
     columns = [*shape.fields, "vendor_id"]
     empty = pa.schema([(c, pa.string()) for c in columns]).empty_table()
@@ -69,5 +75,6 @@ def recall(session: Session, place: Place, shape: Shape, tool: Readable, *, owne
         "own", statement("audiences", "own"), materialize=True, owned=owned, inner_key=inner, outer_key=outer
     )
     session.define(VIEW, statement("audiences", "recalled"), materialize=True, now=clock.now())
-    [numbers] = session.rows(statement("audiences", "recalled_numbers"))
+    session.register("plans_sent", pa.table({"digest": pa.array(plans, pa.string())}))
+    [numbers] = session.rows(statement("audiences", "recalled_numbers"), key_id=sent.key_id(secret))
     return Recalled(**{name: int(number) for name, number in numbers.items()})

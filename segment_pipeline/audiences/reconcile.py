@@ -15,15 +15,19 @@ from segment_pipeline.delivery.destination import Deletable
 from segment_pipeline.errors import ConfigError
 
 
-def reconcile(of: Round, name: str, *, destination: str | None = None, show: bool = False) -> list[SyncReport]:
+def reconcile(
+    of: Round, name: str, *, destination: str | None = None, strangers: str | None = None, show: bool = False
+) -> list[SyncReport]:
     """Reconcile audience `name` at the tool it is declared for, or the places it was left at; then sync it, guarded and accounted.
 
-    `destination`: at this tool only. `show`: what it would do; nothing is sent or stored. Raises ConfigError for an audience
+    `destination`: at this tool only. `strangers`: whose members are that a tool holds and no record tells of, `ours` or `theirs`; as
+    long as nobody says so where records are missing, the audience stays unverified. `show`: what it would do; nothing is sent or stored. Raises ConfigError for an audience
     that is neither declared nor left anywhere.
     """
     here = [a for a in of.catalogue if a.name == name and destination in (None, a.destination)]
-    runs: list[Run] = [Run(of, audience, reconciling=True) for audience in here]
-    runs += [Leftover(of, place, reconciling=True) for place in left_places(of, name, destination)]
+    runs: list[Run] = [Run(of, audience, reconciling=True, strangers=strangers) for audience in here]
+    left = left_places(of, name, destination)
+    runs += [Leftover(of, place, reconciling=True, strangers=strangers) for place in left]
     if not runs:
         raise ConfigError(f"there is no audience {name}: `segment-pipeline audiences list` names them")
     if not show:

@@ -84,10 +84,9 @@ def retire(of: Round, name: str, how: str, *, destination: str | None = None, sh
 class Leftover(Run):
     """A place that nobody declares any more and nobody retired: explicit denials go out, and that is all."""
 
-    def __init__(self, of: Round, place: Place, *, reconciling: bool = False) -> None:
-        super().__init__(
-            of, place.denials(of.destinations), aim=Aim(place=place, hold=(why_left(place),)), reconciling=reconciling
-        )
+    def __init__(self, of: Round, place: Place, *, reconciling: bool = False, strangers: str | None = None) -> None:
+        aim = Aim(place=place, hold=(why_left(place),))
+        super().__init__(of, place.denials(of.destinations), aim=aim, reconciling=reconciling, strangers=strangers)
 
     def send(self) -> SyncReport:
         """One that is gone at the tool has come to its end without us."""

@@ -47,8 +47,9 @@ class Run(AtTool):
         aim: Aim | None = None,
         approved: str | None = None,
         reconciling: bool = False,
+        strangers: str | None = None,
     ) -> None:
-        super().__init__(of, audience, aim=aim, reconciling=reconciling)
+        super().__init__(of, audience, aim=aim, reconciling=reconciling, strangers=strangers)
         self.approved = approved
         self.report = SyncReport(audience.name, audience.destination, "failed", None)
         self.requests, self.sent = 0, False

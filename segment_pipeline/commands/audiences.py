@@ -88,14 +88,19 @@ def audiences_resend(name: str, yes: bool, as_json: bool) -> None:
 @audiences.command("reconcile")
 @click.argument("name")
 @click.option("--destination", help="At this tool only, if the audience was left at several.")
+@click.option(
+    "--strangers",
+    type=click.Choice(["ours", "theirs"]),
+    help="Whose members are that the tool holds and no record tells of.",
+)
 @click.option("--yes", is_flag=True, help="Do it; without it the plan is shown, with exit code 3.")
 @with_json
-def audiences_reconcile(name: str, destination: str | None, yes: bool, as_json: bool) -> None:
+def audiences_reconcile(name: str, destination: str | None, strangers: str | None, yes: bool, as_json: bool) -> None:
     """Make what is remembered of an audience what its tool holds, and sync it: after lake or ledger were lost or restored."""
     from segment_pipeline.defs.operations import reconciled
 
     catalogue, settings = company()
-    reports = reconciled(catalogue, settings, name, destination=destination, show=not yes)
+    reports = reconciled(catalogue, settings, name, destination=destination, strangers=strangers, show=not yes)
     _shown(reports, as_json=as_json, title=f"{'Reconciling' if yes else 'Plan to reconcile'} {name}", sent=yes)
     if not yes:
         raise GuardTripped(f"nothing was done: `segment-pipeline audiences reconcile {name} --yes` does it")

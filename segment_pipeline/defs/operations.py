@@ -79,11 +79,17 @@ def retired(
 
 
 def reconciled(
-    catalogue: Catalogue, settings: Settings, name: str, *, destination: str | None, show: bool
+    catalogue: Catalogue,
+    settings: Settings,
+    name: str,
+    *,
+    destination: str | None,
+    strangers: str | None,
+    show: bool,
 ) -> list[SyncReport]:
     """Make what is remembered of an audience what its tool holds, and sync it; or show what that would do."""
     with _round(catalogue, settings, pulling=not show) as of:
-        return reconcile(of, name, destination=destination, show=show)
+        return reconcile(of, name, destination=destination, strangers=strangers, show=show)
 
 
 def renamed(catalogue: Catalogue, settings: Settings, old: str, new: str) -> int:

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -115,6 +116,54 @@ class TestMemory:
         assert len(tool.lists()) == 1, "the old one is gone"
         assert tool.held(next(iter(tool.lists()))) == {(p.email, p.phone) for p in PEOPLE[1:10]}
         assert restored.sync(OWN, blind).requests == 0
+
+
+class TestShared:
+    """Others write to the audience too: ours are known there by what is remembered and by what is on record of having been sent."""
+
+    RIGHT: ClassVar = {(p.email, p.phone) for p in PEOPLE[1:10]}
+    THEIRS: ClassVar = ("theirs@else.test", None)
+    FORGOTTEN: ClassVar = ["the lake, an older one put back", "all of activation"]
+
+    @pytest.mark.parametrize("loss", sorted(LOSSES.keys() - FORGOTTEN))
+    def test_members_of_others_are_left_where_records_tell_who_is_ours(
+        self, world: World, tool: OpenTool, loss: str
+    ) -> None:
+        fresh = restored(world, tool, loss, audience())
+        tool.put("1", email="theirs@else.test")
+        assert fresh.sync(audience(), tool).status == "held"
+        [done] = again(fresh, audience(), tool)
+        assert (done.status, tool.held()) == ("synced", self.RIGHT | {self.THEIRS})
+
+    @pytest.mark.parametrize("loss", FORGOTTEN)
+    def test_whose_they_are_is_asked_where_no_record_is_left_of_what_was_sent(
+        self, world: World, tool: OpenTool, loss: str
+    ) -> None:
+        """Who was sent after the copy was made and left since was taken for a member of others, and the audience was `synced`."""
+        fresh = restored(world, tool, loss, audience())
+        tool.put("1", email="theirs@else.test")
+        held = tool.held()
+        for show in (False, True, False):
+            [asked] = again(fresh, audience(), tool, show=show)
+            assert (asked.status, asked.added) == ("held", 0)
+            assert asked.reasons[0].startswith("unverified: no record is left of the keys of ")
+            assert (
+                "`segment-pipeline audiences reconcile shoppers --destination tool --strangers ours`"
+                in asked.reasons[0]
+            )
+            assert tool.held() <= held
+        assert fresh.sync(audience(), tool).status == "held"
+        [theirs] = again(fresh, audience(), tool, strangers="theirs")
+        assert theirs.status == "synced"
+        assert tool.held() > self.RIGHT
+        assert self.THEIRS in tool.held()
+
+    @pytest.mark.parametrize("loss", FORGOTTEN)
+    def test_all_of_them_are_ours_where_somebody_says_so(self, world: World, tool: OpenTool, loss: str) -> None:
+        fresh = restored(world, tool, loss, audience())
+        [ours] = again(fresh, audience(), tool, strangers="ours")
+        assert (ours.status, tool.held()) == ("synced", self.RIGHT)
+        assert (fresh.sync(audience(), tool).status, fresh.sync(audience(), tool).requests) == ("synced", 0)
 
 
 class TestForgottenPlaces:

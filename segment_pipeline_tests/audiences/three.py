@@ -106,11 +106,9 @@ class History:
                 self.log.append("drop")
 
     def change_memory(self) -> None:
-        draw = ["ledger lost", "members lost", "plans lost", "denials lost"]
+        draw = ["ledger lost", "members lost", "plans lost", "denials lost", "activation lost"]
         if self.copied:
             draw += ["ledger older", "lake older"] * 2
-        if self.owned or self.ability != "open":
-            draw.append("activation lost")
         what = self.random.choice(draw)
         self.log.append(what)
         self.world.ledger.close()
@@ -196,8 +194,8 @@ class History:
     def resend(self, report: SyncReport) -> None:
         resend(self.round, report.audience)
 
-    def reconcile(self, report: SyncReport) -> None:
-        reconcile(self.round, report.audience, destination=report.destination)
+    def reconcile(self, report: SyncReport, strangers: str | None) -> None:
+        reconcile(self.round, report.audience, destination=report.destination, strangers=strangers)
 
     def accept(self, table: str) -> None:
         """Begun anew, landed again, and said to be whole."""
@@ -224,7 +222,8 @@ class History:
             elif "audiences resend" in said and "no longer has" in said:
                 self.disturbed(partial(self.resend, report))
             elif "audiences reconcile" in said:
-                self.disturbed(partial(self.reconcile, report))
+                strangers = "ours" if "--strangers ours" in said else None
+                self.disturbed(partial(self.reconcile, report, strangers))
 
     # What must be.
 
