@@ -95,6 +95,10 @@ EXAMPLES: Final = (
     Example("one of several in a list", 'trait("interests").contains_any("running", "yoga")'),
     Example("all of several in a list", 'trait("interests").contains_all("running", "yoga")'),
     Example("none of several in a list", 'trait("interests").contains_none("running", "yoga")'),
+    # Consent
+    Example("said yes to e-mail lately", 'did("consent_given", channel="email", within=days(30))'),
+    Example("said no soon after an order", 'sequence(activities("order"), activities("consent_withdrawn"), within=days(7))'),
+    Example("said yes again", 'sequence(activities("consent_withdrawn", channel="email"), activities("consent_given", channel="email"), within=days(365))'),
     # Compared with each other
     Example("more orders than in the time before", 'count(activities("order", within=days(90))) > count(activities("order", within=ended(days(90), ago=days(90))))'),
     Example("two traits compared", 'trait("spend_90d") * 2 > trait("spend_365d")'),

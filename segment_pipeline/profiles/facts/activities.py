@@ -5,7 +5,8 @@ with products as of that day; `ACTIVITY_COLUMNS` says what each column means. Na
 given back), `product_bought` (a line of goods of which something is kept, exchanged goods as well), `product_returned` (a line of goods
 of which units were given back), `order_refunded` (money given back for goods), the canonical names of events (visit, product_viewed, category_viewed, cart_added, checkout_started,
 search, login, social_engaged, content_viewed, …), `survey_answered`, `message_sent|delivered|opened|clicked|bounced|
-unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the last change of its content). Test,
+unsubscribed|complained|responded`, `cart_abandoned` (not completed by then, at the last change of its content), `consent_given|
+withdrawn` (to marketing in a channel, otherwise than before). Test,
 open and cancelled orders are not here, nor are rows that belong to nobody. Spend that is of no order (what an exchange sold, what
 was given back without naming an order) is there by the name SPEND_APART where it is asked for.
 """
@@ -19,6 +20,7 @@ from segment_pipeline.lake.canonical import EVENT_NAMES
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.facts.consents import define_consent_changes
 from segment_pipeline.profiles.facts.money import define_give_backs, define_money
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
 from segment_pipeline.profiles.facts.versions import define_campaigns, define_carts, define_orders, define_products
@@ -27,7 +29,10 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
     "person_no": ("INTEGER", "the person's number within the session, by the view people; never NULL"),
     "name": ("VARCHAR", "what was done"),
-    "told_by": ("VARCHAR", "kind of fact: orders, lines, returns, refunds, events, answers, messages, carts, apart"),
+    "told_by": (
+        "VARCHAR",
+        "kind of fact: orders, lines, returns, refunds, events, answers, messages, carts, consents, apart",
+    ),
     "occurred_at": ("TIMESTAMPTZ", "when"),
     "occurred_on": ("DATE", "company day of it"),
     "local_at": ("TIMESTAMP", "wall-clock time of the person or store; NULL: zone unknown"),
@@ -49,7 +54,10 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "is_markdown": ("BOOLEAN", "line sold below list price"),
     "campaign": ("VARCHAR", "name of the campaign, its key where no name is held; of events: utm_campaign"),
-    "channel": ("VARCHAR", "orders, lines, returns and refunds: store, web, app; messages: email, sms, push, mail"),
+    "channel": (
+        "VARCHAR",
+        "orders, lines, returns and refunds: store, web, app; messages: email, sms, push, mail; consents: these and ads",
+    ),
     "subject": ("VARCHAR", "question of an answer, network of a social event, topic of content"),
     "text": ("VARCHAR", "the answer, the search, the social action, the landing page"),
     "score": ("DOUBLE", "numeric answer"),
@@ -81,6 +89,8 @@ ACTIVITY_NAMES: Final = (
     "message_complained",
     "message_responded",
     "cart_abandoned",
+    "consent_given",
+    "consent_withdrawn",
 )
 
 _PRODUCT: Final = frozenset({"item_key", "brand", "department", "category", "collection"})
@@ -113,6 +123,8 @@ ACTIVITY_FILLS: Final[Mapping[str, frozenset[str]]] = {
     "survey_answered": _SAID | {"score"},
     **{name: frozenset({"campaign", "channel"}) for name in ACTIVITY_NAMES if name.startswith("message_")},
     "cart_abandoned": _PRODUCT,
+    "consent_given": frozenset({"channel"}),
+    "consent_withdrawn": frozenset({"channel"}),
 }
 # Values of `channel` by the kind of fact.
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -121,6 +133,7 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "returns": ("store", "web", "app"),
     "refunds": ("store", "web", "app"),
     "messages": ("email", "sms", "push", "mail"),
+    "consents": ("email", "sms", "ads", "mail", "push"),
 }
 
 # As `MEANINGS` of the core traits: raise the number of a name (add it at 2) in the commit that makes its rows others.
@@ -139,10 +152,21 @@ _MONEY: Final = frozenset({"orders", "lines", "returns", "refunds", "apart"})
 ORDER_NUMBER: Final = "order_number"
 _OF_ORDERS: Final = _MONEY - {"apart"}
 _BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "survey_answers"}
+_CONSENTS: Final = frozenset({"consent_given", "consent_withdrawn"})
 # Activities told by other facts; events by these names would be the same thing told twice.
-_NOT_EVENTS: Final = frozenset(
-    f"message_{kind}" for kind in ("sent", "delivered", "opened", "clicked", "responded")
-) | {"order", "product_bought", "product_returned", "order_refunded", "survey_answered", "cart_abandoned", SPEND_APART}
+_NOT_EVENTS: Final = (
+    frozenset(f"message_{kind}" for kind in ("sent", "delivered", "opened", "clicked", "responded"))
+    | {
+        "order",
+        "product_bought",
+        "product_returned",
+        "order_refunded",
+        "survey_answered",
+        "cart_abandoned",
+        SPEND_APART,
+    }
+    | _CONSENTS
+)
 
 _NUMBERS: Final = " LEFT JOIN order_numbers AS n ON n.source = a.source AND n.order_key = a.order_key"
 
@@ -161,7 +185,7 @@ def define_activities(
 ) -> None:
     """Define the views `activities` and `products_as_of` as of a day; facts before `since` are left out (None: none are).
 
-    `names`: activities somebody asks for, others may be left out; `columns`: those of the view that are read, in any order.
+    `names`: activities somebody asks for, others may be left out (None: all but consents); `columns`: those of the view that are read, in any order.
     What neither needs is not read, nor joined. `people_defined`: the view people(profile_id, person_no) is there, and what
     others did is left out; else it is defined here. `properties`: types of events' properties by name: each is one more
     column (`property_column`) that `columns` may name; `keys`: what the records call those that have another name there. `key_spaces`: of the rules the identities were built with.
@@ -173,6 +197,7 @@ def define_activities(
     define_products(session, as_of)
     session.define("activity_products", _all_or_none("products_as_of", wanted & OF_PRODUCTS))
     define_campaigns(session, as_of)
+    session.define("activity_people", _all_or_none("people", wanted & {"profile_id"}))
     session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
@@ -180,7 +205,8 @@ def define_activities(
         define_orders(session, as_of, numbered=False)
         define_money(session, as_of)
         define_give_backs(session)
-        session.define("activity_people", _all_or_none("people", wanted & {"profile_id"}))
+    if "consents" in parts:
+        define_consent_changes(session, as_of, key_spaces or {})
     if "carts" in parts:
         define_carts(session, as_of)
         session.define(
@@ -191,7 +217,7 @@ def define_activities(
             end=as_of.end,
         )
     values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of.day} for key in _BEHAVIOUR}
-    values |= {part: {"since": first} for part in ("carts", *_MONEY)}
+    values |= {part: {"since": first} for part in ("carts", "consents", *_MONEY)}
     for part in parts:
         name = f"activities_{part}"
         session.define(name, statement("profiles/facts", name), **values.get(part, {}))
@@ -240,7 +266,7 @@ def _property(name: str, kind: str, *, key: str | None, told: bool) -> str:
 
 
 def tellers(names: Collection[str] | None) -> list[str]:
-    """The kinds of facts that tell of activities by these names (None: any), at least one: values of `told_by`."""
+    """The kinds of facts that tell of activities by these names (None: any but consents), at least one: values of `told_by`."""
     told = {
         "orders": names is None or "order" in names,
         "lines": names is None or "product_bought" in names,
@@ -250,6 +276,8 @@ def tellers(names: Collection[str] | None) -> list[str]:
         "answers": names is None or "survey_answered" in names,
         "messages": names is None or any(name.startswith("message_") for name in names),
         "carts": names is None or "cart_abandoned" in names,
+        # Whose statements are is looked up for those who ask for them by name alone.
+        "consents": names is not None and not _CONSENTS.isdisjoint(names),
         "apart": names is not None and SPEND_APART in names,
     }
     return [kind for kind, is_told in told.items() if is_told]

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, time, timedelta
 
 import pyarrow as pa
 
+from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.persons import register_key_spaces
+from segment_pipeline.profiles.facts.versions import define_account_versions
 
 # Tables whose days say since when a source has been speaking, beside the creation of its accounts.
 _SPEAKING = ("orders", "events")
@@ -28,6 +30,14 @@ def define_consent_statements(session: Session, key_spaces: Mapping[str, str], *
     session.define("first_records", statement("profiles/facts", "first_records"), materialize=True)
     session.define("ended_accounts", statement("profiles/facts", "ended_accounts"), materialize=True)
     session.define("consent_statements", statement("profiles/facts", "consent_statements"))
+
+
+def define_consent_changes(session: Session, as_of: AsOf, key_spaces: Mapping[str, str]) -> None:
+    """Define consent_changes, when people said yes or no otherwise than before, over activity_persons."""
+    define_consent_statements(session, key_spaces)
+    define_account_versions(session, as_of)
+    session.define("consent_persons", statement("profiles/facts", "consent_persons"))
+    session.define("consent_changes", statement("profiles/facts", "consent_changes"), zone=as_of.zone, end=as_of.end)
 
 
 def _first_days(session: Session) -> pa.Table:

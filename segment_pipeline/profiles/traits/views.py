@@ -128,7 +128,7 @@ VIEWS: Final[Mapping[str, View]] = {
         ),
         View(
             "activities",
-            "one row per thing a person did by the end of as_of, as `did(...)` sees it",
+            "one row per thing a person did by the end of as_of, as `did(...)` sees it; without statements of consent",
             {
                 name: ({"DECIMAL(18,4)": "MONEY", "DECIMAL(18,8)": "RATE"}.get(kind, kind), meaning)
                 for name, (kind, meaning) in ACTIVITY_COLUMNS.items()

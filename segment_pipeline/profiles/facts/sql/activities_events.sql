@@ -14,5 +14,6 @@ LEFT JOIN activity_products AS p ON p.source = e.customer_source AND p.product_k
 WHERE e.occurred_on BETWEEN $since AND $as_of
     AND e.name NOT IN (
         'survey_answered', 'message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_responded',
-        'order', 'product_bought', 'product_returned', 'order_refunded', 'cart_abandoned'
+        'order', 'product_bought', 'product_returned', 'order_refunded', 'cart_abandoned',
+        'consent_given', 'consent_withdrawn'
     )

@@ -28,7 +28,7 @@ taken_back AS (
     GROUP BY g.source, g.identifier_type, g.identifier, g.channel, g.purpose, g.arrived_at
 )
 SELECT
-    identifier_type, identifier, channel, purpose, status,
+    source, identifier_type, identifier, channel, purpose, status,
     CASE
         WHEN status = 'granted' AND said_at < CAST(ended_on + 1 AS TIMESTAMPTZ) THEN ended_on
         WHEN status = 'granted' THEN CAST(unsaid_at AS DATE)
@@ -40,7 +40,7 @@ SELECT
     END AS recorded_at
 FROM (
     SELECT
-        c.identifier_type,
+        c.source, c.identifier_type,
         CASE
             WHEN c.identifier_type <> 'customer_key' THEN c.identifier
             WHEN starts_with(c.identifier, c.source || ':') THEN coalesce(k.owner, c.source) || substr(c.identifier, length(c.source) + 1)
