@@ -157,14 +157,19 @@ class Places:
         with self.transaction() as c:
             c.execute(places.update().where(_here(place)).values(state=RETIRED, ended=how, doubt=None))
 
+    def half_renamed(self, audience: str) -> tuple[str, str] | None:
+        """The old and the new name of an audience that is on its way to another name; None: it is not."""
+        query = sa.select(renames.c.old, renames.c.new).where((renames.c.old == audience) | (renames.c.new == audience))
+        with self.transaction() as c:
+            row = c.execute(query).first()
+        return (str(row.old), str(row.new)) if row else None
+
     def renaming(self, audience: str) -> None:
         """Raises ConfigError while an audience is on its way to another name."""
-        query = sa.select(renames).where((renames.c.old == audience) | (renames.c.new == audience))
-        with self.transaction() as c:
-            row = c.execute(query).mappings().first()
-        if row is not None:
+        if names := self.half_renamed(audience):
+            old, new = names
             raise ConfigError(
-                f"audience {row['old']} is half renamed: finish it with `segment-pipeline rename audience {row['old']} {row['new']}`"
+                f"audience {old} is half renamed: finish it with `segment-pipeline rename audience {old} {new}`"
             )
 
 

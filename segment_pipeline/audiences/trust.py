@@ -29,6 +29,9 @@ def adopted(lake: Lake, ledger: Ledger, audience: str, destination: str | None) 
     behind = carried > known and carried not in _begun(ledger, audience)
     if not behind and not (destination and unseen(lake, ledger, audience)):
         return
+    if ledger.places.half_renamed(audience):
+        # The lake knows it by its new name, and the ledger is about to.
+        return
     why = "the ledger knows nothing of what the lake says was sent: it was lost, or an older one was put back"
     inherits = not ledger.places.all(audience)
     for at, remote_ids in _remembered(lake, audience).items():
@@ -37,6 +40,9 @@ def adopted(lake: Lake, ledger: Ledger, audience: str, destination: str | None) 
             ledger.places.note(current, state=LEFT)
         for remote_id in remote_ids:
             place = ledger.places.at(audience, at, remote_id)
+            holder = ledger.places.holder(at, remote_id)
+            if holder not in (None, audience):
+                ledger.places.end(ledger.places.at(holder, at, remote_id), "renamed")
             state = CURRENT if remote_id == remote_ids[0] else LEFT
             eldest = inherits or place.inherits
             ledger.places.note(place, state=state, inherits=eldest, doubt=place.doubt or why, ended=None)

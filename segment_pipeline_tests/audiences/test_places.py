@@ -8,7 +8,6 @@ import pytest
 
 from segment_pipeline.audiences import places
 from segment_pipeline.audiences.audience import Guards
-from segment_pipeline.audiences.rename import rename
 from segment_pipeline.audiences.retire import retire
 from segment_pipeline.audiences.standing import standing
 from segment_pipeline.audiences.sync import plan_only, resend, sync
@@ -166,78 +165,6 @@ class TestDeclaration:
         assert report.status == "failed"
         assert "audience few would be sent where tool holds audience shoppers" in report.reasons[0]
         assert tool.held() == WANTED
-
-
-class TestRename:
-    def named(self, world: World, tool: Destination, new: str = "buyers", **options: Any) -> int:
-        after = [audience(name=new, **options)]
-        return rename(world.lake, world.ledger, "shoppers", new, declared=after, destinations={"tool": tool})
-
-    @pytest.mark.parametrize("renameable", [True, False])
-    def test_one_audience_under_its_new_name_and_nobody_left_behind(
-        self, world: World, tmp_path: Path, renameable: bool
-    ) -> None:
-        """grouparoo 274: a second list was made, and the old one kept everybody, the withdrawn included."""
-        tool = (OpenTool if renameable else Tool)(tmp_path / "tool.sqlite")
-        world.people(PEOPLE)
-        world.sync(audience(), tool)
-        denied(world, "p0")
-        world.members([p.profile_id for p in PEOPLE[:10]])
-        assert self.named(world, tool) > 0
-        assert tool.lists() == {"1": "buyers" if renameable else "shoppers"}
-        report = world.sync(audience(name="buyers"), tool)
-        assert (report.status, report.removed, report.unchanged, report.remote) == ("synced", 3, 9, 9)
-        assert tool.held() == {(p.email, p.phone) for p in PEOPLE[1:10]}
-        assert len(tool.lists()) == 1
-        assert left(world, audience(name="buyers"), tools={"tool": tool}) == []
-
-    def test_a_name_of_its_own_stays_the_tools(self, world: World, tool: OpenTool) -> None:
-        world.people(PEOPLE)
-        world.sync(audience(remote_name="Our buyers"), tool)
-        self.named(world, tool, remote_name="Our buyers")
-        assert tool.lists() == {"1": "Our buyers"}
-
-    def test_killed_anywhere_the_same_call_finishes_and_nothing_is_sent_until_then(
-        self, world: World, tool: OpenTool
-    ) -> None:
-        world.people(PEOPLE)
-        world.sync(audience(), tool)
-
-        def stop(name: str) -> None:
-            raise KeyboardInterrupt
-
-        tool.step = stop
-        with pytest.raises(KeyboardInterrupt):
-            self.named(world, tool)
-        tool.step = lambda name: None
-        for name in ("shoppers", "buyers"):
-            report = world.sync(audience(name=name), tool)
-            assert report.status == "failed"
-            assert "`segment-pipeline rename audience shoppers buyers`" in report.reasons[0]
-        with pytest.raises(ConfigError, match="half renamed"):
-            self.named(world, tool, "others")
-        self.named(world, tool)
-        assert tool.lists() == {"1": "buyers"}
-        report = world.sync(audience(name="buyers"), tool)
-        assert (report.status, report.unchanged, report.requests) == ("synced", 12, 0)
-
-    def test_the_old_name_is_free_for_another_audience(self, world: World, tool: OpenTool) -> None:
-        world.people(PEOPLE)
-        world.sync(audience(), tool)
-        self.named(world, tool)
-        report = world.sync(audience(), tool)
-        assert (report.status, report.added, tool.lists()) == ("synced", 12, {"1": "buyers", "2": "shoppers"})
-        ended(world, tool, "delete", audience(name="buyers"))
-        assert world.sync(audience(), tool).added == 12
-
-    def test_a_name_somebody_has_is_not_taken(self, world: World, tool: OpenTool) -> None:
-        world.people(PEOPLE)
-        for name in ("shoppers", "buyers"):
-            world.sync(audience(name=name), tool)
-        with pytest.raises(ConfigError, match="buyers is kept somewhere already"):
-            self.named(world, tool)
-        with pytest.raises(ConfigError, match="no tool holds it"):
-            rename(world.lake, world.ledger, "nobody", "else")
 
 
 class TestTool:

@@ -194,8 +194,11 @@ class History:
     def resend(self, report: SyncReport) -> None:
         resend(self.round, report.audience)
 
-    def reconcile(self, report: SyncReport, strangers: str | None) -> None:
-        reconcile(self.round, report.audience, destination=report.destination, strangers=strangers)
+    def reconcile(self, report: SyncReport) -> None:
+        """Whose the members are of whom nobody can tell is answered where it is asked."""
+        done = reconcile(self.round, report.audience, destination=report.destination)
+        if any("--strangers ours" in reason for one in done for reason in one.reasons):
+            reconcile(self.round, report.audience, destination=report.destination, strangers="ours")
 
     def accept(self, table: str) -> None:
         """Begun anew, landed again, and said to be whole."""
@@ -222,8 +225,7 @@ class History:
             elif "audiences resend" in said and "no longer has" in said:
                 self.disturbed(partial(self.resend, report))
             elif "audiences reconcile" in said:
-                strangers = "ours" if "--strangers ours" in said else None
-                self.disturbed(partial(self.reconcile, report, strangers))
+                self.disturbed(partial(self.reconcile, report))
 
     # What must be.
 
