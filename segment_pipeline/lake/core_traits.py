@@ -238,6 +238,12 @@ CORE: Final = TraitSet(
         Trait("postcode", "VARCHAR", "of the address at as_of", null="not known"),
         Trait("country", "VARCHAR", "of the address at as_of", null="not known"),
         Trait(
+            "language",
+            "VARCHAR",
+            "code of ISO 639 in lower case, de of de-CH: `language`, else `locale`, among the attributes of the golden record's accounts",
+            null="not known",
+        ),
+        Trait(
             "lat",
             "DOUBLE",
             "latitude of the store with most sales in 365 days, ties to the first key",
@@ -259,6 +265,13 @@ CORE: Final = TraitSet(
             "BOOLEAN",
             "the same for an e-mail or phone and ads, where a yes on any identifier of theirs covers it",
         ),
+        Trait(
+            "has_email",
+            "BOOLEAN",
+            "has an e-mail now that is theirs and may be written to with consent: its standing is current (docs/consent.md)",
+        ),
+        Trait("has_phone", "BOOLEAN", "the same for a phone"),
+        Trait("has_loyalty_card", "BOOLEAN", "the same for the card of a loyalty account"),
         Trait("sources", "VARCHAR[]", "sources that know the person, sorted"),
     ),
 )

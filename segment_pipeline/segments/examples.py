@@ -43,6 +43,10 @@ EXAMPLES: Final = (
     Example("birthday this month", "birthday_this_month()"),
     Example("anniversary of the first order", 'anniversary_within("first_order_on", days(7))'),
     Example("customer for a year", 'days_since(trait("first_order_on")) >= 365'),
+    # Known by
+    Example("has a phone, and no e-mail", 'all_of(trait("has_phone") == True, trait("has_email") == False)'),
+    Example("has no loyalty card", 'trait("has_loyalty_card") == False'),
+    Example("speaks one of these languages", 'trait("language").isin("de", "fr")'),
     # What is bought, and how
     Example("an order of at least an amount", 'did("order", amount=at_least(100))'),
     Example("orders worth more than so much on average", 'avg_of("amount", activities("order", within=days(365))) > 50'),

@@ -35,11 +35,11 @@ def line(profile_id: str, days_ago: float, item: str, category: str, **more: Any
 
 # DAY is Sunday, the 31st of December 2017.
 PEOPLE = [
-    who("ann", city="New York", birth_day="12-31", interests=["running", "yoga"], first_order_on=date(2017, 12, 11),
+    who("ann", has_email=True, has_phone=True, has_loyalty_card=True, language="en", city="New York", birth_day="12-31", interests=["running", "yoga"], first_order_on=date(2017, 12, 11),
         last_order_on=date(2017, 12, 30), spend_90d=Decimal(60), spend_365d=Decimal(100), lat=40.71, lon=-74.01),
-    who("bob", city="Nashville", birth_day="01-10", interests=["running"], first_order_on=date(2016, 11, 26),
+    who("bob", has_email=False, has_phone=True, has_loyalty_card=False, city="Nashville", birth_day="01-10", interests=["running"], first_order_on=date(2016, 11, 26),
         last_order_on=date(2017, 11, 20), spend_90d=Decimal(50), spend_365d=Decimal(100), lat=36.16, lon=-86.78),
-    who("cat", birth_day="12-26", interests=[]),
+    who("cat", has_email=True, has_phone=False, language="de", birth_day="12-26", interests=[]),
     who("dan"),
     who("eve", last_order_on=date(2017, 9, 22), spend_365d=Decimal(30)),
     who("fay", first_order_on=date(2015, 1, 4), city="Nashville", spend_365d=Decimal(50)),
@@ -120,6 +120,9 @@ MEANT = {
     "birthday this month": "ann cat",
     "anniversary of the first order": "fay",
     "customer for a year": "bob fay",
+    "has a phone, and no e-mail": "bob",
+    "has no loyalty card": "bob",
+    "speaks one of these languages": "cat",
     "an order of at least an amount": "ann bob gus",
     "orders worth more than so much on average": "ann bob eve gus",
     "the largest order of all": "ann bob",

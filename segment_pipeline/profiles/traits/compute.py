@@ -73,7 +73,7 @@ _BEHAVIOUR: Final[tuple[_Group, ...]] = (
     (("declared_facts",), ("golden_fields", "person_accounts", "person_records", "accounts")),
     (("contact_visits", "event_contacts", "met", "contact_persons"), ("met", "event_contacts")),
     (("event_facts", "message_facts", "survey_facts"), ("contact_persons", "contact_visits")),
-    (("person_sources", "reach_facts"), ("person_identifiers", "consent_states", "activity_persons")),
+    (("person_sources", "reach_facts", "known_by"), ("person_identifiers", "consent_states", "activity_persons")),
 )
 _VIEWS: Final = frozenset({"event_contacts"})
 

@@ -6,7 +6,7 @@ SELECT
     n.first_name, n.last_name, d.street, d.city,
     CASE WHEN g.address_of IS NULL THEN w.region ELSE d.region END AS region,
     d.postcode, coalesce(d.country, w.country) AS country,
-    g.birth_date, g.birth_day, g.gender, g.loyalty_id, g.loyalty_balance,
+    g.birth_date, g.birth_day, g.gender, g.language, g.loyalty_id, g.loyalty_balance,
     g.age_band, g.income_band, g.household_type, g.children, g.occupation
 FROM (
     SELECT
@@ -22,6 +22,7 @@ FROM (
         arg_min(a.birth_date, p.place) FILTER (WHERE a.birth_date IS NOT NULL) AS birth_date,
         arg_min(a.birth_day, p.place) FILTER (WHERE a.birth_day IS NOT NULL) AS birth_day,
         arg_min(a.gender, p.place) FILTER (WHERE a.gender IS NOT NULL) AS gender,
+        arg_min(a.language, p.place) FILTER (WHERE a.language IS NOT NULL) AS language,
         arg_min(a.loyalty_id, p.place) FILTER (WHERE a.loyalty_id IS NOT NULL) AS loyalty_id,
         sum(a.loyalty_balance) FILTER (WHERE NOT a.gone) AS loyalty_balance,
         arg_min(a.age_band, p.place) FILTER (WHERE a.age_band IS NOT NULL) AS age_band,
@@ -35,12 +36,20 @@ FROM (
             record_no, first_name, last_name, street, city, region, postcode, country, birth_date, gender, loyalty_balance, gone,
             CASE WHEN l.card IS NULL AND NOT regexp_matches(loyalty_id, $loyalty_id_patterns) THEN loyalty_id END AS loyalty_id,
             coalesce(birth_day, strftime(birth_date, '%m-%d')) AS birth_day,
+            CASE
+                WHEN regexp_matches(language, '^[A-Za-z]{2,3}([-_].*)?$') THEN lower(regexp_replace(language, '[-_].*$', '', 'g'))
+            END AS language,
             json_extract_string(attributes, '$.age_band') AS age_band,
             json_extract_string(attributes, '$.income_band') AS income_band,
             json_extract_string(attributes, '$.household_type') AS household_type,
             json_extract_string(attributes, '$.children') AS children,
             json_extract_string(attributes, '$.occupation') AS occupation
-        FROM accounts
+        FROM (
+            SELECT
+                *,
+                coalesce(json_extract_string(attributes, '$.language'), json_extract_string(attributes, '$.locale')) AS language
+            FROM accounts
+        ) AS told
         LEFT JOIN listed_cards AS l ON l.card = loyalty_id
     ) AS a ON a.record_no = p.record_no
     GROUP BY p.person_no

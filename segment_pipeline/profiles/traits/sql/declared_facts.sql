@@ -1,6 +1,6 @@
 -- One row per person with an account: what the golden record of the day declares, with the age it makes.
 SELECT
-    person_no, age_band, gender, income_band, household_type, children, occupation, birth_day, city, region, postcode, country,
+    person_no, age_band, gender, income_band, household_type, children, occupation, birth_day, city, region, postcode, country, language,
     loyalty_balance,
     extract(year FROM $as_of) - extract(year FROM birth_date)
         - CASE

@@ -94,6 +94,7 @@ SELECT
         END
     ) AS age_band,
     g.gender, g.income_band, g.household_type, g.children, g.occupation, g.birth_day, g.city, g.region, g.postcode, g.country,
+    g.language,
     s.lat, s.lon,
     CAST(g.loyalty_balance AS BIGINT) AS loyalty_balance,
     v.preferred_department,
@@ -101,6 +102,9 @@ SELECT
     coalesce(r.email_reachable, FALSE) AS email_reachable,
     coalesce(r.sms_reachable, FALSE) AS sms_reachable,
     coalesce(r.ads_reachable, FALSE) AS ads_reachable,
+    coalesce(i.has_email, FALSE) AS has_email,
+    coalesce(i.has_phone, FALSE) AS has_phone,
+    coalesce(i.has_loyalty_card, FALSE) AS has_loyalty_card,
     k.sources,
     CAST($definition AS VARCHAR) AS definition_hash
 FROM people AS p
@@ -116,4 +120,5 @@ LEFT JOIN event_facts AS e ON e.person_no = p.person_no
 LEFT JOIN message_facts AS m ON m.person_no = p.person_no
 LEFT JOIN survey_facts AS v ON v.person_no = p.person_no
 LEFT JOIN reach_facts AS r ON r.profile_id = p.profile_id
+LEFT JOIN known_by AS i ON i.profile_id = p.profile_id
 LEFT JOIN declared_facts AS g ON g.person_no = p.person_no
