@@ -88,7 +88,7 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
     shape = Shape(capabilities)
     as_of, reasons = (None, ()) if aim.hold or aim.emptying else source(of.lake, session, audience, of.settings, now)
     if not aim.emptying:
-        reasons = (*trust.lost_denials(of.lake, of.ledger, note=False), *reasons)
+        reasons = (*of.unread, *trust.lost_denials(of.lake, of.ledger, note=False), *reasons)
     reasons = (*aim.hold, *reasons)
     define_evidence(session, audience, shape, of.key_spaces, place)
     if aim.memory:

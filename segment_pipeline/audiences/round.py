@@ -10,7 +10,7 @@ from segment_pipeline.audiences.lease import SECONDS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.push import Progress
 from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.errors import ConfigError
+from segment_pipeline.errors import ConfigError, SegmentPipelineError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.settings import Settings
 
@@ -22,7 +22,7 @@ class Round:
     `audiences`: those kept up to date. `declared`: every one of the catalogue, those of tools that are switched off included;
     None: there are no others. `refresh_consents` pulls consents, so that they are as of now. `key_spaces`: sources whose
     customer keys are another source's. `claims`: the people each audience holds back from those after it, filled as they come
-    to be known.
+    to be known. `unread`: why consents are not as of now.
     """
 
     lake: Lake
@@ -36,6 +36,7 @@ class Round:
     lease_seconds: float = SECONDS
     key_spaces: Mapping[str, str] = field(default_factory=dict)
     claims: dict[str, pa.Table] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
     @property
     def catalogue(self) -> Sequence[Audience]:
@@ -43,9 +44,13 @@ class Round:
         return self.audiences if self.declared is None else self.declared
 
     def refresh(self) -> None:
-        """Consents as of now; what this raises ends the round before anything is sent."""
-        if self.refresh_consents:
+        """Consents as of now. Where they cannot be had, the round sends nothing but the denials that are known."""
+        if not self.refresh_consents:
+            return
+        try:
             self.refresh_consents()
+        except SegmentPipelineError as error:
+            self.unread.append(f"stale_consents: what people said until now cannot be read: {error}")
 
     def destination(self, audience: Audience) -> Destination:
         """Raises ConfigError where it is not switched on."""

@@ -21,8 +21,8 @@ from segment_pipeline.errors import ConfigError, GuardTripped
 def sync(of: Round, *, only: Collection[str] | None = None) -> list[SyncReport]:
     """Bring every audience (or `only` those named) up to date; one report each, in the order they were done.
 
-    Consents are refreshed first; when that fails nothing is sent. One audience's failure is its report's `failed` and does not
-    stop the others.
+    Consents are refreshed first; when that fails every audience is held, and nothing but denials is sent. One audience's failure is
+    its report's `failed` and does not stop the others.
     """
     chosen = _chosen(of.audiences, only)
     of.refresh()
@@ -76,6 +76,8 @@ def approve(of: Round, digest: str) -> SyncReport:
             digest=digest,
         )
     of.refresh()
+    if of.unread:
+        raise GuardTripped(f"plan {digest} stays held, {of.unread[0]}", digest=digest)
     of.ledger.note_approval(digest, audience.name, expires)
     report = Run(of, audience, approved=digest, reconciling=recorded.plan.kind == REPLACEMENT).send()
     after = of.ledger.plan(digest)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from segment_pipeline import clock
 from segment_pipeline.days import Window
+from segment_pipeline.errors import SegmentPipelineError, TransientError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.landing.landing import ingest
@@ -20,9 +21,10 @@ def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settin
 
     An entity pulled up to today less than five minutes ago is left alone: the audiences of one run share one pull. A load that
     is to be finished in the future, by a clock that was ahead, is none.
-    Raises what ingesting raises: without the tail nothing may be sent.
+    One that fails costs the others nothing. Raises what ingesting raised, after all were asked: without the tail nobody may be added.
     """
     today, now = clock.today(settings.timezone), clock.now()
+    failed: list[SegmentPipelineError] = []
     for source in sources.values():
         for entity in source.entities:
             if SAYS_NO.isdisjoint(entity.table_names):
@@ -34,4 +36,11 @@ def refresh_consents(lake: Lake, sources: Mapping[str, Source], settings: Settin
             if last["day"] == today and now - last["finished_at"] < RECENT:
                 continue
             first = min(last["day"] or settings.start, today)
-            ingest(lake, source, entity.name, Window(first, today), settings, run_id)
+            try:
+                ingest(lake, source, entity.name, Window(first, today), settings, run_id)
+            except SegmentPipelineError as error:
+                failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise TransientError("; ".join(map(str, failed)))

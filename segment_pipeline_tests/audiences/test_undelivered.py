@@ -43,6 +43,26 @@ def busy(tmp_path: Path) -> Busy:
     return Busy(tmp_path / "tool.sqlite")
 
 
+def test_where_a_source_is_down_the_denials_that_are_known_go_out_and_nothing_else(
+    world: World, tmp_path: Path
+) -> None:
+    """Consents cannot be read as of now: nobody is added by what was known before, and whoever is known to have said no goes."""
+
+    def down() -> None:
+        raise TransientError("the shop was busy (HTTP 503)")
+
+    tool = Tool(tmp_path / "tool.sqlite")
+    world.people(PEOPLE[:5])
+    world.sync(audience(), tool)
+    world.people(WITHDRAWN)
+    report = world.sync(audience(), tool, refresh_consents=down)
+    said = "stale_consents: what people said until now cannot be read: the shop was busy (HTTP 503)"
+    assert (report.status, report.removed, report.added, report.reasons) == ("held", 1, 0, (said,))
+    assert {email for email, _ in tool.held()} == {f"p{i}@shop.test" for i in range(1, 5)}
+    report = world.sync(audience(), tool)
+    assert (report.status, report.added, report.removed) == ("synced", 1, 0)
+
+
 @pytest.mark.also_on_spark("audiences/denials_undelivered", "audiences/denials_waiting")
 @pytest.mark.parametrize("arrives", [False, True])
 def test_a_withdrawal_the_tool_is_too_busy_for_is_undelivered_until_it_is_out(

@@ -59,3 +59,20 @@ def test_older_answers_are_asked_for_again(lake: Lake, put: Put, settings: Setti
     put_loads(put, source, settings, minutes_ago=6)
     with pytest.raises(TransientError):
         refresh_consents(lake, {source.name: source}, settings, "run")
+
+
+def test_a_source_that_is_down_costs_the_others_nothing(
+    lake: Lake, put: Put, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ingest(lake: Lake, source: Source, *_: Any) -> None:
+        asked.append(source.name)
+        if source.name == "amplitude":
+            raise TransientError("amplitude was busy")
+
+    monkeypatch.setattr("segment_pipeline.landing.consents.ingest", ingest)
+    sources = {name: connector(name, NOBODY) for name in ("amplitude", "shopify")}
+    with pytest.raises(TransientError, match="amplitude was busy"):
+        refresh_consents(lake, sources, settings, "run")
+    assert set(asked) == {"amplitude", "shopify"}
