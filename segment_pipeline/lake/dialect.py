@@ -60,6 +60,12 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def decimal_of(value: Decimal) -> str:
+    """The type of a number as wide as it is written: beside a wider one Spark drops digits of what it is compared with."""
+    scale = max(0, -int(value.as_tuple().exponent))
+    return f"DECIMAL({max(value.adjusted() + 1, 1) + scale},{scale})"
+
+
 def literal(value: Value) -> str:  # noqa: C901 - one case per kind of value
     """A Python value as a SQL literal. Raises ContractError for types and numbers that have none."""
     match value:
@@ -74,8 +80,7 @@ def literal(value: Value) -> str:  # noqa: C901 - one case per kind of value
                 raise ContractError("a value bound into SQL is not a finite number: pass None for unknown")
             return f"CAST({value!r} AS DOUBLE)"
         case Decimal():
-            scale = max(0, -int(value.as_tuple().exponent))
-            return f"CAST('{value:f}' AS DECIMAL(38,{scale}))"
+            return f"CAST('{value:f}' AS {decimal_of(value)})"
         case str():
             if "\x00" in value:
                 raise ContractError("a value bound into SQL holds a NUL character: clean the input")

@@ -9,10 +9,10 @@ import phonenumbers
 
 from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
 from segment_pipeline.segments import predicates
-from segment_pipeline.segments.arguments import is_text, shown
+from segment_pipeline.segments.arguments import is_number, is_text, shown
 from segment_pipeline.segments.contradictions import contradictions
-from segment_pipeline.segments.definition import asides, children, leaves
-from segment_pipeline.segments.judging_choices import Choices, fits, instead, is_latest, twice
+from segment_pipeline.segments.definition import asides, children, reached
+from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits, fits, instead, is_latest, twice
 from segment_pipeline.segments.judging_values import Comparisons
 from segment_pipeline.segments.nodes import (
     AllOf,
@@ -28,6 +28,7 @@ from segment_pipeline.segments.nodes import (
     RandomRule,
     RankRule,
     Rule,
+    Scalar,
     SequenceRule,
     ShareRule,
     SqlRule,
@@ -45,8 +46,6 @@ from segment_pipeline.segments.wording import words
 
 # ISO 3166: the regions that have phone numbers, and the places nobody calls.
 COUNTRIES: Final = phonenumbers.SUPPORTED_REGIONS | {"AQ", "BV", "GS", "HM", "PN", "TF", "UM"}
-# As many as fit beside an amount into the decimals of both engines.
-RATIO_DIGITS: Final = 18
 # Half of the Earth's circumference, of its mean radius.
 HALF_ROUND_KM: Final = 20_015
 NUMBERS = ("INTEGER", "BIGINT", "MONEY", "RATE", "DOUBLE")
@@ -56,7 +55,7 @@ class Judge:
     """Tells what is wrong with rules, as ends of sentences about their segment. `sound`: segments whose rules are not wrong, by name."""
 
     def __init__(self, known: Vocabulary, sound: Mapping[str, Segment] | None = None) -> None:
-        self.known, self.traits, self.choices = known, known.traits, Choices(known)
+        self.known, self.traits, self.choices, self.sound = known, known.traits, Choices(known), sound or {}
         self.possible = Possible(known.traits, known.rules, sound)
 
     def told(self, segment: Segment) -> Iterator[str]:
@@ -112,8 +111,8 @@ class Judge:
             case RankRule():
                 yield from self._rank(rule)
             case RandomRule(share):
-                if not 0 < share < 1:
-                    yield f"draws a share of {share:f}: a share of people lies between 0 and 1"
+                if not (2**32 * share >= 1 and share < 1):
+                    yield f"draws a share of {share:f}: a share of people lies between 0 and 1, and is not below 1 / 2^32"
             case PastRule(_, kind, number, ago):
                 if kind != "ever" and (number < 1 or ago < 1):
                     yield "asks what was on fewer than one day, or on as_of itself: days before as_of are 1 and more"
@@ -132,8 +131,8 @@ class Judge:
             yield f"compares a share of spend with {rule.share:f}: a share lies between 0 and 1"
         elif _is_beyond(rule.operator, rule.share, 0, 1):
             yield f"asks for a share of spend {rule.operator} {rule.share:f}, which none is: a share lies between 0 and 1"
-        elif _digits(rule.share) > RATIO_DIGITS:
-            yield f"compares a share of spend with {shown(rule.share)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
+        elif digits(rule.share) > MOST_DIGITS:
+            yield f"compares a share of spend with {shown(rule.share)}: a number of up to {MOST_DIGITS} digits is compared exactly"
 
     def _place(self, rule: NearRule | InsideRule) -> Iterator[str]:
         if isinstance(rule, NearRule):
@@ -185,6 +184,8 @@ class Judge:
             yield "asks for the top without exactly one of n and share"
         elif rule.share is not None and not 0 < rule.share < 1:
             yield f"asks for the top {rule.share:f} of people: a share of people lies between 0 and 1"
+        elif rule.share is not None and digits(rule.share) > MOST_DIGITS:
+            yield f"asks for the top {rule.share:f} of people: a number of up to {MOST_DIGITS} digits is compared exactly"
         if rule.trait in RATIOS:
             yield f"ranks by trait {rule.trait}, which is a quotient: rank by {RATIOS[rule.trait][0]}"
         if rule.per is not None and rule.per not in self.traits:
@@ -192,7 +193,7 @@ class Judge:
         elif rule.per is not None and self.traits[rule.per] not in ("VARCHAR", "BOOLEAN", "DATE", "INTEGER", "BIGINT"):
             yield f"asks for the top of each {rule.per}, which is {self.traits[rule.per]} and no group"
         for aside in asides(rule):
-            if any(isinstance(leaf, RankRule) for leaf in leaves(aside)):
+            if any(isinstance(leaf, RankRule) for leaf in reached(aside, self.sound)):
                 yield "asks for the top among a top: one rank at a time"
             yield from self.rule(aside)
 
@@ -236,14 +237,21 @@ class Judge:
                 lies = f"is {held[0]} or more" if held[1] is None else f"lies between {held[0]} and {held[1]}"
                 how = f"with {value}" if value not in held else f"by {rule.operator} {value}"
                 yield f"compares trait {rule.trait} {how}: it {lies}"
-            elif rule.trait in RATIOS and _digits(value) > RATIO_DIGITS:
-                yield f"compares trait {rule.trait} with {shown(value)}: a number of up to {RATIO_DIGITS} digits is compared exactly"
+            elif self._is_too_long(rule.trait, value):
+                yield f"compares trait {rule.trait} with {shown(value)}: a number of up to {MOST_DIGITS} digits is compared exactly"
             elif rule.operator in ("==", "!=", "in") and not self.possible.has_steps(rule.trait, value):
                 what = "has 4 digits after the point" if self.traits[rule.trait] == "MONEY" else "is a whole number"
                 yield f"compares trait {rule.trait} with {shown(value)}, which it never is: it {what}"
             elif (form := _FORMS.get(rule.trait)) and isinstance(value, str) and not form[0](value):
                 like = value.strip().upper()
                 yield f"compares trait {rule.trait} with {shown(value)}: write {repr(like) if form[0](like) else form[1]}"
+
+    def _is_too_long(self, trait: str, value: Scalar) -> bool:
+        """Whether a number has more digits than fit into decimals; of one that is far too large it is said that nobody has it."""
+        if trait in RATIOS:
+            return digits(value) > MOST_DIGITS
+        is_exact = self.traits[trait] in ("MONEY", "RATE") and is_number(value)
+        return is_exact and int(Decimal(str(value)).as_tuple().exponent) < -MOST_DIGITS
 
     def _count(self, rule: CountRule) -> Iterator[str | Mistake]:
         yield from self.choices.activities(rule.of)
@@ -282,12 +290,6 @@ class Judge:
             yield "asks for a place, but there are no traits lat and lon"
         if not all(-90 <= lat <= 90 and -180 <= lon <= 180 for lat, lon in points):
             yield "has a point outside latitude -90 to 90, longitude -180 to 180"
-
-
-def _digits(value: object) -> int:
-    """Digits a number is written with, before and after the point."""
-    number = Decimal(str(value))
-    return max(number.adjusted() + 1, 0) + max(0, -int(number.as_tuple().exponent))
 
 
 def _is_beyond(operator: str, value: Any, low: int, high: int | None) -> bool:

@@ -33,6 +33,8 @@ Held = TypeVar("Held", bound=Hashable)
 # Numbers of events are compared as floating-point numbers.
 LARGEST_OF_EVENTS: Final = 2**53
 MOST_PERIODS: Final = 1200
+# As many as fit beside an amount into the decimals of both engines.
+MOST_DIGITS: Final = 18
 # What the language calls a column that is asked otherwise than by name.
 WORDS: Final = {
     "coupon_codes": "coupon",
@@ -46,6 +48,12 @@ WORDS: Final = {
 def source_of(column: str) -> str:
     """The column of activities that what is asked is made of."""
     return "coupon_codes" if column == "has_coupon" else column
+
+
+def digits(value: object) -> int:
+    """Digits a number is written with, before and after the point."""
+    number = Decimal(str(value))
+    return max(number.adjusted() + 1, 0) + max(0, -int(number.as_tuple().exponent))
 
 
 def unlike(test: Test, kind: str) -> str:
@@ -174,6 +182,8 @@ class Choices:
             yield from self.filled(of.name, source_of(test.column), word)
         if wanted := unlike(test, kind):
             yield f"asks {word} of {of.name}, which is {kind}, by what only {wanted}"
+        elif long := [each for each in test.values if is_number(each) and digits(each) > MOST_DIGITS]:
+            yield f"compares {word} of {of.name} with {shown(long[0])}: a number of up to {MOST_DIGITS} digits is compared exactly"
         elif test.column == "order_number" and test.operator != ">=" and test.values[-1] < 1:  # type: ignore[operator]
             yield f"asks for order {shown(test.values[-1])} of {of.name}: the first is 1"
         elif test.operator == "between" and test.values[1] < test.values[0]:  # type: ignore[operator]

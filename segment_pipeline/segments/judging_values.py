@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from segment_pipeline.segments.arguments import is_number
-from segment_pipeline.segments.judging_choices import Choices
+from segment_pipeline.segments.arguments import is_number, is_text
+from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits
 from segment_pipeline.segments.nodes import (
     Aggregate,
     Ago,
@@ -18,11 +18,10 @@ from segment_pipeline.segments.nodes import (
     Value,
 )
 from segment_pipeline.segments.spelling import meant, one_of
-from segment_pipeline.segments.terms import FIELDS, NUMBERS, Kinds, source_column
+from segment_pipeline.segments.terms import FIELDS, MOST_RECKONED, NUMBERS, Kinds, source_column
 
 # Digits after the point a factor may have: a product is exact then.
 FACTOR_DIGITS: Final = 4
-DIGITS: Final = 18
 _WORDS: Final = {"min": "min_of", "max": "max_of", "sum": "sum_of", "most": "most_frequent"}
 
 
@@ -67,8 +66,10 @@ class Comparisons:
             case Arithmetic():
                 yield from self._arithmetic(value)
             case Constant(held):
-                if is_number(held) and len(Decimal(str(held)).as_tuple().digits) > DIGITS:
-                    yield f"compares with {held}: a number of up to {DIGITS} digits is compared exactly"
+                if is_number(held) and digits(held) > MOST_DIGITS:
+                    yield f"compares with {held}: a number of up to {MOST_DIGITS} digits is compared exactly"
+                elif isinstance(held, str) and not is_text(held):
+                    yield "compares with text that is empty or holds a NUL character"
 
     def _aggregate(self, value: Aggregate) -> Iterator[str | Mistake]:
         of, word = value.of, _WORDS.get(value.kind, value.kind)
@@ -109,6 +110,8 @@ class Comparisons:
                 yield "multiplies two values of a person: only a number times a value is exact"
             elif int(Decimal(str(factors[0])).as_tuple().exponent) < -FACTOR_DIGITS:
                 yield f"multiplies by {factors[0]}: a factor has up to {FACTOR_DIGITS} digits after the point"
+        if (room := self.kinds.room(value)) is not None and sum(room) > MOST_RECKONED:
+            yield f"reckons with numbers that make more than {MOST_RECKONED} digits together: write rounder ones"
 
 
 def _reads(value: Value) -> bool:

@@ -53,6 +53,11 @@ RANKED: Final = ("first", "last", "nth", "most")
 INTEGERS: Final = ("INTEGER", "BIGINT")
 EXACT: Final = (*INTEGERS, "MONEY", "RATE")
 NUMBERS: Final = (*EXACT, "DOUBLE")
+# Digits before and after the point of what is reckoned with, by type: a person's value with more is unknown. One that is wider than
+# 18 in all makes DuckDB add and multiply in wide numbers.
+_ROOM: Final = {"INTEGER": (19, 0), "BIGINT": (19, 0), "MONEY": (15, 4), "RATE": (15, 8)}
+# Digits in all: one more is what Spark has for a product.
+MOST_RECKONED: Final = 36
 
 
 def source_column(field: str) -> str:
@@ -150,6 +155,21 @@ class Kinds:
                 if operator == "/" or "DOUBLE" in kinds:
                     return "DOUBLE"
                 return "BIGINT" if kinds <= set(INTEGERS) else "RATE" if "RATE" in kinds or operator == "*" else "MONEY"
+
+    def room(self, value: Value) -> tuple[int, int] | None:
+        """Digits an exact number has room for before and after the point; None: it is a floating-point number, or none."""
+        match value:
+            case Constant(int() | float() | Decimal() as held):
+                number = Decimal(str(held))
+                return max(number.adjusted() + 1, 1), max(0, -int(number.as_tuple().exponent))
+            case Arithmetic("+" | "-" | "*" as operator, left, right):
+                one, other = self.room(left), self.room(right)
+                if one is None or other is None:
+                    return None
+                if operator == "*":
+                    return one[0] + other[0], one[1] + other[1]
+                return max(one[0], other[0]) + 1, max(one[1], other[1])
+        return None if isinstance(value, Arithmetic) else _ROOM.get(self.of(value) or "")
 
 
 def _kind_of(held: object) -> str:

@@ -95,6 +95,14 @@ ORDERS, LINES = activities("order"), activities("product_bought")
         (was_member("nobody", ago=days(1)), "refers to segment nobody, which is not declared"),
         (was_member("one", ago=days(0)), "days before as_of are 1 and more"),
         (entered("one", within=days(0)), "asks what was on fewer than one day"),
+        (avg_of("amount", ORDERS) > 1e30, "compares with 1e+30: a number of up to 18 digits"),
+        (avg_of("amount", ORDERS) > 1e-20, "compares with 1e-20: a number of up to 18 digits"),
+        (did("order", amount=at_least(1e-50)), "compares amount of order with 1e-50: a number of up to 18 digits"),
+        (trait("spend_total") > 1e-45, "compares trait spend_total with 1e-45: a number of up to 18 digits"),
+        (trait("orders_total") * 123456789012345678 > 5, "that make more than 36 digits together"),
+        (first("category", LINES) == "", "compares with text that is empty"),
+        (random_share(1e-12, "a"), "and is not below 1 / 2^32"),
+        (top("spend_365d", share=1e-20), "a number of up to 18 digits"),
         (sql("spend_365d >"), "has a predicate that is not one expression"),
         (sql("spend > 3"), "names trait spend, which does not exist"),
         (sql("SELECT 1"), "has a predicate that is not one expression"),
@@ -110,3 +118,9 @@ def test_what_cannot_be_meant_is_told(where: Rule, said: str) -> None:
     assert found
     assert all(text.startswith(f"{__file__.rpartition('/')[0]}") for text in found)
     assert said in " ".join(found), found
+
+
+def test_a_rank_among_a_segment_that_is_a_rank_is_told() -> None:
+    first_ten = segment("first_ten", top("spend_365d", n=10))
+    (said,) = validate([first_ten, segment("one", top("age", n=3, among=first_ten))])
+    assert "segment one asks for the top among a top: one rank at a time" in said

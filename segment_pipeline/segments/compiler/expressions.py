@@ -87,8 +87,7 @@ def value(scalar: Scalar) -> exp.Expr:
             # Through text: an engine reads 0.1 as a decimal, and its cast to DOUBLE may round twice.
             return exp.cast(exp.Literal.string(repr(scalar)), "DOUBLE")
         case Decimal():
-            scale = max(0, -int(scalar.as_tuple().exponent))
-            return exp.cast(exp.Literal.string(format(scalar, "f")), f"DECIMAL(38,{scale})")
+            return exp.cast(exp.Literal.string(format(scalar, "f")), dialect.decimal_of(scalar))
         case str():
             return exp.Literal.string(scalar)
         case date():
@@ -211,7 +210,8 @@ def _trait(rule: TraitRule, kind: str) -> exp.Expr:
             low, high = (typed(item, kind) for item in rule.values)
             return known(exp.Between(this=held, low=low, high=high))
         case "starts" | "ends" | "has":
-            text = exp.Literal.string(str(rule.values[0]).lower())
+            # The engine's lower case of both: Python has another one of some letters.
+            text = exp.Lower(this=value(rule.values[0]))
             return known(IN_TEXT[rule.operator](this=exp.Lower(this=held), expression=text))
         case _:
             return known(COMPARE[rule.operator](this=held, expression=typed(rule.values[0], kind)))

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from segment_pipeline.segments.compiler.expressions import COMPARE, IN_TEXT, column, known, value
+from segment_pipeline.segments.compiler.expressions import COMPARE, IN_TEXT, column, known, typed, value
 from segment_pipeline.segments.nodes import Scalar, Test
 
 WEEKDAY, HAS_COUPON = "weekday", "has_coupon"
@@ -39,7 +39,7 @@ def tested(test: Test) -> exp.Expr:
             some = exp.or_(*(exp.ArrayContains(this=held.copy(), expression=each) for each in values))
             met = exp.Not(this=exp.Paren(this=some))
         case "starts" | "ends" | "has":
-            text = exp.Literal.string(str(test.values[0]).lower())
+            text = exp.Lower(this=values[0])
             met = IN_TEXT[test.operator](this=exp.Lower(this=held), expression=text)
         case _:
             met = COMPARE[test.operator](this=held, expression=values[0])
@@ -49,4 +49,4 @@ def tested(test: Test) -> exp.Expr:
 def _literal(name: str, scalar: Scalar) -> exp.Expr:
     if name == "occurred_at" and isinstance(scalar, str):
         return exp.cast(exp.Literal.string(datetime.fromisoformat(scalar).isoformat()), "TIMESTAMPTZ")
-    return value(scalar)
+    return typed(scalar, "MONEY") if name in ("amount", "quantity") else value(scalar)

@@ -30,8 +30,10 @@ from segment_pipeline.segments.nodes import (
 from segment_pipeline.segments.terms import HELD, INTEGERS, RANKED, Kinds, choices_of, parted, source_column
 
 _ARITHMETIC: Final[dict[str, type[exp.Binary]]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
-# Digits after the point of what is reckoned with: the product of two such has room in the decimals of both engines.
-_DIGITS: Final = {"INTEGER": 0, "BIGINT": 0, "MONEY": 4, "RATE": 8}
+# Digits of a side that is multiplied with another, in all and after the point: the product has room in the decimals of both engines.
+_CROSSWISE, _CROSSWISE_DIGITS = 18, 8
+# Digits before the point a trait has at most, by type.
+_WHOLE: Final = {"INTEGER": 10, "BIGINT": 19, "MONEY": 14, "RATE": 10}
 
 
 class Values:
@@ -142,6 +144,8 @@ class Values:
                 part = self.exact(side.left if _is_quotient(side) else side)  # type: ignore[union-attr]
                 sides.append(part if other is None else exp.Mul(this=part, expression=self.exact(other)))
             tests = [exp.GT(this=self.exact(whole), expression=zero()) for whole in over if whole is not None]
+        elif exact and any(isinstance(side, Arithmetic) for side in (left, right)):
+            sides = [self._reckoned(left), self._reckoned(right)]
         else:
             sides = [self.expression(side, beside=other) for side, other in ((left, right), (right, left))]
         return known(
@@ -149,21 +153,36 @@ class Values:
         )
 
     def _can_be_exact(self, side: Value) -> bool:
-        if isinstance(side, Arithmetic):
-            return self._can_be_exact(side.left) and self._can_be_exact(side.right)
-        return self.kinds.of(side) in _DIGITS
+        parts = (side.left, side.right) if isinstance(side, Arithmetic) and side.operator == "/" else (side,)
+        return all(self.kinds.room(part) is not None for part in parts)
 
     def exact(self, side: Value) -> exp.Expr:
-        """A number as a decimal with room beside it, so that a product with another is exact."""
+        """A number as a decimal with room beside it, so that a product with another is exact; unknown where it has none."""
         if isinstance(side, Constant):
             number = Decimal(str(side.value))
             scale = max(0, -int(number.as_tuple().exponent))
             return exp.cast(exp.Literal.string(format(number, "f")), f"DECIMAL(19,{scale})")
-        if isinstance(side, Arithmetic) and side.operator != "/":
-            parts = [exp.Paren(this=self.exact(each)) for each in (side.left, side.right)]
-            made = exp.Paren(this=_ARITHMETIC[side.operator](this=parts[0], expression=parts[1]))
-            return _decimal(made, _DIGITS[self.kinds.of(side) or "RATE"])
-        return _decimal(self.expression(side), _DIGITS[self.kinds.of(side) or "RATE"])
+        digits = min(_CROSSWISE_DIGITS, (self.kinds.room(side) or (0, 0))[1])
+        return self._with_room(side, _CROSSWISE - digits, digits)
+
+    def _reckoned(self, side: Value) -> exp.Expr:
+        """A number in as many digits as its parts can make: no sum and no product of them is too large."""
+        whole, digits = self.kinds.room(side) or (0, 0)
+        match side:
+            case Constant(held):
+                return _decimal(exp.Literal.string(format(Decimal(str(held)), "f")), whole, digits)
+            case Arithmetic(operator, left, right):
+                made = _ARITHMETIC[operator](this=self._reckoned(left), expression=self._reckoned(right))
+                return _decimal(exp.Paren(this=made), whole, digits)
+        return self._with_room(side, whole, digits)
+
+    def _with_room(self, side: Value, whole: int, digits: int) -> exp.Expr:
+        """A value as a decimal; NULL for one with more digits before the point, so that one person's costs nobody else theirs."""
+        held = self.expression(side)
+        if isinstance(side, TraitValue) and _WHOLE[self.kinds.of(side) or ""] <= whole:
+            return _decimal(held, whole, digits)
+        fits = exp.LT(this=exp.Abs(this=exp.cast(held.copy(), "DOUBLE")), expression=value(float(10**whole)))
+        return exp.Case(ifs=[exp.If(this=fits, true=_decimal(held, whole, digits))])
 
     def expression(self, side: Value, *, beside: Value | None = None) -> exp.Expr:
         """A value of a person's row; NULL: unknown. `beside`: what it is compared with, in whose type a constant is written."""
@@ -187,7 +206,7 @@ class Values:
                 return exp.Case(ifs=[exp.If(this=above, true=exp.Div(this=parts[0], expression=parts[1]))])
             case Arithmetic():
                 if self._can_be_exact(side):
-                    return self.exact(side)
+                    return self._reckoned(side)
                 parts = [exp.cast(self.expression(each), "DOUBLE") for each in (side.left, side.right)]
                 return exp.Paren(this=_ARITHMETIC[side.operator](this=parts[0], expression=parts[1]))
 
@@ -223,9 +242,9 @@ def _is_quotient(side: Value) -> bool:
     return isinstance(side, Arithmetic) and side.operator == "/"
 
 
-def _decimal(held: exp.Expr, digits: int) -> exp.Expr:
+def _decimal(held: exp.Expr, whole: int, digits: int) -> exp.Expr:
     # Not by `exp.cast`, which takes a decimal for any other.
-    return exp.Cast(this=held, to=exp.DataType.build(f"DECIMAL(18,{digits})", dialect="duckdb"))
+    return exp.Cast(this=held, to=exp.DataType.build(f"DECIMAL({whole + digits},{digits})", dialect="duckdb"))
 
 
 def _as_decimal(held: exp.Expr) -> exp.Expr:

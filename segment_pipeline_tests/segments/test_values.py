@@ -1,0 +1,54 @@
+"""Values at the edges of what engines hold: compared as they are written, and one person's cost nobody else theirs."""
+
+from decimal import Decimal
+
+import pytest
+
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.segments.evaluate import World, members
+from segment_pipeline.segments.rules import Rule, activities, at_least, avg_of, did, sum_of, trait
+from segment_pipeline_tests.segments.conftest import DAY, compiled_members, segment
+from segment_pipeline_tests.segments.test_examples import did as act, who
+
+ORDERS, LINES = activities("order"), activities("product_bought")
+# A person whose amounts are as large as a column takes, and one of every day.
+PEOPLE = [
+    who("ann", spend_total=Decimal("99999999999999.9999"), spend_90d=Decimal("5.54"), orders_total=2**31 - 1),
+    who("bob", spend_total=Decimal("5.54"), spend_90d=Decimal("5.5"), orders_total=2),
+]
+ACTIVITIES = [
+    *(act("ann", "order", days_ago, amount=Decimal("99999999999999.9999")) for days_ago in (1, 2)),
+    act("bob", "order", 1, amount=Decimal("5.54")),
+    act("ann", "product_bought", 1, item_key="x", quantity=Decimal("9999999999.12345678")),
+    act("bob", "product_bought", 1, item_key="x", quantity=Decimal("0.00000001")),
+]
+WORLD = World(DAY, PEOPLE, activities=ACTIVITIES)
+RULES = {
+    "a product of a large sum": sum_of("amount", ORDERS) * 2 > 11,
+    "a product of a large trait": trait("spend_total") * 2 > 11,
+    "a sum of large traits": trait("spend_total") + trait("spend_90d") > 11,
+    "a product of a large number": trait("orders_total") * 1_000_000_000 > 1_000_000_000,
+    "all digits of a product": sum_of("quantity", LINES) * Decimal("0.0001") == Decimal("0.000000000001"),
+    "large parts of a quotient": trait("spend_total") / trait("spend_90d") > 1,
+    "a trait and a number of fewer digits": trait("spend_total") > 5.5,
+    "an amount and a number of fewer digits": did("order", amount=at_least(5.54)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_numbers_of_all_sizes_are_compared_exactly(lake: Lake, rule: Rule) -> None:
+    meant = members([segment("one", rule)], WORLD)
+    assert "bob" in meant["one"]
+    assert compiled_members(lake, [segment("one", rule)], WORLD) == meant
+
+
+def test_a_quotient_of_more_than_an_engine_multiplies_is_unknown_and_stops_nobody_else(lake: Lake) -> None:
+    assert compiled_members(lake, [segment("one", avg_of("amount", ORDERS) > 5)], WORLD) == {"one": {"bob"}}
+
+
+@pytest.mark.parametrize("text", ["ΟΔΟΣ", "İst"])
+def test_text_in_capitals_has_itself(lake: Lake, text: str) -> None:
+    """Letters whose lower case depends on their place, or is two letters."""
+    asked = [segment(word, getattr(trait("city"), word)(text)) for word in ("starts", "ends", "has")]
+    world = World(DAY, [who("ann", city=text)])
+    assert compiled_members(lake, asked, world) == {one.name: {"ann"} for one in asked}
