@@ -117,12 +117,7 @@ class Judge:
                 if kind != "ever" and (number < 1 or ago < 1):
                     yield "asks what was on fewer than one day, or on as_of itself: days before as_of are 1 and more"
             case SqlRule(text):
-                yield from predicates.problems(text)
-                yield from (
-                    f"names trait {name}, which does not exist{meant(name, self.traits)}"
-                    for name in predicates.columns_of(text)
-                    if name not in self.traits
-                )
+                yield from predicates.problems(text, self.traits)
 
     def _share(self, rule: ShareRule) -> Iterator[str]:
         if is_latest(rule.value):

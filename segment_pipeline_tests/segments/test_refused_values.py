@@ -111,6 +111,14 @@ ORDERS, LINES = activities("order"), activities("product_bought")
         (sql("max(age) > 3"), "has a predicate with an aggregate"),
         (sql("age > 3; DROP TABLE traits"), "has a predicate that is not one expression"),
         (sql("random() > 0.5"), "is refused"),
+        (sql("city"), "in which city is neither true nor false: compare it with something"),
+        (sql("age > 3 AND NOT city"), "in which city is neither true nor false"),
+        (sql("city = 1"), "that compares text with a number: city = 1"),
+        (sql("CAST(city AS INTEGER) > 1"), "that fails where a text is something else: write TRY_CAST(city AS INT)"),
+        (sql("unnest(interests) = 'yoga'"), "it is one yes or no of a person"),
+        (sql("* > 1"), "it is one yes or no of a person"),
+        (sql("city COLLATE NOCASE = 'bonn'"), "alike on every engine"),
+        (sql("true"), "without a trait, which all or none meet"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_told(where: Rule, said: str) -> None:
