@@ -41,7 +41,11 @@ def problems(text: str, traits: Mapping[str, str]) -> Iterator[str]:
         yield f"is refused: {error}"
         return
     found = [
-        *(f"names trait {name}, which does not exist{meant(name, traits)}" for name in columns_of(text) if name not in traits),
+        *(
+            f"names trait {name}, which does not exist{meant(name, traits)}"
+            for name in columns_of(text)
+            if name not in traits
+        ),
         *_beyond_one_person(tree),
     ]
     yield from found or _unlike(tree, traits)
@@ -82,7 +86,9 @@ def _unlike(tree: exp.Expr, traits: Mapping[str, str]) -> Iterator[str]:
 
 
 def _written(node: exp.Expr) -> str:
-    return node.transform(lambda one: exp.column(one.name) if isinstance(one, exp.Column) else one).sql(dialect="duckdb")
+    return node.transform(lambda one: exp.column(one.name) if isinstance(one, exp.Column) else one).sql(
+        dialect="duckdb"
+    )
 
 
 def _is_text(node: exp.Expr) -> bool:

@@ -62,20 +62,20 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
             return f"{name} from {_text(values[0])} to {_text(values[1])}"
         case TraitRule(name, operator, values):
             return f"{name} {operator} {_text(values[0])}"
-        case TraitRule(name, "starts" | "ends" | "has" as operator, values):
-            return f"{name} {operator} {values[0]!r}"
         case Compared(left, operator, right):
             return f"{_value(left)} {operator} {_value(right)}"
         case YearlyRule(name, past, ahead, month):
-            when = "this month" if month else f"on one of the {past} days before" if past else f"within {ahead} days"
+            when = "this month" if month else _past_days(past) if past else _days_to_come(ahead)
             return f"{'birthday' if name == 'birth_day' else f'anniversary of {name}'} {when}"
         case CountRule(of, 0, 0):
             return f"did not {_chosen(of)}"
         case CountRule(of, at_least, at_most, same_product):
             often = (
-                f"{at_least} to {at_most} times"
+                f"exactly {_counted(at_least, 'time')}"
+                if at_least == at_most
+                else f"{at_least} to {_counted(at_most, 'time')}"
                 if at_most is not None
-                else f"at least {at_least} times"
+                else f"at least {_counted(at_least, 'time')}"
                 if at_least != 1
                 else ""
             )
@@ -93,14 +93,14 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
         case InsideRule(corners):
             return f"inside a polygon of {len(corners)} corners"
         case BirthdayRule(days):
-            return f"birthday within {days} days"
+            return f"birthday {_days_to_come(days)}"
         case TopRule(trait, n):
             return f"among the {n} highest by {trait}"
         case SequenceRule(steps, within, same_product):
             same = ", all of one product" if same_product else ""
-            return f"{', then '.join(_chosen(step) for step in steps)}, within {within} days{same}"
+            return f"{', then '.join(_chosen(step) for step in steps)}, within {_counted(within, 'day')}{same}"
         case UnfollowedRule(first, then, within):
-            return f"{_chosen(first)}, and for {within} days afterwards not {_chosen(then)}"
+            return f"{_chosen(first)}, and for {_counted(within, 'day')} afterwards not {_chosen(then)}"
         case RankRule():
             return _rank(rule)
         case RandomRule(share, salt):
@@ -122,13 +122,29 @@ def _rank(rule: RankRule) -> str:
 def _past(rule: PastRule) -> str:
     match rule:
         case PastRule(segment, "member", 1, ago):
-            return f"was in {segment} {'yesterday' if ago == 1 else f'{ago} days ago'}"
+            return f"was in {segment} {_ago(ago)}"
         case PastRule(segment, "member", days, _):
-            return f"was in {segment} on each of the last {days} days"
+            return f"was in {segment} on each of the last {_counted(days, 'day')}"
         case PastRule(segment, "ever", _, _):
             return f"was ever in {segment}"
         case PastRule(segment, kind, days, _):
-            return f"{kind} {segment} in the last {days} days"
+            return f"{kind} {segment} in the last {_counted(days, 'day')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _ago(days: int) -> str:
+    return {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
+
+
+def _days_to_come(days: int) -> str:
+    return "today" if days == 1 else f"within {days} days"
+
+
+def _past_days(days: int) -> str:
+    return "yesterday" if days == 1 else f"on one of the {days} days before"
 
 
 _KINDS = {"sum": "sum of", "min": "least", "max": "greatest", "first": "first", "last": "last", "most": "most frequent"}
@@ -162,7 +178,7 @@ def _chosen(of: Activities) -> str:
     text = ", ".join(parts)
     if of.window is not None:
         return f"{text} {_window(of.window)}"
-    return text if of.within is None else f"{text} in {of.within} days"
+    return text if of.within is None else f"{text} in {_counted(of.within, 'day')}"
 
 
 def _test(test: Test) -> str:
@@ -192,9 +208,9 @@ def _test(test: Test) -> str:
 def _window(window: Window) -> str:
     match window:
         case Ended(number, back):
-            return f"in the {number} days that ended {back} days ago"
+            return f"in the {_counted(number, 'day')} that ended {_ago(back)}"
         case Hours(number):
-            return f"in {number} hours"
+            return f"in {_counted(number, 'hour')}"
         case Dates(first, last):
             return f"from {first} to {last}"
         case Period(unit, 0):
@@ -205,7 +221,7 @@ def _window(window: Window) -> str:
             return f"in the {unit} {back} {unit}s ago"
         case Holidays(country, name, before):
             day = name or "a public holiday"
-            return f"in the {before} days before {day} ({country})" if before else f"on {day} ({country})"
+            return f"in the {_counted(before, 'day')} before {day} ({country})" if before else f"on {day} ({country})"
 
 
 def _value(value: Value) -> str:
@@ -215,19 +231,29 @@ def _value(value: Value) -> str:
         case TraitValue(name):
             return name
         case Ago(number):
-            return f"the day {number} days ago" if number else "today"
+            return f"the day {_ago(number)}" if number > 1 else _ago(number)
         case DaysSince(day):
             return f"days since {_value(day)}"
         case Arithmetic(operator, left, right):
-            return f"{_value(left)} {operator} {_value(right)}"
+            return f"{_part(left, operator)} {operator} {_part(right, operator, is_right=True)}"
         case Aggregate("count", of, _):
             return f"number of {_chosen(of)}"
         case Aggregate("distinct", of, field):
-            return f"number of different {field}s of {_chosen(of)}"
+            return f"number of different {_several(field)} of {_chosen(of)}"
         case Aggregate("nth", of, field, n):
             return f"{field} of number {n} of {_chosen(of)}"
         case Aggregate(kind, of, field):
             return f"{_KINDS[kind]} {field} of {_chosen(of)}"
+
+
+def _several(field: str) -> str:
+    return f"{field[:-1]}ies" if field.endswith(("ry", "ty")) else f"{field}s"
+
+
+def _part(value: Value, operator: str, *, is_right: bool = False) -> str:
+    """A part of what is reckoned, in brackets where it is reckoned first."""
+    first = isinstance(value, Arithmetic) and (value.operator in "+-" if operator in "*/" else is_right)
+    return f"({_value(value)})" if first else _value(value)
 
 
 def _text(value: Scalar) -> str:
