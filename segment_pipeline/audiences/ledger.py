@@ -110,7 +110,7 @@ class Ledger:
         now, status = clock.now(), "held" if held else "planned"
         with self.transaction() as c:
             existing = c.execute(sa.select(plans.c.status).where(plans.c.digest == plan.digest)).scalar()
-            if existing not in (None, "planned", "held"):
+            if existing not in (None, "planned", "held", "approved"):
                 raise ContractError(f"plan {plan.digest} was already sent: plan again")
             used = c.execute(sa.select(sa.func.max(plans.c.sequence)).where(plans.c.audience == plan.audience)).scalar()
             sequence = 1 + max(used or 0, floor)

@@ -26,7 +26,7 @@ from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import AudienceGone, Replaceable
-from segment_pipeline.errors import ConflictError, SegmentPipelineError
+from segment_pipeline.errors import ConfigError, ConflictError, SegmentPipelineError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
@@ -158,7 +158,7 @@ class Run(AtTool):
             self.ledger.folded(plan.digest, memory.epoch(self.lake, plan.audience))
 
     def _send(self, session: Session, lease: Lease) -> SyncReport:
-        if self.approved and not self.reconciling:
+        if self.approved:
             self._see_what_was_approved(session, self.approved)
         self._located(session)
         found = self._found()
@@ -240,11 +240,19 @@ class Run(AtTool):
         return wanted and self._made(session)
 
     def _see_what_was_approved(self, session: Session, digest: str) -> None:
-        """A plan that sent everything again is approved as one."""
+        """A plan that sent everything again is approved as one. Raises ConfigError for one whose rows an older lake lacks."""
         partitions = {"audience": [self.audience.name], "digest": [digest]}
         session.scan("plan_rows", partitions=partitions, alias="rows_of_approved")
-        refreshed = bool(session.value("SELECT count(*) FROM rows_of_approved WHERE cause = 'refreshed'"))
-        self.aim = replace(self.aim, everything=refreshed)
+        counted = (
+            "SELECT count(*) AS rows, count(*) FILTER (WHERE cause = 'refreshed') AS refreshed FROM rows_of_approved"
+        )
+        [held] = session.rows(counted)
+        if not held["rows"]:
+            raise ConfigError(
+                f"the lake no longer has the rows of plan {digest}: sync again, and approve what is held then"
+            )
+        if not self.reconciling:
+            self.aim = replace(self.aim, everything=bool(held["refreshed"]))
 
     def _kinds(self, *, held: bool) -> tuple[str, ...]:
         """The plans to draw, in the order they go out. A replacement takes out who denied; while it is held a plan of their own does."""

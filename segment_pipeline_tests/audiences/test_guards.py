@@ -1,5 +1,6 @@
 """What stops a plan, what never does, and how a held one is sent after all."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -97,6 +98,40 @@ def test_a_held_plan_sends_nothing_and_is_sent_once_approved(world: World, tool:
     assert (after.added, after.removed, after.remote) == (1, 1, 31)
     with pytest.raises(ConfigError, match="no plan with digest"):
         approve(world.round([GUARDED], {"tool": tool}), report.digests[-1])
+
+
+def test_an_approved_plan_of_which_nothing_was_sent_can_be_held_again(world: World, tool: Tool) -> None:
+    """Every sync after it failed: the plan was said to have been sent."""
+    world.people(PEOPLE)
+    world.sync(GUARDED, tool)
+    world.members([p.profile_id for p in PEOPLE[:30]])
+    report = world.sync(GUARDED, tool)
+    world.members([p.profile_id for p in PEOPLE])
+    assert approve(world.round([GUARDED], {"tool": tool}), report.digests[-1]).requests == 0
+    world.members([p.profile_id for p in PEOPLE[:30]])
+    again = world.sync(GUARDED, tool)
+    assert (again.status, again.digests) == ("held", report.digests)
+    assert approve(world.round([GUARDED], {"tool": tool}), again.digests[-1]).removed == 30
+    assert world.sync(GUARDED, tool).requests == 0
+
+
+def test_a_held_plan_whose_rows_an_older_lake_lacks_is_not_approved(world: World, tool: Tool) -> None:
+    """Nothing of it was sent, and it was `synced`."""
+    world.people(PEOPLE)
+    world.sync(GUARDED, tool)
+    rows = world.home / "lake" / "plan_rows"
+    shutil.copytree(rows, world.home / "before")
+    world.members([p.profile_id for p in PEOPLE[:30]])
+    report = world.sync(GUARDED, tool)
+    shutil.rmtree(rows)
+    shutil.copytree(world.home / "before", rows)
+    fresh = world.opened()
+    with pytest.raises(ConfigError, match="no longer has the rows of plan"):
+        approve(fresh.round([GUARDED], {"tool": tool}), report.digests[-1])
+    again = fresh.sync(GUARDED, tool)
+    assert (again.status, again.held_removals) == ("held", 30)
+    assert approve(fresh.round([GUARDED], {"tool": tool}), again.digests[-1]).removed == 30
+    fresh.ledger.close()
 
 
 def test_an_approval_expires_with_the_memberships(world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
