@@ -6,7 +6,7 @@ Holds operators only; `segments.rules` gives them to those who write segments. W
 from decimal import Decimal
 from typing import Any, Literal, cast
 
-from segment_pipeline.segments.arguments import is_number, is_scalar, shown
+from segment_pipeline.segments.arguments import is_number, is_scalar, is_whole, shown
 from segment_pipeline.segments.nodes import (
     Aggregate,
     AllOf,
@@ -211,6 +211,10 @@ class Quantity(Comparable):
 
     def between(self, low: Any, high: Any) -> Rule:
         """From `low` to `high`, both included."""
+        match self._value:
+            case Aggregate("count", of, "") if is_whole(low) and is_whole(high):
+                # 0 is a number of activities like any other.
+                return CountRule(of, low, high)
         return AllOf((self >= low, self <= high))
 
     def isin(self, *values: Any) -> Rule:

@@ -35,6 +35,7 @@ from segment_pipeline.segments.nodes import (
     SqlRule,
     SumRule,
     Term,
+    Test,
     TopRule,
     TraitRule,
     UnfollowedRule,
@@ -154,6 +155,9 @@ def canonical(node: object, referred: Mapping[str, str] | None = None) -> Any:  
             return {type(node).__name__: [json.loads(text) for text in texts]}
         case TraitRule(trait, "in", values):
             return {"TraitRule": [trait, "in", sorted((canonical(value) for value in values), key=json.dumps)]}
+        case Test(column, "in" | "any" | "all" | "none" as operator, values):
+            held = {"column": column, "operator": operator, "values": sorted(map(canonical, values), key=json.dumps)}
+            return {"Test": held}
         case Rule() | Activities() | Term():
             held = {}
             for field in fields(node):  # type: ignore[arg-type]

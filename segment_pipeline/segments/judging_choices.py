@@ -166,6 +166,9 @@ class Choices:
     def _test(self, of: Activities, test: Test) -> Iterator[str]:
         """What a field is asked by another way than by name: whether the activity has it, and whether it can be met."""
         word = WORDS.get(test.column, test.column)
+        for again in twice(test.values) if test.operator in ("in", "any", "all", "none") else ():
+            name = WEEKDAYS[again] if test.column == "weekday" and isinstance(again, int) else again
+            yield f"filters {of.name} by {name} twice in one {word.removeprefix(property_column(''))}: once says it"
         if test.column.startswith(property_column("")):
             word = test.column.removeprefix(property_column(""))
             declared = self.properties_of(of.name)

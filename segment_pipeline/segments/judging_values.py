@@ -81,10 +81,18 @@ class Comparisons:
             yield f"takes {word} of activities with not_followed_by or never: say it in a rule of its own"
         if value.kind == "nth" and value.n < 1:
             yield f"asks for the activity number {value.n}: the first has the number 1"
-        if not value.field:
-            return
-        kind = self.kinds.field(value.field)
-        if kind is None:
+        if value.field:
+            yield from self._field(value, word)
+
+    def _field(self, value: Aggregate, word: str) -> Iterator[str]:
+        """What is wrong with the field an aggregate takes."""
+        of, kind = value.of, self.kinds.field(value.field)
+        if value.field in FIELDS and value.field in self.choices.properties_of(of.name):
+            yield (
+                f"takes {word} of {value.field}, which is a field of activities and a property of {of.name}: declare the"
+                f' property by another name, keys={{"{value.field}_told": "{value.field}"}}'
+            )
+        elif kind is None:
             known = (*FIELDS, *self.choices.properties_of(of.name))
             yield f"takes {word} of {value.field}, which is no field of activities{one_of(value.field, known)}"
         elif value.field not in FIELDS and value.field not in self.choices.properties_of(of.name):
@@ -104,6 +112,8 @@ class Comparisons:
                 yield f"reckons with a value that is {kind}: only numbers are added, subtracted, multiplied and divided"
             if isinstance(side, Arithmetic) and side.operator == "/":
                 yield "reckons with a quotient: compare it as it is"
+        if value.operator == "/" and isinstance(value.right, Constant) and not value.right.value > 0:  # type: ignore[operator]
+            yield f"divides by {value.right.value}: what is divided by 0 or less is unknown of everybody"
         if value.operator == "*":
             factors = [side.value for side in (value.left, value.right) if isinstance(side, Constant)]
             if len(factors) != 1:

@@ -26,6 +26,7 @@ from segment_pipeline.segments.rules import (
     Segment,
     activities,
     all_of,
+    count,
     days,
     did,
     did_not,
@@ -113,6 +114,19 @@ def who(lake: Lake, rule: Rule) -> set[str]:
     with lake.session() as session:
         session.scan("memberships")
         return {row["profile_id"] for row in session.rows("SELECT profile_id FROM memberships")}
+
+
+def test_own_traits_may_be_called_as_what_is_joined_beside_them(shop: Lake, put: Put) -> None:
+    """Words of bits are columns word_0 and so on, values of people value_0."""
+    odd = TraitSet("odd", tuple(Trait.sql(name, "BIGINT", "x", query="2", null="", owner="team:crm") for name in ("value_0", "word_0")))  # fmt: skip
+    declare(odd)
+    numbers = {"as_of": D, "value_0": 2, "definition_hash": odd.digest}
+    put("traits_odd", [numbers | {"profile_id": one, "word_0": n} for n, one in enumerate(("cat", "bob", "ann"))])
+    rule = all_of(
+        trait("value_0") > 1, trait("word_0") > 1, trait("value_0") > count(activities("visit")), did("visit")
+    )
+    report = build_memberships(shop, D, [segment("one", rule)], SETTINGS, vocabulary=Vocabulary.of([odd], PLANS))
+    assert (report.failed, report.sizes) == ({}, {"one": 1})
 
 
 @pytest.mark.parametrize(

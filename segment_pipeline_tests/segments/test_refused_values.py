@@ -43,7 +43,11 @@ from segment_pipeline.segments.validation import validate
 from segment_pipeline.segments.vocabulary import Vocabulary, known_events
 from segment_pipeline_tests.segments.conftest import segment
 
-KNOWN = Vocabulary(events=known_events([Event("plan_chosen", {"plan": "VARCHAR", "seats": "BIGINT"})]))
+KNOWN = Vocabulary(
+    events=known_events(
+        [Event("plan_chosen", {"plan": "VARCHAR", "seats": "BIGINT"}), Event("booked", {"amount": "DOUBLE"})]
+    )
+)
 ORDERS, LINES = activities("order"), activities("product_bought")
 
 
@@ -111,6 +115,11 @@ ORDERS, LINES = activities("order"), activities("product_bought")
         (sql("max(age) > 3"), "has a predicate with an aggregate"),
         (sql("age > 3; DROP TABLE traits"), "has a predicate that is not one expression"),
         (sql("random() > 0.5"), "is refused"),
+        (did("order", store=("a", "a")), "filters order by a twice in one store: once says it"),
+        (did("order", weekday=("sat", "sat")), "filters order by sat twice in one weekday"),
+        (trait("spend_total") / 0 > 1, "divides by 0: what is divided by 0 or less is unknown of everybody"),
+        (max_of("amount", activities("booked")) > 3, 'a property of booked: declare the property by another name, keys={"amount_told": "amount"}'),
+        (count(ORDERS).between(5, 1), "counts order between numbers that no count can lie between"),
         (sql("city"), "in which city is neither true nor false: compare it with something"),
         (sql("age > 3 AND NOT city"), "in which city is neither true nor false"),
         (sql("city = 1"), "that compares text with a number: city = 1"),

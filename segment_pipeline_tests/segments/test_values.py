@@ -5,8 +5,10 @@ from decimal import Decimal
 import pytest
 
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.evaluate import World, members
-from segment_pipeline.segments.rules import Rule, activities, at_least, avg_of, did, sum_of, trait
+from segment_pipeline.segments.rules import Rule, activities, at_least, avg_of, count, did, sum_of, trait
+from segment_pipeline.segments.validation import validate
 from segment_pipeline_tests.segments.conftest import DAY, compiled_members, segment
 from segment_pipeline_tests.segments.test_examples import did as act, who
 
@@ -52,3 +54,16 @@ def test_text_in_capitals_has_itself(lake: Lake, text: str) -> None:
     asked = [segment(word, getattr(trait("city"), word)(text)) for word in ("starts", "ends", "has")]
     world = World(DAY, [who("ann", city=text)])
     assert compiled_members(lake, asked, world) == {one.name: {"ann"} for one in asked}
+
+
+def test_a_number_of_activities_from_0_on_is_one_range(lake: Lake) -> None:
+    rule = count(ORDERS).between(0, 1)
+    assert rule == did("order", at_least=0, at_most=1)
+    assert validate([segment("one", rule)]) == []
+    assert compiled_members(lake, [segment("one", rule)], WORLD) == {"one": {"bob"}}
+
+
+def test_the_order_of_names_in_a_test_does_not_count() -> None:
+    one = did("order", store=("a", "b"), weekday=("sat", "sun"))
+    other = did("order", store=("b", "a"), weekday=("sun", "sat"))
+    assert definition_hash(segment("one", one), {}) == definition_hash(segment("one", other), {})

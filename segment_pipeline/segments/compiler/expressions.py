@@ -167,7 +167,7 @@ def personal(
     traits: Mapping[str, str],
     as_of: date,
 ) -> exp.Expr:
-    """What a leaf asks of a person's row of `traits`, whose types are given: TRUE, or FALSE where it is not or unknown."""
+    """What a leaf asks of a person's row of `traits`, aliased `t`, whose types are given: TRUE, or FALSE where it is not or unknown."""
     match rule:
         case TraitRule():
             return _trait(rule, traits[rule.trait])
@@ -177,7 +177,7 @@ def personal(
             return known(_inside(corners))
         case BirthdayRule(days):
             listed = [exp.Literal.string(text) for text in birthdays(as_of, days)]
-            return known(exp.In(this=column("birth_day"), expressions=listed))
+            return known(exp.In(this=column("birth_day", "t"), expressions=listed))
         case RandomRule(share, salt):
             text = exp.Concat(expressions=[exp.Literal.string(f"{salt}:"), column("profile_id", "n")])
             digest = exp.Substring(
@@ -196,7 +196,7 @@ def _of_traits(node: exp.Expr) -> exp.Expr:
 
 
 def _trait(rule: TraitRule, kind: str) -> exp.Expr:
-    held = column(rule.trait)
+    held = column(rule.trait, "t")
     if rule.trait in RATIOS and rule.operator != "unknown":
         return _ratio(rule, *RATIOS[rule.trait])
     match rule.operator:
@@ -231,11 +231,11 @@ def _ratio(rule: TraitRule, part: str, whole: str) -> exp.Expr:
             met = exp.and_(compared(exp.GTE, rule.values[0]), compared(exp.LTE, rule.values[1]))
         case operator:
             met = compared(COMPARE[operator], rule.values[0])
-    return known(exp.and_(exp.GT(this=column(whole), expression=exp.Literal.number(0)), exp.Paren(this=met)))
+    return known(exp.and_(exp.GT(this=column(whole, "t"), expression=exp.Literal.number(0)), exp.Paren(this=met)))
 
 
 def _decimal(trait: str) -> exp.Expr:
-    return exp.cast(column(trait), "DECIMAL(18,4)")
+    return exp.cast(column(trait, "t"), "DECIMAL(18,4)")
 
 
 def _exact(limit: Scalar) -> exp.Expr:
@@ -252,7 +252,7 @@ def _yearly(rule: YearlyRule, kind: str, as_of: date) -> exp.Expr:
     if rule.month:
         first = as_of.replace(day=1)
         days = ((first + timedelta(days=31)).replace(day=1) - first).days
-    listed, held = birthdays(first, days), column(rule.trait)
+    listed, held = birthdays(first, days), column(rule.trait, "t")
     if kind != "DATE":
         return exp.In(this=held, expressions=[exp.Literal.string(text) for text in listed])
     month, day = (exp.Extract(this=exp.var(part), expression=held.copy()) for part in ("MONTH", "DAY"))
@@ -288,14 +288,14 @@ def _join(kind: type[exp.And] | type[exp.Or], parts: list[exp.Expr], *, empty: b
 def _distance(lat: float, lon: float) -> exp.Expr:
     """Kilometres along the great circle (haversine) from the person's place."""
     half_lat = exp.Radians(
-        this=exp.Paren(this=exp.Sub(this=column("lat"), expression=value(lat)))
+        this=exp.Paren(this=exp.Sub(this=column("lat", "t"), expression=value(lat)))
     ) / exp.Literal.number(2)
     half_lon = exp.Radians(
-        this=exp.Paren(this=exp.Sub(this=column("lon"), expression=value(lon)))
+        this=exp.Paren(this=exp.Sub(this=column("lon", "t"), expression=value(lon)))
     ) / exp.Literal.number(2)
     sines = exp.Pow(this=exp.Sin(this=half_lat), expression=exp.Literal.number(2))
     sines_lon = exp.Pow(this=exp.Sin(this=half_lon.copy()), expression=exp.Literal.number(2))
-    cosines = exp.Cos(this=exp.Radians(this=column("lat"))) * exp.Cos(this=exp.Radians(this=value(lat)))
+    cosines = exp.Cos(this=exp.Radians(this=column("lat", "t"))) * exp.Cos(this=exp.Radians(this=value(lat)))
     inner = exp.Least(this=value(1.0), expressions=[exp.Add(this=sines, expression=cosines * sines_lon)])
     return exp.Asin(this=exp.Sqrt(this=inner)) * value(2 * EARTH_RADIUS_KM)
 
@@ -308,12 +308,13 @@ def _inside(corners: tuple[tuple[float, float], ...]) -> exp.Expr:
             continue
         low, high = min(lat_a, lat_b), max(lat_a, lat_b)
         between = exp.and_(
-            exp.GTE(this=column("lat"), expression=value(low)), exp.LT(this=column("lat"), expression=value(high))
+            exp.GTE(this=column("lat", "t"), expression=value(low)),
+            exp.LT(this=column("lat", "t"), expression=value(high)),
         )
         slope = (lon_b - lon_a) / (lat_b - lat_a)
-        offset = exp.Paren(this=exp.Sub(this=column("lat"), expression=value(lat_a)))
+        offset = exp.Paren(this=exp.Sub(this=column("lat", "t"), expression=value(lat_a)))
         edge = exp.Add(this=exp.Mul(this=offset, expression=value(slope)), expression=value(lon_a))
-        hit = exp.and_(between, exp.LT(this=column("lon"), expression=edge))
+        hit = exp.and_(between, exp.LT(this=column("lon", "t"), expression=edge))
         crossings.append(exp.Case(ifs=[exp.If(this=hit, true=exp.Literal.number(1))], default=exp.Literal.number(0)))
     if not crossings:
         return exp.false()
@@ -324,6 +325,6 @@ def _inside(corners: tuple[tuple[float, float], ...]) -> exp.Expr:
         this=exp.Mod(this=exp.Paren(this=total), expression=exp.Literal.number(2)), expression=exp.Literal.number(1)
     )
     unknown = exp.or_(
-        exp.Is(this=column("lat"), expression=exp.null()), exp.Is(this=column("lon"), expression=exp.null())
+        exp.Is(this=column("lat", "t"), expression=exp.null()), exp.Is(this=column("lon", "t"), expression=exp.null())
     )
     return exp.and_(exp.not_(unknown), odd)
