@@ -277,7 +277,8 @@ def _compiled(
         declared=declared,
         properties=known.properties,
     )
-    if only is not None:
+    # A rank is among all people.
+    if only is not None and not compilation.bits.late:
         # Numbers stay; what others did is left out with those who have none.
         session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)
         session.define("people", "SELECT profile_id, person_no FROM one_person")
@@ -318,7 +319,7 @@ def _value(session: Session, compilation: Compilation, rule: Rule, profile_id: s
         case Compared():
             return _compared(session, compilation, rule, profile_id)
         case CountRule() | SumRule():
-            return _measured(session, compilation, rule)
+            return _measured(session, compilation, rule, profile_id)
     return None
 
 
@@ -342,8 +343,8 @@ def _traits(session: Session, profile_id: str, *names: str) -> str | None:
     return None if None in held else ", ".join(map(str, held))
 
 
-def _measured(session: Session, compilation: Compilation, rule: CountRule | SumRule) -> str:
-    """What the rule compares, counted anew for the one person whose activities were extracted."""
+def _measured(session: Session, compilation: Compilation, rule: CountRule | SumRule, profile_id: str) -> str:
+    """What the rule compares, counted anew for the one person."""
     behind = literals(rule)
     condition = (*behind.set_, *behind.unset)[0] if behind else None
     if not isinstance(condition, CountCondition | SumCondition):
@@ -355,5 +356,9 @@ def _measured(session: Session, compilation: Compilation, rule: CountRule | SumR
     if selection.shape.has_follower:
         session.define("segment_explained_items", checked("segments/explain", aggregates.about_items(chosen)))
         chosen = aggregates.unfollowed(selection, "segment_explained_items", compilation.extracts)
-    rows = session.rows(checked("segments/explain", aggregates.aggregated(measure.kind, chosen)))
+    of_all = aggregates.aggregated(measure.kind, chosen).subquery("c")
+    on = exp.EQ(this=column("person_no", "c"), expression=column("person_no", "n"))
+    query = exp.select("c.*").from_(of_all).join(exp.to_table("people").as_("n"), on=on, copy=False)
+    query = query.where(exp.EQ(this=column("profile_id", "n"), expression=value(profile_id)), copy=False)
+    rows = session.rows(checked("segments/explain", query))
     return str(rows[0]["total"].normalize() if isinstance(rule, SumRule) else rows[0]["n"]) if rows else "0"

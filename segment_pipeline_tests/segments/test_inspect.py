@@ -21,6 +21,7 @@ from segment_pipeline.segments.rules import (
     member_of,
     none_of,
     share_of_spend,
+    top,
     trait,
 )
 from segment_pipeline.segments.wording import words
@@ -172,3 +173,14 @@ def test_explain_says_both_sides_of_a_comparison(shop: Lake) -> None:
     one = segment("one", count(activities("visit")) > trait("orders_total") - 2)
     [term] = explain(shop, D, one, [], SETTINGS, "ann").terms
     assert (term.holds, term.term, term.value) == (True, "number of visit > orders_total - 2", "2 and 1")
+
+
+def test_explain_ranks_a_person_among_all_people(shop: Lake) -> None:
+    one = segment("one", all_of(top("orders_total", n=1), did("visit")))
+    found = {who: explain(shop, D, one, [], SETTINGS, who) for who in ("ann", "bob", "cat")}
+    assert {who: [term.holds for term in one.terms[1:]] for who, one in found.items()} == {
+        "ann": [True, True],
+        "bob": [False, True],
+        "cat": [False, False],
+    }
+    assert [one.terms[2].value for one in found.values()] == ["2", "1", "0"]
