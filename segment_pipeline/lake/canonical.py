@@ -298,6 +298,12 @@ TABLES = (
                 implied=True,
                 unsigned=True,
             ),
+            C(
+                "told_with_order",
+                "BOOLEAN",
+                "told by the version of its order that has this updated_at, and counts with that alone; NULL: a record with versions of its own",
+                implied=True,
+            ),
             C("amount_base", "MONEY", "in the base currency; NULL: no rate"),
             CURRENCY,
             DAY,

@@ -1,12 +1,15 @@
 """What a shop's refunds and edits take off spend and goods kept; docs/money.md is the definition."""
 
 from collections.abc import Mapping
+from datetime import date
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segment_pipeline_tests.money.asked import Told, money, shared
+from segment_pipeline_tests.money.asked import RULES, Told, money, shared
+from segment_pipeline_tests.money.company import Company, shop_products
 from segment_pipeline_tests.money.records import (
     APRIL,
     MAY,
@@ -307,3 +310,23 @@ def test_a_free_article_goes_back_with_what_it_came_with(told: Told) -> None:
         (False, 0),
         (False, 1),
     ]
+
+
+def test_what_was_given_back_is_as_the_newest_version_of_the_order_says(tmp_path: Path) -> None:
+    """Money was paid back, and the edit that explains it is told by a later version: the goods come off once."""
+    paid, edit = (
+        {**each, "processedAt": f"2017-06-0{day}T00:00:00Z", "createdAt": f"2017-06-0{day}T00:00:00Z"}
+        for day, each in ((1, web_refund(6, "40.00")), (3, web_refund(5, "0.00", back(TWO, "40.00"))))
+    )
+    made: dict[str, Any] = {"createdAt": f"{MAY}Z", "processedAt": f"{MAY}Z"}
+    until: Any = {"until": "2017-06-03T12:00:00"}
+    before = web_order(101, ONE, TWO, at="2017-06-01T12:00:00", refunds=[paid], visible=until, **made)
+    after = web_order(101, ONE, TWO, at="2017-06-03T12:00:00", refunds=[paid, edit], **made)
+    company = Company(tmp_path)
+    records = [*shop_products({"1": "Shoes", "2": "Men"}), shop.customer(1, APRIL), before, after]
+    company.land("shopify", records, pulled=["2017-06-02T12:00:00+00:00"])
+    then = company.people(RULES, as_of=date(2017, 6, 2))["1"]
+    assert (money(then)[1], shared(then)) == ("20.00", {"Men": "13.33", "Shoes": "6.67"})
+    now = company.people(RULES)["1"]
+    assert (money(now)[1], shared(now)) == ("20.00", {"Men": "0.00", "Shoes": "20.00"})
+    assert ("owns_1" in now.segments, now.traits["orders_kept"]) == (True, 1)

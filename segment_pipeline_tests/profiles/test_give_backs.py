@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline_tests.profiles.literal_rows import Row, customer, jan, line, order, product, refund
+from segment_pipeline_tests.profiles.literal_rows import Row, at, customer, jan, line, order, product, refund
 from segment_pipeline_tests.profiles.snapshots import Put
 from segment_pipeline_tests.profiles.test_activities import activities, brief
 
@@ -130,3 +130,36 @@ def test_what_is_sold_is_kept_or_given_back(lake: Lake, put: Put) -> None:
     rows = activities(lake, names={"product_bought", "product_returned"})
     assert sum(row["quantity"] for row in rows) == 3
     assert sum(row["amount"] for row in rows) == 50
+
+
+@pytest.mark.also_on_spark("profiles/facts/refunds_as_of")
+def test_what_an_orders_versions_tell_is_as_its_version_of_the_day_says(lake: Lake, put: Put) -> None:
+    """Money is paid back for the whole order; then it turns out to be for the boots; then nothing was given back at all."""
+    versions = (2, 5, 8, 11)
+    put("customers", [customer("shopify", "A")])
+    put("orders", [order("shopify", "O", jan(2), "50", customer_key="A", updated=jan(day)) for day in versions])
+    parts = [
+        line("shopify", "O", number, jan(2), net, product_key=f"V{number}", updated=jan(day))
+        for day in versions
+        for number, net in (("1", "40"), ("2", "10"))
+    ]
+    put("order_lines", parts)
+    paid = refund("shopify", "R", "O", jan(5), "40", told_with_order=True)
+    named = refund("shopify", "R/1", "O", jan(5), "40", line_number="1", quantity=Decimal(1), told_with_order=True)
+    put("refunds", [paid, named | {"updated_at": at(jan(8)), "day": jan(8)}])
+    money = ("order_refunded", 5, None, None, 40.0, "O")
+    assert told(lake, 4) == []
+    assert told(lake, 7) == [money]
+    assert told(lake, 10) == [money, ("product_returned", 5, "shopify:V1", 1.0, 40.0, "O")]
+    assert told(lake, 12) == []
+
+
+def test_a_refund_that_is_a_record_of_its_own_goes_by_its_own_versions(lake: Lake, put: Put) -> None:
+    """One is corrected; the other is of the very time of a version of its order, which is changed later."""
+    put("customers", [customer("square", "A")])
+    put("orders", [order("square", "O", jan(2), "50", customer_key="A", updated=jan(day)) for day in (2, 5, 8)])
+    put("order_lines", [line("square", "O", "1", jan(2), "50", updated=jan(day)) for day in (2, 5, 8)])
+    corrected = refund("square", "R", "O", jan(5), "20") | {"updated_at": at(jan(7)), "day": jan(7)}
+    put("refunds", [refund("square", "R", "O", jan(5), "40"), corrected, refund("square", "S", "O", jan(5), "3")])
+    assert [row[4] for row in told(lake, 6)] == [43.0]
+    assert [row[4] for row in told(lake, 9)] == [23.0]

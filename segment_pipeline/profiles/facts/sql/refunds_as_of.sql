@@ -1,7 +1,10 @@
--- One row per refund made by the end of as_of: the version of that day, or the earliest held after it.
+-- One row per refund made by the end of as_of: the version of that day, or the earliest held after it. What an order's versions tell is
+-- as the version of the order that counts says: of what it tells no more, nothing was given back.
 SELECT
     f.source, f.order_key, f.line_number, f.refunded_at, f.refunded_on, f.amount, coalesce(f.goods, f.amount) AS goods, f.quantity
 FROM refunds AS f
+LEFT JOIN revised_versions AS o
+    ON o.source = f.source AND o.order_key = CASE WHEN f.told_with_order THEN f.order_key END
 LEFT JOIN (
     SELECT
         c.source, c.refund_key,
@@ -10,4 +13,4 @@ LEFT JOIN (
     JOIN revised_refunds AS r ON r.source = c.source AND r.refund_key = c.refund_key
     GROUP BY c.source, c.refund_key
 ) AS v ON v.source = f.source AND v.refund_key = f.refund_key
-WHERE f.refunded_on <= $as_of AND (v.updated_at IS NULL OR v.updated_at = f.updated_at)
+WHERE f.refunded_on <= $as_of AND coalesce(o.updated_at, v.updated_at, f.updated_at) = f.updated_at

@@ -109,6 +109,7 @@ SELECT
   TRY_CAST(CAST(amount AS DECIMAL(18,4)) * rate AS DECIMAL(18,4)) AS amount_base,
   goods,
   quantity,
+  TRUE AS told_with_order,
   currency,
   day
 FROM given_back
