@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -14,11 +15,20 @@ from segment_pipeline.segments.spelling import meant
 
 
 def parsed(text: str) -> exp.Expr:
-    """The predicate as a tree; raises SqlglotError for what is no single expression."""
+    """The predicate as a tree, a quotient by 0 unknown in it; raises SqlglotError for what is no single expression."""
     tree, *others = sqlglot.parse(text, read="duckdb")
     if others or not isinstance(tree, exp.Condition) or isinstance(tree, exp.Query):
         raise SqlglotError
-    return tree
+    return tree.transform(_by_zero)
+
+
+def _by_zero(node: exp.Expr) -> exp.Expr:
+    # Infinite in DuckDB, and 0 by 0 is above every number there.
+    if isinstance(node, exp.Div | exp.IntDiv | exp.Mod):
+        by = node.expression
+        if not (isinstance(by, exp.Literal) and by.to_py()):
+            node.set("expression", exp.Nullif(this=by, expression=exp.Literal.number(0)))
+    return node
 
 
 def columns_of(text: str) -> list[str]:
@@ -48,7 +58,7 @@ def problems(text: str, traits: Mapping[str, str]) -> Iterator[str]:
         ),
         *_beyond_one_person(tree),
     ]
-    yield from found or _unlike(tree, traits)
+    yield from found or [*_unlike(tree, traits)] or _unreadable(tree, traits)
 
 
 def _beyond_one_person(tree: exp.Expr) -> Iterator[str]:
@@ -83,6 +93,19 @@ def _unlike(tree: exp.Expr, traits: Mapping[str, str]) -> Iterator[str]:
     for each in holds.find_all(exp.Cast):
         if not isinstance(each, exp.TryCast) and _is_text(each.this) and not isinstance(each.this, exp.Literal):
             yield f"has a predicate that fails where a text is something else: write TRY_{_written(each)}"
+
+
+def _unreadable(tree: exp.Expr, traits: Mapping[str, str]) -> Iterator[str]:
+    """What DuckDB says of it, asked of one row of nothing."""
+    row = ", ".join(
+        f"CAST(NULL AS {SQL_TYPES.get(kind, kind)}) AS {dialect.quote(name)}" for name, kind in traits.items()
+    )
+    with duckdb.connect(config={"enable_external_access": "false"}) as connection:
+        connection.execute(f"CREATE TABLE traits AS SELECT {row}")
+        try:
+            connection.execute(f"SELECT {tree.sql('duckdb')} FROM traits").fetchall()
+        except duckdb.Error:
+            yield "has a predicate whose parts are of types that do not go together, as a day and a text that is none"
 
 
 def _written(node: exp.Expr) -> str:

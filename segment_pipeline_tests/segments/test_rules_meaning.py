@@ -22,6 +22,7 @@ from segment_pipeline.segments.rules import (
     none_of,
     sequence,
     share_of_spend,
+    sql,
     sum_of,
     top_n,
     trait,
@@ -42,6 +43,21 @@ def test_unknown_is_false_also_under_not_equal_and_none_of_negates_that(lake: La
     assert who(lake, trait("gender") != "female", people) == {"b"}
     assert who(lake, none_of(trait("gender") == "female"), people) == {"b", "c"}
     assert who(lake, trait("gender").is_unknown(), people) == {"c"}
+
+
+def test_a_quotient_by_0_in_a_predicate_is_unknown(lake: Lake) -> None:
+    """DuckDB's 0 / 0 is above every number."""
+    people = world(
+        [
+            person("a", spend_90d=Decimal(50), orders_90d=2),
+            person("b", spend_90d=Decimal(0), orders_90d=0),
+            person("c", spend_90d=Decimal(9), orders_90d=0),
+            person("d", orders_90d=3),
+        ]
+    )
+    assert who(lake, sql("spend_90d / orders_90d > 20"), people) == {"a"}
+    assert who(lake, sql("spend_90d / (orders_90d - 2) > 20"), people) == set()
+    assert who(lake, sql("orders_90d % orders_90d = 0 AND orders_90d / 2 >= 1"), people) == {"a", "d"}
 
 
 def test_no_people_no_activities_no_products_is_no_error(lake: Lake) -> None:
