@@ -26,6 +26,7 @@ from segment_pipeline.segments.nodes import (
     InsideRule,
     MemberRule,
     NearRule,
+    NearStoreRule,
     NoneOf,
     PastRule,
     RankRule,
@@ -117,7 +118,7 @@ def _traits_read(leaf: Rule) -> tuple[str, ...]:
             return (name,) if per is None else (name, per)
         case SqlRule(text):
             return tuple(columns_of(text))
-        case NearRule() | InsideRule():
+        case NearRule() | NearStoreRule() | InsideRule():
             return ("lat", "lon")
         case BirthdayRule():
             return ("birth_day",)

@@ -37,6 +37,7 @@ from segment_pipeline.segments.nodes import (
     InsideRule,
     MemberRule,
     NearRule,
+    NearStoreRule,
     NoneOf,
     PastRule,
     Period,
@@ -73,7 +74,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 class World:
     """What is known at the end of a day, as rows of `traits`, `trait_shares`, `activities` and `products_as_of`.
 
-    `members`: rows of `memberships` before the day; `changes`: of `membership_changes`.
+    `stores`: those there are, with their places. `members`: rows of `memberships` before the day; `changes`: of `membership_changes`.
     """
 
     as_of: date
@@ -83,6 +84,7 @@ class World:
     products: Sequence[Row] = ()
     members: Sequence[Row] = ()
     changes: Sequence[Row] = ()
+    stores: Sequence[Row] = ()
     zone: str = "UTC"
 
 
@@ -130,6 +132,12 @@ class _Evaluator:
                 return self._share_holds(rule, person)
             case NearRule(lat, lon, km):
                 return _known(person, "lat", "lon") and kilometres(person["lat"], person["lon"], lat, lon) <= km
+            case NearStoreRule(km, stores):
+                return _known(person, "lat", "lon") and any(
+                    kilometres(person["lat"], person["lon"], row["lat"], row["lon"]) <= km
+                    for row in self.world.stores
+                    if not stores or row["store_key"] in stores
+                )
             case InsideRule(corners):
                 return _known(person, "lat", "lon") and _is_inside(person["lat"], person["lon"], corners)
             case BirthdayRule(days):

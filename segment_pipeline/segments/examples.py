@@ -124,6 +124,8 @@ EXAMPLES: Final = (
     Example("at most n of each", 'top("spend_365d", n=1, per="city")'),
     Example("a share by chance that stays", 'random_share(0.5, "spring")'),
     Example("near a place", "near(40.7, -74, 20)"),
+    Example("near a store", 'near_store(5, store="till:7")'),
+    Example("near any store there is", "near_store(50)"),
     Example("inside an area", "inside((36, -87), (36.5, -87), (36.5, -86), (36, -86))"),
     # Who was in a segment
     Example("in a segment yesterday", 'was_member("vip", ago=days(1))'),

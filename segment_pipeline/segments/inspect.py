@@ -35,6 +35,7 @@ from segment_pipeline.segments.nodes import (
     InsideRule,
     MemberRule,
     NearRule,
+    NearStoreRule,
     NoneOf,
     RankRule,
     Rule,
@@ -303,7 +304,7 @@ def _value(session: Session, compilation: Compilation, rule: Rule, profile_id: s
     match rule:
         case TraitRule(name) | TopRule(name):
             return _traits(session, profile_id, name)
-        case NearRule() | InsideRule():
+        case NearRule() | NearStoreRule() | InsideRule():
             return _traits(session, profile_id, "lat", "lon")
         case BirthdayRule():
             return _traits(session, profile_id, "birth_day")

@@ -23,6 +23,7 @@ from segment_pipeline.segments.nodes import (
     InsideRule,
     Mistake,
     NearRule,
+    NearStoreRule,
     NoneOf,
     PastRule,
     RandomRule,
@@ -94,8 +95,13 @@ class Judge:
                 yield from self._sum(rule)
             case ShareRule():
                 yield from self._share(rule)
-            case NearRule() | InsideRule():
-                yield from self._place(rule)
+            case NearRule(lat, lon, km):
+                yield from self._points(((lat, lon),))
+                yield from _radius(km)
+            case NearStoreRule(km):
+                yield from _radius(km)
+            case InsideRule():
+                yield from self._area(rule)
             case BirthdayRule():
                 yield from self._birthday(rule)
             case YearlyRule():
@@ -129,14 +135,7 @@ class Judge:
         elif digits(rule.share) > MOST_DIGITS:
             yield f"compares a share of spend with {shown(rule.share)}: a number of up to {MOST_DIGITS} digits is compared exactly"
 
-    def _place(self, rule: NearRule | InsideRule) -> Iterator[str]:
-        if isinstance(rule, NearRule):
-            yield from self._points(((rule.lat, rule.lon),))
-            if not rule.km > 0:
-                yield "has a radius that is not a positive number of kilometres"
-            elif rule.km >= HALF_ROUND_KM:
-                yield f"has a radius of {rule.km:g} km, within which everything lies: half way round is {HALF_ROUND_KM} km"
-            return
+    def _area(self, rule: InsideRule) -> Iterator[str]:
         yield from self._points(rule.corners)
         if len(rule.corners) < 3:
             yield "has a polygon of fewer than three corners"
@@ -311,3 +310,10 @@ _FORMS: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
 
 def _function(rule: Rule) -> str:
     return {AllOf: "all_of", AnyOf: "any_of", NoneOf: "none_of"}[type(rule)]
+
+
+def _radius(km: float) -> Iterator[str]:
+    if not km > 0:
+        yield "has a radius that is not a positive number of kilometres"
+    elif km >= HALF_ROUND_KM:
+        yield f"has a radius of {km:g} km, within which everything lies: half way round is {HALF_ROUND_KM} km"

@@ -22,6 +22,7 @@ from segment_pipeline.profiles.traits.sets import define_traits, outdated, read_
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
 from segment_pipeline.segments.compiler.past import define_past
+from segment_pipeline.segments.compiler.stores import define_stores
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
@@ -145,7 +146,7 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
 
 
 def define_asked_activities(session: Session, compilation: Compilation, known: Vocabulary) -> None:
-    """Define the views activities and segment_past as far as the segments compiled ask for them, of the people that are there."""
+    """Define the views activities, segment_past and segment_stores as far as the segments compiled ask for them, of the people that are there."""
     define_activities(
         session,
         compilation.as_of,
@@ -158,6 +159,7 @@ def define_asked_activities(session: Session, compilation: Compilation, known: V
         people_defined=True,
     )
     define_past(session, compilation.past, compilation.as_of.day)
+    define_stores(session, compilation.stores, compilation.as_of.day)
 
 
 def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list[str]:

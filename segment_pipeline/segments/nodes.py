@@ -306,6 +306,14 @@ class NearRule(Rule):
 
 
 @dataclass(frozen=True, slots=True)
+class NearStoreRule(Rule):
+    """The person's `lat` and `lon` traits lie within `km` of a store that is there, of any where none is named."""
+
+    km: float
+    stores: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InsideRule(Rule):
     """The person's `lat` and `lon` traits lie inside a polygon of (lat, lon) corners that does not cross the date line."""
 

@@ -45,6 +45,7 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     Mistake,
     NearRule,
+    NearStoreRule,
     NoneOf,
     PastRule,
     RandomRule,
@@ -127,6 +128,7 @@ __all__ = [
     "min_of",
     "most_frequent",
     "near",
+    "near_store",
     "never_member",
     "no_item",
     "none_of",
@@ -400,6 +402,12 @@ def member_of(segment: "Segment | str") -> Rule:
 @a_rule
 def near(lat: float, lon: float, km: float) -> Rule:
     return NearRule(float(lat), float(lon), float(km))
+
+
+@a_rule
+def near_store(km: float, *, store: Names | None = None) -> Rule:
+    """The store they mostly buy in lies within `km` of a store that is there, or of one of those named."""
+    return NearStoreRule(float(km), tuple(sorted(set(_names(store)))))
 
 
 @a_rule

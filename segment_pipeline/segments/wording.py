@@ -23,6 +23,7 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     Mistake,
     NearRule,
+    NearStoreRule,
     NoneOf,
     PastRule,
     Period,
@@ -90,6 +91,8 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
             return f"member of {segment}"
         case NearRule(lat, lon, km):
             return f"within {km:g} km of {lat:g}, {lon:g}"
+        case NearStoreRule(km, stores):
+            return f"within {km:g} km of {f'store {_either(stores)}' if stores else 'a store'}"
         case InsideRule(corners):
             return f"inside a polygon of {len(corners)} corners"
         case BirthdayRule(days):
@@ -117,6 +120,10 @@ def _rank(rule: RankRule) -> str:
     per = f" of each {rule.per}" if rule.per else ""
     among = f" of those with ({words(rule.among)})" if rule.among is not None else ""
     return f"among the {many} highest by {rule.trait}{per}{among}"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(names)
 
 
 def _past(rule: PastRule) -> str:

@@ -101,6 +101,9 @@ def register(session: Session, world: World) -> None:
     session.register("membership_changes", arrow_rows("membership_changes", world.changes))  # type: ignore[arg-type]
     session.register("profile_aliases", arrow_rows("profile_aliases", []))
     session.define("segment_past", statement("segments/compiler", "past"), as_of=world.as_of)
+    stores = [{"source": "till", "day": world.as_of, **row} for row in world.stores]
+    session.register("stores", arrow_rows("stores", stores))
+    session.define("segment_stores", statement("segments/compiler", "stores"), as_of=world.as_of)
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 
 

@@ -102,7 +102,8 @@ CHANGES = [
     was("ann", 5, "entered", "first"), was("bob", 1, "entered", "data"), was("cat", 30, "entered", "definition"),
     was("cat", 3, "exited", "data"), was("eve", 20, "entered", "data"), was("eve", 2, "exited", "definition"),
 ]  # fmt: skip
-WORLD = World(DAY, PEOPLE, activities=ACTIVITIES, members=MEMBERS, changes=CHANGES)
+STORES = [{"store_key": "till:7", "lat": 40.72, "lon": -74.0}, {"store_key": "till:8", "lat": 36.5, "lon": -86.78}]
+WORLD = World(DAY, PEOPLE, stores=STORES, activities=ACTIVITIES, members=MEMBERS, changes=CHANGES)
 MEANT = {
     "on days between two dates": "bob",
     "in the month before the last one, counted in days": "bob",
@@ -181,6 +182,8 @@ MEANT = {
     "at most n of each": "ann bob",
     "a share by chance that stays": "bob cat fay",
     "near a place": "ann",
+    "near a store": "ann",
+    "near any store there is": "ann bob",
     "inside an area": "bob",
     "in a segment yesterday": "ann bob",
     "in a segment for n days": "ann",

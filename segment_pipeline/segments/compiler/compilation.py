@@ -20,7 +20,14 @@ from segment_pipeline.lake.schema import SQL_TYPES
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
 from segment_pipeline.segments.compiler import aggregates
-from segment_pipeline.segments.compiler.conditions import Bits, Condition, PastCondition, PersonRule, literals
+from segment_pipeline.segments.compiler.conditions import (
+    Bits,
+    Condition,
+    PastCondition,
+    PersonRule,
+    StoreCondition,
+    literals,
+)
 from segment_pipeline.segments.compiler.expressions import (
     Expressions,
     checked,
@@ -40,7 +47,7 @@ from segment_pipeline.segments.compiler.matches import Matches
 from segment_pipeline.segments.compiler.ranks import Ranks
 from segment_pipeline.segments.compiler.values import Values
 from segment_pipeline.segments.definition import leaves, references
-from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Compared, PastRule, Rule, Value
+from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Compared, NearStoreRule, PastRule, Rule, Value
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.terms import Kinds, aggregates_in, parted, values_of_rule
 
@@ -71,6 +78,11 @@ class Compilation:
     def past(self) -> list[PastRule]:
         """The rules about who was in a segment before."""
         return [condition.rule for condition in self.bits.others if isinstance(condition, PastCondition)]
+
+    @property
+    def stores(self) -> list[NearStoreRule]:
+        """The rules about who is near a store."""
+        return [condition.rule for condition in self.bits.others if isinstance(condition, StoreCondition)]
 
     @property
     def since(self) -> date:

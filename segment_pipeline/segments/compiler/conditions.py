@@ -21,6 +21,7 @@ from segment_pipeline.segments.nodes import (
     Dimension,
     InsideRule,
     NearRule,
+    NearStoreRule,
     PastRule,
     RandomRule,
     RankRule,
@@ -126,6 +127,11 @@ class PastCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreCondition:
+    rule: NearStoreRule
+
+
+@dataclass(frozen=True, slots=True)
 class RankCondition:
     """A rank among people whom other conditions tell apart: found after all of those."""
 
@@ -151,6 +157,7 @@ Condition = (
     | SequenceCondition
     | UnfollowedCondition
     | PastCondition
+    | StoreCondition
     | RankCondition
     | PersonCondition
 )
@@ -203,6 +210,8 @@ def literals(leaf: Rule) -> Literals | None:  # noqa: C901, PLR0912 - one case p
             return Literals((UnfollowedCondition(_normal(first), _normal(then), within),))
         case PastRule():
             return Literals((PastCondition(leaf),))
+        case NearStoreRule():
+            return Literals((StoreCondition(leaf),))
         case RankRule():
             return Literals((RankCondition(leaf),))
     return None

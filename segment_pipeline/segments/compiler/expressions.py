@@ -172,7 +172,8 @@ def personal(
         case TraitRule():
             return _trait(rule, traits[rule.trait])
         case NearRule(lat, lon, km):
-            return known(exp.LTE(this=_distance(lat, lon), expression=value(km)))
+            apart = distance(column("lat", "t"), column("lon", "t"), value(lat), value(lon))
+            return known(exp.LTE(this=apart, expression=value(km)))
         case InsideRule(corners):
             return known(_inside(corners))
         case BirthdayRule(days):
@@ -285,17 +286,13 @@ def _join(kind: type[exp.And] | type[exp.Or], parts: list[exp.Expr], *, empty: b
     return exp.Paren(this=kind(this=left, expression=right))
 
 
-def _distance(lat: float, lon: float) -> exp.Expr:
-    """Kilometres along the great circle (haversine) from the person's place."""
-    half_lat = exp.Radians(
-        this=exp.Paren(this=exp.Sub(this=column("lat", "t"), expression=value(lat)))
-    ) / exp.Literal.number(2)
-    half_lon = exp.Radians(
-        this=exp.Paren(this=exp.Sub(this=column("lon", "t"), expression=value(lon)))
-    ) / exp.Literal.number(2)
+def distance(lat: exp.Expr, lon: exp.Expr, to_lat: exp.Expr, to_lon: exp.Expr) -> exp.Expr:
+    """Kilometres along the great circle (haversine) from one place to another."""
+    half_lat = exp.Radians(this=exp.Paren(this=exp.Sub(this=lat, expression=to_lat))) / exp.Literal.number(2)
+    half_lon = exp.Radians(this=exp.Paren(this=exp.Sub(this=lon, expression=to_lon))) / exp.Literal.number(2)
     sines = exp.Pow(this=exp.Sin(this=half_lat), expression=exp.Literal.number(2))
     sines_lon = exp.Pow(this=exp.Sin(this=half_lon.copy()), expression=exp.Literal.number(2))
-    cosines = exp.Cos(this=exp.Radians(this=column("lat", "t"))) * exp.Cos(this=exp.Radians(this=value(lat)))
+    cosines = exp.Cos(this=exp.Radians(this=lat.copy())) * exp.Cos(this=exp.Radians(this=to_lat.copy()))
     inner = exp.Least(this=value(1.0), expressions=[exp.Add(this=sines, expression=cosines * sines_lon)])
     return exp.Asin(this=exp.Sqrt(this=inner)) * value(2 * EARTH_RADIUS_KM)
 

@@ -22,6 +22,7 @@ from segment_pipeline.segments.compiler.conditions import (
     PastCondition,
     SequenceCondition,
     ShareCondition,
+    StoreCondition,
     SumCondition,
     TopCondition,
     UnfollowedCondition,
@@ -30,6 +31,7 @@ from segment_pipeline.segments.compiler.expressions import checked, column, noth
 from segment_pipeline.segments.compiler.extracts import Extracts
 from segment_pipeline.segments.compiler.filters import Latest, Shape
 from segment_pipeline.segments.compiler.past import past
+from segment_pipeline.segments.compiler.stores import near_stores
 from segment_pipeline.segments.nodes import Activities
 
 
@@ -123,6 +125,8 @@ class Matches:
                 people = aggregates.unfollowed_for(condition, self.extracts, self.latest)
             elif isinstance(condition, PastCondition):
                 people = past(condition.rule, self.extracts.as_of.day)
+            elif isinstance(condition, StoreCondition):
+                people = near_stores(condition.rule)
             else:
                 continue
             yield exp.select(column("person_no"), *_place(bit)).from_(people.subquery("people"))
