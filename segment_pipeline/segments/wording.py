@@ -259,7 +259,16 @@ def _several(field: str) -> str:
 
 def _part(value: Value, operator: str, *, is_right: bool = False) -> str:
     """A part of what is reckoned, in brackets where it is reckoned first."""
-    first = isinstance(value, Arithmetic) and (value.operator in "+-" if operator in "*/" else is_right)
+    match value:
+        case Arithmetic("+" | "-"):
+            first = operator in "*/" or is_right
+        case Arithmetic():
+            first = is_right and operator != "+"
+        case Aggregate(_, of, _):
+            # Filters and windows are not what is multiplied.
+            first = _chosen(of) != of.name
+        case _:
+            first = False
     return f"({_value(value)})" if first else _value(value)
 
 

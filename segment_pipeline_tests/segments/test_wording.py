@@ -53,6 +53,8 @@ SPEND, LATE = trait("spend_365d"), trait("spend_90d")
         (SPEND - LATE - 1 > 3, "spend_365d - spend_90d - 1 > 3"),
         (SPEND / (count(ORDERS) - 1) > 3, "spend_365d / (number of order - 1) > 3"),
         (SPEND * 2 - 1 > 3, "spend_365d * 2 - 1 > 3"),
+        (SPEND / (LATE * 2) > 3, "spend_365d / (spend_90d * 2) > 3"),
+        (count(activities("order", within=days(90))) * 2 > 3, "(number of order in 90 days) * 2 > 3"),
     ],
 )  # fmt: skip
 def test_a_rule_in_words(rule: Rule, said: str) -> None:
