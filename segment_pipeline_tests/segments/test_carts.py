@@ -1,5 +1,6 @@
 """Who left something in a cart, through the real engine: how old a cart is, and which purchases end it."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -110,3 +111,46 @@ def test_a_change_after_the_day_makes_a_cart_no_younger_on_it(shop: Lake, put: P
     put("carts", [cart("eve", ["RUN"], jan(12)), cart("eve", ["RUN", "SOCK"], jan(21), begun=jan(12))])
     assert members(shop, abandoned_cart(days(3))) == {"bob"}
     assert members(shop, did("cart_abandoned")) == {"ann", "bob", "eve"}
+
+
+def named(*products: str | None, **columns: Any) -> list[dict[str, Any]]:
+    """Lines of shoes, one per product; None: one whose product was deleted."""
+    return [{"product_key": key, "sku": None, "quantity": 1, "title": "Shoe"} | columns for key in products]
+
+
+def lined(key: str, lines: list[dict[str, Any]], changed: date, **columns: Any) -> dict[str, Any]:
+    products = sorted({each["product_key"] for each in lines if each["product_key"]})
+    return (
+        cart(key, products, changed, begun=jan(10), lines=json.dumps(lines)) | {"value": Decimal(len(lines))} | columns
+    )
+
+
+@pytest.mark.also_on_spark(
+    "profiles/facts/remembered_cart_products", "profiles/facts/known_carts", "profiles/facts/cart_products"
+)
+def test_a_product_deleted_at_the_shop_is_forgotten_by_no_cart(shop: Lake, put: Put) -> None:
+    """Begun ten days ago, its shoe deleted yesterday: the cart is no younger and still of the shoe. One who took the socks out did change it."""
+    shoe, sock = named("RUN", sku="RUN-43"), named("SOCK", title="Sock")
+    put("carts", [lined("ann", shoe + sock, jan(10)), lined("ann", named(None, sku="RUN-43") + sock, jan(19))])
+    put("carts", [lined("bob", shoe, jan(10)), lined("bob", named(None), jan(19))])
+    put("carts", [lined("eve", shoe + sock, jan(10)), lined("eve", named(None), jan(19))])
+    assert members(shop, abandoned_cart(days(3))) == {"eve"}
+    assert members(shop, did("cart_abandoned", product="RUN-43")) == {"ann", "bob", "eve"}
+    assert members(shop, did("cart_abandoned", product="SOCK-1")) == {"ann"}
+
+
+def test_a_deleted_product_that_is_taken_out_is_in_the_cart_no_more(shop: Lake, put: Put) -> None:
+    """A line of another title, or one that names another SKU, is of another product; one that never named any is of none."""
+    shoe, sock = named("RUN", sku="RUN-43"), named("SOCK", title="Sock")
+    put(
+        "carts",
+        [
+            lined("ann", shoe + sock, jan(10)),
+            lined("ann", named(None, sku="RUN-43") + sock, jan(12)),
+            lined("ann", sock, jan(19)),
+        ],
+    )
+    put("carts", [lined("bob", shoe + sock, jan(10)), lined("bob", named(None, title="Wish") + sock, jan(19))])
+    put("carts", [lined("eve", shoe + sock, jan(10)), lined("eve", named(None, sku="OLD-1") + sock, jan(19))])
+    assert members(shop, did("cart_abandoned", product="RUN-43")) == set()
+    assert members(shop, abandoned_cart(days(3))) == {"ann", "bob", "eve"}

@@ -23,7 +23,13 @@ from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.consents import define_consent_changes
 from segment_pipeline.profiles.facts.money import define_give_backs, define_money
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
-from segment_pipeline.profiles.facts.versions import define_campaigns, define_carts, define_orders, define_products
+from segment_pipeline.profiles.facts.versions import (
+    define_campaigns,
+    define_carts,
+    define_known_carts,
+    define_orders,
+    define_products,
+)
 
 ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "profile_id": ("VARCHAR", "person at as_of; never NULL"),
@@ -209,6 +215,7 @@ def define_activities(
         define_consent_changes(session, as_of, key_spaces or {})
     if "carts" in parts:
         define_carts(session, as_of)
+        define_known_carts(session)
         session.define(
             "cart_products",
             statement("profiles/facts", "cart_products"),

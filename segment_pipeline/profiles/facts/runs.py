@@ -24,7 +24,7 @@ from segment_pipeline.lake.tables import table
 HELD: Final[Mapping[str, frozenset[str]]] = {
     "customers": frozenset(),
     "products": frozenset(),
-    "carts": frozenset({"lines", "currency"}),
+    "carts": frozenset({"currency"}),
     "order_lines": frozenset({"gross", "discount", "ordered_on"}),
     "refunds": frozenset({"currency", "amount_base"}),
     "events": frozenset({"received_at", "lat", "lon", "country", "utm_source", "utm_medium", "day"}),

@@ -67,6 +67,14 @@ def define_carts_as_of(session: Session, as_of: AsOf, *, materialize: bool = Fal
     session.define("carts_as_of", query, materialize=materialize, as_of=as_of.day, end=as_of.end)
 
 
+def define_known_carts(session: Session) -> None:
+    """Define the view known_carts, all versions of carts with the products they are known to hold."""
+    session.scan("carts")
+    query = statement("profiles/facts", "remembered_cart_products")
+    once(session, "remembered_cart_products", query, scans=("carts",))
+    session.define("known_carts", statement("profiles/facts", "known_carts"))
+
+
 def define_campaigns(session: Session, as_of: AsOf) -> None:
     """Define campaigns_as_of, one row per campaign."""
     session.scan("campaigns")

@@ -4,8 +4,9 @@ SELECT
     c.source, c.cart_key, c.customer_key,
     greatest(c.created_at, coalesce(h.changed_at, c.created_at)) AS changed_at,
     CAST(timezone($zone, greatest(c.created_at, coalesce(h.changed_at, c.created_at))) AS DATE) AS changed_on,
-    unnest(list_distinct(c.product_keys)) AS product_key
+    unnest(list_distinct(k.product_keys)) AS product_key
 FROM carts_as_of AS c
+JOIN known_carts AS k ON k.source = c.source AND k.cart_key = c.cart_key AND k.updated_at = c.updated_at
 LEFT JOIN (
     SELECT source, cart_key, max(updated_at) AS changed_at
     FROM (
@@ -14,8 +15,8 @@ LEFT JOIN (
             lag(contents) OVER (PARTITION BY source, cart_key ORDER BY updated_at) AS contents_before,
             lag(value) OVER (PARTITION BY source, cart_key ORDER BY updated_at) AS value_before
         FROM (
-            SELECT source, cart_key, updated_at, value, array_to_string(list_sort(product_keys), '|') AS contents
-            FROM carts
+            SELECT source, cart_key, updated_at, value, array_to_string(product_keys, '|') AS contents
+            FROM known_carts
             WHERE day <= $as_of AND updated_at < $end
         ) AS held
     ) AS versions

@@ -2,7 +2,7 @@
 -- that names nobody is none.
 SELECT
     c.source, c.cart_key, c.updated_at, CASE WHEN n.customer_key IS NULL THEN c.customer_key END AS customer_key, c.email, c.phone, c.anonymous_id, c.first_name, c.last_name, c.created_at, c.completed_at,
-    c.value, c.product_keys,
+    c.value,
     c.completed_at IS NOT NULL AND c.completed_at < $end AS completed
 FROM carts AS c
 JOIN (
