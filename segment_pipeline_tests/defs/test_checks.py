@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from segment_pipeline.days import Window
@@ -18,6 +19,9 @@ from segment_pipeline.landing.source import Entity, Kind
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.landing.literal_source import LiteralSource
 from segment_pipeline_tests.landing.test_entities import NOTES
+from segment_pipeline_tests.profiles.literal_rows import customer, jan, order, refund
+from segment_pipeline_tests.profiles.snapshots import Put
+from segment_pipeline_tests.profiles.trait_rows import traits
 
 RECORDS = generated(
     "ours/dated",
@@ -103,3 +107,25 @@ def test_rows_that_are_missing_fail_the_check(lake: Lake, settings: Settings, mo
         )
     monkeypatch.setenv(CLOCK, "2017-06-10T10:00:00+00:00")
     assert matched(lake) == (False, {"landed": 2, "said": 9, "quarantined": 0})
+
+
+def test_people_whose_spend_is_below_zero_are_counted(lake: Lake, put: Put) -> None:
+    """A return that names no order, of who bought nothing, or less, by then; who gave back all of an order is none of them."""
+    owners = {"A": "-40", "B": "-10"}
+    put("customers", [customer("square", key) for key in (*owners, "C")])
+    put(
+        "orders",
+        [order("square", f"R{key}", jan(2), net, kind="return", customer_key=key) for key, net in owners.items()],
+    )
+    put("orders", [order("square", f"O{key}", jan(2), "20", customer_key=key) for key in "BC"])
+    put("refunds", [refund("square", "F", "OC", jan(3), "20")])
+    assert below_zero(lake, jan(1)) == (True, {"people": 0})
+    assert below_zero(lake, jan(4)) == (False, {"people": 1})
+
+
+def below_zero(lake: Lake, as_of: date) -> tuple[bool, dict[str, Any]]:
+    traits(lake, as_of)
+    settings = Settings.from_env({"SEGMENT_PIPELINE_HOME": f"{lake.root}/home", "SEGMENT_PIPELINE_LAKE": lake.root})
+    result = dg.materialize([checks._derived_checks(settings)], selection=dg.AssetSelection.all_asset_checks())
+    [found] = [each for each in result.get_asset_check_evaluations() if each.check_name == "spend_is_not_negative"]
+    return found.passed, {name: held.value for name, held in found.metadata.items()}

@@ -1,4 +1,4 @@
-"""What people gave back, as activities: lines of goods, and money; both what the definition of money takes off."""
+"""What people gave back: lines of goods and money as activities, both what the definition of money takes off, and what traits say then."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,6 +9,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline_tests.profiles.literal_rows import Row, at, customer, jan, line, order, product, refund
 from segment_pipeline_tests.profiles.snapshots import Put
 from segment_pipeline_tests.profiles.test_activities import activities, brief
+from segment_pipeline_tests.profiles.trait_rows import traits
 
 NAMES = {"product_returned", "order_refunded"}
 COLUMNS = ("name", "occurred_on", "item_key", "quantity", "amount", "order_key")
@@ -163,3 +164,36 @@ def test_a_refund_that_is_a_record_of_its_own_goes_by_its_own_versions(lake: Lak
     put("refunds", [refund("square", "R", "O", jan(5), "40"), corrected, refund("square", "S", "O", jan(5), "3")])
     assert [row[4] for row in told(lake, 6)] == [43.0]
     assert [row[4] for row in told(lake, 9)] == [23.0]
+
+
+def test_the_top_department_is_of_what_a_refund_that_names_no_line_leaves(lake: Lake, put: Put) -> None:
+    """It comes off what is left of each line: of boots for 10 and a hat for 20 after those of 30, of nothing after all of it."""
+    put("customers", [customer("square", "A")])
+    put("products", [product("square", "V1", department="Shoes"), product("square", "V2", department="Hats")])
+    put("orders", [order("square", "O1", jan(2), "60", customer_key="A")])
+    put(
+        "order_lines",
+        [line("square", "O1", n, jan(2), net, product_key=f"V{n}") for n, net in (("1", "40"), ("2", "20"))],
+    )
+    of_boots = refund("square", "R1", "O1", jan(4), "30", line_number="1")
+    put("refunds", [refund("square", "R0", "O1", jan(3), "15"), of_boots, refund("square", "R2", "O1", jan(6), "15")])
+    found = [traits(lake, jan(day))["A"] for day in (2, 3, 4, 6)]
+    assert [(a["spend_total"], a["top_department"]) for a in found] == [
+        (60, "Shoes"),
+        (45, "Shoes"),
+        (15, "Hats"),
+        (0, None),
+    ]
+
+
+def test_a_return_of_a_test_order_takes_nothing_off(lake: Lake, put: Put) -> None:
+    back = order("square", "X1", jan(5), "-40", kind="return", customer_key="A", parent_order_key="T1")
+    tried = order("square", "T1", jan(3), "40", customer_key="A", status="test")
+    lines = [
+        line("square", "T1", "1", jan(3), "40", product_key="V1"),
+        line("square", "X1", "return:1", jan(5), "-40", product_key="V1", quantity=Decimal(-1), tax=Decimal(0)),
+    ]
+    bought(put, tried, back, *lines)
+    assert told(lake) == []
+    a = traits(lake, jan(31))["A"]
+    assert (a["orders_total"], a["orders_kept"], a["spend_total"]) == (1, 1, 50)

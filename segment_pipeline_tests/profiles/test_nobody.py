@@ -9,8 +9,9 @@ import pytest
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline_tests.profiles.literal_rows import customer, event, jan, loyalty, message, order
+from segment_pipeline_tests.profiles.literal_rows import at, customer, event, jan, loyalty, message, order
 from segment_pipeline_tests.profiles.snapshots import Put, build, events, people, rows, together
+from segment_pipeline_tests.profiles.test_activities import activities
 from segment_pipeline_tests.profiles.trait_rows import traits
 
 NOBODY = ["undefined", "UNDEFINED", " null ", "None", "nan", "0", "-1", "anonymous", "Unknown", "n/a", "test", "guest",
@@ -71,6 +72,21 @@ def test_an_order_whose_customer_is_nobody_is_a_guests(lake: Lake, put: Put, cus
     spent = traits(lake)["T1"]["spend_total"]
     assert spent == Decimal(10)
     assert people(lake, date(2017, 12, 31)) == {together("customer:T1", "order:hers"), together("order:his")}
+
+
+@pytest.mark.parametrize("customer_id", ["0", "guest", "undefined"])
+def test_a_cart_whose_customer_is_nobody_is_a_guests(lake: Lake, put: Put, customer_id: str) -> None:
+    put("customers", [customer("square", "T1", **ANN)])
+    mails = {"hers": "ann.lee@mail.io", "his": "tom@mail.io", "nobodys": None}
+    left = {
+        "source": "woo", "customer_key": customer_id, "updated_at": at(jan(2)), "created_at": at(jan(2)), "value": Decimal(1),
+        "currency": "USD", "lines": "[]", "day": jan(2),
+    }  # fmt: skip
+    put("carts", [left | {"cart_key": key, "email": mail, "product_keys": [key]} for key, mail in mails.items()])
+    found = activities(lake, names={"cart_abandoned"})
+    assert people(lake, jan(31)) == {together("customer:T1", "cart:hers"), together("cart:his")}
+    assert [row["product_key"] for row in found] == ["hers", "his"]
+    assert len({row["profile_id"] for row in found}) == 2
 
 
 def test_an_account_its_source_holds_is_somebody_by_whatever_key(lake: Lake, put: Put) -> None:

@@ -46,6 +46,16 @@ def test_a_value_over_its_limit_is_proposed_and_no_more_once_it_is_not(lake: Lak
     assert proposals(lake) == []
 
 
+def test_what_guests_share_without_agreeing_is_proposed(lake: Lake, put: Put) -> None:
+    """Another name each time; and on more orders than the limit nobody's name, of a source that tells names."""
+    names = ("Ada", "Bo", "Cy", "Di", "Eve", "Fay")
+    put("orders", [order("square", f"N{n}", jan(2), email=JUNK, first_name=name) for n, name in enumerate(names)])
+    put("orders", [order("square", f"O{n}", jan(2), phone=TILL) for n in range(26)])
+    build(lake)
+    assert proposals(lake) == [(TILL, "limit_guests", 26, "proposed"), (JUNK, "disagreeing", 6, "proposed")]
+    assert not rows(lake, "profile_identifiers", "SELECT * FROM t WHERE usable")
+
+
 @pytest.fixture
 def run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("SEGMENT_PIPELINE_LAKE", lake.root)
