@@ -3,8 +3,9 @@
 SELECT
     k.source, k.order_key, o.person_no, k.given_back_at, k.given_back_on, k.product_key, k.quantity_given_back AS quantity,
     k.net_given_back AS amount, o.channel, o.store_key, o.coupon_codes, o.campaign_key
-FROM lines_kept AS k
-JOIN paid_orders_held AS o ON o.source = k.source AND o.order_key = k.order_key
+FROM paid_orders_held AS o
+-- Few on the right side, which is held in memory where joins go as they are written.
+JOIN lines_kept AS k ON k.source = o.source AND k.order_key = o.order_key
 WHERE k.given_back_at IS NOT NULL AND (k.quantity_given_back > 0 OR (k.net_given_back > 0 AND NOT k.is_kept))
 UNION ALL
 SELECT

@@ -11,12 +11,13 @@ so_far AS (
     FROM paid
 )
 SELECT
-    p.source, p.order_key, o.person_no, p.given_back_at, p.given_back_on,
+    o.source, o.order_key, o.person_no, p.given_back_at, p.given_back_on,
     CAST(CAST(least(p.total, k.sold) - least(p.total - p.money, k.sold) AS DECIMAL(18,4)) * k.rate AS DECIMAL(18,4)) AS amount,
     o.channel, o.store_key, o.coupon_codes, o.campaign_key
-FROM so_far AS p
-JOIN orders_given_back AS k ON k.source = p.source AND k.order_key = p.order_key
-JOIN paid_orders_held AS o ON o.source = p.source AND o.order_key = p.order_key
+FROM paid_orders_held AS o
+-- Few on the right side, which is held in memory where joins go as they are written.
+JOIN orders_given_back AS k ON k.source = o.source AND k.order_key = o.order_key
+JOIN so_far AS p ON p.source = o.source AND p.order_key = o.order_key
 WHERE least(p.total, k.sold) > least(p.total - p.money, k.sold)
 UNION ALL
 SELECT
