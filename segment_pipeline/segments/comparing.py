@@ -65,25 +65,28 @@ class Comparable:
         return self._compared(">=", other)
 
     def __add__(self, other: object) -> "Quantity":
-        return self._reckoned("+", other)
+        return _reckoned("+", self.value, value_of(other))
 
     def __sub__(self, other: object) -> "Quantity":
-        return self._reckoned("-", other)
+        return _reckoned("-", self.value, value_of(other))
 
     def __mul__(self, other: object) -> "Quantity":
-        return self._reckoned("*", other)
+        return _reckoned("*", self.value, value_of(other))
 
     def __truediv__(self, other: object) -> "Quantity":
-        return self._reckoned("/", other)
+        return _reckoned("/", self.value, value_of(other))
 
-    __radd__, __rmul__ = __add__, __mul__
+    def __radd__(self, other: object) -> "Quantity":
+        return _reckoned("+", value_of(other), self.value)
 
-    def _reckoned(self, operator: Literal["+", "-", "*", "/"], other: object) -> "Quantity":
-        sides = [self.value, value_of(other)]
-        for side in sides:
-            if isinstance(side, Mistake):
-                return Quantity(side)
-        return Quantity(Arithmetic(operator, *cast("list[Value]", sides)))
+    def __rsub__(self, other: object) -> "Quantity":
+        return _reckoned("-", value_of(other), self.value)
+
+    def __rmul__(self, other: object) -> "Quantity":
+        return _reckoned("*", value_of(other), self.value)
+
+    def __rtruediv__(self, other: object) -> "Quantity":
+        return _reckoned("/", value_of(other), self.value)
 
 
 def value_of(other: object) -> Value | Mistake:
@@ -93,6 +96,13 @@ def value_of(other: object) -> Value | Mistake:
     if is_scalar(other):
         return Constant(cast("Scalar", other))
     return Mistake(f"compares a value with {shown(other)}: write a number, a day, text, a trait or a quantity", here())
+
+
+def _reckoned(operator: Literal["+", "-", "*", "/"], left: Value | Mistake, right: Value | Mistake) -> "Quantity":
+    for side in (left, right):
+        if isinstance(side, Mistake):
+            return Quantity(side)
+    return Quantity(Arithmetic(operator, cast("Value", left), cast("Value", right)))
 
 
 def _rule(left: Value | Mistake, operator: Compare, right: Value | Mistake) -> Rule:

@@ -357,3 +357,11 @@ def test_more_conditions_than_one_word_holds_keep_their_own_bits(lake: Lake) -> 
     segments += [segment(f"filtered{n}", did(f"e{n}", category=f"c{n}")) for n in range(140)]
     found = compiled_members(lake, segments, people)
     assert found == {f"{kind}{n}": {f"p{n}"} for kind in ("plain", "filtered") for n in range(140)}
+
+
+def test_a_number_may_stand_on_the_left_of_what_is_reckoned(lake: Lake) -> None:
+    people = world([person("a", orders_total=2), person("b", orders_total=8), person("c", orders_total=0), person("d")])
+    assert who(lake, 10 - trait("orders_total") > 5, people) == {"a", "c"}
+    assert who(lake, 16 / trait("orders_total") == 8, people) == {"a"}
+    assert who(lake, 1 + trait("orders_total") * 2 == 5, people) == {"a"}
+    assert who(lake, 2 * trait("orders_total") >= 16, people) == {"b"}
