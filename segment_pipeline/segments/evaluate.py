@@ -5,7 +5,7 @@ Written from the meaning of the rules and not from the compiler's SQL. Slow on p
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -13,10 +13,25 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.facts.activities import SPEND_APART
+from segment_pipeline.segments.evaluating import (
+    COMPARE,
+    FIELDS,
+    Row,
+    alike,
+    are_known,
+    days_of_the_calendar,
+    days_to_birthday,
+    in_hours,
+    is_inside,
+    kilometres,
+    meets,
+    monday,
+    months,
+    trait_holds,
+    yearly,
+)
 from segment_pipeline.segments.nodes import (
     LATEST,
     Activities,
@@ -47,7 +62,6 @@ from segment_pipeline.segments.nodes import (
     SequenceRule,
     ShareRule,
     SumRule,
-    Test,
     TopRule,
     TraitRule,
     TraitValue,
@@ -57,17 +71,6 @@ from segment_pipeline.segments.nodes import (
     YearlyRule,
 )
 from segment_pipeline.segments.rules import Segment
-
-Row = Mapping[str, Any]
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class _Evaluator:
             case MemberRule(name):
                 return self.holds(self.segments[name].where, person)
             case TraitRule():
-                return _trait_holds(rule, person)
+                return trait_holds(rule, person)
             case CountRule():
                 return self._counted(rule, person)
             case SumRule(of, measure, operator, value):
@@ -127,28 +130,28 @@ class _Evaluator:
                 if measure == "amount" and of.name == "order":
                     chosen += self._chosen(replace(of, name=SPEND_APART), person)
                 total = sum((row[measure] for row in chosen if row[measure] is not None), Decimal(0))
-                return _COMPARE[operator](total, value)
+                return COMPARE[operator](total, value)
             case ShareRule():
                 return self._share_holds(rule, person)
             case NearRule(lat, lon, km):
-                return _known(person, "lat", "lon") and kilometres(person["lat"], person["lon"], lat, lon) <= km
+                return are_known(person, "lat", "lon") and kilometres(person["lat"], person["lon"], lat, lon) <= km
             case NearStoreRule(km, stores):
-                return _known(person, "lat", "lon") and any(
+                return are_known(person, "lat", "lon") and any(
                     kilometres(person["lat"], person["lon"], row["lat"], row["lon"]) <= km
                     for row in self.world.stores
                     if not stores or row["store_key"] in stores
                 )
             case InsideRule(corners):
-                return _known(person, "lat", "lon") and _is_inside(person["lat"], person["lon"], corners)
+                return are_known(person, "lat", "lon") and is_inside(person["lat"], person["lon"], corners)
             case BirthdayRule(days):
                 return (
                     person["birth_day"] is not None and days_to_birthday(person["birth_day"], self.world.as_of) < days
                 )
             case YearlyRule():
-                return _yearly(rule, person[rule.trait], self.world.as_of)
+                return yearly(rule, person[rule.trait], self.world.as_of)
             case Compared(left, operator, right):
                 sides = self.value(left, person), self.value(right, person)
-                return None not in sides and _COMPARE[operator](*_alike(*sides))
+                return None not in sides and COMPARE[operator](*alike(*sides))
             case TopRule(trait, n):
                 known = [row for row in self.world.traits if row[trait] is not None]
                 known.sort(key=lambda row: row["profile_id"])
@@ -231,7 +234,7 @@ class _Evaluator:
             return (self.world.as_of - row["occurred_on"]).days // 7
         if field == "month":
             return row["occurred_on"].year * 12 + row["occurred_on"].month
-        return row[_FIELDS.get(field, f"property_{field}")]
+        return row[FIELDS.get(field, f"property_{field}")]
 
     def _counted(self, rule: CountRule, person: Row) -> bool:
         chosen = self._chosen(rule.of, person)
@@ -246,7 +249,7 @@ class _Evaluator:
             r for r in self.world.shares if r["profile_id"] == person["profile_id"] and r["dimension"] == rule.dimension
         ]
         known = {row["value"]: Fraction(row[spend]) / Fraction(row[whole]) for row in rows if row[whole]}
-        return bool(known) and _COMPARE[rule.operator](known.get(rule.value, Fraction(0)), Fraction(rule.share))
+        return bool(known) and COMPARE[rule.operator](known.get(rule.value, Fraction(0)), Fraction(rule.share))
 
     def _ranked(self, rule: RankRule, person: Row) -> list[str]:
         known = [
@@ -311,7 +314,7 @@ class _Evaluator:
             return False
         if LATEST in of.collection and row["collection"] not in self._collections(of):
             return False
-        if not self._is_in_time(of, row) or not all(_meets(test, row) for test in of.tests):
+        if not self._is_in_time(of, row) or not all(meets(test, row) for test in of.tests):
             return False
         if of.score is not None and not (row["score"] is not None and of.score[0] <= row["score"] <= of.score[1]):
             return False
@@ -331,7 +334,7 @@ class _Evaluator:
     def _is_in_time(self, of: Activities, row: Row) -> bool:
         if of.within is not None and row["occurred_on"] <= self.world.as_of - timedelta(days=of.within):
             return False
-        if of.local_hour is not None and not _in_hours(row["local_at"], of.local_hour):
+        if of.local_hour is not None and not in_hours(row["local_at"], of.local_hour):
             return False
         return of.window is None or self._in_window(of.window, row)
 
@@ -346,16 +349,20 @@ class _Evaluator:
             case Dates(first, last):
                 return bool(first <= day <= last)
             case Period("week", back):
-                return _monday(day) == _monday(as_of) - timedelta(days=7 * back)
+                return monday(day) == monday(as_of) - timedelta(days=7 * back)
             case Period("month", back):
-                return _months(day) == _months(as_of) - back
+                return months(day) == months(as_of) - back
             case Period("quarter", back):
-                return _months(day) // 3 == _months(as_of) // 3 - back
+                return months(day) // 3 == months(as_of) // 3 - back
             case Period("year", back):
                 return bool(day.year == as_of.year - back)
             case Holidays(country, name, before):
                 days = [day + timedelta(days=ahead) for ahead in (range(1, before + 1) if before else (0,))]
-                return any(name in (None, held) for each in days for held in _held(country, each, public=name is None))
+                return any(
+                    name in (None, held)
+                    for each in days
+                    for held in days_of_the_calendar(country, each, public=name is None)
+                )
         raise TypeError(type(window).__name__)
 
     def _has_sku(self, item: str | None, asked: Collection[str]) -> bool:
@@ -383,159 +390,3 @@ class _Evaluator:
         newest = max((row["launched_on"] for row in launched), default=None)
         named = {name for name in of.collection if name != LATEST}
         return tuple(named | {row["collection"] for row in launched if row["launched_on"] == newest})
-
-
-# Fields of aggregates that are columns by another name, or by their own.
-_FIELDS = {"day": "occurred_on", "product": "item_key", "store": "store_key", "order": "order_key"} | {
-    name: name
-    for name in (
-        *("amount", "quantity", "score", "brand", "department", "category", "collection"),
-        *("campaign", "channel", "subject", "text", "source"),
-    )
-}
-
-
-def _meets(test: Test, row: Row) -> bool:
-    held = (
-        row["occurred_on"].weekday()
-        if test.column == "weekday"
-        else row[test.column.replace("has_coupon", "coupon_codes")]
-    )
-    if held is None:
-        return False
-    if test.column == "has_coupon":
-        held = bool(held)
-    match test.operator:
-        case "any":
-            return any(value in held for value in test.values)
-        case "all":
-            return all(value in held for value in test.values)
-        case "none":
-            return not any(value in held for value in test.values)
-    return _asked(test.operator, held, test.values)
-
-
-def _asked(operator: str, held: Any, values: Sequence[Any]) -> bool:
-    match operator:
-        case "in":
-            return held in values
-        case "between":
-            return bool(_like(held, values[0]) <= held <= _like(held, values[1]))
-        case "starts":
-            return bool(held.lower().startswith(values[0].lower()))
-        case "ends":
-            return bool(held.lower().endswith(values[0].lower()))
-        case "has":
-            return values[0].lower() in held.lower()
-    return _COMPARE[operator](held, _like(held, values[0]))
-
-
-def _alike(left: Any, right: Any) -> tuple[Any, Any]:
-    # A floating-point number makes the other one too; everything else is exact.
-    if isinstance(left, float) or isinstance(right, float):
-        return float(left), float(right)
-    return left, right
-
-
-def _yearly(rule: YearlyRule, held: Any, as_of: date) -> bool:
-    if held is None:
-        return False
-    first = as_of.replace(day=1) if rule.month else as_of - timedelta(days=rule.past)
-    if isinstance(held, date) and held >= first:
-        return False
-    text = f"{held:%m-%d}" if isinstance(held, date) else held
-    ahead = days_to_birthday(text, first)
-    return (
-        (first + timedelta(days=ahead)).month == as_of.month and ahead < 31
-        if rule.month
-        else ahead < rule.past + rule.ahead
-    )
-
-
-def _monday(day: date) -> date:
-    return day - timedelta(days=day.weekday())
-
-
-def _months(day: date) -> int:
-    return day.year * 12 + day.month - 1
-
-
-def _held(country: str, day: date, *, public: bool) -> list[str]:
-    """What holidays of a country a day is."""
-    every = holidays.country_holidays(country).supported_categories
-    known = holidays.country_holidays(country, years=day.year, language="en_US", categories=None if public else every)
-    return known.get_list(day)
-
-
-def _trait_holds(rule: TraitRule, person: Row) -> bool:
-    held = person[rule.trait]
-    if rule.operator == "unknown":
-        return held is None
-    if rule.trait in RATIOS:
-        part, whole = (person[name] for name in RATIOS[rule.trait])
-        held = Fraction(part) / Fraction(whole) if whole else None
-    if held is None:
-        return False
-    match rule.operator:
-        case "in":
-            return any(held == _like(held, value) for value in rule.values)
-        case "contains":
-            return bool(rule.values[0] in held)
-        case "between":
-            low, high = (_like(held, value) for value in rule.values)
-            return bool(low <= held <= high)
-        case "starts" | "ends" | "has":
-            return _asked(rule.operator, held, rule.values)
-    return _COMPARE[rule.operator](held, _like(held, rule.values[0]))
-
-
-def _like(held: Any, value: Any) -> Any:
-    if isinstance(held, Fraction):
-        return Fraction(str(value))
-    # Money compares with 0.1 as the decimal it was written as, a DOUBLE as the binary number.
-    if isinstance(held, Decimal) and isinstance(value, float):
-        return Decimal(repr(value))
-    return float(value) if isinstance(held, float) and isinstance(value, Decimal) else value
-
-
-def _known(person: Row, *names: str) -> bool:
-    return all(person[name] is not None for name in names)
-
-
-def _in_hours(local_at: Any, hours: tuple[int, int]) -> bool:
-    if local_at is None:
-        return False
-    first, last = hours
-    hour: int = local_at.hour
-    return first <= hour < last if first < last else hour >= first or hour < last
-
-
-def kilometres(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
-    """Great-circle distance by the haversine formula on a sphere of 6371.0088 km."""
-    half_lat, half_lon = math.radians(lat_a - lat_b) / 2, math.radians(lon_a - lon_b) / 2
-    inner = (
-        math.sin(half_lat) ** 2
-        + math.cos(math.radians(lat_a)) * math.cos(math.radians(lat_b)) * math.sin(half_lon) ** 2
-    )
-    return 2 * 6371.0088 * math.asin(math.sqrt(min(1.0, inner)))
-
-
-def _is_inside(lat: float, lon: float, corners: Sequence[tuple[float, float]]) -> bool:
-    inside = False
-    for (lat_a, lon_a), (lat_b, lon_b) in zip(corners, (*corners[1:], corners[0]), strict=True):
-        if (lat_a <= lat < lat_b or lat_b <= lat < lat_a) and lon < (lat - lat_a) * (
-            (lon_b - lon_a) / (lat_b - lat_a)
-        ) + lon_a:
-            inside = not inside
-    return inside
-
-
-def days_to_birthday(birth_day: str, as_of: date) -> int:
-    """Days from as_of to the next birthday, 0 when it is today; 29 February is kept on the 28th where there is no 29th."""
-    month, day = int(birth_day[:2]), int(birth_day[3:])
-    for year in (as_of.year, as_of.year + 1):
-        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        kept = date(year, month, 28) if (month, day) == (2, 29) and not leap else date(year, month, day)
-        if kept >= as_of:
-            return (kept - as_of).days
-    raise ValueError(birth_day)

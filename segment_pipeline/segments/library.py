@@ -1,11 +1,11 @@
 """Building blocks that most companies' segments share. Each gives a Rule; none knows a company's departments or names."""
 
+from segment_pipeline.segments.choosing import a_rule
 from segment_pipeline.segments.rules import (
     Days,
     Names,
     Rule,
     Within,
-    a_rule,
     all_of,
     any_of,
     did,
