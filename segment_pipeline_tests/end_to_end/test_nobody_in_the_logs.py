@@ -151,7 +151,7 @@ def go_wrong(made: Company, instance: dg.DagsterInstance, found: Aftermath) -> N
         found.faults |= {(vendor, kind) for vendor in CARRY_ROWS if counts[vendor]["faults"].get(kind)}
         made.sandbox.clear_faults()
     found.texts += [
-        command(made.home, "audiences", "plan", "best_customers_klaviyo", code=0),
+        command(made.home, "audiences", "plan", "best_customers_klaviyo", code=3),
         command(made.home, "profile", "show", "--email", "not an address", code=1),
     ]
     format_changed(made)

@@ -204,6 +204,7 @@ def test_every_wish_is_valid_and_said_in_words() -> None:
     assert len({words(one.where) for one in segments}) == len(segments)
 
 
+@pytest.mark.also_on_spark("segments/compiler/past")
 def test_the_compiler_and_the_evaluator_find_who_is_meant(lake: Lake) -> None:
     segments = [segment(f"s{n}", example.rule) for n, example in enumerate(EXAMPLES)]
     meant = {f"s{n}": set(MEANT[example.wish].split()) for n, example in enumerate(EXAMPLES)}
