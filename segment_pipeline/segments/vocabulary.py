@@ -140,7 +140,7 @@ def _problems(event: Event) -> Iterator[str]:
     if not event.name.strip() or "\x00" in event.name:
         yield "has no name"
     elif tellers([event.name]) != ["events"]:
-        yield "has a name under which orders, messages, answers or carts are told: choose another"
+        yield "has a name under which orders, what was given back, messages, answers, carts or consents are told: choose another"
     for name, kind in event.properties.items():
         if not _PROPERTY.fullmatch(name):
             ours = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "its_name"

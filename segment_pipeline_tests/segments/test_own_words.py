@@ -249,7 +249,9 @@ def test_a_wrong_set_is_a_sentence_of_validate(sets: tuple[TraitSet, ...], said:
 @pytest.mark.parametrize(
     ("events", "said"),
     [
-        ((Event("order"),), "event order has a name under which orders, messages, answers or carts are told"),
+        ((Event("product_returned"),), "event product_returned has a name under which orders, what was given back"),
+        ((Event("consent_given"),), "event consent_given has a name under which orders, what was given back"),
+        ((Event("order"),), "event order has a name under which orders, what was given back, messages, answers, carts or consents are told"),
         ((Event("message_sent"),), "event message_sent has a name under which"),
         ((Event(" "),), "has no name"),
         ((Event("a"), Event("a")), "event a is declared 2 times"),
