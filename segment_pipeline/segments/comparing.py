@@ -3,6 +3,7 @@
 Holds operators only; `segments.rules` gives them to those who write segments. What cannot be compared becomes a `Mistake`.
 """
 
+from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import Any, Literal, cast
 
@@ -30,18 +31,18 @@ from segment_pipeline.segments.nodes import (
 )
 
 
-class Comparable:
+class Comparable(ABC):
     """Gives comparisons and arithmetic to what has a `value`."""
 
     __hash__ = None  # type: ignore[assignment]
 
     @property
+    @abstractmethod
     def value(self) -> Value | Mistake:
         """What is compared; a mistake where it cannot be."""
-        raise NotImplementedError
 
-    def _compared(self, operator: Compare, other: object) -> Rule:
-        raise NotImplementedError
+    @abstractmethod
+    def _compared(self, operator: Compare, other: object) -> Rule: ...
 
     def __bool__(self) -> bool:
         return bool(self == True)  # noqa: E712  a rule says what is wrong with that

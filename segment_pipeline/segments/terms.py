@@ -8,6 +8,7 @@ from typing import Final
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.facts.activities import SPEND_APART, property_column, property_type
 from segment_pipeline.segments.nodes import (
+    NAMED,
     Activities,
     Aggregate,
     Ago,
@@ -32,20 +33,7 @@ FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "product": ("item_key", "VARCHAR"),
     "order": ("order_key", "VARCHAR"),
     "store": ("store_key", "VARCHAR"),
-    **{
-        name: (name, "VARCHAR")
-        for name in (
-            "brand",
-            "department",
-            "category",
-            "collection",
-            "campaign",
-            "channel",
-            "subject",
-            "text",
-            "source",
-        )
-    },
+    **{name: (name, "VARCHAR") for name in NAMED if name != "item"},
 }
 # In an extract a column by its own name may hold the numbers of the values some rule names.
 HELD: Final = "held_"

@@ -33,13 +33,14 @@ from segment_pipeline.segments.compiler.expressions import (
     checked,
     column,
     either,
+    folded,
     masked,
     nothing,
     personal,
     union,
     value,
+    with_words,
     word,
-    zero,
 )
 from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
 from segment_pipeline.segments.compiler.filters import Latest, items_of, launches_of, values_of
@@ -105,7 +106,7 @@ class Compilation:
             session.define("segment_plain_words", checked("segments/plain_words", words), materialize=True)
         if self.bits.others:
             Matches(self.bits, self.extracts, latest).define(session)
-            words = self._other_words()
+            words = folded(exp.to_table("segment_matches"), self.bits.other_words)
             session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
         self.values.define(session, latest)
         if not self.bits.late:
@@ -139,28 +140,12 @@ class Compilation:
             query = query.select(exp.alias_(held, name, quoted=True), copy=False)
         return checked("segments/values", query)
 
-    def _other_words(self) -> exp.Select:
-        query = exp.select(column("person_no")).from_(exp.to_table("segment_matches"))
-        for number in self.bits.other_words:
-            mine = exp.If(this=exp.EQ(this=column("word"), expression=value(number)), true=column("mask"))
-            row = exp.BitwiseOrAgg(this=exp.Case(ifs=[mine], default=zero()))
-            query = query.select(exp.alias_(row, word(number), copy=False), copy=False)
-        return query.group_by(column("person_no"))
-
     def _people(self) -> exp.Select:
         query = exp.select(column("person_no", "n")).from_(exp.to_table("traits").as_("t"))
         on = exp.EQ(this=column("profile_id", "n"), expression=column("profile_id", "t"))
         query = query.join(exp.to_table("people").as_("n"), on=on, copy=False)
-        for alias, table, words in (
-            ("p", "segment_plain_words", self.bits.plain_words),
-            ("o", "segment_other_words", self.bits.other_words),
-        ):
-            if words:
-                on = exp.EQ(this=column("person_no", alias), expression=column("person_no", "n"))
-                query = query.join(exp.to_table(table).as_(alias), on=on, join_type="left", copy=False)
-            for number in words:
-                held = exp.Coalesce(this=column(word(number), alias), expressions=[zero()])
-                query = query.select(exp.alias_(held, word(number), copy=False), copy=False)
+        query = with_words(query, "n", "segment_plain_words", self.bits.plain_words)
+        query = with_words(query, "n", "segment_other_words", self.bits.other_words)
         self.values.joined(query, "n")
         for number in self.bits.personal_words:
             masks = [

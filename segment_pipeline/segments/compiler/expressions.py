@@ -131,6 +131,33 @@ def either(masks: Sequence[exp.Expr]) -> exp.Expr:
     return exp.Paren(this=exp.BitwiseOr(this=either(masks[:middle]), expression=either(masks[middle:])))
 
 
+def place_of(bit: Bit) -> list[exp.Expr]:
+    """Where a condition's answer stands, as the columns `word` and `mask`."""
+    number, mask = exp.cast(value(bit.word), "INTEGER"), exp.cast(value(bit.mask), "BIGINT")
+    return [exp.alias_(number, "word"), exp.alias_(mask, "mask")]
+
+
+def folded(rows: exp.Table | exp.Subquery, numbers: range) -> exp.Select:
+    """One row per person of rows of person_no, word and mask: the words of these numbers, a column each."""
+    query = exp.select(column("person_no")).from_(rows)
+    for number in numbers:
+        mine = exp.If(this=exp.EQ(this=column("word"), expression=value(number)), true=column("mask"))
+        row = exp.BitwiseOrAgg(this=exp.Case(ifs=[mine], default=zero()))
+        query = query.select(exp.alias_(row, word(number), copy=False), copy=False)
+    return query.group_by(column("person_no"))
+
+
+def with_words(query: exp.Select, person: str, table: str, numbers: range) -> exp.Select:
+    """The query with the words of a table beside the people of its table `person`; 0 for those the table does not have."""
+    if numbers:
+        on = exp.EQ(this=column("person_no", table), expression=column("person_no", person))
+        query = query.join(exp.to_table(table), on=on, join_type="left", copy=False)
+    for number in numbers:
+        held = exp.Coalesce(this=column(word(number), table), expressions=[zero()])
+        query = query.select(exp.alias_(held, word(number), copy=False), copy=False)
+    return query
+
+
 def nothing(**columns: str) -> exp.Select:
     """No row of these columns, given their types."""
     none = [exp.alias_(exp.cast(exp.null(), kind), name) for name, kind in columns.items()]

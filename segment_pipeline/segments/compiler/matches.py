@@ -14,7 +14,6 @@ from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments.compiler import aggregates
 from segment_pipeline.segments.compiler.aggregates import PLACE, Selection
 from segment_pipeline.segments.compiler.conditions import (
-    Bit,
     Bits,
     CountCondition,
     KnownShareCondition,
@@ -27,7 +26,7 @@ from segment_pipeline.segments.compiler.conditions import (
     TopCondition,
     UnfollowedCondition,
 )
-from segment_pipeline.segments.compiler.expressions import checked, column, nothing, union, value
+from segment_pipeline.segments.compiler.expressions import checked, column, nothing, place_of, union
 from segment_pipeline.segments.compiler.extracts import Extracts
 from segment_pipeline.segments.compiler.filters import Latest, Shape
 from segment_pipeline.segments.compiler.past import past
@@ -129,7 +128,7 @@ class Matches:
                 people = near_stores(condition.rule)
             else:
                 continue
-            yield exp.select(column("person_no"), *_place(bit)).from_(people.subquery("people"))
+            yield exp.select(column("person_no"), *place_of(bit)).from_(people.subquery("people"))
 
     def _terms(self) -> dict[str, pa.Table]:
         """Thresholds and their bits, by the name of the view the statement `segments/compiler/matches` reads them under."""
@@ -197,11 +196,6 @@ class Matches:
 
 def _met_by_one(condition: CountCondition | SumCondition) -> bool:
     return isinstance(condition, CountCondition) and condition.is_met_by_one
-
-
-def _place(bit: Bit) -> list[exp.Expr]:
-    word, mask = exp.cast(value(bit.word), "INTEGER"), exp.cast(value(bit.mask), "BIGINT")
-    return [exp.alias_(word, "word"), exp.alias_(mask, "mask")]
 
 
 def _top(condition: TopCondition) -> exp.Select:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from segment_pipeline.segments.compiler.conditions import Bits
-from segment_pipeline.segments.compiler.expressions import Expressions, column, union, value, word, zero
+from segment_pipeline.segments.compiler.expressions import (
+    Expressions,
+    column,
+    folded,
+    place_of,
+    union,
+    value,
+    with_words,
+)
 from segment_pipeline.segments.nodes import RankRule
 
 
@@ -18,30 +26,16 @@ class Ranks:
 
     def words(self) -> exp.Select:
         """One row per person in some rank: the words of ranks."""
-        rows = []
-        for condition, bit in self.bits.late.items():
-            place = [
-                exp.alias_(exp.cast(value(bit.word), "INTEGER"), "word"),
-                exp.alias_(exp.cast(value(bit.mask), "BIGINT"), "mask"),
-            ]
-            rows.append(exp.select(column("person_no"), *place).from_(self._ranked(condition.rule).subquery("ranked")))
-        query = exp.select(column("person_no")).from_(union(rows).subquery("places"))
-        for number in self.bits.late_words:
-            mine = exp.If(this=exp.EQ(this=column("word"), expression=value(number)), true=column("mask"))
-            query = query.select(
-                exp.alias_(exp.BitwiseOrAgg(this=exp.Case(ifs=[mine], default=zero())), word(number)), copy=False
-            )
-        return query.group_by(column("person_no"))
+        rows = [
+            exp.select(column("person_no"), *place_of(bit)).from_(self._ranked(condition.rule).subquery("ranked"))
+            for condition, bit in self.bits.late.items()
+        ]
+        return folded(union(rows).subquery("places"), self.bits.late_words)
 
     def people(self) -> exp.Select:
         """`segment_people_before` with the words of ranks beside its own."""
         query = exp.select("b.*").from_(exp.to_table("segment_people_before").as_("b"))
-        on = exp.EQ(this=column("person_no", "r"), expression=column("person_no", "b"))
-        query = query.join(exp.to_table("segment_ranked").as_("r"), on=on, join_type="left", copy=False)
-        for number in self.bits.late_words:
-            held = exp.Coalesce(this=column(word(number), "r"), expressions=[zero()])
-            query = query.select(exp.alias_(held, word(number)), copy=False)
-        return query
+        return with_words(query, "b", "segment_ranked", self.bits.late_words)
 
     def _ranked(self, rule: RankRule) -> exp.Select:
         """One row per person in the rank; people are numbered in the order of their ids."""
