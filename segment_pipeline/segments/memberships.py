@@ -22,7 +22,7 @@ from segment_pipeline.profiles.traits.sets import define_traits, outdated, read_
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
 from segment_pipeline.segments.compiler.past import define_past
-from segment_pipeline.segments.compiler.stores import define_stores
+from segment_pipeline.segments.compiler.stores import define_asked_stores
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
@@ -159,7 +159,7 @@ def define_asked_activities(session: Session, compilation: Compilation, known: V
         people_defined=True,
     )
     define_past(session, compilation.past, compilation.as_of.day)
-    define_stores(session, compilation.stores, compilation.as_of.day)
+    define_asked_stores(session, compilation.stores, compilation.as_of.day)
 
 
 def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list[str]:

@@ -103,6 +103,7 @@ def register(session: Session, world: World) -> None:
     session.define("segment_past", statement("segments/compiler", "past"), as_of=world.as_of)
     stores = [{"source": "till", "day": world.as_of, **row} for row in world.stores]
     session.register("stores", arrow_rows("stores", stores))
+    session.define("stores_as_of", statement("profiles/facts", "stores_as_of"), as_of=world.as_of)
     session.define("segment_stores", statement("segments/compiler", "stores"), as_of=world.as_of)
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 

@@ -1,5 +1,7 @@
 """Which version of an order, account, cart, product or campaign counts as of a day: that of the day, or the earliest held after it."""
 
+from datetime import date
+
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -79,6 +81,12 @@ def define_campaigns(session: Session, as_of: AsOf) -> None:
     """Define campaigns_as_of, one row per campaign."""
     session.scan("campaigns")
     session.define("campaigns_as_of", statement("profiles/facts", "campaigns_as_of"), materialize=True, as_of=as_of.day)
+
+
+def define_stores(session: Session, as_of: date) -> None:
+    """Define the view stores_as_of, one row per store."""
+    session.scan("stores")
+    session.define("stores_as_of", statement("profiles/facts", "stores_as_of"), as_of=as_of)
 
 
 def define_products(session: Session, as_of: AsOf) -> None:

@@ -120,7 +120,7 @@ def define_purchases(session: Session, as_of: AsOf, values: dict[str, Any]) -> N
     versions.define_orders(session, as_of, numbered=False)
     versions.define_products(session, as_of)
     money.define_money(session, as_of, columns=_OF_ORDERS)
-    session.scan("stores")
+    versions.define_stores(session, as_of.day)
     ranges = list(_ranges_of_days(session))
     _compute(session, _PURCHASES, values, ranges)
     for dimension in _DIMENSIONS:
