@@ -11,7 +11,7 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, Final, Literal, NewType, ParamSpec, TypeVar
 
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.segments.parts import (
     Activities,
     Asked,
     Dates,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from segment_pipeline.segments.arguments import Number, word
-from segment_pipeline.segments.nodes import Asked, Mistake
+from segment_pipeline.segments.parts import Asked, Mistake
 
 
 def _wrong(mistake: Mistake) -> Any:

@@ -17,16 +17,8 @@ from segment_pipeline.segments.arguments import (
     Within,
     word,
 )
-from segment_pipeline.segments.nodes import (
-    WEEKDAYS,
-    Activities,
-    Asked,
-    CountRule,
-    Mistake,
-    Rule,
-    Term,
-    Test,
-)
+from segment_pipeline.segments.nodes import CountRule
+from segment_pipeline.segments.parts import WEEKDAYS, Activities, Asked, Mistake, Rule, Term, Test
 
 Choice = ParamSpec("Choice")
 

@@ -9,22 +9,24 @@ from typing import Any, Literal, cast
 
 from segment_pipeline.segments.arguments import is_number, is_scalar, is_whole, shown
 from segment_pipeline.segments.nodes import (
-    Aggregate,
     AllOf,
     AnyOf,
-    Arithmetic,
     Compare,
     Compared,
-    Constant,
     CountRule,
-    Mistake,
     NoneOf,
     Operator,
-    Rule,
-    Scalar,
     ShareRule,
     SumRule,
     TraitRule,
+)
+from segment_pipeline.segments.parts import (
+    Aggregate,
+    Arithmetic,
+    Constant,
+    Mistake,
+    Rule,
+    Scalar,
     TraitValue,
     Value,
     here,

@@ -16,8 +16,6 @@ from typing import Any, Final
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.segments.nodes import (
-    NAMED,
-    Activities,
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -30,18 +28,16 @@ from segment_pipeline.segments.nodes import (
     NoneOf,
     PastRule,
     RankRule,
-    Rule,
     SequenceRule,
     ShareRule,
     SqlRule,
     SumRule,
-    Term,
-    Test,
     TopRule,
     TraitRule,
     UnfollowedRule,
     YearlyRule,
 )
+from segment_pipeline.segments.parts import NAMED, Activities, Rule, Term, Test
 from segment_pipeline.segments.predicates import columns_of
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.terms import aggregates_in, traits_in

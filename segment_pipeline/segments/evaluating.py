@@ -10,11 +10,8 @@ from typing import Any
 import holidays
 
 from segment_pipeline.lake.core_traits import RATIOS
-from segment_pipeline.segments.nodes import (
-    Test,
-    TraitRule,
-    YearlyRule,
-)
+from segment_pipeline.segments.nodes import TraitRule, YearlyRule
+from segment_pipeline.segments.parts import Test
 
 Row = Mapping[str, Any]
 

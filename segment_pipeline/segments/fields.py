@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from segment_pipeline.segments.arguments import is_day, is_text, is_whole, shown
-from segment_pipeline.segments.nodes import Mistake, Rule
+from segment_pipeline.segments.parts import Mistake, Rule
 from segment_pipeline.segments.spelling import meant
 
 DEFAULT_MINIMUM_SIZE: Final = 20

@@ -38,7 +38,6 @@ from segment_pipeline.segments.nodes import (
     NearStoreRule,
     NoneOf,
     RankRule,
-    Rule,
     ShareRule,
     SqlRule,
     SumRule,
@@ -46,6 +45,7 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
     YearlyRule,
 )
+from segment_pipeline.segments.parts import Rule
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant
 from segment_pipeline.segments.terms import parted

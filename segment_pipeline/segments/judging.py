@@ -21,15 +21,12 @@ from segment_pipeline.segments.nodes import (
     Compared,
     CountRule,
     InsideRule,
-    Mistake,
     NearRule,
     NearStoreRule,
     NoneOf,
     PastRule,
     RandomRule,
     RankRule,
-    Rule,
-    Scalar,
     SequenceRule,
     ShareRule,
     SqlRule,
@@ -39,6 +36,7 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
+from segment_pipeline.segments.parts import Mistake, Rule, Scalar
 from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant, one_of

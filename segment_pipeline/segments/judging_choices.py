@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, CHANNELS, property_column, tellers
 from segment_pipeline.segments.arguments import MOST_DAYS, is_day, is_number, is_text, shown
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.segments.parts import (
     COLUMNS,
     LATEST,
     NAMED,

@@ -6,17 +6,8 @@ from typing import Final
 
 from segment_pipeline.segments.arguments import is_number, is_text
 from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits
-from segment_pipeline.segments.nodes import (
-    Aggregate,
-    Ago,
-    Arithmetic,
-    Compared,
-    Constant,
-    DaysSince,
-    Mistake,
-    TraitValue,
-    Value,
-)
+from segment_pipeline.segments.nodes import Compared
+from segment_pipeline.segments.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Mistake, TraitValue, Value
 from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.segments.terms import FIELDS, MOST_RECKONED, NUMBERS, Kinds, source_column
 

@@ -13,20 +13,8 @@ from typing import Any, Final
 
 from segment_pipeline.lake.core_traits import CORE, RANGES, RATIOS, VALUES
 from segment_pipeline.profiles.rules import TraitRules
-from segment_pipeline.segments.nodes import (
-    NAMED,
-    Activities,
-    AllOf,
-    AnyOf,
-    CountRule,
-    MemberRule,
-    NoneOf,
-    Rule,
-    Scalar,
-    ShareRule,
-    SumRule,
-    TraitRule,
-)
+from segment_pipeline.segments.nodes import AllOf, AnyOf, CountRule, MemberRule, NoneOf, ShareRule, SumRule, TraitRule
+from segment_pipeline.segments.parts import NAMED, Activities, Rule, Scalar
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.values import (
     HIGHEST,

@@ -6,14 +6,7 @@ trait("last_order_on") < ago(days(60))
 
 from segment_pipeline.segments.arguments import Days, Measure, word
 from segment_pipeline.segments.comparing import Quantity, Trait
-from segment_pipeline.segments.nodes import (
-    Activities,
-    Aggregate,
-    Ago,
-    Arithmetic,
-    DaysSince,
-    Mistake,
-)
+from segment_pipeline.segments.parts import Activities, Aggregate, Ago, Arithmetic, DaysSince, Mistake
 
 a_quantity = word(Quantity)
 

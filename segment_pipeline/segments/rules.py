@@ -26,30 +26,26 @@ from segment_pipeline.segments.choosing import Filters, a_rule, activities, did,
 from segment_pipeline.segments.comparing import Quantity, Trait
 from segment_pipeline.segments.fields import DEFAULT_MINIMUM_SIZE, Judged
 from segment_pipeline.segments.nodes import (
-    Activities,
     AllOf,
     AnyOf,
     BirthdayRule,
     Dimension,
     InsideRule,
     MemberRule,
-    Mistake,
     NearRule,
     NearStoreRule,
     NoneOf,
     PastRule,
     RandomRule,
     RankRule,
-    Rule,
-    Scalar,
     SequenceRule,
     ShareRule,
     SqlRule,
     TopRule,
     UnfollowedRule,
     YearlyRule,
-    here,
 )
+from segment_pipeline.segments.parts import Activities, Mistake, Rule, Scalar, here
 from segment_pipeline.segments.quantities import (
     ago,
     avg_of,

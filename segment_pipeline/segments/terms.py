@@ -7,13 +7,13 @@ from typing import Final
 
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.facts.activities import SPEND_APART, property_column, property_type
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.segments.nodes import Compared
+from segment_pipeline.segments.parts import (
     NAMED,
     Activities,
     Aggregate,
     Ago,
     Arithmetic,
-    Compared,
     Constant,
     DaysSince,
     Rule,

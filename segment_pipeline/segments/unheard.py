@@ -6,16 +6,8 @@ from typing import Final
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.segments.definition import leaves
-from segment_pipeline.segments.nodes import (
-    LATEST,
-    Activities,
-    CountRule,
-    Rule,
-    SequenceRule,
-    ShareRule,
-    SumRule,
-    TraitRule,
-)
+from segment_pipeline.segments.nodes import CountRule, SequenceRule, ShareRule, SumRule, TraitRule
+from segment_pipeline.segments.parts import LATEST, Activities, Rule
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant
 

@@ -19,7 +19,7 @@ from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.sets import core_meanings, trait_types
 from segment_pipeline.segments.arguments import COUNTS
 from segment_pipeline.segments.definition import DID
-from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.segments.parts import Activities
 from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.traits import TraitSet
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from segment_pipeline.days import AsOf
-from segment_pipeline.segments.nodes import Activities, Dates, Ended, Holidays, Hours, Period, Test, Unit
+from segment_pipeline.segments.parts import Activities, Dates, Ended, Holidays, Hours, Period, Test, Unit
 
 if TYPE_CHECKING:
     import holidays

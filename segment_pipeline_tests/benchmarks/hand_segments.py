@@ -13,7 +13,6 @@ import duckdb
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.segments.compiler.expressions import birthdays
 from segment_pipeline.segments.nodes import (
-    Activities,
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -21,13 +20,13 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     NearRule,
     NoneOf,
-    Rule,
     SequenceRule,
     ShareRule,
     SumRule,
     TopRule,
     TraitRule,
 )
+from segment_pipeline.segments.parts import Activities, Rule
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline_tests.benchmarks.by_hand import connection, written
 from segment_pipeline_tests.benchmarks.company import Company

@@ -22,7 +22,7 @@ from segment_pipeline.segments.compiler.conditions import (
 from segment_pipeline.segments.compiler.expressions import checked, column, either, masked, union, value, word, zero
 from segment_pipeline.segments.compiler.extracts import HOUR, Extract, Extracts
 from segment_pipeline.segments.compiler.filters import Latest, Shape, values_of
-from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.segments.parts import Activities
 from segment_pipeline.segments.windows import EVER, first_day, spans
 
 PLACE = [("word", pa.int32()), ("mask", pa.int64())]

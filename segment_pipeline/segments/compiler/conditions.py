@@ -12,8 +12,6 @@ from typing import Literal
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.profiles.facts.activities import SPEND_APART
 from segment_pipeline.segments.nodes import (
-    NAMED,
-    Activities,
     BirthdayRule,
     Compared,
     Comparison,
@@ -25,7 +23,6 @@ from segment_pipeline.segments.nodes import (
     PastRule,
     RandomRule,
     RankRule,
-    Rule,
     SequenceRule,
     ShareRule,
     SqlRule,
@@ -35,6 +32,7 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
+from segment_pipeline.segments.parts import NAMED, Activities, Rule
 
 WORD_BITS = 62
 

@@ -24,12 +24,11 @@ from segment_pipeline.segments.nodes import (
     NearRule,
     NoneOf,
     RandomRule,
-    Rule,
-    Scalar,
     SqlRule,
     TraitRule,
     YearlyRule,
 )
+from segment_pipeline.segments.parts import Rule, Scalar
 from segment_pipeline.segments.predicates import parsed
 from segment_pipeline.segments.rules import Segment
 

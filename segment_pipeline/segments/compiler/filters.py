@@ -9,7 +9,7 @@ from segment_pipeline.days import AsOf
 from segment_pipeline.profiles.facts.activities import property_column
 from segment_pipeline.segments.compiler.conditions import Measure
 from segment_pipeline.segments.definition import canonical
-from segment_pipeline.segments.nodes import COLUMNS, LATEST, Activities, Scalar, Test
+from segment_pipeline.segments.parts import COLUMNS, LATEST, Activities, Scalar, Test
 from segment_pipeline.segments.windows import tests
 
 Latest = Mapping[Activities, Sequence[str]]

@@ -31,7 +31,7 @@ from segment_pipeline.segments.compiler.extracts import Extracts
 from segment_pipeline.segments.compiler.filters import Latest, Shape
 from segment_pipeline.segments.compiler.past import past
 from segment_pipeline.segments.compiler.stores import near_stores
-from segment_pipeline.segments.nodes import Activities
+from segment_pipeline.segments.parts import Activities
 
 
 @dataclass(frozen=True)
