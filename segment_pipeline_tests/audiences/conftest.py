@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from segment_pipeline.lake.engine import Engine
+from segment_pipeline_tests.audiences.told import Told
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import NOW, World
 
@@ -26,3 +27,8 @@ def world(tmp_path: Path, engine: Engine) -> Iterator[World]:
 @pytest.fixture
 def tool(tmp_path: Path) -> Tool:
     return Tool(tmp_path / "tool.sqlite")
+
+
+@pytest.fixture
+def told(world: World, tool: Tool) -> Told:
+    return Told(world, tool)

@@ -1,4 +1,4 @@
-"""Which statement about consent holds, from what the sources say to what a tool is sent."""
+"""Which statement about consent holds, from what the sources say to what a tool is sent: by when it was said."""
 
 from typing import Any
 
@@ -6,49 +6,13 @@ import pytest
 
 from segment_pipeline.landing.source import Kind
 from segment_pipeline.landing.tabular import Const, each
-from segment_pipeline_tests.audiences.told import MAILINGS, Told
-from segment_pipeline_tests.audiences.tool import Tool
-from segment_pipeline_tests.audiences.world import World
-from segment_pipeline_tests.sources import amplitude_records, square_records
+from segment_pipeline_tests.audiences.told import ANN, EVE, MAILINGS, Told, ann, consented, mail, says
+from segment_pipeline_tests.sources import square_records
 from segment_pipeline_tests.sources.amplitude_records import AMPLITUDE
-from segment_pipeline_tests.sources.shopify_records import SHOPIFY, customer, gid, order
+from segment_pipeline_tests.sources.shopify_records import SHOPIFY, customer
 from segment_pipeline_tests.sources.square_records import SQUARE
 
-ANN, EVE = "ann@quiet.shop", "eve@quiet.shop"
-
-
-@pytest.fixture
-def told(world: World, tool: Tool) -> Told:
-    return Told(world, tool)
-
-
-def mail(state: str, at: str | None = None, address: str | None = ANN) -> dict[str, Any]:
-    return {
-        "emailAddress": address, "marketingState": state, "marketingOptInLevel": None, "marketingUpdatedAt": at,
-        "openTrackingLevel": "UNKNOWN", "validFormat": True,
-    }  # fmt: skip
-
-
-def ann(state: str, at: str | None = None, updated: str = "2017-06-05T12:00:00", **more: Any) -> Any:
-    return customer(1, updated, **{"defaultEmailAddress": mail(state, at), **more})
-
-
-def says(status: str, at: str | None, address: str = ANN, changed: str = "2017-06-29") -> dict[str, Any]:
-    return {"mail": address, "said": status, "said_at": at, "changed": changed}
-
-
-def consented(number: int, status: str, at: str, uploaded: str | None = None, **more: Any) -> Any:
-    """A statement that analytics was told of."""
-    said = {"identifier_type": "email", "identifier": ANN, "channel": "email", "status": status} | more.pop("said", {})
-    visible = {"seen": uploaded} if uploaded else None
-    return amplitude_records.event(
-        number,
-        at,
-        visible=visible,
-        event_type="consent_updated",
-        event_properties={k: v for k, v in said.items() if v is not None},
-        **more,
-    )
+UNREADABLE = ("0000-00-00", "9999-12-31", "0001-01-01", "2017-06-31", "2017-13-01", "soon")
 
 
 def test_a_yes_without_a_time_never_outranks_a_dated_no(told: Told) -> None:
@@ -157,20 +121,6 @@ def test_in_a_table_too_a_missing_time_is_the_oldest_yes_and_the_newest_no(told:
     assert told.mailed() == set()
 
 
-@pytest.mark.parametrize(("word", "held"), [("Granted", {ANN}), (" GRANTED ", {ANN}), ("Denied", set()), ("unsubscribed", set()), ("yes", set())])  # fmt: skip
-def test_any_word_but_granted_is_a_no(told: Told, word: str, held: set[str]) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED" if not held else "NOT_SUBSCRIBED", "2017-06-01T10:00:00Z"))
-    told.table([says(word, "2017-06-10")])
-    assert told.mailed() == held
-
-
-def test_addresses_channels_and_kinds_are_the_same_in_capitals(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
-    loud = {"identifier_type": "Email", "identifier": "ANN@Quiet.Shop", "channel": "EMAIL", "status": "Denied", "purpose": "Marketing"}  # fmt: skip
-    told.vendor(AMPLITUDE, "events", consented(1, "", "2017-06-10T12:00:00", said=loud))
-    assert told.mailed() == set()
-
-
 @pytest.mark.parametrize(
     "said",
     [{"identifier": None, "identifier_type": None}, {"identifier": "1", "identifier_type": "customer_key"}, {"identifier": "not an address"}],
@@ -182,13 +132,6 @@ def test_a_no_of_a_user_reaches_the_users_address(told: Told, said: dict[str, An
     told.vendor(AMPLITUDE, "events", consented(1, "denied", "2017-06-10T12:00:00", said=said, user_id="1"))
     assert told.sent() == set(), "by last night's identities, as a sync finds them"
     assert told.mailed() == set()
-
-
-def test_a_company_may_call_statements_about_consent_as_it_likes(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
-    renamed = consented(1, "granted", "2017-06-10T12:00:00")
-    told.vendor(AMPLITUDE, "events", renamed)
-    assert told.mailed() == {ANN}
 
 
 def test_a_log_of_statements_knows_when_they_arrived(told: Told) -> None:
@@ -226,75 +169,6 @@ def test_an_account_without_its_address_says_no_all_the_same(told: Told) -> None
     told.table([{"id": "7", "mail": None, "said": "denied", "changed": "2017-06-06"}], "shop", **accounts)
     assert told.sent() == set()
     assert told.mailed() == set()
-
-
-MAY = "2017-05-05T12:00:00"
-
-
-@pytest.mark.also_on_spark("profiles/facts/ended_accounts", "profiles/facts/consent_statements")
-def test_a_yes_ends_with_the_account_that_gave_it(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
-    assert told.mailed() == {ANN}
-    told.vendor(SHOPIFY, "deletions")
-    assert told.mailed() == set()
-
-
-def test_a_yes_to_somebody_else_outlives_the_account(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
-    told.table([says("granted", "2017-04-10", changed="2017-06-01")])
-    told.vendor(SHOPIFY, "deletions")
-    assert told.mailed() == {ANN}
-
-
-def test_a_no_outlives_the_account(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("UNSUBSCRIBED", "2017-05-02T10:00:00Z", MAY))
-    told.table([says("granted", "2017-05-01", changed="2017-06-01")])
-    told.vendor(SHOPIFY, "deletions")
-    assert told.mailed() == set()
-
-
-def test_a_yes_of_a_merged_account_counts_no_more_and_the_survivors_own_does(told: Told) -> None:
-    """The account it went into says for itself what it may be sent, and to which address."""
-    eve = customer(2, MAY, defaultEmailAddress=mail("SUBSCRIBED", "2017-05-01T10:00:00Z", EVE))
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-02T10:00:00Z", MAY), eve)
-    told.vendor(SHOPIFY, "orders", order(1, customer=gid("Customer", 1)))
-    assert told.mailed() == {ANN, EVE}
-    told.vendor(SHOPIFY, "deletions", eve, order(1, customer=gid("Customer", 2)))
-    assert told.mailed() == {EVE}
-
-
-def test_a_yes_on_an_address_that_another_account_has_stays(told: Told) -> None:
-    twin = customer(2, MAY, defaultEmailAddress=mail("NOT_SUBSCRIBED"))
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-02T10:00:00Z", MAY), twin)
-    told.vendor(SHOPIFY, "deletions", twin)
-    assert told.mailed() == {ANN}
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        pytest.param("NOT_SUBSCRIBED", marks=pytest.mark.also_on_spark("profiles/facts/consent_statements")),
-        *("PENDING", "INVALID", "REDACTED", "UNSUBSCRIBED"),
-    ],
-)
-def test_a_yes_ends_where_its_source_says_it_no_more(told: Told, state: str) -> None:
-    """The account was subscribed once; whatever it is now, it is not that."""
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
-    assert told.mailed() == {ANN}
-    told.vendor(SHOPIFY, "customers", ann(state, None, "2017-06-05T12:00:00"))
-    assert told.mailed() == set()
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-06T10:00:00Z", "2017-06-07T12:00:00"))
-    assert told.mailed() == {ANN}, "and said again it counts again"
-
-
-@pytest.mark.parametrize("state", ["NOT_SUBSCRIBED", "PENDING"])
-def test_neither_yes_nor_no_leaves_what_others_were_told(told: Told, state: str) -> None:
-    told.table([says("granted", "2017-05-01")])
-    told.vendor(SHOPIFY, "customers", ann(state, "2017-06-04T10:00:00Z", "2017-06-05T12:00:00"))
-    assert told.mailed() == {ANN}
-
-
-UNREADABLE = ("0000-00-00", "9999-12-31", "0001-01-01", "2017-06-31", "2017-13-01", "soon")
 
 
 @pytest.mark.parametrize("at", UNREADABLE)
@@ -349,102 +223,3 @@ def test_an_account_says_no_whatever_the_time_it_tells(told: Told, at: str) -> N
     assert told.mailed() == {ANN}
     told.table([{"id": "7", **says("denied", at, changed="2017-06-12")}], "shop", **accounts)
     assert told.mailed() == set()
-
-
-@pytest.mark.parametrize("word", ["unsubscribed", "opted_out", "revoked", "no", "Denied ", "", None])
-@pytest.mark.parametrize("of", [{}, {"identifier": None, "identifier_type": None}])
-def test_any_word_but_granted_is_a_no_in_analytics_too(told: Told, word: str, of: dict[str, Any]) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
-    told.vendor(AMPLITUDE, "events", consented(1, word, "2017-06-10T12:00:00", said=of, user_id="1"))
-    assert told.mailed() == set()
-    assert told.world.rows("quarantine") == []
-
-
-@pytest.mark.parametrize("kind", ["email_address", "E-Mail", "contact", None])
-@pytest.mark.parametrize("of", [{"user_id": "1"}, {}])
-def test_a_no_counts_whatever_its_type_of_identifier_is_called(told: Told, kind: str, of: dict[str, str]) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
-    told.vendor(
-        AMPLITUDE, "events", consented(1, "denied", "2017-06-10T12:00:00", said={"identifier_type": kind}, **of)
-    )
-    assert told.mailed() == set()
-
-
-def test_a_no_of_an_unusable_identifier_of_an_unknown_type_is_the_users(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-06-01T10:00:00Z"))
-    said = {"identifier_type": "cookie", "identifier": "c-17"}
-    told.vendor(AMPLITUDE, "events", consented(1, "revoked", "2017-06-10T12:00:00", said=said, user_id="1"))
-    assert told.mailed() == set()
-
-
-def test_a_yes_of_an_unknown_type_of_identifier_is_none(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
-    told.vendor(
-        AMPLITUDE,
-        "events",
-        consented(1, "granted", "2017-06-10T12:00:00", said={"identifier_type": "contact"}, user_id="1"),
-    )
-    assert told.mailed() == set()
-    assert [r["reason"] for r in told.world.rows("quarantine", "reason")] == [
-        "a consent of an unknown type of identifier"
-    ]
-
-
-@pytest.mark.also_on_spark("profiles/facts/ended_accounts")
-@pytest.mark.parametrize("made", ["2017-06-29T10:00:00Z", "2017-07-01T03:00:00Z"])
-def test_a_yes_that_ended_stays_ended_when_an_account_is_made_with_the_address(told: Told, made: str) -> None:
-    """A deletion is noticed up to a week late: an account made in between has not carried the address on."""
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY))
-    told.vendor(SHOPIFY, "deletions")
-    assert told.mailed() == set()
-    later = customer(2, "2017-06-29T12:00:00", createdAt=made, defaultEmailAddress=mail("NOT_SUBSCRIBED"))
-    told.vendor(SHOPIFY, "customers", later)
-    assert told.mailed() == set()
-
-
-def test_a_yes_that_ended_stays_ended_when_an_account_takes_over_the_address(told: Told) -> None:
-    eve = customer(2, MAY, defaultEmailAddress=mail("NOT_SUBSCRIBED", address=EVE))
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z", MAY), eve)
-    told.vendor(SHOPIFY, "deletions", eve)
-    told.vendor(SHOPIFY, "customers", customer(2, "2017-06-30T12:00:00", defaultEmailAddress=mail("NOT_SUBSCRIBED")))
-    assert told.mailed() == set()
-
-
-CHANNEL: dict[str, Any] = {**MAILINGS, "fills": (each("consents", identifier="mail", identifier_type=Const("email"), channel="by", status="said", recorded_at="said_at"),)}  # fmt: skip
-
-
-@pytest.mark.also_on_spark("profiles/facts/consent_statements")
-@pytest.mark.parametrize("by", ["E-Mail", "mail", "all", "*", "", None, "carrier pigeon"])
-def test_a_no_in_any_spelling_of_a_channel_or_in_none_counts(told: Told, by: str | None) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
-    told.table([{**says("denied", "2017-06-10"), "by": by}], **CHANNEL)
-    assert told.mailed() == set()
-    assert told.world.rows("quarantine") == []
-
-
-@pytest.mark.parametrize("by", ["e-mail", "mail", "all", None, "carrier pigeon"])
-def test_a_no_of_analytics_in_any_spelling_of_a_channel_or_in_none_counts(told: Told, by: str | None) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
-    told.vendor(AMPLITUDE, "events", consented(1, "denied", "2017-06-10T12:00:00", said={"channel": by}))
-    assert told.mailed() == set()
-
-
-def test_a_no_in_another_channel_is_none_in_this(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("SUBSCRIBED", "2017-05-01T10:00:00Z"))
-    told.table([{**says("denied", "2017-06-10"), "by": "Text"}], **CHANNEL)
-    assert told.mailed() == {ANN}
-
-
-def test_a_yes_in_a_spelling_of_a_channel_counts_there(told: Told) -> None:
-    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
-    told.table([{**says("granted", "2017-06-10"), "by": " E-Mail "}], **CHANNEL)
-    assert told.mailed() == {ANN}
-
-
-@pytest.mark.parametrize("by", ["mail", "all", "*", None, "carrier pigeon"])
-def test_a_yes_in_every_channel_or_an_unknown_one_is_none_and_says_so(told: Told, by: str | None) -> None:
-    told.vendor(SHOPIFY, "customers", ann("NOT_SUBSCRIBED"))
-    told.table([{**says("granted", "2017-06-10"), "by": by}], **CHANNEL)
-    told.vendor(AMPLITUDE, "events", consented(1, "granted", "2017-06-10T12:00:00", said={"channel": by}))
-    assert told.mailed() == set()
-    assert len(told.world.rows("quarantine")) == (0 if by == "mail" else 2)

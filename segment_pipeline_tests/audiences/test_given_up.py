@@ -5,21 +5,13 @@ from typing import Any
 import pytest
 
 from segment_pipeline.landing.tabular import Const, each
-from segment_pipeline_tests.audiences.test_consent import ANN, EVE, mail, says
-from segment_pipeline_tests.audiences.told import Told
-from segment_pipeline_tests.audiences.tool import Tool
-from segment_pipeline_tests.audiences.world import World
+from segment_pipeline_tests.audiences.told import ANN, EVE, Told, mail, says
 from segment_pipeline_tests.sources import square_records
 from segment_pipeline_tests.sources.shopify_records import SHOPIFY, customer, order, shop
 from segment_pipeline_tests.sources.square_records import SQUARE
 
 PHONE = "+15135550123"
 GRANTED = "2017-06-01T10:00:00Z"
-
-
-@pytest.fixture
-def told(world: World, tool: Tool) -> Told:
-    return Told(world, tool)
 
 
 def numbered(state: str, number: str | None = PHONE, at: str | None = GRANTED) -> dict[str, Any]:

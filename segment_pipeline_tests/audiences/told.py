@@ -18,8 +18,11 @@ from segment_pipeline.testing.source import Vendor
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import DAY, World, audience
 from segment_pipeline_tests.sandbox.source_world import Version
+from segment_pipeline_tests.sources import amplitude_records
 from segment_pipeline_tests.sources.conftest import connector
+from segment_pipeline_tests.sources.shopify_records import customer
 
+ANN, EVE = "ann@quiet.shop", "eve@quiet.shop"
 JUNE = Window(date(2017, 6, 1), date(2017, 6, 30))
 KEY_SPACES = {"amplitude": "shopify"}
 # A mailing tool's export: an address, what it said, and when.
@@ -77,3 +80,32 @@ class Told:
         """Who is sent to once people are resolved anew."""
         self.people(**rules)
         return self.sent(channel)
+
+
+def mail(state: str, at: str | None = None, address: str | None = ANN) -> dict[str, Any]:
+    return {
+        "emailAddress": address, "marketingState": state, "marketingOptInLevel": None, "marketingUpdatedAt": at,
+        "openTrackingLevel": "UNKNOWN", "validFormat": True,
+    }  # fmt: skip
+
+
+def ann(state: str, at: str | None = None, updated: str = "2017-06-05T12:00:00", **more: Any) -> Any:
+    return customer(1, updated, **{"defaultEmailAddress": mail(state, at), **more})
+
+
+def says(status: str, at: str | None, address: str = ANN, changed: str = "2017-06-29") -> dict[str, Any]:
+    return {"mail": address, "said": status, "said_at": at, "changed": changed}
+
+
+def consented(number: int, status: str, at: str, uploaded: str | None = None, **more: Any) -> Any:
+    """A statement that analytics was told of."""
+    said = {"identifier_type": "email", "identifier": ANN, "channel": "email", "status": status} | more.pop("said", {})
+    visible = {"seen": uploaded} if uploaded else None
+    return amplitude_records.event(
+        number,
+        at,
+        visible=visible,
+        event_type="consent_updated",
+        event_properties={k: v for k, v in said.items() if v is not None},
+        **more,
+    )
