@@ -9,7 +9,9 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule
 from segment_pipeline_tests.prove.suite import Suite, examples
-from segment_pipeline_tests.segments.test_compiler_against_evaluator import rule_lists, same_members, worlds
+from segment_pipeline_tests.segments.random_rules import rule_lists
+from segment_pipeline_tests.segments.random_worlds import worlds
+from segment_pipeline_tests.segments.test_compiler_against_evaluator import same_members
 
 EXAMPLES = 250
 
