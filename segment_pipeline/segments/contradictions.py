@@ -8,7 +8,7 @@ from segment_pipeline.segments.definition import reached
 from segment_pipeline.segments.nodes import AllOf, AnyOf, NoneOf, TraitRule
 from segment_pipeline.segments.parts import Mistake, Rule
 from segment_pipeline.segments.possible import Possible
-from segment_pipeline.segments.values import HIGHEST
+from segment_pipeline.segments.ranges import HIGHEST
 from segment_pipeline.segments.wording import words
 
 MOST_ALTERNATIVES: Final = 100

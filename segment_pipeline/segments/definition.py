@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.core_traits import CORE
+from segment_pipeline.segments.kinds import aggregates_in, traits_in
 from segment_pipeline.segments.nodes import (
     AllOf,
     AnyOf,
@@ -40,7 +41,6 @@ from segment_pipeline.segments.nodes import (
 from segment_pipeline.segments.parts import NAMED, Activities, Rule, Term, Test
 from segment_pipeline.segments.predicates import columns_of
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.terms import aggregates_in, traits_in
 
 # Part of every definition_hash: raise it when every rule begins to mean other people.
 COMPILER_VERSION = 1

@@ -25,6 +25,7 @@ from segment_pipeline.segments.compiler.conditions import CountCondition, SumCon
 from segment_pipeline.segments.compiler.expressions import checked, column, value
 from segment_pipeline.segments.compiler.filters import Shape
 from segment_pipeline.segments.definition import children, reads_core, traits_of
+from segment_pipeline.segments.kinds import parted
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.nodes import (
     AllOf,
@@ -48,7 +49,6 @@ from segment_pipeline.segments.nodes import (
 from segment_pipeline.segments.parts import Rule
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.spelling import meant
-from segment_pipeline.segments.terms import parted
 from segment_pipeline.segments.unheard import unheard
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, CHANNELS, property_column, tellers
 from segment_pipeline.segments.arguments import MOST_DAYS, is_day, is_number, is_text, shown
+from segment_pipeline.segments.kinds import NUMBERS
 from segment_pipeline.segments.parts import (
     COLUMNS,
     LATEST,
@@ -24,7 +25,6 @@ from segment_pipeline.segments.parts import (
     Window,
 )
 from segment_pipeline.segments.spelling import meant, one_of
-from segment_pipeline.segments.terms import NUMBERS
 from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, Vocabulary, by_name
 from segment_pipeline.segments.windows import holiday_names
 

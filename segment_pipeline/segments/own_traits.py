@@ -9,9 +9,9 @@ from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.compiler.compilation import compile_segments
 from segment_pipeline.segments.judging_choices import Choices
 from segment_pipeline.segments.judging_values import Comparisons
+from segment_pipeline.segments.kinds import INTEGERS, NUMBERS
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.parts import Mistake, Value
-from segment_pipeline.segments.terms import INTEGERS, NUMBERS
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.traits import Trait, TraitSet
 

@@ -15,12 +15,11 @@ from segment_pipeline.lake.core_traits import CORE, RANGES, RATIOS, VALUES
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.segments.nodes import AllOf, AnyOf, CountRule, MemberRule, NoneOf, ShareRule, SumRule, TraitRule
 from segment_pipeline.segments.parts import NAMED, Activities, Rule, Scalar
-from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.values import (
+from segment_pipeline.segments.ranges import (
     HIGHEST,
     LOWEST,
     Range,
-    Values,
+    Ranges,
     after,
     anything,
     at,
@@ -29,6 +28,7 @@ from segment_pipeline.segments.values import (
     points,
     steps,
 )
+from segment_pipeline.segments.rules import Segment
 
 # Ways through a rule's alternatives looked at before it is taken as possible.
 MOST_WAYS: Final = 2_000
@@ -51,11 +51,11 @@ class Asked:
     """What a leaf asks: that something about a person is among `met`. `unmet`: all else that it can be."""
 
     of: Hashable
-    met: Values
-    unmet: Values
+    met: Ranges
+    unmet: Ranges
 
 
-Held = dict[Hashable, Values]
+Held = dict[Hashable, Ranges]
 Choice = tuple[AllOf | AnyOf | NoneOf, bool]
 # A rule, and whether it is to be met or failed.
 Wanted = tuple[Rule, bool]
@@ -71,8 +71,8 @@ class Possible:
         self, traits: Mapping[str, str], rules: TraitRules, segments: Mapping[str, Segment] | None = None
     ) -> None:
         self.traits, self.segments = traits, segments or {}
-        self.days_of_stages: dict[str, Values] = {
-            "prospect": Values((), unknown=True),
+        self.days_of_stages: dict[str, Ranges] = {
+            "prospect": Ranges((), unknown=True),
             "new": _days(0, rules.new_days),
             "active": _days(0, rules.active_days),
             "at_risk": _days(rules.active_days + 1, rules.at_risk_days),
@@ -127,7 +127,7 @@ class Possible:
                 todo.append((self.segments[rule.segment].where, wanted))
             values = leaf.met if wanted else leaf.unmet
             values = held.get(leaf.of, values) & values
-            held[leaf.of] = Values(values.ranges) if known else values
+            held[leaf.of] = Ranges(values.ranges) if known else values
             if not held[leaf.of]:
                 return None
         return choices
@@ -138,16 +138,16 @@ class Possible:
             case TraitRule():
                 return self._trait(leaf)
             case CountRule(of, at_least, at_most, same_product):
-                counts = Values(((at(0), HIGHEST),))
-                met = Values(((at(at_least), HIGHEST if at_most is None else at(at_most)),)) & counts
-                unmet = Values(steps(counts.less(met).ranges))
+                counts = Ranges(((at(0), HIGHEST),))
+                met = Ranges(((at(at_least), HIGHEST if at_most is None else at(at_most)),)) & counts
+                unmet = Ranges(steps(counts.less(met).ranges))
                 return Asked(("one product", of) if same_product else of, met, unmet)
             case SumRule(of, measure, operator, value):
                 return _compared((of, measure), anything(unknown=False), operator, (value,))
             case ShareRule(dimension, value, lifetime, operator, share):
-                shares = Values(((at(Fraction(0)), at(Fraction(1))),), unknown=True)
+                shares = Ranges(((at(Fraction(0)), at(Fraction(1))),), unknown=True)
                 return _compared((dimension, value, lifetime), shares, operator, (share,))
-        return Asked(leaf, Values(((at(1), at(1)),)), Values(((at(0), at(0)),)))
+        return Asked(leaf, Ranges(((at(1), at(1)),)), Ranges(((at(0), at(0)),)))
 
     def has_steps(self, trait: str, value: Scalar) -> bool:
         """Whether a number is one of those a trait can have between its ends: whole, or of so many digits."""
@@ -160,24 +160,24 @@ class Possible:
     def _trait(self, rule: TraitRule) -> Asked:
         kind, unknown = self.traits[rule.trait], rule.trait not in _NEVER_UNKNOWN
         if rule.operator in ("contains", "starts", "ends", "has"):
-            return Asked(rule, Values(((at(1), at(1)),)), Values(((at(0), at(0)),)))
+            return Asked(rule, Ranges(((at(1), at(1)),)), Ranges(((at(0), at(0)),)))
         step = self._step(rule.trait)
         all_of_it = anything(unknown=unknown)
         if words := (0, 1) if kind == "BOOLEAN" else VALUES.get(rule.trait):
-            all_of_it = Values(points(words), unknown)
+            all_of_it = Ranges(points(words), unknown)
         elif step is not None:
             low, high = RANGES.get(rule.trait, (None, None))
             limit = _LIMITS[kind]
-            all_of_it = Values(
+            all_of_it = Ranges(
                 ((at(-limit if low is None else low * step), at(limit if high is None else high * step)),), unknown
             )
         elif rule.trait in RANGES:
             low, high = RANGES[rule.trait]
-            all_of_it = Values(((at(low), HIGHEST if high is None else at(high)),), unknown)
+            all_of_it = Ranges(((at(low), HIGHEST if high is None else at(high)),), unknown)
         whole = kind == "DATE" or step is not None
         return _compared(rule.trait, all_of_it, rule.operator, rule.values, step=step or 1, whole=whole)
 
-    def _agree(self, held: Mapping[Hashable, Values]) -> bool:
+    def _agree(self, held: Mapping[Hashable, Ranges]) -> bool:
         """Whether what is asked of different things can be so of one person."""
         counts = [(of, *_between(values)) for of, values in self._counts(held) if values.ranges]
         most_of = [(of, most) for of, _, most in counts if most < math.inf]
@@ -185,42 +185,42 @@ class Possible:
             least > most and _is_part(one, other) for one, least, _ in counts if least > 0 for other, most in most_of
         )
 
-    def _counts(self, held: Mapping[Hashable, Values]) -> Iterator[tuple[Activities, Values]]:
+    def _counts(self, held: Mapping[Hashable, Ranges]) -> Iterator[tuple[Activities, Ranges]]:
         """Of choices of activities, how many there can be, as far as what is held says."""
         yield from ((of, values) for of, values in held.items() if isinstance(of, Activities))
         for trait, of in _NUMBER_OF.items():
             if trait in held and not held[trait].unknown:
                 yield of, held[trait]
-        days = held.get("days_since_last_order", Values(((at(0), HIGHEST),), unknown=True))
+        days = held.get("days_since_last_order", Ranges(((at(0), HIGHEST),), unknown=True))
         stage = held.get("lifecycle_stage")
         if stage is not None and not stage.unknown:
             found = [self.days_of_stages[low[1]] for low, _ in stage.ranges if low[1] in self.days_of_stages]
-            either = Values(tuple(r for each in found for r in each.ranges), any(each.unknown for each in found))
+            either = Ranges(tuple(r for each in found for r in each.ranges), any(each.unknown for each in found))
             days &= either
             if not days:
                 # No number of days is left: as many orders as there cannot be.
-                yield Activities("order"), Values(((at(1), HIGHEST),))
-                yield Activities("order"), Values(((at(0), at(0)),))
+                yield Activities("order"), Ranges(((at(1), HIGHEST),))
+                yield Activities("order"), Ranges(((at(0), at(0)),))
             elif not days.ranges:
-                yield Activities("order"), Values(((at(0), at(0)),))
+                yield Activities("order"), Ranges(((at(0), at(0)),))
         if not days.unknown and days.ranges:
             least = min(low[1] for low, _ in days.ranges)
-            yield Activities("order"), Values(((at(1), HIGHEST),))
+            yield Activities("order"), Ranges(((at(1), HIGHEST),))
             if least > 0:
-                yield Activities("order", within=least), Values(((at(0), at(0)),))
+                yield Activities("order", within=least), Ranges(((at(0), at(0)),))
             if (most := max(high for _, high in days.ranges)) != HIGHEST:
-                yield Activities("order", within=most[1] + 1), Values(((at(1), HIGHEST),))
+                yield Activities("order", within=most[1] + 1), Ranges(((at(1), HIGHEST),))
 
 
 def _compared(
-    of: Hashable, can_be: Values, operator: str, values: tuple[Scalar, ...], *, step: int = 1, whole: bool = False
+    of: Hashable, can_be: Ranges, operator: str, values: tuple[Scalar, ...], *, step: int = 1, whole: bool = False
 ) -> Asked:
     """A comparison of what has these values. `step`: so many whole steps make one; `whole`: nothing lies between two of them."""
     edges = [at(_in_order(value, step)) for value in values]
     ranges: tuple[Range, ...]
     match operator:
         case "unknown":
-            met = Values((), can_be.unknown)
+            met = Ranges((), can_be.unknown)
             return Asked(of, met, can_be.less(met))
         case "==" | "!=" | "in":
             ranges = tuple((edge, edge) for edge in sorted(set(edges)))
@@ -232,9 +232,9 @@ def _compared(
             ranges = ((edges[0], edges[1]),)
     if operator == "!=":
         ranges = outside(ranges)
-    met = Values(steps(ranges) if whole else ranges) & can_be
+    met = Ranges(steps(ranges) if whole else ranges) & can_be
     rest = can_be.less(met)
-    return Asked(of, met, Values(steps(rest.ranges), rest.unknown) if whole else rest)
+    return Asked(of, met, Ranges(steps(rest.ranges), rest.unknown) if whole else rest)
 
 
 def _below(rule: AllOf | AnyOf | NoneOf, wanted: bool) -> list[Wanted]:  # noqa: FBT001
@@ -259,13 +259,13 @@ def _same_products(one: Activities, other: Activities) -> bool:
     return all(set(getattr(one, f)) == set(getattr(other, f)) for f in ("item", "brand", "department", "category"))
 
 
-def _between(values: Values) -> tuple[int, float]:
+def _between(values: Ranges) -> tuple[int, float]:
     low, high = values.ranges[0][0], values.ranges[-1][1]
     return int(low[1]), math.inf if high == HIGHEST else int(high[1])
 
 
-def _days(first: int, last: int | None = None) -> Values:
-    return Values(((at(first), HIGHEST if last is None else at(last)),))
+def _days(first: int, last: int | None = None) -> Ranges:
+    return Ranges(((at(first), HIGHEST if last is None else at(last)),))
 
 
 def _in_order(value: Scalar, step: int) -> Any:

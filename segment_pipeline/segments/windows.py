@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from segment_pipeline.days import AsOf
@@ -50,20 +51,22 @@ def tests(of: Activities, as_of: AsOf) -> tuple[Test, ...]:
     return of.tests
 
 
-def holidays_of(country: str, name: str | None, day: date) -> list[date]:
+@lru_cache(maxsize=64)
+def holidays_of(country: str, name: str | None, day: date) -> tuple[date, ...]:
     """A country's public holidays, or its days of one name, in the years up to a day's and the next, whose eve may be before it."""
     years = range(day.year - YEARS_OF_HOLIDAYS, day.year + 2)
     known = _calendar(country, years, public=name is None)
-    return sorted(held for held in known if name is None or name in known.get_list(held))
+    return tuple(sorted(held for held in known if name is None or name in known.get_list(held)))
 
 
-def holiday_names(country: str) -> set[str]:
+@lru_cache(maxsize=64)
+def holiday_names(country: str) -> frozenset[str]:
     """What the days of a country's calendar are called, in English where the library has it; none: it does not know the country."""
     try:
         known = _calendar(country, range(2000, 2031), public=False)
     except NotImplementedError:
-        return set()
-    return {name for held in known for name in known.get_list(held)}
+        return frozenset()
+    return frozenset(name for held in known for name in known.get_list(held))
 
 
 def _calendar(country: str, years: range, *, public: bool) -> "holidays.HolidayBase":

@@ -48,10 +48,10 @@ from segment_pipeline.segments.compiler.matches import Matches
 from segment_pipeline.segments.compiler.ranks import Ranks
 from segment_pipeline.segments.compiler.values import Values
 from segment_pipeline.segments.definition import leaves, references
+from segment_pipeline.segments.kinds import Kinds, aggregates_in, parted, values_of_rule
 from segment_pipeline.segments.nodes import Compared, NearStoreRule, PastRule
 from segment_pipeline.segments.parts import COLUMNS, LATEST, Activities, Rule, Value
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.terms import Kinds, aggregates_in, parted, values_of_rule
 
 
 @dataclass(frozen=True)

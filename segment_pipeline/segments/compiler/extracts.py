@@ -26,8 +26,8 @@ from segment_pipeline.segments.compiler.conditions import (
 from segment_pipeline.segments.compiler.expressions import checked, column, value
 from segment_pipeline.segments.compiler.filters import Latest, Shape, column_of, fields_of, test_field, values_of
 from segment_pipeline.segments.compiler.tests import source_of, tested
+from segment_pipeline.segments.kinds import HELD, choices_of, columns_of
 from segment_pipeline.segments.parts import Activities, Aggregate, Scalar
-from segment_pipeline.segments.terms import HELD, choices_of, columns_of
 from segment_pipeline.segments.windows import EVER, first_day, tests
 
 HOUR = "local_hour"

@@ -13,7 +13,7 @@ HIGHEST: Final[Edge] = (1,)
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class Ranges:
     """Values something may have, as ranges in order that share nothing, both ends included; `unknown`: it may be not known."""
 
     ranges: tuple[Range, ...]
@@ -22,17 +22,17 @@ class Values:
     def __bool__(self) -> bool:
         return bool(self.ranges) or self.unknown
 
-    def __and__(self, other: "Values") -> "Values":
+    def __and__(self, other: "Ranges") -> "Ranges":
         both = ((max(a, c), min(b, d)) for a, b in self.ranges for c, d in other.ranges)
-        return Values(tuple((low, high) for low, high in both if low <= high), self.unknown and other.unknown)
+        return Ranges(tuple((low, high) for low, high in both if low <= high), self.unknown and other.unknown)
 
-    def less(self, other: "Values") -> "Values":
+    def less(self, other: "Ranges") -> "Ranges":
         """What is in this and not in the other."""
-        return Values((self & Values(outside(other.ranges))).ranges, self.unknown and not other.unknown)
+        return Ranges((self & Ranges(outside(other.ranges))).ranges, self.unknown and not other.unknown)
 
 
-def anything(*, unknown: bool) -> Values:
-    return Values(((LOWEST, HIGHEST),), unknown)
+def anything(*, unknown: bool) -> Ranges:
+    return Ranges(((LOWEST, HIGHEST),), unknown)
 
 
 def points(values: Iterable[Any]) -> tuple[Range, ...]:
