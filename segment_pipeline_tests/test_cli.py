@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from segment_pipeline.cli import cli
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.starter.company import STARTER
 from segment_pipeline_tests.conftest import run_cli
@@ -179,3 +181,16 @@ def test_a_missing_secret_names_the_variable_the_connector_and_the_way_out(demo_
         )
     ]
     assert answer(demo_copy, "audiences", "plan", "best_customers_klaviyo")["status"] == "planned"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_demo_whose_audience_was_held_tells_its_report_and_ends_with_1(
+    demo_home: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """A cart reminder that everybody left was held, and the whole report of the day was missing."""
+    report = json.loads((demo_home / "report.json").read_text()) | {"troubles": ["cart_reminder: held, empty_result"]}
+    monkeypatch.setattr("segment_pipeline.demo.run_demo", lambda *_, **__: report)
+    result = CliRunner().invoke(cli, ["demo", "--home", str(demo_home), *options])
+    assert result.exit_code == 1
+    assert "win_back_runners" in result.stdout
+    assert "not every audience was synced: cart_reminder: held, empty_result" in result.stderr

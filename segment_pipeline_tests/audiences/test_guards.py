@@ -8,7 +8,7 @@ import pytest
 
 from segment_pipeline.audiences.audience import Guards, SegmentToday
 from segment_pipeline.audiences.plan import Comparison, guard_reasons
-from segment_pipeline.audiences.sync import approve
+from segment_pipeline.audiences.sync import approve, plan_only
 from segment_pipeline.errors import ConfigError, GuardTripped
 from segment_pipeline_tests.audiences.tool import Tool, capabilities
 from segment_pipeline_tests.audiences.world import Person, World, audience, statement_of
@@ -66,7 +66,9 @@ def test_a_segment_that_means_something_else_than_when_it_was_evaluated_is_held(
     world.sync(audience(), tool)
     world.people([replace(PEOPLE[0], consent=False), *PEOPLE[1:6]])
     world.members([PEOPLE[1].profile_id])
+    [shown] = plan_only(world.round([today], {"tool": tool}))
     report = world.sync(today, tool)
+    assert (shown.status, shown.reasons) == ("held", report.reasons), "a plan says what the sync says"
     assert (report.status, report.removed, report.held_removals, len(tool.held())) == ("held", 1, 5, 5)
     [reason] = report.reasons
     assert reason.startswith(

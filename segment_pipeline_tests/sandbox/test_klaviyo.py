@@ -110,3 +110,11 @@ def test_klaviyos_own_limits_can_be_turned_on(klaviyo: Klaviyo) -> None:
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert not [name for name in refused[0].headers if name.lower().startswith("ratelimit")]
     assert klaviyo.upsert(email=email()).status_code == 201, "another endpoint has a limit of its own"
+
+
+def test_errors_of_a_job_are_read_at_the_pace_of_bulk_jobs(klaviyo: Klaviyo) -> None:
+    job = klaviyo.imported([profile(email=email())])
+    klaviyo.settings(limit_factor=1)
+    answer = klaviyo.call("GET", f"{JOBS}/{job['id']}/import-errors")
+    assert answer.headers["RateLimit-Limit"] == "10, 10;w=1, 150;w=60"
+    assert klaviyo.call("GET", "/profiles").headers["RateLimit-Limit"] == "75, 75;w=1, 750;w=60"
