@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from segment_pipeline.algebra.spelling import meant
 from segment_pipeline.audiences.audience import Audience, SegmentToday
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
@@ -25,7 +26,6 @@ from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.own_traits import quantity_problems
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.spelling import meant
 from segment_pipeline.segments.validation import OWNER, problems, unnamed, validate
 from segment_pipeline.segments.vocabulary import Vocabulary, event_problems
 from segment_pipeline.settings import Settings

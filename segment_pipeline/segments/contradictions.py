@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Final
 
+from segment_pipeline.algebra.nodes import AllOf, AnyOf, NoneOf, TraitRule
+from segment_pipeline.algebra.parts import Mistake, Rule
 from segment_pipeline.segments.definition import reached
-from segment_pipeline.segments.nodes import AllOf, AnyOf, NoneOf, TraitRule
-from segment_pipeline.segments.parts import Mistake, Rule
 from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.ranges import HIGHEST
 from segment_pipeline.segments.wording import words

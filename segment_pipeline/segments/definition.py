@@ -8,17 +8,10 @@ mean something else (`Vocabulary.meanings`) makes another definition of every se
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
-from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 
-from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.core_traits import CORE
-from segment_pipeline.segments.kinds import aggregates_in, traits_in
-from segment_pipeline.segments.nodes import (
-    AllOf,
-    AnyOf,
+from segment_pipeline.algebra.canonical import canonical
+from segment_pipeline.algebra.nodes import (
     BirthdayRule,
     Compared,
     CountRule,
@@ -26,8 +19,6 @@ from segment_pipeline.segments.nodes import (
     MemberRule,
     NearRule,
     NearStoreRule,
-    NoneOf,
-    PastRule,
     RankRule,
     SequenceRule,
     ShareRule,
@@ -38,8 +29,12 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import NAMED, Activities, Rule, Term, Test
-from segment_pipeline.segments.predicates import columns_of
+from segment_pipeline.algebra.parts import Rule
+from segment_pipeline.algebra.trees import leaves, references
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.core_traits import CORE
+from segment_pipeline.profiles.compiler.kinds import aggregates_in, traits_in
+from segment_pipeline.profiles.compiler.predicates import columns_of
 from segment_pipeline.segments.rules import Segment
 
 # Part of every definition_hash: raise it when every rule begins to mean other people.
@@ -49,36 +44,6 @@ COMPILER_VERSION = 1
 RULE_MEANINGS: Final[Mapping[str, int]] = {"BirthdayRule": 2}
 # What `Vocabulary.meanings` calls an activity begins with this; the name of no trait does.
 DID: Final = "did "
-
-
-def children(rule: Rule) -> tuple[Rule, ...]:
-    """The rules a rule combines; none for a leaf."""
-    return rule.rules if isinstance(rule, AllOf | AnyOf | NoneOf) else ()
-
-
-def asides(rule: Rule) -> tuple[Rule, ...]:
-    """The rules a leaf asks of others than it tells of: those a rank is among."""
-    return (rule.among,) if isinstance(rule, RankRule) and rule.among is not None else ()
-
-
-def leaves(rule: Rule) -> list[Rule]:
-    """The leaves of a rule, left to right, each before those of the rules it asks of others."""
-    below = children(rule)
-    return (
-        [leaf for child in below for leaf in leaves(child)]
-        if below
-        else [rule, *(leaf for aside in asides(rule) for leaf in leaves(aside))]
-    )
-
-
-def references(rule: Rule) -> set[str]:
-    """Names of the segments a rule asks membership of."""
-    return {leaf.segment for leaf in leaves(rule) if isinstance(leaf, MemberRule)}
-
-
-def looked_back_at(rule: Rule) -> set[str]:
-    """Names of the segments whose former members a rule asks for: nothing of them has to be computed first."""
-    return {leaf.segment for leaf in leaves(rule) if isinstance(leaf, PastRule)}
 
 
 def reached(rule: Rule, segments: Mapping[str, Segment]) -> list[Rule]:
@@ -140,37 +105,6 @@ def _read(leaf: Rule) -> set[str]:
             asked = {DID + a.of.name for side in (left, right) for a in aggregates_in(side)}
             return asked | set(_traits_read(leaf))
     return set(_traits_read(leaf))
-
-
-def canonical(node: object, referred: Mapping[str, str] | None = None) -> Any:  # noqa: C901 - one case per kind of node
-    """A rule, or a part of one, as JSON values. `referred`: digests of the rules of segments it refers to, by their names."""
-    match node:
-        case MemberRule(segment):
-            return {"MemberRule": {"segment": segment} if referred is None else {"rule": referred[segment]}}
-        case AllOf(rules) | AnyOf(rules) | NoneOf(rules):
-            texts = sorted({json.dumps(canonical(rule, referred), sort_keys=True) for rule in rules})
-            return {type(node).__name__: [json.loads(text) for text in texts]}
-        case TraitRule(trait, "in", values):
-            return {"TraitRule": [trait, "in", sorted((canonical(value) for value in values), key=json.dumps)]}
-        case Test(column, "in" | "any" | "all" | "none" as operator, values):
-            held = {"column": column, "operator": operator, "values": sorted(map(canonical, values), key=json.dumps)}
-            return {"Test": held}
-        case Rule() | Activities() | Term():
-            held = {}
-            for field in fields(node):  # type: ignore[arg-type]
-                value = getattr(node, field.name)
-                if value != () and value is not None and value is not False:
-                    held[field.name] = sorted(value) if field.name in NAMED else canonical(value)
-            return {type(node).__name__: held}
-        case tuple():
-            return [canonical(item) for item in node]
-        case bool() | str() | None:
-            return node
-        case int() | float() | Decimal():
-            return {"number": format(Decimal(str(node)).normalize(), "f")}
-        case date():
-            return {"day": node.isoformat()}
-    raise ConfigError(f"a rule cannot hold a {type(node).__name__}")
 
 
 def definition_hash(

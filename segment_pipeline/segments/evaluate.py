@@ -13,26 +13,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from segment_pipeline.lake.core_traits import RATIOS
-from segment_pipeline.profiles.facts.activities import SPEND_APART
-from segment_pipeline.segments.evaluating import (
-    COMPARE,
-    FIELDS,
-    Row,
-    alike,
-    are_known,
-    days_of_the_calendar,
-    days_to_birthday,
-    in_hours,
-    is_inside,
-    kilometres,
-    meets,
-    monday,
-    months,
-    trait_holds,
-    yearly,
-)
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -54,7 +35,7 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import (
+from segment_pipeline.algebra.parts import (
     LATEST,
     Activities,
     Aggregate,
@@ -71,6 +52,25 @@ from segment_pipeline.segments.parts import (
     TraitValue,
     Value,
     Window,
+)
+from segment_pipeline.lake.core_traits import RATIOS
+from segment_pipeline.profiles.facts.activities import SPEND_APART
+from segment_pipeline.segments.evaluating import (
+    COMPARE,
+    FIELDS,
+    Row,
+    alike,
+    are_known,
+    days_of_the_calendar,
+    days_to_birthday,
+    in_hours,
+    is_inside,
+    kilometres,
+    meets,
+    monday,
+    months,
+    trait_holds,
+    yearly,
 )
 from segment_pipeline.segments.rules import Segment
 

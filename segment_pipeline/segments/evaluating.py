@@ -9,9 +9,9 @@ from typing import Any
 
 import holidays
 
+from segment_pipeline.algebra.nodes import TraitRule, YearlyRule
+from segment_pipeline.algebra.parts import Test
 from segment_pipeline.lake.core_traits import RATIOS
-from segment_pipeline.segments.nodes import TraitRule, YearlyRule
-from segment_pipeline.segments.parts import Test
 
 Row = Mapping[str, Any]
 

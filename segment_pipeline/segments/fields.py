@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
-from segment_pipeline.segments.arguments import is_day, is_text, is_whole, shown
-from segment_pipeline.segments.parts import Mistake, Rule
-from segment_pipeline.segments.spelling import meant
+from segment_pipeline.algebra.arguments import is_day, is_text, is_whole, shown
+from segment_pipeline.algebra.parts import Mistake, Rule
+from segment_pipeline.algebra.spelling import meant
 
 DEFAULT_MINIMUM_SIZE: Final = 20
 

@@ -6,11 +6,11 @@ from datetime import date
 from statistics import median
 from typing import Literal
 
+from segment_pipeline.algebra.nodes import AllOf
+from segment_pipeline.algebra.parts import Rule
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.segments.nodes import AllOf
-from segment_pipeline.segments.parts import Rule
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.unheard import unheard
 

@@ -10,24 +10,7 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-from segment_pipeline.days import AsOf
-from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.engine import Connection
-from segment_pipeline.lake.lake import Lake
-from segment_pipeline.lake.session import Session
-from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
-from segment_pipeline.segments import predicates
-from segment_pipeline.segments.compiler import aggregates
-from segment_pipeline.segments.compiler.aggregates import Selection
-from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
-from segment_pipeline.segments.compiler.conditions import CountCondition, SumCondition, literals
-from segment_pipeline.segments.compiler.expressions import checked, column, value
-from segment_pipeline.segments.compiler.filters import Shape
-from segment_pipeline.segments.definition import children, reads_core, traits_of
-from segment_pipeline.segments.kinds import parted
-from segment_pipeline.segments.memberships import define_asked_activities, open_people
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -46,9 +29,26 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import Rule
+from segment_pipeline.algebra.parts import Rule
+from segment_pipeline.algebra.spelling import meant
+from segment_pipeline.algebra.trees import children
+from segment_pipeline.days import AsOf
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.dialect import quote
+from segment_pipeline.lake.engine import Connection
+from segment_pipeline.lake.lake import Lake
+from segment_pipeline.lake.session import Session
+from segment_pipeline.profiles.compiler import aggregates, predicates
+from segment_pipeline.profiles.compiler.aggregates import Selection
+from segment_pipeline.profiles.compiler.compilation import Compilation, compile_segments
+from segment_pipeline.profiles.compiler.conditions import CountCondition, SumCondition, literals
+from segment_pipeline.profiles.compiler.expressions import checked, column, value
+from segment_pipeline.profiles.compiler.filters import Shape
+from segment_pipeline.profiles.compiler.kinds import parted
+from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
+from segment_pipeline.segments.definition import reads_core, traits_of
+from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.spelling import meant
 from segment_pipeline.segments.unheard import unheard
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary

@@ -7,14 +7,8 @@ from typing import Any, Final
 
 import phonenumbers
 
-from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
-from segment_pipeline.segments import predicates
-from segment_pipeline.segments.arguments import is_number, is_text, shown
-from segment_pipeline.segments.contradictions import contradictions
-from segment_pipeline.segments.definition import asides, children, reached
-from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits, fits, instead, is_latest, twice
-from segment_pipeline.segments.judging_values import Comparisons
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.arguments import is_number, is_text, shown
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -36,10 +30,17 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import Mistake, Rule, Scalar
+from segment_pipeline.algebra.parts import Mistake, Rule, Scalar
+from segment_pipeline.algebra.spelling import meant, one_of
+from segment_pipeline.algebra.trees import asides, children
+from segment_pipeline.lake.core_traits import RANGES, RATIOS, VALUES
+from segment_pipeline.profiles.compiler import predicates
+from segment_pipeline.segments.contradictions import contradictions
+from segment_pipeline.segments.definition import reached
+from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits, fits, instead, is_latest, twice
+from segment_pipeline.segments.judging_values import Comparisons
 from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import words
 

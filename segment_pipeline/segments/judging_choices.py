@@ -6,10 +6,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, CHANNELS, property_column, tellers
-from segment_pipeline.segments.arguments import MOST_DAYS, is_day, is_number, is_text, shown
-from segment_pipeline.segments.kinds import NUMBERS
-from segment_pipeline.segments.parts import (
+from segment_pipeline.algebra.arguments import MOST_DAYS, is_day, is_number, is_text, shown
+from segment_pipeline.algebra.parts import (
     COLUMNS,
     LATEST,
     NAMED,
@@ -23,10 +21,13 @@ from segment_pipeline.segments.parts import (
     Period,
     Test,
     Window,
+    property_column,
 )
-from segment_pipeline.segments.spelling import meant, one_of
+from segment_pipeline.algebra.spelling import meant, one_of
+from segment_pipeline.algebra.windows import holiday_names
+from segment_pipeline.profiles.compiler.kinds import NUMBERS
+from segment_pipeline.profiles.facts.activities import ACTIVITY_COLUMNS, CHANNELS, tellers
 from segment_pipeline.segments.vocabulary import FILTERS_OF_RULES, Vocabulary, by_name
-from segment_pipeline.segments.windows import holiday_names
 
 Held = TypeVar("Held", bound=Hashable)
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from segment_pipeline.segments.arguments import is_number, is_text
+from segment_pipeline.algebra.arguments import is_number, is_text
+from segment_pipeline.algebra.nodes import Compared
+from segment_pipeline.algebra.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Mistake, TraitValue, Value
+from segment_pipeline.algebra.spelling import meant, one_of
+from segment_pipeline.profiles.compiler.kinds import FIELDS, MOST_RECKONED, NUMBERS, Kinds, source_column
 from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits
-from segment_pipeline.segments.kinds import FIELDS, MOST_RECKONED, NUMBERS, Kinds, source_column
-from segment_pipeline.segments.nodes import Compared
-from segment_pipeline.segments.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Mistake, TraitValue, Value
-from segment_pipeline.segments.spelling import meant, one_of
 
 # Digits after the point a factor may have: a product is exact then.
 FACTOR_DIGITS: Final = 4

@@ -1,6 +1,6 @@
 """Building blocks that most companies' segments share. Each gives a Rule; none knows a company's departments or names."""
 
-from segment_pipeline.segments.choosing import a_rule
+from segment_pipeline.algebra.choosing import a_rule
 from segment_pipeline.segments.rules import (
     Days,
     Names,

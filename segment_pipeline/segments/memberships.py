@@ -16,13 +16,13 @@ from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.compiler.compilation import Compilation, compile_segments
+from segment_pipeline.profiles.compiler.past import define_past
+from segment_pipeline.profiles.compiler.stores import define_asked_stores
 from segment_pipeline.profiles.facts.activities import define_activities
 from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
 from segment_pipeline.profiles.traits.sets import define_traits, outdated, read_by, unready
 from segment_pipeline.segments.changes import rebuild_changes
-from segment_pipeline.segments.compiler.compilation import Compilation, compile_segments
-from segment_pipeline.segments.compiler.past import define_past
-from segment_pipeline.segments.compiler.stores import define_asked_stores
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+from segment_pipeline.algebra.parts import Mistake, Value
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
+from segment_pipeline.profiles.compiler.compilation import compile_segments
+from segment_pipeline.profiles.compiler.kinds import INTEGERS, NUMBERS
 from segment_pipeline.profiles.traits.own import Quantities
 from segment_pipeline.profiles.traits.sets import trait_types
-from segment_pipeline.segments.compiler.compilation import compile_segments
 from segment_pipeline.segments.judging_choices import Choices
 from segment_pipeline.segments.judging_values import Comparisons
-from segment_pipeline.segments.kinds import INTEGERS, NUMBERS
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
-from segment_pipeline.segments.parts import Mistake, Value
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.traits import Trait, TraitSet
 

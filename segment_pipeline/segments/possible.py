@@ -11,10 +11,10 @@ from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 
+from segment_pipeline.algebra.nodes import AllOf, AnyOf, CountRule, MemberRule, NoneOf, ShareRule, SumRule, TraitRule
+from segment_pipeline.algebra.parts import NAMED, Activities, Rule, Scalar
 from segment_pipeline.lake.core_traits import CORE, RANGES, RATIOS, VALUES
 from segment_pipeline.profiles.rules import TraitRules
-from segment_pipeline.segments.nodes import AllOf, AnyOf, CountRule, MemberRule, NoneOf, ShareRule, SumRule, TraitRule
-from segment_pipeline.segments.parts import NAMED, Activities, Rule, Scalar
 from segment_pipeline.segments.ranges import (
     HIGHEST,
     LOWEST,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from segment_pipeline.segments.arguments import (
+from segment_pipeline.algebra.arguments import (
     Days,
     Names,
     Properties,
@@ -21,11 +21,10 @@ from segment_pipeline.segments.arguments import (
     Within,
     word,
 )
-from segment_pipeline.segments.asking import all_items, any_item, at_least, at_most, between, ends, has, no_item, starts
-from segment_pipeline.segments.choosing import Filters, a_rule, activities, did, did_not, names_of
-from segment_pipeline.segments.comparing import Quantity, Trait
-from segment_pipeline.segments.fields import DEFAULT_MINIMUM_SIZE, Judged
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.asking import all_items, any_item, at_least, at_most, between, ends, has, no_item, starts
+from segment_pipeline.algebra.choosing import Filters, a_rule, activities, did, did_not, names_of
+from segment_pipeline.algebra.comparing import Quantity, Trait
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -45,8 +44,8 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import Activities, Mistake, Rule, Scalar, here
-from segment_pipeline.segments.quantities import (
+from segment_pipeline.algebra.parts import Activities, Mistake, Rule, Scalar, here
+from segment_pipeline.algebra.quantities import (
     ago,
     avg_of,
     count,
@@ -61,7 +60,8 @@ from segment_pipeline.segments.quantities import (
     share,
     sum_of,
 )
-from segment_pipeline.segments.times import dates, days, ended, holidays, hours, period
+from segment_pipeline.algebra.times import dates, days, ended, holidays, hours, period
+from segment_pipeline.segments.fields import DEFAULT_MINIMUM_SIZE, Judged
 
 __all__ = [
     "Activities",

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from segment_pipeline.algebra.nodes import CountRule, SequenceRule, ShareRule, SumRule, TraitRule
+from segment_pipeline.algebra.parts import LATEST, Activities, Rule
+from segment_pipeline.algebra.spelling import meant
+from segment_pipeline.algebra.trees import leaves
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.segments.definition import leaves
-from segment_pipeline.segments.nodes import CountRule, SequenceRule, ShareRule, SumRule, TraitRule
-from segment_pipeline.segments.parts import LATEST, Activities, Rule
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.spelling import meant
 
 # Activities whose category and collection are a product's alone; events may name others themselves.
 _OF_PRODUCTS_ALONE: Final = frozenset({"product_bought", "product_returned", "cart_abandoned"})

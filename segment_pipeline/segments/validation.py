@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from segment_pipeline.algebra.spelling import meant
+from segment_pipeline.algebra.trees import looked_back_at, references
 from segment_pipeline.goals import NAME as GOAL
-from segment_pipeline.segments.definition import looked_back_at, references
 from segment_pipeline.segments.judging import Judge
 from segment_pipeline.segments.rules import Segment
-from segment_pipeline.segments.spelling import meant
 from segment_pipeline.segments.vocabulary import Vocabulary
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
 
+from segment_pipeline.algebra.arguments import COUNTS
+from segment_pipeline.algebra.parts import Activities
+from segment_pipeline.algebra.spelling import meant, one_of
 from segment_pipeline.events import PROPERTY_TYPES, Event
 from segment_pipeline.landing.source import Source
 from segment_pipeline.profiles.facts.activities import (
@@ -17,10 +20,7 @@ from segment_pipeline.profiles.facts.activities import (
 )
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.sets import core_meanings, trait_types
-from segment_pipeline.segments.arguments import COUNTS
 from segment_pipeline.segments.definition import DID
-from segment_pipeline.segments.parts import Activities
-from segment_pipeline.segments.spelling import meant, one_of
 from segment_pipeline.traits import TraitSet
 
 _PROPERTY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")

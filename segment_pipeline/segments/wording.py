@@ -1,7 +1,6 @@
 """Rules in words, for people who ask why someone belongs. Reads like the literal; says nothing about any person."""
 
-from segment_pipeline.profiles.facts.activities import property_column
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -24,7 +23,7 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import (
+from segment_pipeline.algebra.parts import (
     NAMED,
     WEEKDAYS,
     Activities,
@@ -45,6 +44,7 @@ from segment_pipeline.segments.parts import (
     TraitValue,
     Value,
     Window,
+    property_column,
 )
 
 

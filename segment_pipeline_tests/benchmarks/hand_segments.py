@@ -10,9 +10,7 @@ from decimal import Decimal
 
 import duckdb
 
-from segment_pipeline.lake.dialect import literal
-from segment_pipeline.segments.compiler.expressions import birthdays
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -26,7 +24,9 @@ from segment_pipeline.segments.nodes import (
     TopRule,
     TraitRule,
 )
-from segment_pipeline.segments.parts import Activities, Rule
+from segment_pipeline.algebra.parts import Activities, Rule
+from segment_pipeline.lake.dialect import literal
+from segment_pipeline.profiles.compiler.expressions import birthdays
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline_tests.benchmarks.by_hand import connection, written
 from segment_pipeline_tests.benchmarks.company import Company

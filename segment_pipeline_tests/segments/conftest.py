@@ -13,9 +13,9 @@ from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.compiler.compilation import compile_segments
 from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.profiles.traits.sets import trait_types
-from segment_pipeline.segments.compiler.compilation import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Rule, Segment
 from segment_pipeline_tests.conftest import arrow_rows
@@ -100,11 +100,11 @@ def register(session: Session, world: World) -> None:
     session.register("memberships_before", arrow_rows("memberships", world.members))  # type: ignore[arg-type]
     session.register("membership_changes", arrow_rows("membership_changes", world.changes))  # type: ignore[arg-type]
     session.register("profile_aliases", arrow_rows("profile_aliases", []))
-    session.define("segment_past", statement("segments/compiler", "past"), as_of=world.as_of)
+    session.define("segment_past", statement("profiles/compiler", "past"), as_of=world.as_of)
     stores = [{"source": "till", "day": world.as_of, **row} for row in world.stores]
     session.register("stores", arrow_rows("stores", stores))
     session.define("stores_as_of", statement("profiles/facts", "stores_as_of"), as_of=world.as_of)
-    session.define("segment_stores", statement("segments/compiler", "stores"), as_of=world.as_of)
+    session.define("segment_stores", statement("profiles/compiler", "stores"), as_of=world.as_of)
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 
 

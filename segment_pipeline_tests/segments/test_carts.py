@@ -68,7 +68,7 @@ def members(lake: Lake, where: Rule) -> set[str]:
     return {row["record_key"] for row in rows}
 
 
-@pytest.mark.also_on_spark("segments/compiler/same_articles", "segments/last", "profiles/facts/products_as_of")
+@pytest.mark.also_on_spark("profiles/compiler/same_articles", "segments/last", "profiles/facts/products_as_of")
 @pytest.mark.parametrize("size", ["V42", "V43"])
 def test_any_size_bought_at_the_till_ends_the_cart_of_the_article(shop: Lake, put: Put, size: str) -> None:
     """An article's key was the first of its SKUs, and who bought another size was reminded (gumroad 6720)."""
@@ -79,7 +79,7 @@ def test_any_size_bought_at_the_till_ends_the_cart_of_the_article(shop: Lake, pu
     assert members(shop, abandoned_cart(days(3))) == {"bob", "eve"}
 
 
-@pytest.mark.also_on_spark("segments/compiler/asked_items")
+@pytest.mark.also_on_spark("profiles/compiler/asked_items")
 def test_any_size_counts_wherever_a_product_is_asked_for(shop: Lake, put: Put) -> None:
     put("events", [event("1", "product_viewed", jan(18), customer_key="ann", source="shopify", product_key="RUN")])
     put("events", [event("2", "product_viewed", jan(18), customer_key="eve", source="shopify", product_key="RUN")])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from segment_pipeline.algebra.canonical import canonical
 from segment_pipeline.lake import core_traits
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.migrations import rename
@@ -14,7 +15,7 @@ from segment_pipeline.profiles.facts import activities as facts
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.sets import core_digest
 from segment_pipeline.segments import definition, vocabulary
-from segment_pipeline.segments.definition import canonical, definition_hash, former_hash
+from segment_pipeline.segments.definition import definition_hash, former_hash
 from segment_pipeline.segments.evaluated import definition_of
 from segment_pipeline.segments.memberships import build_memberships
 from segment_pipeline.segments.rules import (

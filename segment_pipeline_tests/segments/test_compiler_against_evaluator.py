@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from segment_pipeline.algebra.trees import children
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.segments.definition import children
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.rules import Rule, member_of, none_of
 from segment_pipeline.segments.validation import validate

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from segment_pipeline.algebra.nodes import SqlRule
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.evaluate import World, members
 from segment_pipeline.segments.examples import EXAMPLES, Example
-from segment_pipeline.segments.nodes import SqlRule
 from segment_pipeline.segments.rules import trait
 from segment_pipeline.segments.validation import validate
 from segment_pipeline.segments.wording import words
@@ -204,7 +204,7 @@ def test_every_wish_is_valid_and_said_in_words() -> None:
     assert len({words(one.where) for one in segments}) == len(segments)
 
 
-@pytest.mark.also_on_spark("segments/compiler/past")
+@pytest.mark.also_on_spark("profiles/compiler/past")
 def test_the_compiler_and_the_evaluator_find_who_is_meant(lake: Lake) -> None:
     segments = [segment(f"s{n}", example.rule) for n, example in enumerate(EXAMPLES)]
     meant = {f"s{n}": set(MEANT[example.wish].split()) for n, example in enumerate(EXAMPLES)}

@@ -14,7 +14,7 @@ from segment_pipeline_tests.segments.conftest import DAY, person, segment, who
 from segment_pipeline_tests.segments.test_changed_meanings import SETTINGS, put_day
 
 
-@pytest.mark.also_on_spark("segments/compiler/stores", "profiles/facts/stores_as_of")
+@pytest.mark.also_on_spark("profiles/compiler/stores", "profiles/facts/stores_as_of")
 def test_near_a_store_is_near_one_that_is_there_where_it_is_by_then(lake: Lake) -> None:
     dayton = {"lat": 39.7589, "lon": -84.1916}
     stores: list[dict[str, Any]] = [

@@ -10,8 +10,8 @@ from segment_pipeline.days import AsOf
 from segment_pipeline.lake.duckdb_engine import DuckDBConnection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
+from segment_pipeline.profiles.compiler.compilation import compile_segments
 from segment_pipeline.profiles.traits.sets import trait_types
-from segment_pipeline.segments.compiler.compilation import compile_segments
 from segment_pipeline.segments.evaluate import World
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.starter.segments.all import STARTER_SEGMENTS

@@ -262,7 +262,7 @@ def test_money_compares_as_the_decimal_it_was_written_as(lake: Lake) -> None:
     assert who(lake, trait("spend_total") >= 0.1, people) == {"a"}
 
 
-@pytest.mark.also_on_spark("segments/compiler/matches", "segments/people")
+@pytest.mark.also_on_spark("profiles/compiler/matches", "segments/people")
 @pytest.mark.parametrize(
     ("spend", "known", "share"),
     [

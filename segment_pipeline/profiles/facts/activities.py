@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
+from segment_pipeline.algebra.parts import property_column
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.canonical import EVENT_NAMES
 from segment_pipeline.lake.dialect import literal, quote
@@ -242,11 +243,6 @@ def define_activities(
         columns = held + (number if ORDER_NUMBER in wanted else []) + said
         selects.append(f"SELECT {', '.join(columns)} FROM activities_{part} AS a{_NUMBERS if part in numbered else ''}")
     session.define("activities", " UNION ALL ".join(selects))
-
-
-def property_column(name: str) -> str:
-    """What the view `activities` calls a property of events."""
-    return f"property_{name}"
 
 
 def property_type(kind: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from segment_pipeline.algebra.parts import Rule
 from segment_pipeline.profiles import build as profiles
 from segment_pipeline.segments.memberships import build_memberships
-from segment_pipeline.segments.parts import Rule
 from segment_pipeline.segments.rules import Segment, all_of, any_of, trait
 from segment_pipeline_tests.benchmarks.peers.lakes import lake_of, settings_of
 from segment_pipeline_tests.benchmarks.peers.span.shop import as_of

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from segment_pipeline.segments.compiler.expressions import COMPARE, IN_TEXT, column, known, typed, value
-from segment_pipeline.segments.parts import Scalar, Test
+from segment_pipeline.algebra.parts import Scalar, Test
+from segment_pipeline.profiles.compiler.expressions import COMPARE, IN_TEXT, column, known, typed, value
 
 WEEKDAY, HAS_COUPON = "weekday", "has_coupon"
 # A Monday; days are counted from it, since engines do not agree where a week begins.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from segment_pipeline.segments.parts import Activities, Rule, Scalar, Value
+from segment_pipeline.algebra.parts import Activities, Rule, Scalar, Value
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains", "between", "starts", "ends", "has", "unknown"]
 Comparison = Literal["==", "<", "<=", ">", ">="]

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 
 from sqlglot import exp
 
+from segment_pipeline.algebra.nodes import PastRule
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.segments.compiler.expressions import column, value
-from segment_pipeline.segments.nodes import PastRule
+from segment_pipeline.profiles.compiler.expressions import column, value
 
 
 def define_past(session: Session, rules: Iterable[PastRule], as_of: date) -> None:
@@ -20,7 +20,7 @@ def define_past(session: Session, rules: Iterable[PastRule], as_of: date) -> Non
     session.scan("memberships", partitions={"as_of": sorted(days)}, alias="memberships_before")
     session.scan("membership_changes")
     session.scan("profile_aliases")
-    session.define("segment_past", statement("segments/compiler", "past"), as_of=as_of)
+    session.define("segment_past", statement("profiles/compiler", "past"), as_of=as_of)
 
 
 def past(rule: PastRule, as_of: date) -> exp.Select:

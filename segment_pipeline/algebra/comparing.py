@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import Any, Literal, cast
 
-from segment_pipeline.segments.arguments import is_number, is_scalar, is_whole, shown
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.arguments import is_number, is_scalar, is_whole, shown
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     Compare,
@@ -20,7 +20,7 @@ from segment_pipeline.segments.nodes import (
     SumRule,
     TraitRule,
 )
-from segment_pipeline.segments.parts import (
+from segment_pipeline.algebra.parts import (
     Aggregate,
     Arithmetic,
     Constant,

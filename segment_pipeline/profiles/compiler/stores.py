@@ -5,18 +5,18 @@ from datetime import date
 
 from sqlglot import exp
 
+from segment_pipeline.algebra.nodes import NearStoreRule
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.compiler.expressions import column, distance, value
 from segment_pipeline.profiles.facts.versions import define_stores
-from segment_pipeline.segments.compiler.expressions import column, distance, value
-from segment_pipeline.segments.nodes import NearStoreRule
 
 
 def define_asked_stores(session: Session, rules: Iterable[NearStoreRule], as_of: date) -> None:
     """Make `segment_stores` a view of the stores there are on a day; without rules nothing is read."""
     if list(rules):
         define_stores(session, as_of)
-        session.define("segment_stores", statement("segments/compiler", "stores"), as_of=as_of)
+        session.define("segment_stores", statement("profiles/compiler", "stores"), as_of=as_of)
 
 
 def near_stores(rule: NearStoreRule) -> exp.Select:

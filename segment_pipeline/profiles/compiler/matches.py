@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from segment_pipeline.algebra.parts import Activities
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.segments.compiler import aggregates
-from segment_pipeline.segments.compiler.aggregates import PLACE, Selection
-from segment_pipeline.segments.compiler.conditions import (
+from segment_pipeline.profiles.compiler import aggregates
+from segment_pipeline.profiles.compiler.aggregates import PLACE, Selection
+from segment_pipeline.profiles.compiler.conditions import (
     Bits,
     CountCondition,
     KnownShareCondition,
@@ -26,12 +27,11 @@ from segment_pipeline.segments.compiler.conditions import (
     TopCondition,
     UnfollowedCondition,
 )
-from segment_pipeline.segments.compiler.expressions import checked, column, nothing, place_of, union
-from segment_pipeline.segments.compiler.extracts import Extracts
-from segment_pipeline.segments.compiler.filters import Latest, Shape
-from segment_pipeline.segments.compiler.past import past
-from segment_pipeline.segments.compiler.stores import near_stores
-from segment_pipeline.segments.parts import Activities
+from segment_pipeline.profiles.compiler.expressions import checked, column, nothing, place_of, union
+from segment_pipeline.profiles.compiler.extracts import Extracts
+from segment_pipeline.profiles.compiler.filters import Latest, Shape
+from segment_pipeline.profiles.compiler.past import past
+from segment_pipeline.profiles.compiler.stores import near_stores
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Matches:
         session.define("segment_sums", checked("segments/sums", aggregates.added_up(union(sums or [none]))))
         for name, rows in self._terms().items():
             session.register(name, rows)
-        session.define("segment_terms_met", statement("segments/compiler", "matches"))
+        session.define("segment_terms_met", statement("profiles/compiler", "matches"))
         terms = exp.select(*(column(key) for key in ("person_no", "word", "mask"))).from_(
             exp.to_table("segment_terms_met")
         )
@@ -106,7 +106,7 @@ class Matches:
             chosen.append((selection, query))
         if candidates:
             session.define("segment_candidates", checked("segments/candidates", union(candidates)))
-            same = statement("segments/compiler", "same_articles")
+            same = statement("profiles/compiler", "same_articles")
             session.define("segment_same_articles", same, materialize=True)
             shapes = [selection.shape for selection, _ in chosen]
             followers = {name for shape in shapes for name in (shape.not_followed_by, shape.never) if name is not None}
@@ -131,7 +131,7 @@ class Matches:
             yield exp.select(column("person_no"), *place_of(bit)).from_(people.subquery("people"))
 
     def _terms(self) -> dict[str, pa.Table]:
-        """Thresholds and their bits, by the name of the view the statement `segments/compiler/matches` reads them under."""
+        """Thresholds and their bits, by the name of the view the statement `profiles/compiler/matches` reads them under."""
         counts: list[dict[str, Any]] = []
         sums: list[dict[str, Any]] = []
         shares: list[dict[str, Any]] = []

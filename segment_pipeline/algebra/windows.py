@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from segment_pipeline.algebra.parts import Activities, Dates, Ended, Holidays, Hours, Period, Test, Unit
 from segment_pipeline.days import AsOf
-from segment_pipeline.segments.parts import Activities, Dates, Ended, Holidays, Hours, Period, Test, Unit
 
 if TYPE_CHECKING:
     import holidays

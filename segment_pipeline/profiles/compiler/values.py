@@ -11,14 +11,14 @@ from typing import Final
 
 from sqlglot import exp
 
+from segment_pipeline.algebra.nodes import Compared
+from segment_pipeline.algebra.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Scalar, TraitValue, Value
 from segment_pipeline.lake.session import Session
-from segment_pipeline.segments.compiler.aggregates import chosen
-from segment_pipeline.segments.compiler.expressions import COMPARE, checked, column, known, typed, value, zero
-from segment_pipeline.segments.compiler.extracts import Extract, Extracts
-from segment_pipeline.segments.compiler.filters import Latest
-from segment_pipeline.segments.kinds import HELD, INTEGERS, RANKED, Kinds, choices_of, parted, source_column
-from segment_pipeline.segments.nodes import Compared
-from segment_pipeline.segments.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Scalar, TraitValue, Value
+from segment_pipeline.profiles.compiler.aggregates import chosen
+from segment_pipeline.profiles.compiler.expressions import COMPARE, checked, column, known, typed, value, zero
+from segment_pipeline.profiles.compiler.extracts import Extract, Extracts
+from segment_pipeline.profiles.compiler.filters import Latest
+from segment_pipeline.profiles.compiler.kinds import HELD, INTEGERS, RANKED, Kinds, choices_of, parted, source_column
 
 _ARITHMETIC: Final[dict[str, type[exp.Binary]]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
 # Digits of a side that is multiplied with another, in all and after the point: the product has room in the decimals of both engines.

@@ -17,7 +17,8 @@ Unit = Literal["week", "month", "quarter", "year"]
 LATEST = "latest"
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-_ROOM: Final = Path(__file__).parent
+# Where words are declared: what is written with them stands elsewhere.
+_ROOMS: Final = tuple(Path(__file__).parents[1] / room for room in ("algebra", "segments"))
 
 
 class Rule:
@@ -50,10 +51,10 @@ class Mistake(Rule):
 
 
 def here() -> str:
-    """File and line of what is being written: of the nearest caller outside this room."""
+    """File and line of what is being written: of the nearest caller outside the rooms of words."""
     frame = sys._getframe(1)  # noqa: SLF001
     while frame.f_back is not None and (
-        Path(frame.f_code.co_filename).parent == _ROOM or frame.f_code.co_filename.startswith("<")
+        Path(frame.f_code.co_filename).parent in _ROOMS or frame.f_code.co_filename.startswith("<")
     ):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -232,3 +233,8 @@ class Activities:
     window: Window | None = None
     tests: tuple[Test, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+
+
+def property_column(name: str) -> str:
+    """What activities call a property of events, beside their own columns."""
+    return f"property_{name}"

@@ -10,12 +10,7 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake import dialect
-from segment_pipeline.lake.core_traits import RATIOS
-from segment_pipeline.lake.statements import Statement
-from segment_pipeline.segments.compiler.conditions import Bit, Bits, literals
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
     BirthdayRule,
@@ -28,9 +23,14 @@ from segment_pipeline.segments.nodes import (
     TraitRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import Rule, Scalar
-from segment_pipeline.segments.predicates import parsed
-from segment_pipeline.segments.rules import Segment
+from segment_pipeline.algebra.parts import Rule, Scalar
+from segment_pipeline.algebra.trees import Named
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake import dialect
+from segment_pipeline.lake.core_traits import RATIOS
+from segment_pipeline.lake.statements import Statement
+from segment_pipeline.profiles.compiler.conditions import Bit, Bits, literals
+from segment_pipeline.profiles.compiler.predicates import parsed
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius R1 of the IUGG
 
@@ -166,7 +166,7 @@ def nothing(**columns: str) -> exp.Select:
 class Expressions:
     """Turns rules into SQL over words, given the bits of their conditions and the segments they may refer to."""
 
-    def __init__(self, bits: Bits, segments: Mapping[str, Segment]) -> None:
+    def __init__(self, bits: Bits, segments: Mapping[str, Named]) -> None:
         self.bits, self.segments = bits, segments
 
     def of(self, rule: Rule) -> exp.Expr:

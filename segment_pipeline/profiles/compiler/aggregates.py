@@ -11,19 +11,19 @@ from itertools import product
 import pyarrow as pa
 from sqlglot import exp
 
+from segment_pipeline.algebra.parts import Activities
+from segment_pipeline.algebra.windows import EVER, first_day, spans
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.session import Session
-from segment_pipeline.segments.compiler.conditions import (
+from segment_pipeline.profiles.compiler.conditions import (
     Bits,
     CountCondition,
     SequenceCondition,
     UnfollowedCondition,
 )
-from segment_pipeline.segments.compiler.expressions import checked, column, either, masked, union, value, word, zero
-from segment_pipeline.segments.compiler.extracts import HOUR, Extract, Extracts
-from segment_pipeline.segments.compiler.filters import Latest, Shape, values_of
-from segment_pipeline.segments.parts import Activities
-from segment_pipeline.segments.windows import EVER, first_day, spans
+from segment_pipeline.profiles.compiler.expressions import checked, column, either, masked, union, value, word, zero
+from segment_pipeline.profiles.compiler.extracts import HOUR, Extract, Extracts
+from segment_pipeline.profiles.compiler.filters import Latest, Shape, values_of
 
 PLACE = [("word", pa.int32()), ("mask", pa.int64())]
 

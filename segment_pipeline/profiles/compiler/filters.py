@@ -5,12 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from segment_pipeline.algebra.canonical import canonical
+from segment_pipeline.algebra.parts import COLUMNS, LATEST, Activities, Scalar, Test, property_column
+from segment_pipeline.algebra.windows import tests
 from segment_pipeline.days import AsOf
-from segment_pipeline.profiles.facts.activities import property_column
-from segment_pipeline.segments.compiler.conditions import Measure
-from segment_pipeline.segments.definition import canonical
-from segment_pipeline.segments.parts import COLUMNS, LATEST, Activities, Scalar, Test
-from segment_pipeline.segments.windows import tests
+from segment_pipeline.profiles.compiler.conditions import Measure
 
 Latest = Mapping[Activities, Sequence[str]]
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from inspect import signature
 from typing import ParamSpec, TypedDict
 
-from segment_pipeline.profiles.facts.activities import property_column
-from segment_pipeline.segments.arguments import (
+from segment_pipeline.algebra.arguments import (
     Amount,
     Clock,
     Coupons,
@@ -17,8 +16,8 @@ from segment_pipeline.segments.arguments import (
     Within,
     word,
 )
-from segment_pipeline.segments.nodes import CountRule
-from segment_pipeline.segments.parts import WEEKDAYS, Activities, Asked, Mistake, Rule, Term, Test
+from segment_pipeline.algebra.nodes import CountRule
+from segment_pipeline.algebra.parts import WEEKDAYS, Activities, Asked, Mistake, Rule, Term, Test, property_column
 
 Choice = ParamSpec("Choice")
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from segment_pipeline.segments.arguments import Number, word
-from segment_pipeline.segments.parts import Asked, Mistake
+from segment_pipeline.algebra.arguments import Number, word
+from segment_pipeline.algebra.parts import Asked, Mistake
 
 
 def _wrong(mistake: Mistake) -> Any:

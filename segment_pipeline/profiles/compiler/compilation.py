@@ -15,12 +15,15 @@ from datetime import date
 import pyarrow as pa
 from sqlglot import exp
 
+from segment_pipeline.algebra.nodes import Compared, NearStoreRule, PastRule
+from segment_pipeline.algebra.parts import COLUMNS, LATEST, Activities, Rule, Value
+from segment_pipeline.algebra.trees import Named, leaves, references
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.schema import SQL_TYPES
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement, statement
-from segment_pipeline.segments.compiler import aggregates
-from segment_pipeline.segments.compiler.conditions import (
+from segment_pipeline.profiles.compiler import aggregates
+from segment_pipeline.profiles.compiler.conditions import (
     Bits,
     Condition,
     PastCondition,
@@ -28,7 +31,7 @@ from segment_pipeline.segments.compiler.conditions import (
     StoreCondition,
     literals,
 )
-from segment_pipeline.segments.compiler.expressions import (
+from segment_pipeline.profiles.compiler.expressions import (
     Expressions,
     checked,
     column,
@@ -42,23 +45,19 @@ from segment_pipeline.segments.compiler.expressions import (
     with_words,
     word,
 )
-from segment_pipeline.segments.compiler.extracts import Extracts, needs_of
-from segment_pipeline.segments.compiler.filters import Latest, items_of, launches_of, values_of
-from segment_pipeline.segments.compiler.matches import Matches
-from segment_pipeline.segments.compiler.ranks import Ranks
-from segment_pipeline.segments.compiler.values import Values
-from segment_pipeline.segments.definition import leaves, references
-from segment_pipeline.segments.kinds import Kinds, aggregates_in, parted, values_of_rule
-from segment_pipeline.segments.nodes import Compared, NearStoreRule, PastRule
-from segment_pipeline.segments.parts import COLUMNS, LATEST, Activities, Rule, Value
-from segment_pipeline.segments.rules import Segment
+from segment_pipeline.profiles.compiler.extracts import Extracts, needs_of
+from segment_pipeline.profiles.compiler.filters import Latest, items_of, launches_of, values_of
+from segment_pipeline.profiles.compiler.kinds import Kinds, aggregates_in, parted, values_of_rule
+from segment_pipeline.profiles.compiler.matches import Matches
+from segment_pipeline.profiles.compiler.ranks import Ranks
+from segment_pipeline.profiles.compiler.values import Values
 
 
 @dataclass(frozen=True)
 class Compilation:
     """The plan of one run for the segments asked for. `traits`: their types by name."""
 
-    segments: tuple[Segment, ...]
+    segments: tuple[Named, ...]
     as_of: AsOf
     traits: Mapping[str, str]
     expressions: Expressions
@@ -162,11 +161,11 @@ class Compilation:
 
 
 def compile_segments(
-    segments: Iterable[Segment],
+    segments: Iterable[Named],
     as_of: AsOf,
     *,
     traits: Mapping[str, str],
-    declared: Mapping[str, Segment] | None = None,
+    declared: Mapping[str, Named] | None = None,
     properties: Mapping[str, str] | None = None,
     values: Sequence[Value] = (),
 ) -> Compilation:
@@ -204,7 +203,7 @@ def resolve_items(session: Session, chosen: Iterable[Activities]) -> dict[Activi
     session.register(
         "segment_items_asked", pa.table({"sku": pa.array(sorted({sku for of in wanted for sku in of.item}))})
     )
-    rows = session.rows(statement("segments/compiler", "asked_items"))
+    rows = session.rows(statement("profiles/compiler", "asked_items"))
     return {of: tuple(sorted({row["item_key"] for row in rows if row["sku"] in of.item})) for of in wanted}
 
 
@@ -215,7 +214,7 @@ def resolve_latest(
     wanted = {launches_of(of) for of in chosen if LATEST in of.collection}
     if not wanted:
         return {}
-    session.define("segment_launches", statement("segments/compiler", "launches"), materialize=True, as_of=as_of.day)
+    session.define("segment_launches", statement("profiles/compiler", "launches"), materialize=True, as_of=as_of.day)
     found = {}
     for products in wanted:
         tests: list[exp.Expr] = [

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from segment_pipeline.segments.compiler.conditions import Bits
-from segment_pipeline.segments.compiler.expressions import (
+from segment_pipeline.algebra.nodes import RankRule
+from segment_pipeline.profiles.compiler.conditions import Bits
+from segment_pipeline.profiles.compiler.expressions import (
     Expressions,
     column,
     folded,
@@ -14,7 +15,6 @@ from segment_pipeline.segments.compiler.expressions import (
     value,
     with_words,
 )
-from segment_pipeline.segments.nodes import RankRule
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 
+from segment_pipeline.algebra.spelling import meant
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake import dialect
 from segment_pipeline.lake.schema import SQL_TYPES
-from segment_pipeline.segments.spelling import meant
 
 
 def parsed(text: str) -> exp.Expr:

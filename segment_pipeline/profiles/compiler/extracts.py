@@ -12,23 +12,23 @@ from decimal import Decimal
 import pyarrow as pa
 from sqlglot import exp
 
+from segment_pipeline.algebra.parts import Activities, Aggregate, Scalar, property_column
+from segment_pipeline.algebra.windows import EVER, first_day, tests
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.lake.session import Session
-from segment_pipeline.profiles.facts.activities import property_column, property_type, tellers
-from segment_pipeline.segments.compiler.conditions import (
+from segment_pipeline.profiles.compiler.conditions import (
     Condition,
     CountCondition,
     SequenceCondition,
     SumCondition,
     UnfollowedCondition,
 )
-from segment_pipeline.segments.compiler.expressions import checked, column, value
-from segment_pipeline.segments.compiler.filters import Latest, Shape, column_of, fields_of, test_field, values_of
-from segment_pipeline.segments.compiler.tests import source_of, tested
-from segment_pipeline.segments.kinds import HELD, choices_of, columns_of
-from segment_pipeline.segments.parts import Activities, Aggregate, Scalar
-from segment_pipeline.segments.windows import EVER, first_day, tests
+from segment_pipeline.profiles.compiler.expressions import checked, column, value
+from segment_pipeline.profiles.compiler.filters import Latest, Shape, column_of, fields_of, test_field, values_of
+from segment_pipeline.profiles.compiler.kinds import HELD, choices_of, columns_of
+from segment_pipeline.profiles.compiler.tests import source_of, tested
+from segment_pipeline.profiles.facts.activities import property_type, tellers
 
 HOUR = "local_hour"
 

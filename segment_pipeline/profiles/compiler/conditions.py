@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from segment_pipeline.errors import ConfigError
-from segment_pipeline.profiles.facts.activities import SPEND_APART
-from segment_pipeline.segments.nodes import (
+from segment_pipeline.algebra.nodes import (
     BirthdayRule,
     Compared,
     Comparison,
@@ -32,7 +30,9 @@ from segment_pipeline.segments.nodes import (
     UnfollowedRule,
     YearlyRule,
 )
-from segment_pipeline.segments.parts import NAMED, Activities, Rule
+from segment_pipeline.algebra.parts import NAMED, Activities, Rule
+from segment_pipeline.errors import ConfigError
+from segment_pipeline.profiles.facts.activities import SPEND_APART
 
 WORD_BITS = 62
 

@@ -11,7 +11,7 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, Final, Literal, NewType, ParamSpec, TypeVar
 
-from segment_pipeline.segments.parts import (
+from segment_pipeline.algebra.parts import (
     Activities,
     Asked,
     Dates,
@@ -26,7 +26,7 @@ from segment_pipeline.segments.parts import (
     Window,
     here,
 )
-from segment_pipeline.segments.spelling import meant
+from segment_pipeline.algebra.spelling import meant
 
 Taken = ParamSpec("Taken")
 Made = TypeVar("Made")

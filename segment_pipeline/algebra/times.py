@@ -3,8 +3,8 @@
 from datetime import date
 from typing import Any
 
-from segment_pipeline.segments.arguments import Days, word
-from segment_pipeline.segments.parts import Dates, Ended, Holidays, Hours, Mistake, Period, Unit, Window
+from segment_pipeline.algebra.arguments import Days, word
+from segment_pipeline.algebra.parts import Dates, Ended, Holidays, Hours, Mistake, Period, Unit, Window
 
 
 def _wrong(mistake: Mistake) -> Any:

@@ -4,9 +4,9 @@ count(activities("order", within=days(90))) > count(activities("order", within=d
 trait("last_order_on") < ago(days(60))
 """
 
-from segment_pipeline.segments.arguments import Days, Measure, word
-from segment_pipeline.segments.comparing import Quantity, Trait
-from segment_pipeline.segments.parts import Activities, Aggregate, Ago, Arithmetic, DaysSince, Mistake
+from segment_pipeline.algebra.arguments import Days, Measure, word
+from segment_pipeline.algebra.comparing import Quantity, Trait
+from segment_pipeline.algebra.parts import Activities, Aggregate, Ago, Arithmetic, DaysSince, Mistake
 
 a_quantity = word(Quantity)
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from segment_pipeline.lake.core_traits import RATIOS
-from segment_pipeline.profiles.facts.activities import SPEND_APART, property_column, property_type
-from segment_pipeline.segments.nodes import Compared
-from segment_pipeline.segments.parts import (
+from segment_pipeline.algebra.nodes import Compared
+from segment_pipeline.algebra.parts import (
     NAMED,
     Activities,
     Aggregate,
@@ -19,7 +17,10 @@ from segment_pipeline.segments.parts import (
     Rule,
     TraitValue,
     Value,
+    property_column,
 )
+from segment_pipeline.lake.core_traits import RATIOS
+from segment_pipeline.profiles.facts.activities import SPEND_APART, property_type
 
 # What can be aggregated, by the word for it: the column of activities, and its type. Properties of events come beside.
 FIELDS: Final[Mapping[str, tuple[str, str]]] = {
