@@ -128,7 +128,7 @@ def bind(text: str, values: Mapping[str, Value], *, name: str = "statement") -> 
     return "".join([*parts, text[at:]])
 
 
-def parse(text: str, *, name: str) -> exp.Expr:
+def parse(text: str, *, name: str) -> exp.Query:
     """The statement's tree, checked against the allow-list; raises ContractError naming statement and construct."""
     try:
         tree = sqlglot.parse_one(text, read="duckdb")

@@ -1,9 +1,12 @@
 """Named SQL: one file, one SELECT, beside the room or the module that owns it. Loads and checks text; runs nothing."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
+
+from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake import dialect
@@ -27,6 +30,22 @@ class Statement:
 
     def joined_as_written(self) -> "Statement":
         return replace(self, as_written=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what it selects."""
+        return tuple(_tree(self).named_selects)
+
+    def only(self, columns: Collection[str]) -> "Statement":
+        """The same rows with these of its columns alone: what the others are made of is not read."""
+        tree = _tree(self).copy()
+        tree.set("expressions", [each for each in tree.selects if each.alias_or_name in columns])
+        return replace(self, text=tree.sql(dialect="duckdb"))
+
+
+@lru_cache(maxsize=64)
+def _tree(one: Statement) -> exp.Query:
+    return dialect.parse(one.text, name=one.name)
 
 
 @cache

@@ -224,25 +224,47 @@ def define_activities(
             as_of=as_of.day,
             end=as_of.end,
         )
-    values: dict[str, dict[str, Any]] = {key: {"since": first, "as_of": as_of.day} for key in _BEHAVIOUR}
-    values |= {part: {"since": first} for part in ("carts", "consents", *_MONEY)}
-    for part in parts:
-        name = f"activities_{part}"
-        session.define(name, statement("profiles/facts", name), **values.get(part, {}))
-    held = [f"a.{quote(name)}" for name in ACTIVITY_COLUMNS if name in wanted and name != ORDER_NUMBER]
+    define_view(session, as_of, parts, wanted, since=first, properties=properties, keys=keys)
+
+
+def define_view(
+    session: Session,
+    as_of: AsOf,
+    parts: Collection[str],
+    wanted: Collection[str],
+    *,
+    since: date = BEGINNING,
+    properties: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
+) -> None:
+    """Define the view `activities` of these columns over the facts of these kinds, once those are there."""
+    values: dict[str, dict[str, Any]] = {key: {"since": since, "as_of": as_of.day} for key in _BEHAVIOUR}
+    values |= {part: {"since": since} for part in ("carts", "consents", *_MONEY)}
     numbered = _OF_ORDERS & set(parts) if ORDER_NUMBER in wanted else frozenset()
     if numbered:
         session.define("order_numbers", statement("profiles/facts", "order_numbers"), materialize=True)
     asked = {name: kind for name, kind in (properties or {}).items() if property_column(name) in wanted}
     selects = []
     for part in parts:
-        said = [
-            _property(name, kind, key=(keys or {}).get(name), told=part == "events") for name, kind in asked.items()
+        name = f"activities_{part}"
+        told = statement("profiles/facts", name)
+        read = {*wanted, *(("source", "order_key") if part in numbered else ()), *(("properties",) if asked else ())}
+        session.define(name, told.only(read), **values.get(part, {}))
+        columns = [
+            _column(each, told.columns, numbered=part in numbered) for each in ACTIVITY_COLUMNS if each in wanted
         ]
-        number = ["n.order_number" if part in numbered else "CAST(NULL AS INTEGER) AS order_number"]
-        columns = held + (number if ORDER_NUMBER in wanted else []) + said
-        selects.append(f"SELECT {', '.join(columns)} FROM activities_{part} AS a{_NUMBERS if part in numbered else ''}")
+        columns += [
+            _property(each, kind, key=(keys or {}).get(each), told=part == "events") for each, kind in asked.items()
+        ]
+        selects.append(f"SELECT {', '.join(columns)} FROM {name} AS a{_NUMBERS if part in numbered else ''}")
     session.define("activities", " UNION ALL ".join(selects))
+
+
+def _column(name: str, told: Collection[str], *, numbered: bool) -> str:
+    """A column of the view for one kind of fact: NULL where those have nothing of the sort."""
+    if name == ORDER_NUMBER and numbered:
+        return f"n.{quote(name)}"
+    return f"a.{quote(name)}" if name in told else f"CAST(NULL AS {ACTIVITY_COLUMNS[name][0]}) AS {quote(name)}"
 
 
 def property_type(kind: str) -> str:

@@ -1,14 +1,8 @@
 -- One row per answer of a person.
 SELECT
-    coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
-    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, 'survey_answered' AS name, 'answers' AS told_by,
-    a.answered_at AS occurred_at, a.answered_on AS occurred_on, CAST(NULL AS TIMESTAMP) AS local_at, a.source,
-    CAST(NULL AS VARCHAR) AS product_key, CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand,
-    CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
-    CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
-    CAST(NULL AS BOOLEAN) AS is_markdown, CAST(NULL AS VARCHAR) AS campaign, CAST(NULL AS VARCHAR) AS channel,
-    a.question_key AS subject, a.answer AS text, a.score, CAST(NULL AS VARCHAR) AS order_key,
-    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes
+    coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id, coalesce(c.person_no, m.person_no, d.person_no) AS person_no,
+    'survey_answered' AS name, 'answers' AS told_by, a.answered_at AS occurred_at, a.answered_on AS occurred_on, a.source,
+    a.question_key AS subject, a.answer AS text, a.score
 FROM survey_answers AS a
 LEFT JOIN key_spaces AS k ON k.source = a.source
 LEFT JOIN activity_persons AS c

@@ -1,12 +1,8 @@
 -- One row per movement of a person's spend that is no order: what an exchange sold, and what was given back without naming an order.
 SELECT
     r.profile_id, o.person_no, 'spend without order' AS name, 'apart' AS told_by, o.ordered_at AS occurred_at,
-    o.ordered_on AS occurred_on, o.local_at,
-    o.source, CAST(NULL AS VARCHAR) AS product_key, CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand,
-    CAST(NULL AS VARCHAR) AS department, CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection,
-    CAST(NULL AS DATE) AS launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, o.spend AS amount,
-    CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, o.campaign_key) AS campaign, o.channel,
-    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key, o.store_key, o.coupon_codes
+    o.ordered_on AS occurred_on, o.local_at, o.source, o.spend AS amount, coalesce(g.name, o.campaign_key) AS campaign, o.channel,
+    o.order_key, o.store_key, o.coupon_codes
 FROM (
     SELECT person_no, ordered_at, ordered_on, local_at, source, channel, campaign_key, spend, order_key, store_key,
         coupon_codes

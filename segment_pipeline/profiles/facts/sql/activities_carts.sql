@@ -1,13 +1,8 @@
 -- One row per product left in a cart of a person.
 SELECT
     r.profile_id, r.person_no, 'cart_abandoned' AS name, 'carts' AS told_by, c.changed_at AS occurred_at, c.changed_on AS occurred_on,
-    CAST(NULL AS TIMESTAMP) AS local_at, c.source, c.product_key,
-    coalesce(p.item_key, concat_ws(':', c.source, c.product_key)) AS item_key, p.brand, p.department, p.category,
-    p.collection, p.launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
-    CAST(NULL AS BOOLEAN) AS is_markdown, CAST(NULL AS VARCHAR) AS campaign, CAST(NULL AS VARCHAR) AS channel,
-    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score,
-    CAST(NULL AS VARCHAR) AS order_key,
-    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes
+    c.source, c.product_key, coalesce(p.item_key, concat_ws(':', c.source, c.product_key)) AS item_key, p.brand, p.department,
+    p.category, p.collection, p.launched_on
 FROM cart_products AS c
 JOIN activity_persons AS r
     ON r.source = c.source

@@ -1,14 +1,9 @@
 -- One row per event of a person that no other fact tells of.
 SELECT
-    e.profile_id, e.person_no, e.name, 'events' AS told_by, e.occurred_at, e.occurred_on, e.local_at,
-    e.source, e.product_key,
-    CASE WHEN e.product_key IS NOT NULL THEN coalesce(p.item_key, concat_ws(':', e.source, e.product_key)) END AS item_key,
-    p.brand, p.department, coalesce(p.category, e.category) AS category,
-    coalesce(p.collection, e.collection) AS collection, p.launched_on, CAST(NULL AS DECIMAL(18,8)) AS quantity,
-    CAST(NULL AS DECIMAL(18,4)) AS amount, CAST(NULL AS BOOLEAN) AS is_markdown, e.utm_campaign AS campaign,
-    CAST(NULL AS VARCHAR) AS channel,
-    e.told_subject AS subject, e.told_text AS text, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS order_key,
-    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes, e.properties
+    e.profile_id, e.person_no, e.name, 'events' AS told_by, e.occurred_at, e.occurred_on, e.local_at, e.source, e.product_key,
+    CASE WHEN e.product_key IS NOT NULL THEN coalesce(p.item_key, concat_ws(':', e.source, e.product_key)) END AS item_key, p.brand,
+    p.department, coalesce(p.category, e.category) AS category, coalesce(p.collection, e.collection) AS collection, p.launched_on,
+    e.utm_campaign AS campaign, e.told_subject AS subject, e.told_text AS text, e.properties
 FROM person_events AS e
 LEFT JOIN activity_products AS p ON p.source = e.customer_source AND p.product_key = e.product_key
 WHERE e.occurred_on BETWEEN $since AND $as_of

@@ -1,11 +1,9 @@
 -- One row per line of goods that a person bought and keeps any of.
 SELECT
     r.profile_id, o.person_no, 'product_bought' AS name, 'lines' AS told_by, o.ordered_at AS occurred_at, o.ordered_on AS occurred_on,
-    o.local_at, o.source, o.product_key, coalesce(p.item_key, concat_ws(':', o.source, o.product_key)) AS item_key,
-    p.brand, p.department, p.category, p.collection, p.launched_on, o.units_kept AS quantity, o.net_kept AS amount, o.is_markdown,
-    coalesce(g.name, o.campaign_key) AS campaign, o.channel, CAST(NULL AS VARCHAR) AS subject,
-    CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key,
-    o.store_key, o.coupon_codes
+    o.local_at, o.source, o.product_key, coalesce(p.item_key, concat_ws(':', o.source, o.product_key)) AS item_key, p.brand,
+    p.department, p.category, p.collection, p.launched_on, o.units_kept AS quantity, o.net_kept AS amount, o.is_markdown,
+    coalesce(g.name, o.campaign_key) AS campaign, o.channel, o.order_key, o.store_key, o.coupon_codes
 FROM kept_lines AS o
 LEFT JOIN activity_people AS r ON r.person_no = o.person_no
 LEFT JOIN activity_products AS p ON p.source = o.source AND p.product_key = o.product_key

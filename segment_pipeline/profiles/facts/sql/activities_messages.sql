@@ -1,15 +1,8 @@
 -- One row per thing a message to a person met with.
 SELECT
-    coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
-    coalesce(c.person_no, m.person_no, d.person_no) AS person_no, concat_ws('_', 'message', s.type) AS name, 'messages' AS told_by,
-    s.occurred_at, s.occurred_on, CAST(NULL AS TIMESTAMP) AS local_at, s.source, CAST(NULL AS VARCHAR) AS product_key,
-    CAST(NULL AS VARCHAR) AS item_key, CAST(NULL AS VARCHAR) AS brand, CAST(NULL AS VARCHAR) AS department,
-    CAST(NULL AS VARCHAR) AS category, CAST(NULL AS VARCHAR) AS collection, CAST(NULL AS DATE) AS launched_on,
-    CAST(NULL AS DECIMAL(18,8)) AS quantity, CAST(NULL AS DECIMAL(18,4)) AS amount,
-    CAST(NULL AS BOOLEAN) AS is_markdown, coalesce(g.name, s.campaign_key) AS campaign, s.channel,
-    CAST(NULL AS VARCHAR) AS subject, CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score,
-    CAST(NULL AS VARCHAR) AS order_key,
-    CAST(NULL AS VARCHAR) AS store_key, CAST(NULL AS VARCHAR[]) AS coupon_codes
+    coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id, coalesce(c.person_no, m.person_no, d.person_no) AS person_no,
+    concat_ws('_', 'message', s.type) AS name, 'messages' AS told_by, s.occurred_at, s.occurred_on, s.source,
+    coalesce(g.name, s.campaign_key) AS campaign, s.channel
 FROM messages AS s
 LEFT JOIN key_spaces AS k ON k.source = s.source
 LEFT JOIN activity_persons AS c

@@ -1,12 +1,9 @@
 -- One row per line of goods that a person gave back units of.
 SELECT
     r.profile_id, o.person_no, 'product_returned' AS name, 'returns' AS told_by, o.given_back_at AS occurred_at,
-    o.given_back_on AS occurred_on, CAST(NULL AS TIMESTAMP) AS local_at, o.source, o.product_key,
-    CASE WHEN o.product_key IS NOT NULL THEN coalesce(p.item_key, concat_ws(':', o.source, o.product_key)) END AS item_key,
-    p.brand, p.department, p.category, p.collection, p.launched_on, o.quantity, o.amount, CAST(NULL AS BOOLEAN) AS is_markdown,
-    coalesce(g.name, o.campaign_key) AS campaign, o.channel, CAST(NULL AS VARCHAR) AS subject,
-    CAST(NULL AS VARCHAR) AS text, CAST(NULL AS DOUBLE) AS score, o.order_key,
-    o.store_key, o.coupon_codes
+    o.given_back_on AS occurred_on, o.source, o.product_key, CASE WHEN o.product_key IS NOT NULL THEN coalesce(p.item_key,
+    concat_ws(':', o.source, o.product_key)) END AS item_key, p.brand, p.department, p.category, p.collection, p.launched_on,
+    o.quantity, o.amount, coalesce(g.name, o.campaign_key) AS campaign, o.channel, o.order_key, o.store_key, o.coupon_codes
 FROM goods_given_back AS o
 LEFT JOIN activity_people AS r ON r.person_no = o.person_no
 LEFT JOIN activity_products AS p ON p.source = o.source AND p.product_key = o.product_key
