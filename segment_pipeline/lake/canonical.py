@@ -43,6 +43,16 @@ PULLED = C(
     implied=True,
 )
 
+
+def number_of(name: str, kind: str, key: str, meaning: str) -> C:
+    """A column by which many rows are joined: a record's number, made of its kind, source and key, so the same in every table."""
+    return C(name, "BIGINT", f"number of {meaning}", derived=f"key_number('{kind}', source, {key})")
+
+
+ORDER_NO = number_of("order_no", "order", "order_key", "the order; NULL: not linked")
+CUSTOMER_NO = number_of("customer_no", "customer", "customer_key", "the customer; NULL: a guest")
+PRODUCT_NO = number_of("product_no", "product", "product_key", "the product; NULL: none")
+
 PARTITIONS = ("source", "day")
 
 # Names of events that mean the same in every source; others are kept as the source has them.
@@ -153,6 +163,7 @@ TABLES = (
             DAY,
             ORIGIN,
             PULLED,
+            PRODUCT_NO,
         ),
         key=("source", "product_key", "updated_at"),
         partition_by=PARTITIONS,
@@ -210,6 +221,8 @@ TABLES = (
             DAY,
             ORIGIN,
             PULLED,
+            ORDER_NO,
+            CUSTOMER_NO,
         ),
         key=("source", "order_key", "updated_at"),
         subject=Subject(records=(("order", "order_key"), ("customer", "customer_key"))),
@@ -254,6 +267,8 @@ TABLES = (
             DAY,
             ORIGIN,
             PULLED,
+            ORDER_NO,
+            PRODUCT_NO,
         ),
         key=("source", "order_key", "line_number", "updated_at"),
         subject=Subject(through="orders"),
@@ -309,6 +324,7 @@ TABLES = (
             DAY,
             ORIGIN,
             PULLED,
+            ORDER_NO,
         ),
         key=("source", "refund_key", "updated_at"),
         subject=Subject(through="orders"),

@@ -25,7 +25,7 @@ ALLOWED_FUNCTIONS = frozenset({"bit_count", "json_array_length", "printf"})
 NEEDS_RULE = frozenset(
     """
     timezone to_json json_type json_valid json_merge_patch json_group_array json_exists from_json_strict list_aggregate
-    list_reduce try_strptime strip_accents isfinite even
+    list_reduce try_strptime strip_accents isfinite even key_number
     """.split()
 )
 

@@ -9,9 +9,23 @@ from typing import Protocol
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.schema import Table
 
 Partitions = Mapping[str, Sequence[str | date]]
+
+
+def derived_everywhere(table: Table, held: Collection[str] | None) -> bool:
+    """Whether files that all hold these columns (None: they may differ) hold every derived one."""
+    return held is not None and all(column.name in held for column in table.columns if column.derived)
+
+
+def columns_read(table: Table) -> str:
+    """A SELECT's columns over a table's, the derived ones computed where the files of rows lack them."""
+    return ", ".join(
+        f"coalesce({quote(c.name)}, {c.derived}) AS {quote(c.name)}" if c.derived else quote(c.name)
+        for c in table.columns
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,7 @@ class Connection(Protocol):
     def scan(self, name: str, table: Table, files: Sequence[str], *, held: Collection[str] | None = None) -> None:
         """Make `name` a view of the table's declared columns, of their declared types, over these files.
 
-        Columns a file lacks are NULL. `held`: the columns all of these files hold, which spares looking into each of them;
+        Columns a file lacks are NULL, and derived ones computed. `held`: the columns all of these files hold, which spares looking into each of them;
         None: they may differ.
         """
 

@@ -32,7 +32,8 @@ class Column:
     """One column. `type` is a key of ARROW_TYPES; MONEY excludes tax, shipping and tips; `pii`: identifies a person by itself.
 
     `implied`: NULL where rows to be written do not say it. `values`: the words there are; empty: any. `unsigned`: not negative;
-    rows of a company's own tables that are go to quarantine.
+    rows of a company's own tables that are go to quarantine. `derived`: an expression over other columns of the row, computed
+    where rows to be written, or rows of files of before it was declared, do not say it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Column:
     implied: bool = False
     values: tuple[str, ...] = ()
     unsigned: bool = False
+    derived: str = ""
 
     @property
     def arrow(self) -> pa.DataType:
@@ -105,11 +107,20 @@ class Table:
                 raise ConfigError(
                     f"table {self.name} names {name} as key, partition or sort column but does not declare it"
                 )
+        if required := [column.name for column in self.columns if column.derived and not column.nullable]:
+            raise ConfigError(
+                f"table {self.name}: {', '.join(required)} is derived, and files of before lack it: let it be NULL"
+            )
         object.__setattr__(self, "by_name", by_name)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The columns that rows to be written say, which decide all others."""
+        return tuple(column.name for column in self.columns if not column.derived)
 
     @property
     def arrow(self) -> pa.Schema:

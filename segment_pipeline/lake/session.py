@@ -19,7 +19,7 @@ from segment_pipeline.lake import commits, storage
 from segment_pipeline.lake.commits import retried
 from segment_pipeline.lake.dialect import Value, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
-from segment_pipeline.lake.schema import Table
+from segment_pipeline.lake.schema import Column, Table
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.tables import computed, table
 
@@ -399,12 +399,20 @@ class Session:
     def _in_order(self, name: str, sql: str) -> str:
         held = {column for column, _ in self.connection.columns(sql, name=f"query for {name}")}
         wanted = table(name).columns
-        missing = sorted(column.name for column in wanted if column.name not in held and not column.implied)
+        missing = sorted(c.name for c in wanted if c.name not in held and not (c.implied or c.derived))
         surplus = sorted(held - set(table(name).names))
         if missing or surplus:
             raise ContractError(f"query for table {name}: missing columns {missing}, undeclared columns {surplus}")
-        columns = (quote(c.name) if c.name in held else f"CAST(NULL AS {c.sql}) AS {quote(c.name)}" for c in wanted)
-        return f"SELECT {', '.join(columns)} FROM ({sql})"
+
+        def value(column: Column) -> str:
+            said = quote(column.name) if column.name in held else f"CAST(NULL AS {column.sql})"
+            return (
+                f"coalesce({said}, {column.derived}) AS {quote(column.name)}"
+                if column.derived
+                else f"{said} AS {quote(column.name)}"
+            )
+
+        return f"SELECT {', '.join(map(value, wanted))} FROM ({sql})"
 
 
 def _text(query: Statement | str, values: Mapping[str, Value]) -> str:

@@ -173,6 +173,14 @@ def _aggregated(node: exp.Anonymous) -> exp.Expr:
     raise ContractError(f"list_aggregate(…, '{kind.name}') has no rule for Spark: write it another way")
 
 
+def _key_number(node: exp.Anonymous) -> exp.Expr:
+    # DuckDB takes the digest's first eight bytes for a number that begins with its least significant one.
+    kind, source, key = node.expressions
+    upwards = ", ".join(f"substr(:d, {2 * byte + 1}, 2)" for byte in reversed(range(8)))
+    digest = spark("md5(concat(:kind, ':', :source, ':', :key))", kind=kind, source=source, key=key)
+    return spark(f"shiftrightunsigned(CAST(conv(concat({upwards}), 16, -10) AS BIGINT), 1)", d=digest)
+
+
 def _typed_json(node: exp.FromJson) -> exp.Expr:
     return exp.Anonymous(this=from_json_of(node.expression.name), expressions=[node.this.copy()])
 
@@ -224,6 +232,7 @@ FUNCTIONS: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
         a=node.expressions[0],
     ),
     "json_valid": lambda node: exp.Anonymous(this=JSON_VALID, expressions=[node.expressions[0].copy()]),
+    "key_number": _key_number,
     "hash": lambda node: exp.Anonymous(this="xxhash64", expressions=[each.copy() for each in node.expressions]),
     "list_aggregate": _aggregated,
     "isfinite": lambda node: spark("NOT (isnan(:a) OR abs(:a) = DOUBLE('Infinity'))", a=node.expressions[0]),

@@ -23,7 +23,7 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.interrupts import interrupted
 from segment_pipeline.lake import commits, spark_functions, spark_writes, storage
 from segment_pipeline.lake.dialect import quote
-from segment_pipeline.lake.engine import WriteTarget
+from segment_pipeline.lake.engine import WriteTarget, columns_read, derived_everywhere
 from segment_pipeline.lake.schema import Column, Table
 from segment_pipeline.lake.spark_dialect import render
 
@@ -190,7 +190,7 @@ class SparkConnection:
         table: Table,
         files: Sequence[str],
         *,
-        held: Collection[str] | None = None,  # noqa: ARG002 - Spark gives NULL for a column a file lacks, unasked
+        held: Collection[str] | None = None,
     ) -> None:
         if not files:
             empty = ", ".join(f"CAST(NULL AS {spark_type(c)}) AS `{c.name}`" for c in table.columns)
@@ -199,8 +199,13 @@ class SparkConnection:
         with engine_errors(f"scan of {table.name}"):
             schema = ", ".join(f"`{c.name}` {spark_type(c)}" for c in table.columns)
             rows = self._parquet(files, table).schema(schema).parquet(*files)
-            # Spark puts columns read off folders last.
-            rows.select(*(f"`{column}`" for column in table.names)).createOrReplaceTempView(name)
+            # Spark puts columns read off folders last, and gives NULL for a column a file lacks.
+            rows = rows.select(*(f"`{column}`" for column in table.names))
+            if derived_everywhere(table, held):
+                rows.createOrReplaceTempView(name)
+                return
+            rows.createOrReplaceTempView(f"{name}_files")
+        self.define(name, f"SELECT {columns_read(table)} FROM {quote(f'{name}_files')}", materialize=False)
 
     def scan_as_held(self, name: str, table: Table, files: Sequence[str]) -> None:
         with engine_errors(f"scan of {table.name}"):

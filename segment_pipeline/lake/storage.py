@@ -160,9 +160,11 @@ class OpenTables:
 
 
 def statistics(table: Table) -> str:
-    """The columns of which the log keeps the least and greatest value: none that could tell who a person is."""
+    """The columns of which the log keeps the least and greatest value: none that could tell who a person is, by a number either."""
     return ",".join(
-        c.name for c in table.columns if not c.pii and c.type in COUNTED_TYPES and c.name not in table.partition_by
+        c.name
+        for c in table.columns
+        if not (c.pii or c.derived) and c.type in COUNTED_TYPES and c.name not in table.partition_by
     )
 
 

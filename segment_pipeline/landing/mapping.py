@@ -279,8 +279,8 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
     given = list(_given(statement, known, frozenset(declared.names)))
     twice = {column for column in (*given, *absent) if (*given, *absent).count(column) > 1}
     implied = {column.name for column in declared.columns if column.implied}
-    missing = [c for c in declared.names if c not in {*given, *absent, *implied, "source"}]
-    strangers = [c for c in (*given, *absent) if c not in declared.names]
+    missing = [c for c in declared.given if c not in {*given, *absent, *implied, "source"}]
+    strangers = [c for c in (*given, *absent) if c not in declared.given]
     for columns, said in (
         (missing, "does not give {}: give them, or name them as absent"),
         (strangers, "gives {}, which the table does not have: leave them out"),
@@ -299,7 +299,7 @@ def _framed(name: str, statement: Statement, absent: tuple[str, ...], known: tup
             return "$source"
         return _holdable(column, held)
 
-    listed = _listed({column.name: value(column) for column in declared.columns})
+    listed = _listed({name: value(declared.by_name[name]) for name in declared.given})
     return Statement(statement.name, f"SELECT {listed} FROM (\n{statement.text}\n) AS f", statement.as_written)
 
 

@@ -309,8 +309,8 @@ def _misread(tabular: Tabular) -> Iterator[str]:
 def _unknown(tabular: Tabular, fill: To) -> Iterator[str]:
     """What the mapping says of columns that are not there, or not its to say."""
     declared = fill.declared
-    if strangers := sorted(set(fill.columns) - set(declared.names)):
-        yield f"{fill.table} has no column {', '.join(strangers)}: it has {', '.join(declared.names)}"
+    if strangers := sorted(set(fill.columns) - set(declared.given)):
+        yield f"{fill.table} has no column {', '.join(strangers)}: it has {', '.join(declared.given)}"
     if landings := sorted(set(fill.columns) & LANDINGS):
         yield f"{', '.join(landings)} of {fill.table} is landing's to say: leave it out"
     if tabular.kind is Kind.SNAPSHOT and GONE not in declared.names:

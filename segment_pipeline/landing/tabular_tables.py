@@ -36,7 +36,7 @@ class Filled:
         return f"{sql} UNION ALL {self._gone()}{self._back()}" if self._marks_gone else sql
 
     def _listed(self, columns: Mapping[str, str]) -> str:
-        return ", ".join(f"{columns[name]} AS {quote(name)}" for name in self.fill.declared.names)
+        return ", ".join(f"{columns[name]} AS {quote(name)}" for name in self.fill.declared.given)
 
     @property
     def row_for_row(self) -> bool:

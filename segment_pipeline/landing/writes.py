@@ -29,8 +29,8 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
     """
     declared = table(name)
     identity = [column for column in declared.key if column not in {"source", "day", "updated_at"}]
-    columns = ", ".join(quote(column) for column in declared.names)
-    order = ", ".join(f"{quote(column)} DESC NULLS LAST" for column in declared.names)
+    columns = ", ".join(quote(column) for column in declared.given)
+    order = ", ".join(f"{quote(column)} DESC NULLS LAST" for column in declared.given)
     keys = ", ".join(quote(column) for column in identity)
     latest = quote(declared.latest_by) if declared.latest_by else "CAST(NULL AS TIMESTAMPTZ)"
     empty = not session.value(f"SELECT count(*) FROM {quote(rows)}")
@@ -38,7 +38,7 @@ def close_absent(session: Session, name: str, rows: str, source: str, day: date)
     def closing(previous: date, current: date) -> str:
         values = ", ".join(
             f"{literal(current)} AS {quote(column)}" if column in {"deleted_on", "day"} else f"p.{quote(column)}"
-            for column in declared.names
+            for column in declared.given
         )
         same = " AND ".join(f"c.{quote(column)} = p.{quote(column)}" for column in identity)
         return (
@@ -86,9 +86,9 @@ def land_log(session: Session, name: str, rows: str, source: str, key: str) -> N
     if reach["first"] is None:
         return
     first, last = reach["first"] - timedelta(days=REPEAT_DAYS), reach["last"] + timedelta(days=REPEAT_DAYS)
-    columns = ", ".join(quote(column) for column in declared.names)
+    columns = ", ".join(quote(column) for column in declared.given)
     ahead = ["day", *(["received_at"] if "received_at" in declared.names else [])]
-    order = ", ".join([*ahead, *(f"{quote(c)} NULLS LAST" for c in declared.names if c not in {*ahead, "source", key})])
+    order = ", ".join([*ahead, *(f"{quote(c)} NULLS LAST" for c in declared.given if c not in {*ahead, "source", key})])
 
     def attempt() -> None:
         session.scan(name, partitions={"source": [source]}, days=Window(first, last), alias="_held")
@@ -129,9 +129,9 @@ def land_of_origins(  # noqa: PLR0917 - what, whose and when, in the order they 
     days = {*days} | {day for each in changed for first, last in each.days for day in Window(first, last).days()}
     if not days:
         return 0, 0
-    columns = ", ".join(quote(column) for column in declared.names)
+    columns = ", ".join(quote(column) for column in declared.given)
     key = ", ".join(quote(column) for column in declared.key)
-    rest = [quote(c) for c in declared.names if c not in {*declared.key, "origin"}]
+    rest = [quote(c) for c in declared.given if c not in {*declared.key, "origin"}]
     newest = pa.table(
         {
             "origin": pa.array([each.origin for each in changed], pa.string()),

@@ -16,6 +16,7 @@ from os import environ
 from pathlib import Path
 from typing import Final
 
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.duckdb_engine import DuckDBConnection, DuckDBEngine
 from segment_pipeline.lake.engine import WriteTarget
@@ -102,11 +103,18 @@ class Shape:
 
 
 def open_company(root: Path) -> Company | None:
-    """The company that lies complete under a folder; None: there is none, or its making was cut short."""
+    """The company that lies complete under a folder; None: there is none, or its making was cut short.
+
+    Raises ConfigError for one whose files lack columns that landing would give them now.
+    """
     mark = root / COMPLETE
     if not mark.exists():
         return None
     said = json.loads(mark.read_text(encoding="utf-8"))
+    if said.get("columns") != {name: list(table(name).names) for name in said["rows"]}:
+        raise ConfigError(
+            f"the company under {root} was made with other columns: remove the folder, so that it is made again"
+        )
     return Company(root, said["profiles"], START + timedelta(days=said["days"] - 1), said["rows"])
 
 
@@ -163,7 +171,8 @@ def _made(
     finally:
         connection.close()
     lake.fix(timezone="UTC", base_currency="USD")
-    said = {"profiles": profiles, **asdict(shape), "seed": seed, "rows": writer.rows}
+    columns = {name: list(table(name).names) for name in writer.rows}
+    said = {"profiles": profiles, **asdict(shape), "seed": seed, "rows": writer.rows, "columns": columns}
     (root / COMPLETE).write_text(json.dumps(said), encoding="utf-8")
     company = open_company(root)
     assert company is not None
@@ -200,7 +209,10 @@ class _Writer:
         """Append what the statement gives for the range that is set."""
         delta = storage.create(table(name), self.lake.uri(name), {})
         target = WriteTarget(table(name), self.lake.uri(name), delta, append=True)
-        columns = ", ".join(f"CAST(NULL AS {c.sql}) AS {c.name}" if c.implied else c.name for c in table(name).columns)
+        columns = ", ".join(
+            f"{c.derived or f'CAST(NULL AS {c.sql})'} AS {c.name}" if c.derived or c.implied else c.name
+            for c in table(name).columns
+        )
         written, _ = self._connection.write(f"SELECT {columns} FROM ({_sql(name)})", target, name=f"company/{name}")
         self.rows[name] = self.rows.get(name, 0) + written
 

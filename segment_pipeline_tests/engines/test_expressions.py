@@ -17,6 +17,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.spark_dialect import render
 from segment_pipeline.lake.spark_engine import engine_errors
 from segment_pipeline_tests.conftest import FEW_ROWS, MANY_STATEMENTS, engine_of
+from segment_pipeline_tests.lake.test_derived import number
 
 ODD_TEXTS = [
     None, "", " ", "plain", "Ünïcødé", "emoji 🙂👩‍👩‍👧", "it's", "back\\slash", "tab\there", "new\nline", 'quote"d', "%_", "ß ŉ ǰ ﬁ", "İi Iı",
@@ -60,6 +61,14 @@ def test_texts(both_lake: Lake) -> None:
         "CAST(to_json(x) AS VARCHAR)", "json_valid(x)", "coalesce(x, 'none')", "x LIKE '%\\%'", "x NOT LIKE '%a%'", "x NOT IN ('a')", "NOT (x BETWEEN 'a' AND 'b')", "printf('%05d', id)", "len(string_split(x, ' '))",
     )  # fmt: skip
     assert len({str(row) for row in answers}) == len(ODD_TEXTS)
+
+
+def test_a_key_has_the_number_files_hold_of_it_on_every_engine(both_lake: Lake) -> None:
+    answers = asked(
+        both_lake, column(ODD_TEXTS, pa.string()), "x", "key_number('order', 'shop', x)", "key_number(x, 'shop', '1')"
+    )
+    for row in answers:
+        assert row["e1"] == (None if row["e0"] is None else number("order", "shop", row["e0"]))
 
 
 def test_every_letter_is_raised_and_lowered_alike(both_lake: Lake) -> None:
