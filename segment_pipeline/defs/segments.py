@@ -14,9 +14,11 @@ from segment_pipeline.goals import NAME as GOAL
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles.traits.sets import read_by
+from segment_pipeline.segments import pictures
 from segment_pipeline.segments.definition import traits_of
 from segment_pipeline.segments.memberships import build_memberships_of
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.sizes import sizes_of
 from segment_pipeline.segments.validation import OWNER
 from segment_pipeline.segments.wording import in_lines
 from segment_pipeline.settings import Settings
@@ -59,6 +61,8 @@ def _evaluated(
                 group=GROUP,
                 description=f"{segment.description}\n\nWho: {in_lines(segment.where)}",
                 table=table("memberships"),
+                # All segments have the same columns: what is the segment's own stands above them.
+                schema_key="columns",
                 # What is wrong with a segment fails its evaluation, and nothing before.
                 owner=segment.owner if OWNER.fullmatch(segment.owner) else specs.OWNER,
                 deps=[TRAITS, *map(own_traits_key, sets)],
@@ -80,9 +84,16 @@ def _evaluated(
                 failed: dict[str, str] = {}
                 of_days = list(window.days())
                 for report in build_memberships_of(
-                    lake, of_days, catalogue.segments, settings, selected=selected, vocabulary=catalogue.vocabulary
+                    lake,
+                    of_days,
+                    catalogue.segments,
+                    settings,
+                    selected=selected,
+                    vocabulary=catalogue.vocabulary,
+                    with_funnels=True,
                 ):
                     failed.update(report.failed)
+                sizes = sizes_of(lake, selected, window.last)
             for name in selected:
                 if name in failed:
                     continue
@@ -91,6 +102,10 @@ def _evaluated(
                     asset_key=segment_key(name),
                     metadata={
                         "dagster/row_count": report.sizes[name],
+                        "funnel": dg.MetadataValue.md(
+                            pictures.funnel(window.last, report.population, report.funnels[name])
+                        ),
+                        "size_over_time": dg.MetadataValue.md(pictures.size_over_time(sizes[name])),
                         "members": report.sizes[name],
                         "entered": entered,
                         "exited": exited,

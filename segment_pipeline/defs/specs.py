@@ -8,6 +8,7 @@ import dagster as dg
 from segment_pipeline.lake.schema import Column, Table
 
 OWNER = "team:customer-data"
+SCHEMA = "dagster/column_schema"
 
 
 def schema(columns: Sequence[Column]) -> dg.TableSchema:
@@ -39,11 +40,15 @@ def spec(
     freshness: dg.FreshnessPolicy | None = None,
     tags: dict[str, str] | None = None,
     columns: Sequence[Column] = (),
+    schema_key: str = SCHEMA,
 ) -> dg.AssetSpec:
-    """An asset's declaration; `table` gives the column schema and the grain as metadata, `columns` a schema that is no table's."""
-    metadata: dict[str, Any] = {"dagster/column_schema": schema(columns)} if columns else {}
+    """An asset's declaration; `table` gives the column schema and the grain as metadata, `columns` a schema that is no table's.
+
+    Dagster shows what stands under SCHEMA above all other metadata; under another `schema_key` it is a row of these.
+    """
+    metadata: dict[str, Any] = {schema_key: schema(columns)} if columns else {}
     if table is not None:
-        metadata = {"dagster/column_schema": schema(table.columns), "table": table.name, "grain": table.grain}
+        metadata = {"table": table.name, "grain": table.grain, schema_key: schema(table.columns)}
     return dg.AssetSpec(
         key=dg.AssetKey(list(key)),
         group_name=group,

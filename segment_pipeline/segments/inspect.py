@@ -49,6 +49,7 @@ from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
 from segment_pipeline.segments.definition import reads_core, traits_of
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.sizes import counted, funnels_of, terms_of
 from segment_pipeline.segments.unheard import unheard
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
@@ -125,21 +126,19 @@ def preview(
         raise ConfigError(
             f"there is no trait {odd[0]}{meant(odd[0], known.traits)}: `segment-pipeline traits` lists them"
         )
-    terms = segment.where.rules if isinstance(segment.where, AllOf) else (segment.where,)
     with lake.session() as session:
         compilation = _compiled(session, as_of, segment, segments, settings, vocabulary=known, also=by)
+        funnel = funnels_of(session, compilation)[segment.name]
         query = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "population"))
-        so_far: list[exp.Expr] = []
-        for number, term in enumerate(terms):
-            holds = compilation.expressions.of(term)
-            so_far.append(holds)
-            query = query.select(_counted(holds, f"size_{number}"), _counted(exp.and_(*so_far), f"left_{number}"))
-        row = session.rows(checked("segments/preview", query.from_(exp.to_table("segment_people"))))[0]
+        for number, term in enumerate(terms_of(segment)):
+            query = query.select(counted(compilation.expressions.of(term), f"size_{number}"))
+        [row] = session.rows(checked("segments/preview", query.from_(exp.to_table("segment_people"))))
+        population, *alone = row.values()
         said = tuple(text for _, text in unheard(session, [segment]))
         found = _told(session, compilation, segment, as_of, by)
-    steps = tuple(Step(words(term), row[f"size_{n}"], row[f"left_{n}"]) for n, term in enumerate(terms))
-    size = steps[-1].remaining if steps else row["population"]
-    return Preview(segment.name, as_of, row["population"], size, steps, said, **found)
+    steps = tuple(Step(term, size, left) for (term, left), size in zip(funnel, alone, strict=True))
+    size = steps[-1].remaining if steps else population
+    return Preview(segment.name, as_of, population, size, steps, said, **found)
 
 
 def _told(
@@ -286,11 +285,6 @@ def _compiled(
     define_asked_activities(session, compilation, known)
     compilation.define(session)
     return compilation
-
-
-def _counted(holds: exp.Expr, name: str) -> exp.Expr:
-    counted = exp.Filter(this=exp.Count(this=exp.Star(), big_int=True), expression=exp.Where(this=holds.copy()))
-    return exp.alias_(counted, name)
 
 
 def _flat(rule: Rule, by_name: dict[str, Segment], depth: int = 0) -> Iterator[tuple[int, Rule]]:

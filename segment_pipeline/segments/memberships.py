@@ -6,7 +6,7 @@ A segment that cannot be compiled or run fails alone: what was written of it bef
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
+from segment_pipeline.segments.sizes import Funnel, funnels_of
 from segment_pipeline.segments.validation import problems
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.settings import Settings
@@ -37,6 +38,7 @@ class MembershipReport:
     """What one run left. `sizes`: by segment that was written; `failed`: why the others were not, by segment.
 
     `changes`: (entered, exited) by segment, of every cause; `triggering`: how many of them have the cause `data`.
+    `funnels`: by segment that was written its terms, where they were asked for.
     """
 
     as_of: date
@@ -45,6 +47,7 @@ class MembershipReport:
     changes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     triggering: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    funnels: Mapping[str, Funnel] = field(default_factory=dict)
 
 
 def build_memberships(
@@ -56,11 +59,12 @@ def build_memberships(
     selected: Iterable[str] | None = None,
     vocabulary: Vocabulary | None = None,
     run: Run | None = None,
+    with_funnels: bool = False,
 ) -> MembershipReport:
     """Evaluate segments as of a day and write the three tables; running it again leaves the same content.
 
     `segments`: all that are declared; `selected`: names of those to write, None: all. Rows of others stay as they are.
-    `run`: of whose days this is one.
+    `run`: of whose days this is one. `with_funnels`: count the terms of each segment as well.
     Raises ContractError when the day has no traits, ConfigError for a name nobody declared.
     """
     known = vocabulary or Vocabulary()
@@ -77,18 +81,20 @@ def build_memberships(
         end = AsOf(as_of, settings.timezone)
         compilation = compile_segments(good, end, traits=known.traits, declared=by_name, properties=known.properties)
         define_asked_activities(session, compilation, known)
+        funnels: dict[str, Funnel] | None = {} if with_funnels else None
         try:
-            _run(session, compilation)
+            _run(session, compilation, funnels)
             written = [segment.name for segment in good]
         except ContractError:
-            written = _run_alone(session, good, by_name, end, known=known, failed=failed)
+            written = _run_alone(session, good, by_name, end, known=known, failed=failed, funnels=funnels)
         hashes = {name: definition_hash(by_name[name], by_name, known.meanings) for name in written}
         if written:
             _write(session, as_of, population, hashes)
     if written:
         former = {name: {former_hash(by_name[name], by_name, known.meanings): hashes[name]} for name in written}
         rebuild_changes(lake, as_of, written, run, former=former)
-    return _report(lake, as_of, population, written, failed=failed, run=run)
+    report = _report(lake, as_of, population, written, failed=failed, run=run)
+    return replace(report, funnels=funnels or {})
 
 
 def build_memberships_of(
@@ -99,11 +105,24 @@ def build_memberships_of(
     *,
     selected: Collection[str] | None = None,
     vocabulary: Vocabulary | None = None,
+    with_funnels: bool = False,
 ) -> Iterator[MembershipReport]:
-    """`build_memberships` of several days in turn, over the facts as the first day finds them."""
+    """`build_memberships` of several days in turn, over the facts as the first day finds them.
+
+    `with_funnels`: of the newest of them, which only its report has.
+    """
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
-            yield build_memberships(lake, day, segments, settings, selected=selected, vocabulary=vocabulary, run=run)
+            yield build_memberships(
+                lake,
+                day,
+                segments,
+                settings,
+                selected=selected,
+                vocabulary=vocabulary,
+                run=run,
+                with_funnels=with_funnels and day == max(days),
+            )
 
 
 def _readable(
@@ -172,10 +191,12 @@ def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list
     return [name for name in declared if name in asked]
 
 
-def _run(session: Session, compilation: Compilation) -> None:
+def _run(session: Session, compilation: Compilation, funnels: dict[str, Funnel] | None) -> None:
     compilation.define(session)
     compilation.extracts.forget(session)
     session.define("segment_members", compilation.members(), materialize=True)
+    if funnels is not None:
+        funnels |= funnels_of(session, compilation)
 
 
 def _run_alone(
@@ -186,6 +207,7 @@ def _run_alone(
     *,
     known: Vocabulary,
     failed: dict[str, str],
+    funnels: dict[str, Funnel] | None,
 ) -> list[str]:
     """Each segment by itself, after the run of all failed: finds which one it was; those done are numbered in turn."""
     done: list[str] = []
@@ -194,6 +216,7 @@ def _run_alone(
             _run(
                 session,
                 compile_segments([segment], as_of, traits=known.traits, declared=by_name, properties=known.properties),
+                funnels,
             )
             members = f"SELECT {len(done)} AS segment_no, person_no FROM segment_members"
             session.define(f"segment_members_{len(done)}", members, materialize=True)

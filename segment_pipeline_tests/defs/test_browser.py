@@ -1,11 +1,11 @@
-"""Dagster's UI on the demo's lake, in a real browser: the graph, one partition from the UI, an audience's numbers."""
+"""Dagster's UI on the demo's lake, in a real browser: the graph, one partition from the UI, a segment's pictures, an audience's numbers."""
 
 import json
 import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from segment_pipeline_tests.defs.dagster_process import DagsterProcess
 
@@ -42,9 +42,29 @@ def test_a_person_sees_the_graph_runs_a_partition_and_reads_an_audiences_numbers
 
         assert dagster.until("the run from the UI ended", launched) == "SUCCESS"
 
+        shows_its_rule_and_its_pictures(page, dagster.url, "weekly_women")
+        page.screenshot(path=str(demo_copy / "segment.png"))
+
         audience = min(json.loads((demo_copy / "report.json").read_text())["audiences"])
         page.goto(f"{dagster.url}/assets/audiences/{audience}?view=events")
         for number in ("eligible", "added", "removed", "held", "why"):
             expect(page.get_by_text(number, exact=True).first).to_be_visible(timeout=120_000)
         page.screenshot(path=str(demo_copy / "audience.png"))
         browser.close()
+
+
+def shows_its_rule_and_its_pictures(page: Page, url: str, segment: str) -> None:
+    """The rule in words, below it the funnel and the size over time, drawn, and below those the columns."""
+    page.goto(f"{url}/assets/segments/{segment}?view=overview")
+    seen = [page.get_by_text("did order in 7 days", exact=True)]
+    seen += [page.get_by_alt_text(text) for text in ("Funnel of", "Size from")]
+    seen.append(page.get_by_text("columns", exact=True))
+    heights = []
+    for one in seen:
+        expect(one).to_have_count(1, timeout=120_000)
+        expect(one).to_be_visible()
+        heights.append((one.bounding_box() or {"y": 0.0})["y"])
+    assert heights == sorted(heights), heights
+    for picture in seen[1:3]:
+        page.wait_for_function("e => e.complete && e.naturalWidth > 0", arg=picture.element_handle())
+    assert not page.get_by_text("[Show Markdown]").count()

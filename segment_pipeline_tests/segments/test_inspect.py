@@ -1,7 +1,7 @@
 """Preview and explain, over a lake: sizes of terms and steps, and one person's terms with what they rest on."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.inspect import explain, preview, statements
+from segment_pipeline.segments.memberships import build_memberships_of
 from segment_pipeline.segments.rules import (
     activities,
     all_of,
@@ -24,6 +25,7 @@ from segment_pipeline.segments.rules import (
     top,
     trait,
 )
+from segment_pipeline.segments.sizes import sizes_of
 from segment_pipeline.segments.wording import words
 from segment_pipeline.settings import Settings
 from segment_pipeline_tests.conftest import Rows
@@ -72,6 +74,27 @@ def test_preview_gives_each_term_and_what_is_left_after_it(shop: Lake) -> None:
         ("did visit in 7 days", 1, 1),
         ("share of spend on department Shoes >= 0.2", 1, 1),
     ]
+
+
+@pytest.mark.also_on_spark("segments/funnels")
+def test_a_run_counts_who_is_left_after_each_term_on_the_newest_of_its_days_alone(shop: Lake, put: Put) -> None:
+    eve = D - timedelta(days=1)
+    put("traits", [{"as_of": eve, "profile_id": "ann", "orders_total": 3, "gender": "female"}])
+    put("identities", [
+        {"as_of": eve, "source": "till", "entity": "customer", "record_key": "ann", "profile_id": "ann"}
+    ])  # fmt: skip
+    women = segment("women", all_of(trait("gender") == "female", did("visit", within=days(7))))
+    visited = segment("visited", any_of(did("visit"), member_of("women")))
+    before, newest = build_memberships_of(shop, [eve, D], [women, visited], SETTINGS, with_funnels=True)
+    assert before.funnels == {}
+    assert newest.funnels == {
+        "women": (("gender == female", 2), ("did visit in 7 days", 1)),
+        "visited": (("any of (did visit; member of women)", 2),),
+    }
+    # As JSON and Dagster know numbers.
+    assert all(type(left) is int for funnel in newest.funnels.values() for _, left in funnel)
+    assert sizes_of(shop, ["women", "other"], D) == {"women": [(eve, 1), (D, 1)], "other": []}
+    assert sizes_of(shop, ["women"], D, days=1) == {"women": [(D, 1)]}
 
 
 def test_preview_of_a_segment_of_one_rule_has_one_step(shop: Lake) -> None:
@@ -166,7 +189,7 @@ def test_the_statements_of_a_segment_are_shown_and_find_its_members(shop: Lake) 
     one = segment("one", all_of(did("visit", within=days(7)), count(activities("visit")) > trait("orders_total") - 2))
     said = statements(shop, D, one, [], SETTINGS)
     assert [name for name, _ in said][-2:] == ["segment_people", "members"]
-    assert all(sql.lstrip("(").startswith(("SELECT", "WITH", "--")) for _, sql in said)
+    assert all(sql.lstrip("(").startswith(("SELECT", "WITH", "--", "/*")) for _, sql in said)
 
 
 def test_explain_says_both_sides_of_a_comparison(shop: Lake) -> None:
