@@ -1,7 +1,11 @@
-"""What goes along with a person's identifiers: traits an audience maps, what of their profile helps to match them, the segment's message."""
+"""What goes along with a person's identifiers: traits an audience maps, what of their profile helps to match them, the segment's message.
+
+It is made twice and kept never: as a digest of everybody's, to see whose has changed, and as text of those it is sent with.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from segment_pipeline.audiences.audience import Attribute, Audience
@@ -14,12 +18,47 @@ from segment_pipeline.lake.statements import Statement, generated
 from segment_pipeline.profiles.traits.sets import declared, define_traits, read_by, trait_types, unready
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """SQL of what goes along with people: `text`, a JSON object or NULL for nothing, once `joins` stand after a relation `k` of them."""
+
+    text: str = "CAST(NULL AS VARCHAR)"
+    joins: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SQL: NULL where nothing goes along."""
+        return digest_of(self.text)
+
+
+NOTHING = Told()
+
+
+def digest_of(text: str) -> str:
+    """SQL: the digest of an attributes text, by which a change is seen."""
+    return f"substr(sha256({text}), 1, 32)"
+
+
+def told(audience: Audience, capabilities: Capabilities) -> Told:
+    """What goes along with members of an audience; reads what `define_attributes` defines."""
+    mapped, joins = None, ""
+    if audience.attributes:
+        mapped, joins = _mapped(audience.attributes), _JOINED
+    elif capabilities.along:
+        mapped, joins = _along(capabilities.along), _JOINED + _looked_up(capabilities.along)
+    message = audience.message if capabilities.attributes else {}
+    return Told(_told_of(mapped, message), joins)
+
+
 def define_attributes(session: Session, audience: Audience, capabilities: Capabilities, as_of: date) -> None:
-    """The view `member_attributes`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
-    if capabilities.along:
-        session.scan("profiles", alias="profiles_along")
-        session.define("member_attributes", _along(capabilities.along), materialize=True)
+    """The view `people_along`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
     if not audience.attributes:
+        if capabilities.along:
+            session.scan("profiles", alias="profiles_along")
+            fields = list(dict.fromkeys(rule.kind for rule in capabilities.along))
+            session.define("people_along", _people("profiles_along", fields))
+            for place, rule in enumerate(capabilities.along):
+                session.define(f"along_{place}", _values(rule), materialize=True)
         return
     if not capabilities.attributes:
         raise ConfigError(
@@ -32,51 +71,57 @@ def define_attributes(session: Session, audience: Audience, capabilities: Capabi
                 f"audience {audience.name} maps trait {attribute.trait}, which nobody declares: "
                 "`segment-pipeline traits` lists them"
             )
-    sets = read_by([attribute.trait for attribute in audience.attributes], declared())
+    traits = list(dict.fromkeys(attribute.trait for attribute in audience.attributes))
+    sets = read_by(traits, declared())
     if why := unready(session, as_of, sets):
         raise ConfigError(f"audience {audience.name} maps traits that cannot be read: {next(iter(why.values()))}")
     define_traits(session, as_of, sets)
-    session.define("member_attributes", _mapped(audience.attributes), materialize=True)
+    session.define("people_along", _people("traits", traits))
 
 
-def told_of(traits: str | None, message: Mapping[str, str]) -> str:
-    """SQL: a JSON object of a message, the same for all, and of traits already in one (None: of none); NULL for neither."""
+_JOINED = " LEFT JOIN people_along AS t ON t.profile_id = k.profile_id"
+
+
+def _told_of(mapped: str | None, message: Mapping[str, str]) -> str:
+    """SQL: a JSON object of a message, the same for all, and of what is already one (None: nothing is); NULL for neither."""
     if not message:
-        return traits or "CAST(NULL AS VARCHAR)"
+        return mapped or NOTHING.text
     same = ",".join(_json_name(name) + json.dumps(value, ensure_ascii=False) for name, value in sorted(message.items()))
-    if traits is None:
+    if mapped is None:
         return literal(f"{{{same}}}")
-    more = f"{literal(f'{{{same},')} || substr({traits}, 2)"
-    return f"CASE WHEN coalesce({traits}, '{{}}') = '{{}}' THEN {literal(f'{{{same}}}')} ELSE {more} END"
+    more = f"{literal(f'{{{same},')} || substr({mapped}, 2)"
+    return f"CASE WHEN coalesce({mapped}, '{{}}') = '{{}}' THEN {literal(f'{{{same}}}')} ELSE {more} END"
 
 
-def _along(along: Sequence[IdentifierRule]) -> Statement:
-    """One row per person of whose profile something goes with a row: a JSON object of it; the row of the current id first."""
-    values = ", ".join(
-        f"coalesce({RULES[rule.rule].sql(f'p.{quote(rule.kind)}')}, '') AS {quote(rule.column)}" for rule in along
-    )
+def _along(along: Sequence[IdentifierRule]) -> str:
+    """SQL: a JSON object of what is known of a person `t`, each as sent; NULL for nothing."""
     parts = " || ".join(
-        f"CASE WHEN {quote(rule.column)} = '' THEN '' "
-        f"ELSE {literal(',' + _json_name(rule.column))} || '\"' || {quote(rule.column)} || '\"' END"
-        for rule in along
+        f"CASE WHEN coalesce(a{place}.sent, '') = '' THEN '' "
+        f"ELSE {literal(',' + _json_name(rule.column))} || '\"' || a{place}.sent || '\"' END"
+        for place, rule in enumerate(along)
     )
+    return f"'{{' || substr(nullif({parts}, ''), 2) || '}}'"
+
+
+def _looked_up(along: Sequence[IdentifierRule]) -> str:
+    return "".join(
+        f" LEFT JOIN along_{place} AS a{place} ON a{place}.value = t.{quote(rule.kind)}"
+        for place, rule in enumerate(along)
+    )
+
+
+def _values(rule: IdentifierRule) -> Statement:
+    """One row per value anybody has in a field of their profile, with the value as sent: many people share a name or a country."""
+    sent = RULES[rule.rule].sql("v.value")
     return generated(
-        "audiences/member_along",
-        f"""SELECT profile_id, '{{' || substr(parts, 2) || '}}' AS attributes FROM (
-            SELECT profile_id, place, {parts} AS parts FROM (
-                SELECT coalesce(a.new_profile_id, p.profile_id) AS profile_id, {values},
-                    row_number() OVER (
-                        PARTITION BY coalesce(a.new_profile_id, p.profile_id)
-                        ORDER BY CASE WHEN a.new_profile_id IS NULL THEN 0 ELSE 1 END, p.profile_id
-                    ) AS place
-                FROM profiles_along AS p LEFT JOIN profile_aliases AS a ON a.old_profile_id = p.profile_id
-            )
-        ) WHERE place = 1 AND parts <> ''""",
+        "audiences/along_values",
+        f"""SELECT v.value, {sent} AS sent
+        FROM (SELECT DISTINCT {quote(rule.kind)} AS value FROM profiles_along) AS v WHERE v.value IS NOT NULL""",
     )
 
 
-def _mapped(mapped: Sequence[Attribute]) -> Statement:
-    """One row per person: the mapped traits as a JSON object without the unknown ones; the row of the current id first."""
+def _mapped(mapped: Sequence[Attribute]) -> str:
+    """SQL: the mapped traits of a person `t` as a JSON object without the unknown ones; NULL for somebody without traits."""
     parts = []
     for attribute in mapped:
         name = literal(_json_name(attribute.field))
@@ -84,17 +129,30 @@ def _mapped(mapped: Sequence[Attribute]) -> Statement:
         known = f"t.{quote(attribute.trait)} IS NOT NULL"
         otherwise = f"ELSE {name} || 'null'" if attribute.clears else ""
         parts.append(f"CASE WHEN {known} THEN {name} || {value} {otherwise} END")
+    return f"CASE WHEN t.profile_id IS NOT NULL THEN '{{' || concat_ws(',', {', '.join(parts)}) || '}}' END"
+
+
+def _people(relation: str, columns: Sequence[str]) -> Statement:
+    """One row per person of a relation with one row per id, under the id that stands for them now: the row of that id if there is one."""
+    fields = ", ".join(f"p.{quote(column)}" for column in columns)
+    named = ", ".join(quote(column) for column in columns)
     return generated(
-        "audiences/member_attributes",
-        f"""SELECT profile_id, attributes FROM (
-            SELECT coalesce(a.new_profile_id, t.profile_id) AS profile_id,
-                '{{' || concat_ws(',', {", ".join(parts)}) || '}}' AS attributes,
-                row_number() OVER (
-                    PARTITION BY coalesce(a.new_profile_id, t.profile_id)
-                    ORDER BY CASE WHEN a.new_profile_id IS NULL THEN 0 ELSE 1 END, t.profile_id
-                ) AS place
-            FROM traits AS t LEFT JOIN profile_aliases AS a ON a.old_profile_id = t.profile_id
-        ) WHERE place = 1""",
+        "audiences/people_along",
+        f"""SELECT p.profile_id, {fields}
+        FROM {quote(relation)} AS p LEFT JOIN profile_aliases AS a ON a.old_profile_id = p.profile_id
+        WHERE a.old_profile_id IS NULL
+        UNION ALL
+        SELECT profile_id, {named}
+        FROM (
+            SELECT a.new_profile_id AS profile_id, {fields},
+                row_number() OVER (PARTITION BY a.new_profile_id ORDER BY p.profile_id) AS place
+            FROM profile_aliases AS a
+            JOIN {quote(relation)} AS p ON p.profile_id = a.old_profile_id
+            LEFT JOIN {quote(relation)} AS n ON n.profile_id = a.new_profile_id
+            LEFT JOIN profile_aliases AS b ON b.old_profile_id = a.new_profile_id
+            WHERE n.profile_id IS NULL OR b.old_profile_id IS NOT NULL
+        ) AS inherited
+        WHERE place = 1""",
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
+from segment_pipeline.audiences.attributes import NOTHING, Told, told
 from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.shape import Shape
@@ -93,7 +94,8 @@ def compare(
     believed to hold.
     """
     define = session.define
-    _define_desired(session, audience, shape, known=known and wanted)
+    along = told(audience, shape.capabilities) if known and wanted else NOTHING
+    _define_desired(session, shape, along, known=known and wanted)
     expires = shape.capabilities.expires_after_days
     define(
         "compared",
@@ -105,6 +107,8 @@ def compare(
         refresh_before=FOREVER if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
     )
     _define_leaving(session, shape, known=known)
+    define("upserts", statement("audiences", "upserts"), materialize=True)
+    define("told_upserts", shape.told_upserts(along))
     define("all_planned", statement("audiences", "planned"), materialize=True)
     define("planned", "SELECT * FROM all_planned")
     counted = session.rows(
@@ -122,13 +126,12 @@ def compare(
     )
 
 
-def _define_desired(session: Session, audience: Audience, shape: Shape, *, known: bool) -> None:
+def _define_desired(session: Session, shape: Shape, along: Told, *, known: bool) -> None:
     """What the tool should hold: `keyed` by person, `owned` by person and key, `desired` by key."""
     define = session.define
     if not known:
         define("eligible", shape.nobody())
-    keyed = shape.keyed(audience.attributes, audience.message) if known else shape.keyed(nobody=True)
-    define("keyed", keyed, materialize=True)
+    define("keyed", shape.keyed(along), materialize=True)
     define("keyed_sent", shape.sent("keyed"))
     define("keyed_json", f"SELECT k.profile_id, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
     if shape.capabilities.one_record:
@@ -140,6 +143,7 @@ def _define_desired(session: Session, audience: Audience, shape: Shape, *, known
     tuples = "desired_records" if shape.capabilities.one_record else "desired_tuples"
     define("desired_keys", statement("audiences", tuples), materialize=True)
     define("desired_owners", statement("audiences", "desired_owners"), materialize=True)
+    define("told_apart", shape.told_apart(along), materialize=True)
     define("desired", statement("audiences", "desired"), nothing=hashlib.sha256(b"").hexdigest()[:32])
 
 

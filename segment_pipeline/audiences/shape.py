@@ -4,13 +4,11 @@ A destination key is the tuple of identifiers as sent. Most tools hold one row p
 one record per person hold one per strongest identifier, so tuples that share it are one key there.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from segment_pipeline.audiences.attributes import told_of
-from segment_pipeline.audiences.audience import Attribute
+from segment_pipeline.audiences.attributes import NOTHING, Told, digest_of
 from segment_pipeline.delivery.destination import Capabilities
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.identifiers import RULES
@@ -162,23 +160,34 @@ class Shape:
             for value, i in zip(self.values, self.capabilities.identifiers, strict=True)
         )
 
-    def keyed(
-        self, attributes: Sequence[Attribute] = (), message: Mapping[str, str] | None = None, *, nobody: bool = False
-    ) -> Statement:
-        """One row per eligible person: their key, canonical values and attributes, the segment's message among them.
-
-        `nobody`: nobody is eligible, and attributes are not defined.
-        """
-        mapped = not nobody and bool(attributes or self.capabilities.along)
-        said = message if message and self.capabilities.attributes else {}
-        told = told_of("t.attributes" if mapped else None, said)
-        values = ", ".join(f"s.{value}" for value in self.values)
+    def keyed(self, along: Told = NOTHING) -> Statement:
+        """One row per eligible person: their key, canonical values, and a digest of what goes along (NULL: nothing does)."""
+        values = ", ".join(f"k.{value}" for value in self.values)
         return generated(
             "audiences/keyed",
-            f"""SELECT s.profile_id, substr(sha256({self._tuple_text}), 1, 32) AS key, {values},
-                {told} AS attributes
-            FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS s
-            {"LEFT JOIN member_attributes AS t ON t.profile_id = s.profile_id" if mapped else ""}""",
+            f"""SELECT k.profile_id, substr(sha256({self._tuple_text("k")}), 1, 32) AS key, {values},
+                {along.digest} AS payload_hash
+            FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS k{along.joins}""",
+        )
+
+    def told_apart(self, along: Told) -> Statement:
+        """One row per desired key of several people with whom different things would go along: the digest of what is sent."""
+        return generated(
+            "audiences/told_apart",
+            f"""SELECT key, {digest_of("min(attributes)")} AS payload_hash FROM (
+                SELECT k.key, {along.text} AS attributes
+                FROM keyed AS k JOIN desired_keys AS d ON d.key = k.key AND d.told_apart{along.joins}
+            ) AS told GROUP BY key""",
+        )
+
+    def told_upserts(self, along: Told) -> Statement:
+        """One row per key of `upserts` that somebody desired is sent under: what goes along (NULL: nothing)."""
+        return generated(
+            "audiences/told_upserts",
+            f"""SELECT key, min(attributes) AS attributes FROM (
+                SELECT k.key, {along.text} AS attributes
+                FROM keyed AS k JOIN (SELECT DISTINCT key FROM upserts) AS u ON u.key = k.key{along.joins}
+            ) AS told GROUP BY key""",
         )
 
     def told(self) -> Statement:
@@ -186,7 +195,7 @@ class Shape:
         named = ", ".join(f"s.{quote(f)}" for f in self.fields)
         return generated(
             "audiences/told",
-            f"""SELECT substr(sha256({self._tuple_text}), 1, 32) AS key, {self.json("s")} AS identifiers, {named},
+            f"""SELECT substr(sha256({self._tuple_text("s")}), 1, 32) AS key, {self.json("s")} AS identifiers, {named},
                 max(s.vendor_id) AS vendor_id
             FROM tool_rows AS s GROUP BY {named}""",
         )
@@ -211,9 +220,8 @@ class Shape:
             ) GROUP BY key""",
         )
 
-    @property
-    def _tuple_text(self) -> str:
-        return " || ".join(f"{literal(f + '=')} || coalesce(s.{quote(f)}, '') || chr(10)" for f in self.fields)
+    def _tuple_text(self, alias: str) -> str:
+        return " || ".join(f"{literal(f + '=')} || coalesce({alias}.{quote(f)}, '') || chr(10)" for f in self.fields)
 
     def nobody(self) -> str:
         """SQL: the columns of `eligible`, without a row."""

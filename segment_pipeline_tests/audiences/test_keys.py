@@ -212,7 +212,7 @@ def named(world: World, **people: dict[str, str | None]) -> None:
     world.write("profiles", [row | people.get(row["profile_id"], {}) for row in world.rows("profiles")])
 
 
-@pytest.mark.also_on_spark("audiences/member_along")
+@pytest.mark.also_on_spark("audiences/people_along", "audiences/along_values", "audiences/told_upserts")
 def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> None:
     """Names and places make a tool match better; a shared name is nobody's key, and a changed one no leave."""
     along = (
@@ -237,6 +237,28 @@ def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> 
     world.people([BOB, Person("cat", "cat@shop.test")])
     report = world.sync(audience(), tool)
     assert (report.removed, tool.held()) == (1, {(B, P), ("cat@shop.test", None)})
+
+
+@pytest.mark.also_on_spark("audiences/told_apart")
+def test_of_several_people_under_one_key_the_least_text_goes_along(world: World, tmp_path: Path) -> None:
+    """Whose it is does not change from run to run, and only another text is another."""
+    tool = Tool(
+        tmp_path / "t.sqlite", **KINDS["any_key"], along=(IdentifierRule("FN", "first_name", "name/letters-sha256/1"),)
+    )
+    sent = {name: RULES["name/letters-sha256/1"].apply(name) for name in ("cat", "dan", "eve")}
+    world.people([Person("p1", "home@shop.test"), Person("p2", "home@shop.test"), Person("p3", "eve@shop.test")])
+    named(world, p1={"first_name": "cat"}, p2={"first_name": "dan"}, p3={"first_name": "eve"})
+    assert world.sync(audience(), tool).added == 2
+    least = min(sent["cat"], sent["dan"])
+    assert {held["FN"] for held in tool.attributes()} == {least, sent["eve"]}
+    assert world.sync(audience(), tool).requests == 0
+    named(world, p1={"first_name": "dan"}, p2={"first_name": "cat"}, p3={"first_name": "eve"})
+    assert world.sync(audience(), tool).requests == 0
+    named(world, p1={"first_name": "dan"}, p2={"first_name": "dan"}, p3={"first_name": "eve"})
+    report = world.sync(audience(), tool)
+    assert report.updated == (least != sent["dan"])
+    named(world, p1={"first_name": "dan"}, p2={"first_name": None}, p3={"first_name": "eve"})
+    assert world.sync(audience(), tool).requests == 0
 
 
 def test_what_goes_along_keeps_no_denial_in_where_nobody_is_eligible(world: World, tmp_path: Path) -> None:

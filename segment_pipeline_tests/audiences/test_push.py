@@ -171,7 +171,7 @@ def last_to_go(world: World, tool: Tool) -> str:
         shape = Shape(tool.capabilities)
         define_evidence(session, audience(), shape, {})
         judge(session, audience(), shape, as_of=world.day, claimed=NOBODY)
-        keyed = session.rows(shape.keyed(()))
+        keyed = session.rows(shape.keyed())
     return str(max(keyed, key=lambda row: row["key"])["profile_id"])
 
 

@@ -1,8 +1,4 @@
 -- One row per destination key to be held, with a digest of the attributes it is to have; `nothing` is the digest of none.
-SELECT
-    key,
-    owner,
-    speaker,
-    attributes,
-    CASE WHEN attributes IS NULL THEN $nothing ELSE substr(sha256(attributes), 1, 32) END AS payload_hash
-FROM desired_keys
+SELECT d.key, d.owner, d.speaker, coalesce(a.payload_hash, d.payload_hash, $nothing) AS payload_hash
+FROM desired_keys AS d
+LEFT JOIN told_apart AS a ON a.key = d.key

@@ -6,27 +6,15 @@ SELECT
     c.key,
     s.identifiers,
     c.vendor_id,
-    d.attributes,
+    t.attributes,
     d.payload_hash,
     coalesce(o.owners, [d.owner]) AS owners,
     FALSE AS in_place,
     FALSE AS remove_first
-FROM (
-    SELECT
-        'main' AS kind,
-        CASE WHEN c.change = 'added' AND r.key IS NOT NULL THEN 'rekeyed' ELSE c.change END AS cause,
-        c.key, c.vendor_id
-    FROM compared AS c
-    LEFT JOIN rekeyed AS r ON r.key = c.key
-    WHERE c.change IN ('added', 'resent', 'updated', 'refreshed')
-    UNION ALL
-    SELECT t.kind, 'resent' AS cause, c.key, c.vendor_id
-    FROM compared AS c
-    JOIN taken_along AS t ON t.key = c.key
-    WHERE c.change = 'unchanged'
-) AS c
+FROM upserts AS c
 JOIN desired AS d ON d.key = c.key
 JOIN keyed_json AS s ON s.profile_id = d.speaker
+LEFT JOIN told_upserts AS t ON t.key = c.key
 LEFT JOIN desired_owners AS o ON o.key = c.key
 UNION ALL
 SELECT
