@@ -10,7 +10,7 @@ from segment_pipeline.connector import Variable, fields_of
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.registry import known
-from segment_pipeline.segments.examples import EXAMPLES
+from segment_pipeline.segments.examples import EXAMPLES, STAY
 from segment_pipeline.segments.wording import words
 from segment_pipeline.settings import SETTINGS
 
@@ -135,7 +135,8 @@ def _rules() -> str:
     rows = [(one.wish, f"`{one.text}`", words(one.rule)) for one in EXAMPLES]
     return (
         "What marketers ask for, how it is written with the words of `segment_pipeline.segments.rules`, and what commands say of it. Each is\n"
-        "tried on known people by `segment_pipeline_tests/segments/test_examples.py`.\n\n"
+        f"tried on known people by `segment_pipeline_tests/segments/test_examples.py`. `{STAY.name}` is an event of a company's own, which\n"
+        f"declares it: `Event({STAY.name!r}, {dict(STAY.properties)})`.\n\n"
         + _table(("wish", "rule", "in words"), rows)
     )
 

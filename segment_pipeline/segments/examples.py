@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from segment_pipeline.events import Event
 from segment_pipeline.segments import library, rules
 from segment_pipeline.segments.rules import Rule
 
@@ -25,6 +26,8 @@ class Example:
         return made
 
 
+# An event of a company's own that wishes below ask for, as a phone's app or a store's sensors send one when somebody goes.
+STAY: Final = Event("place_left", {"place": "VARCHAR", "minutes": "DOUBLE", "meters_from_store": "DOUBLE"})
 EXAMPLES: Final = (
     # When
     Example("on days between two dates", 'did("order", within=dates(date(2017, 11, 1), date(2017, 11, 30)))'),
@@ -127,6 +130,8 @@ EXAMPLES: Final = (
     Example("near a store", 'near_store(5, store="till:7")'),
     Example("near any store there is", "near_store(50)"),
     Example("inside an area", "inside((36, -87), (36.5, -87), (36.5, -86), (36, -86))"),
+    Example("stayed at a place, so long or longer", 'did("place_left", properties={"place": "Central Station", "minutes": at_least(20)}, within=days(30))'),
+    Example("stayed near a store, so long or longer", 'did("place_left", properties={"meters_from_store": at_most(200), "minutes": at_least(20)})'),
     # Who was in a segment
     Example("in a segment yesterday", 'was_member("vip", ago=days(1))'),
     Example("in a segment for n days", 'member_for("vip", days(2))'),

@@ -17,6 +17,7 @@ from segment_pipeline.profiles.compiler.compilation import compile_segments
 from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.profiles.traits.sets import trait_types
 from segment_pipeline.segments.evaluate import World
+from segment_pipeline.segments.examples import STAY
 from segment_pipeline.segments.rules import Rule, Segment
 from segment_pipeline_tests.conftest import arrow_rows
 
@@ -42,6 +43,10 @@ ACTIVITY_SCHEMA = pa.schema(
         ("store_key", pa.string()),
         ("order_number", pa.int32()),
         ("coupon_codes", pa.list_(pa.string())),
+        # Of the event of a company's own that wishes ask for.
+        ("property_place", pa.string()),
+        ("property_minutes", pa.float64()),
+        ("property_meters_from_store", pa.float64()),
     ]
 )
 PRODUCT_SCHEMA = pa.schema(
@@ -114,7 +119,9 @@ def compiled_members(
     """The members of each segment as the compiler and the engine find them."""
     with lake.session() as session:
         register(session, world)
-        compilation = compile_segments(segments, AsOf(world.as_of, world.zone), traits=trait_types(), declared=declared)
+        compilation = compile_segments(
+            segments, AsOf(world.as_of, world.zone), traits=trait_types(), declared=declared, properties=STAY.properties
+        )
         compilation.define(session)
         found: dict[str, set[str]] = {s.name: set() for s in segments}
         ids = {row["person_no"]: row["profile_id"] for row in session.rows("SELECT * FROM people")}

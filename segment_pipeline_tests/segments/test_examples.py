@@ -10,9 +10,10 @@ from segment_pipeline.algebra.nodes import SqlRule
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.evaluate import World, members
-from segment_pipeline.segments.examples import EXAMPLES, Example
+from segment_pipeline.segments.examples import EXAMPLES, STAY, Example
 from segment_pipeline.segments.rules import trait
 from segment_pipeline.segments.validation import validate
+from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import words
 from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, DAY, act, compiled_members, person, segment
 
@@ -31,6 +32,11 @@ def order(profile_id: str, days_ago: float, amount: int, channel: str, **more: A
 
 def line(profile_id: str, days_ago: float, item: str, category: str, **more: Any) -> dict[str, Any]:
     return did(profile_id, "product_bought", days_ago, item_key=item, category=category, quantity=Decimal(1), **more)
+
+
+def stay(profile_id: str, days_ago: float, place: str, minutes: float | None, meters: float | None) -> dict[str, Any]:
+    properties = {"property_place": place, "property_minutes": minutes, "property_meters_from_store": meters}
+    return did(profile_id, "place_left", days_ago, **properties)
 
 
 # DAY is Sunday, the 31st of December 2017.
@@ -88,6 +94,14 @@ ACTIVITIES = [
     did("cat", "search", 1, text="shoes"),
     did("cat", "message_responded", 5, campaign="Winter Sale"),
     did("eve", "message_responded", 5, campaign="Summer Sale"),
+    stay("ann", 3, "Central Station", 20, 900),
+    # Twice ten minutes are no twenty of one stay; so long, and so near, of two stays are of none.
+    *(stay("bob", days_ago, "Central Station", 10, 150) for days_ago in (3, 4)),
+    stay("bob", 5, "Central Station", 19.5, 0),
+    stay("bob", 6, "Harbour", 300, 201),
+    stay("cat", 31, "Central Station", 45, 200),
+    stay("eve", 2, "Harbour", 60, None),
+    stay("eve", 1, "Central Station", None, 10),
 ]  # fmt: skip
 
 
@@ -185,6 +199,8 @@ MEANT = {
     "near a store": "ann",
     "near any store there is": "ann bob",
     "inside an area": "bob",
+    "stayed at a place, so long or longer": "ann",
+    "stayed near a store, so long or longer": "cat",
     "in a segment yesterday": "ann bob",
     "in a segment for n days": "ann",
     "came into a segment lately": "bob",
@@ -200,7 +216,8 @@ def test_every_wish_is_tried_and_none_twice() -> None:
 
 def test_every_wish_is_valid_and_said_in_words() -> None:
     segments = [segment(f"s{n}", example.rule) for n, example in enumerate(EXAMPLES)]
-    assert validate([*segments, segment("vip", trait("orders_total") > 3)]) == []
+    known = Vocabulary.of([], [STAY])
+    assert validate([*segments, segment("vip", trait("orders_total") > 3)], known) == []
     assert len({words(one.where) for one in segments}) == len(segments)
 
 
