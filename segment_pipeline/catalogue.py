@@ -72,7 +72,7 @@ class Catalogue:
         return Vocabulary.of(
             self.trait_sets,
             self.events,
-            self.identity.key_spaces,
+            self.identity,
             self.traits,
             sources=[source for source in self.sources if not isinstance(source, type)],
             goals=[goal.name for goal in self.goals],

@@ -88,6 +88,13 @@ class NearStoreRule(Rule):
 
 
 @dataclass(frozen=True, slots=True)
+class EmailDomainRule(Rule):
+    """One of the e-mail addresses the person has now is at one of these domains, in lower case; a domain's own subdomains are others."""
+
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InsideRule(Rule):
     """The person's `lat` and `lon` traits lie inside a polygon of (lat, lon) corners that does not cross the date line."""
 

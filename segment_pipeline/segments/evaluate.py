@@ -19,6 +19,7 @@ from segment_pipeline.algebra.nodes import (
     BirthdayRule,
     Compared,
     CountRule,
+    EmailDomainRule,
     InsideRule,
     MemberRule,
     NearRule,
@@ -64,6 +65,7 @@ from segment_pipeline.segments.evaluating import (
     days_of_the_calendar,
     days_to_birthday,
     in_hours,
+    is_address_at,
     is_inside,
     kilometres,
     meets,
@@ -79,7 +81,7 @@ from segment_pipeline.segments.rules import Segment
 class World:
     """What is known at the end of a day, as rows of `traits`, `trait_shares`, `activities` and `products_as_of`.
 
-    `stores`: those there are, with their places. `members`: rows of `memberships` before the day; `changes`: of `membership_changes`.
+    `stores`: those there are, with their places. `identifiers`: rows of `profile_identifiers` of the day. `members`: rows of `memberships` before the day; `changes`: of `membership_changes`.
     """
 
     as_of: date
@@ -90,6 +92,7 @@ class World:
     members: Sequence[Row] = ()
     changes: Sequence[Row] = ()
     stores: Sequence[Row] = ()
+    identifiers: Sequence[Row] = ()
     zone: str = "UTC"
 
 
@@ -142,6 +145,11 @@ class _Evaluator:
                     kilometres(person["lat"], person["lon"], row["lat"], row["lon"]) <= km
                     for row in self.world.stores
                     if not stores or row["store_key"] in stores
+                )
+            case EmailDomainRule(domains):
+                return any(
+                    row["profile_id"] == person["profile_id"] and is_address_at(domains, row)
+                    for row in self.world.identifiers
                 )
             case InsideRule(corners):
                 return are_known(person, "lat", "lon") and is_inside(person["lat"], person["lon"], corners)

@@ -36,6 +36,13 @@ FIELDS = {"day": "occurred_on", "product": "item_key", "store": "store_key", "or
 }
 
 
+def is_address_at(domains: Sequence[str], row: Row) -> bool:
+    """Whether a row of `profile_identifiers` is an e-mail address the person has now, at one of the domains."""
+    if (row["identifier_type"], row["standing"]) != ("email", "current"):
+        return False
+    return row["identifier"].partition("@")[2] in domains
+
+
 def meets(test: Test, row: Row) -> bool:
     held = (
         row["occurred_on"].weekday()

@@ -48,6 +48,7 @@ EXAMPLES: Final = (
     Example("customer for a year", 'days_since(trait("first_order_on")) >= 365'),
     # Known by
     Example("has a phone, and no e-mail", 'all_of(trait("has_phone") == True, trait("has_email") == False)'),
+    Example("has an e-mail address at one of these domains", 'email_domain("mail.io", "acme.de")'),
     Example("has no loyalty card", 'trait("has_loyalty_card") == False'),
     Example("speaks one of these languages", 'trait("language").isin("de", "fr")'),
     # What is bought, and how

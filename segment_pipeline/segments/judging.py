@@ -14,6 +14,7 @@ from segment_pipeline.algebra.nodes import (
     BirthdayRule,
     Compared,
     CountRule,
+    EmailDomainRule,
     InsideRule,
     NearRule,
     NearStoreRule,
@@ -38,7 +39,7 @@ from segment_pipeline.profiles.compiler import predicates
 from segment_pipeline.segments.contradictions import contradictions
 from segment_pipeline.segments.definition import reached
 from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits, fits, instead, is_latest, twice
-from segment_pipeline.segments.judging_values import Comparisons
+from segment_pipeline.segments.judging_values import Comparisons, of_domains
 from segment_pipeline.segments.possible import Possible
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.vocabulary import Vocabulary
@@ -99,6 +100,8 @@ class Judge:
                 yield from _radius(km)
             case NearStoreRule(km):
                 yield from _radius(km)
+            case EmailDomainRule(domains):
+                yield from of_domains(domains, self.known.identity)
             case InsideRule():
                 yield from self._area(rule)
             case BirthdayRule():

@@ -1,14 +1,17 @@
-"""Judges comparisons of a person's values: whether each has a type, both can be compared, and anybody can meet it."""
+"""Judges comparisons of a person's values (whether each has a type, both can be compared, and anybody can meet it), and domains."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from segment_pipeline import identifiers
 from segment_pipeline.algebra.arguments import is_number, is_text
 from segment_pipeline.algebra.nodes import Compared
 from segment_pipeline.algebra.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Mistake, TraitValue, Value
 from segment_pipeline.algebra.spelling import meant, one_of
 from segment_pipeline.profiles.compiler.kinds import FIELDS, MOST_RECKONED, NUMBERS, Kinds, source_column
+from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits
 
 # Digits after the point a factor may have: a product is exact then.
@@ -137,3 +140,21 @@ def _met_by_nobody_or_all(operator: str, number: object) -> Iterator[str]:
         yield f"counts {operator} {number}, which no count is"
     elif (number <= 0 and operator == ">=") or (number < 0 and operator in (">", "!=")):
         yield f"counts {operator} {number}, which every count is"
+
+
+def of_domains(domains: Sequence[str], rules: IdentityRules) -> Iterator[str]:
+    """What is wrong with the domains of e-mail addresses a rule asks for. One with an @ is not said again: it may be somebody's address."""
+    if not domains:
+        yield 'asks for an e-mail address at no domain: name one, like "gmail.com"'
+    for domain in domains:
+        address = None if "@" in domain else identifiers.email(f"x@{domain}")
+        if "@" in domain:
+            yield 'asks for an e-mail domain with an @ in it: write what stands behind it, like "gmail.com"'
+        elif "." not in domain:
+            yield f'asks for the e-mail domain "{domain}", which has no dot: write all that stands behind the @, like "gmail.com"'
+        elif address is None:
+            yield f'asks for the e-mail domain "{domain}", which no address has: write what stands behind the @, of each subdomain by itself'
+        elif address != f"x@{domain}":
+            yield f'asks for the e-mail domain "{domain}": write it as addresses have it here, "{address.removeprefix("x@")}"'
+        elif any(re.search(pattern, address) for pattern in rules.unreachable.values()):
+            yield f'asks for the e-mail domain "{domain}", at which nobody is reached: no address at it is one that people have'

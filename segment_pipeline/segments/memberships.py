@@ -24,6 +24,7 @@ from segment_pipeline.profiles.facts.runs import Run, days_of, session_of
 from segment_pipeline.profiles.traits.sets import define_traits, outdated, read_by, unready
 from segment_pipeline.segments.changes import rebuild_changes
 from segment_pipeline.segments.definition import COMPILER_VERSION, definition_hash, former_hash, reads_core, traits_of
+from segment_pipeline.segments.domains import define_asked_domains
 from segment_pipeline.segments.partitions import replace_segments
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.sizes import Funnel, funnels_of
@@ -165,12 +166,12 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
 
 
 def define_asked_activities(session: Session, compilation: Compilation, known: Vocabulary) -> None:
-    """Define the views activities, segment_past and segment_stores as far as the segments compiled ask for them, of the people that are there."""
+    """Define the views activities, segment_past, segment_stores and segment_domains as far as the segments compiled ask for them, of the people that are there."""
     define_activities(
         session,
         compilation.as_of,
         since=compilation.since,
-        key_spaces=known.key_spaces,
+        key_spaces=known.identity.key_spaces,
         names=compilation.names,
         columns=compilation.columns,
         properties=compilation.extracts.properties,
@@ -179,6 +180,7 @@ def define_asked_activities(session: Session, compilation: Compilation, known: V
     )
     define_past(session, compilation.past, compilation.as_of.day)
     define_asked_stores(session, compilation.stores, compilation.as_of.day)
+    define_asked_domains(session, compilation.domains, compilation.as_of, known.identity)
 
 
 def _wanted(segments: Sequence[Segment], selected: Iterable[str] | None) -> list[str]:

@@ -29,6 +29,7 @@ from segment_pipeline.algebra.nodes import (
     AnyOf,
     BirthdayRule,
     Dimension,
+    EmailDomainRule,
     InsideRule,
     MemberRule,
     NearRule,
@@ -96,6 +97,7 @@ __all__ = [
     "did",
     "did_not",
     "distinct",
+    "email_domain",
     "ended",
     "ends",
     "entered",
@@ -177,6 +179,12 @@ def near(lat: float, lon: float, km: float) -> Rule:
 def near_store(km: float, *, store: Names | None = None) -> Rule:
     """The store they mostly buy in lies within `km` of a store that is there, or of one of those named."""
     return NearStoreRule(float(km), tuple(sorted(set(names_of(store)))))
+
+
+@a_rule
+def email_domain(*domains: str) -> Rule:
+    """Has an e-mail address at one of the domains now, as it is written after the @: a subdomain is a domain of its own."""
+    return EmailDomainRule(tuple(sorted({domain.strip().lower() for domain in domains})))
 
 
 @a_rule

@@ -18,7 +18,7 @@ from segment_pipeline.profiles.facts.activities import (
     OWN_EVENT_FILLS,
     tellers,
 )
-from segment_pipeline.profiles.rules import TraitRules
+from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits.sets import core_meanings, trait_types
 from segment_pipeline.segments.definition import DID
 from segment_pipeline.traits import TraitSet
@@ -38,8 +38,8 @@ FILTERS_OF_RULES: Final = frozenset(
 class Vocabulary:
     """What segments are judged against and compiled with. `traits`: lake types by name; `events`: declarations by name, or names.
 
-    `sets`: the company's own sets of traits, whose names are among `traits`. `key_spaces`: those the identities were built with,
-    by which events, messages and answers find their person. `rules`: the thresholds the core's traits are made with.
+    `sets`: the company's own sets of traits, whose names are among `traits`. `identity`: the rules identities are built with: by their
+    key spaces events, messages and answers find their person. `rules`: the thresholds the core's traits are made with.
     `sources`: names of those there are; None: not known. `events_have_local_time`: some source tells in which time zone its events
     happened. `goals`: those declared; none: a segment may have any.
     """
@@ -47,7 +47,7 @@ class Vocabulary:
     traits: Mapping[str, str] = field(default_factory=trait_types)
     events: Collection[str] | Mapping[str, Event] = ACTIVITY_NAMES
     sets: Sequence[TraitSet] = ()
-    key_spaces: Mapping[str, str] = field(default_factory=dict)
+    identity: IdentityRules = field(default_factory=IdentityRules)
     rules: TraitRules = field(default_factory=TraitRules)
     sources: Collection[str] | None = None
     events_have_local_time: bool = False
@@ -58,7 +58,7 @@ class Vocabulary:
         cls,
         sets: Sequence[TraitSet],
         events: Sequence[Event],
-        key_spaces: Mapping[str, str] | None = None,
+        identity: IdentityRules | None = None,
         rules: TraitRules | None = None,
         *,
         sources: Sequence[Source] | None = None,
@@ -70,7 +70,7 @@ class Vocabulary:
             trait_types(sets),
             known_events(events),
             sets,
-            key_spaces or {},
+            identity or IdentityRules(),
             rules or TraitRules(),
             None if sources is None else [source.name for source in sources],
             any(fill.table == "events" and fill.says("local_at") for fill in fills),

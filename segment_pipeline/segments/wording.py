@@ -6,6 +6,7 @@ from segment_pipeline.algebra.nodes import (
     BirthdayRule,
     Compared,
     CountRule,
+    EmailDomainRule,
     InsideRule,
     MemberRule,
     NearRule,
@@ -95,6 +96,8 @@ def words(rule: Rule) -> str:  # noqa: C901, PLR0912 - one case per kind of rule
             return f"within {km:g} km of {lat:g}, {lon:g}"
         case NearStoreRule(km, stores):
             return f"within {km:g} km of {f'store {_either(stores)}' if stores else 'a store'}"
+        case EmailDomainRule(domains):
+            return f"has an e-mail address at {_either(domains)}"
         case InsideRule(corners):
             return f"inside a polygon of {len(corners)} corners"
         case BirthdayRule(days):

@@ -44,7 +44,7 @@ SIZES: Final[Mapping[str, tuple[int, float, int]]] = {
 }
 # The analytics names the shop's customers.
 IDENTITY: Final = IdentityRules(key_spaces={"amplitude": "shopify"})
-VOCABULARY: Final = Vocabulary(key_spaces=IDENTITY.key_spaces, events_have_local_time=True)
+VOCABULARY: Final = Vocabulary(identity=IDENTITY, events_have_local_time=True)
 SQL: Final = Path(__file__).parent / "company_sql"
 
 # What is proposed for each row that is kept: a person picked may not be there yet, or no longer, or not use the channel.

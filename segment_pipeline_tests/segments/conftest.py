@@ -78,6 +78,13 @@ def act(profile_id: str, name: str, days_ago: float = 0, **more: Any) -> dict[st
     return {"profile_id": profile_id, "name": name, "occurred_at": at, "occurred_on": at.date()} | more
 
 
+def address(profile_id: str, identifier: str, standing: str = "current", kind: str = "email") -> dict[str, Any]:
+    """A row of profile_identifiers."""
+    usable = standing in {"current", "shared"}
+    return {"as_of": DAY, "profile_id": profile_id, "identifier_type": kind, "identifier": identifier, "usable": usable, "standing": standing,
+            "last_seen_at": datetime(2017, 12, 1, tzinfo=UTC)}  # fmt: skip
+
+
 def share(
     profile_id: str, value: str, share_365d: float | None, dimension: str = "department", **more: Any
 ) -> dict[str, Any]:
@@ -110,6 +117,10 @@ def register(session: Session, world: World) -> None:
     session.register("stores", arrow_rows("stores", stores))
     session.define("stores_as_of", statement("profiles/facts", "stores_as_of"), as_of=world.as_of)
     session.define("segment_stores", statement("profiles/compiler", "stores"), as_of=world.as_of)
+    session.register("person_identifiers", arrow_rows("profile_identifiers", world.identifiers))  # type: ignore[arg-type]
+    asked = {row["identifier"].partition("@")[2] for row in world.identifiers}
+    session.register("domains_asked", pa.table({"domain": pa.array(sorted(asked), pa.string())}))
+    session.define("segment_domains", statement("segments", "domains"))
     session.register("products_as_of", typed(world.products, PRODUCT_SCHEMA))  # type: ignore[arg-type]
 
 

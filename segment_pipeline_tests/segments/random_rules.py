@@ -29,6 +29,7 @@ from segment_pipeline.segments.rules import (
     did,
     did_not,
     distinct,
+    email_domain,
     ended,
     ends,
     entered,
@@ -62,7 +63,7 @@ from segment_pipeline.segments.rules import (
 )
 from segment_pipeline.segments.validation import validate
 from segment_pipeline_tests.segments.conftest import segment
-from segment_pipeline_tests.segments.random_worlds import FRACTIONS, LAST_ORDERS, MONEY, STAGES, TEXTS
+from segment_pipeline_tests.segments.random_worlds import DOMAINS, FRACTIONS, LAST_ORDERS, MONEY, STAGES, TEXTS
 
 money, fraction = st.sampled_from(MONEY), st.sampled_from(FRACTIONS)
 lat, lon = st.sampled_from([0.0, 39.1, 40.0, -33.9]), st.sampled_from([0.0, -84.5, 10.25])
@@ -314,6 +315,9 @@ places = st.sampled_from(
         st.just(inside((-40.0, -100.0), (39.5, 0.0), (41.0, 20.0))),
         st.sampled_from([1, 2, 60, 364]).map(lambda n: birthday_within(days(n))),
         st.sampled_from([1, 30, 364]).map(lambda n: birthday_past(days(n))),
+        st.lists(st.sampled_from([*DOMAINS, "gmail.com"]), min_size=1, max_size=2).map(
+            lambda them: email_domain(*them)
+        ),
         st.just(birthday_this_month()),
         st.sampled_from([1, 60]).map(lambda n: anniversary_within("last_order_on", days(n))),
         st.builds(top_n, st.sampled_from(["orders_total", "spend_total", "last_order_on"]), st.integers(1, 3)),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.segments.evaluate import World
-from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, PRODUCT_SCHEMA
+from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, PRODUCT_SCHEMA, address
 
 PEOPLE = [f"{number:032x}" for number in range(6)]
 NAMES = ["visit", "product_viewed", "product_bought", "order", "survey_answered"]
@@ -98,6 +98,18 @@ def _shares(random: Random, profile_id: str, as_of: date) -> list[dict[str, Any]
     ]
 
 
+DOMAINS = ["mail.io", "post.mail.io", "acme.de"]
+
+
+def _addresses(random: Random) -> list[dict[str, Any]]:
+    """Of some people none, of some several, and of what standing it may be."""
+    standings = ["current", "current", "shared", "former", "blocked"]
+    return [
+        address(random.choice([*PEOPLE, "f" * 32]), f"a{number}@{random.choice(DOMAINS)}", random.choice(standings))
+        for number in range(8)
+    ]
+
+
 CAUSES = ["data", "first", "gap", "definition", "identity"]
 
 
@@ -126,4 +138,5 @@ def worlds(draw: st.DrawFn) -> World:
             | {"change": random.choice(["entered", "exited"]), "cause": random.choice(CAUSES), "previous_as_of": None}
             for _ in range(12)
         ],
+        identifiers=_addresses(random),
     )

@@ -15,7 +15,15 @@ from segment_pipeline.segments.rules import trait
 from segment_pipeline.segments.validation import validate
 from segment_pipeline.segments.vocabulary import Vocabulary
 from segment_pipeline.segments.wording import words
-from segment_pipeline_tests.segments.conftest import ACTIVITY_SCHEMA, DAY, act, compiled_members, person, segment
+from segment_pipeline_tests.segments.conftest import (
+    ACTIVITY_SCHEMA,
+    DAY,
+    act,
+    address,
+    compiled_members,
+    person,
+    segment,
+)
 
 
 def who(profile_id: str, **traits: Any) -> dict[str, Any]:
@@ -117,7 +125,14 @@ CHANGES = [
     was("cat", 3, "exited", "data"), was("eve", 20, "entered", "data"), was("eve", 2, "exited", "definition"),
 ]  # fmt: skip
 STORES = [{"store_key": "till:7", "lat": 40.72, "lon": -74.0}, {"store_key": "till:8", "lat": 36.5, "lon": -86.78}]
-WORLD = World(DAY, PEOPLE, stores=STORES, activities=ACTIVITIES, members=MEMBERS, changes=CHANGES)
+ADDRESSES = [
+    address("ann", "ann@mail.io"), address("bob", "bob@acme.de", "former"), address("bob", "bob@post.mail.io"), address("cat", "cat@acme.de"),
+    address("cat", "cat@gmail.com"), address("dan", "dan@acme.de", "shared"), address("eve", "mail.io@acme.org"), address("fay", "fay@notmail.io"),
+    address("gus", "x@acme.de", "blocked"),
+]  # fmt: skip
+WORLD = World(
+    DAY, PEOPLE, stores=STORES, identifiers=ADDRESSES, activities=ACTIVITIES, members=MEMBERS, changes=CHANGES
+)
 MEANT = {
     "on days between two dates": "bob",
     "in the month before the last one, counted in days": "bob",
@@ -136,6 +151,7 @@ MEANT = {
     "anniversary of the first order": "fay",
     "customer for a year": "bob fay",
     "has a phone, and no e-mail": "bob",
+    "has an e-mail address at one of these domains": "ann cat",
     "has no loyalty card": "bob",
     "speaks one of these languages": "cat",
     "an order of at least an amount": "ann bob gus",

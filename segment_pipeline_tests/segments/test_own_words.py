@@ -14,6 +14,7 @@ from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.events import Event
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.sets import declare, forget
 from segment_pipeline.profiles.view import profile_view
 from segment_pipeline.publishing.shape import tables_of
@@ -312,7 +313,7 @@ def test_rules_follow_the_key_spaces_of_the_company(lake: Lake, put: Put) -> Non
     put("events", [visit])
     one = segment("one", did("visit"))
     for key_spaces, found in (({}, 0), ({"clicks": "shop"}, 1), ({"clicks": "till"}, 0)):
-        known = Vocabulary(key_spaces=key_spaces)
+        known = Vocabulary(identity=IdentityRules(key_spaces=key_spaces))
         assert build_memberships(lake, D, [one], SETTINGS, vocabulary=known).sizes == {"one": found}
         assert preview(lake, D, one, [], SETTINGS, vocabulary=known).size == found
 

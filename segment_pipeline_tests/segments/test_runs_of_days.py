@@ -45,7 +45,7 @@ from segment_pipeline_tests.segments.conftest import segment
 DAYS = [jan(n) for n in (3, 4, 6, 7)]
 SETTINGS = Settings.from_env({})
 RULES = IdentityRules(key_spaces=KEY_SPACES)
-KNOWN = Vocabulary(key_spaces=KEY_SPACES)
+KNOWN = Vocabulary(identity=RULES)
 SEGMENTS = [
     segment("buyer", trait("orders_total") >= 1),
     segment("spender", sum_of("amount", activities("order", within=days(3))) >= 15),

@@ -15,7 +15,7 @@ from datetime import date
 import pyarrow as pa
 from sqlglot import exp
 
-from segment_pipeline.algebra.nodes import Compared, NearStoreRule, PastRule
+from segment_pipeline.algebra.nodes import Compared, EmailDomainRule, NearStoreRule, PastRule
 from segment_pipeline.algebra.parts import COLUMNS, LATEST, Activities, Rule, Value
 from segment_pipeline.algebra.trees import Named, leaves, references
 from segment_pipeline.days import AsOf
@@ -26,6 +26,7 @@ from segment_pipeline.profiles.compiler import aggregates
 from segment_pipeline.profiles.compiler.conditions import (
     Bits,
     Condition,
+    DomainCondition,
     PastCondition,
     PersonRule,
     StoreCondition,
@@ -84,6 +85,11 @@ class Compilation:
     def stores(self) -> list[NearStoreRule]:
         """The rules about who is near a store."""
         return [condition.rule for condition in self.bits.others if isinstance(condition, StoreCondition)]
+
+    @property
+    def domains(self) -> list[EmailDomainRule]:
+        """The rules about whose e-mail address is where."""
+        return [condition.rule for condition in self.bits.others if isinstance(condition, DomainCondition)]
 
     @property
     def since(self) -> date:

@@ -15,6 +15,7 @@ from segment_pipeline.algebra.nodes import (
     Comparison,
     CountRule,
     Dimension,
+    EmailDomainRule,
     InsideRule,
     NearRule,
     NearStoreRule,
@@ -130,6 +131,11 @@ class StoreCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainCondition:
+    rule: EmailDomainRule
+
+
+@dataclass(frozen=True, slots=True)
 class RankCondition:
     """A rank among people whom other conditions tell apart: found after all of those."""
 
@@ -156,6 +162,7 @@ Condition = (
     | UnfollowedCondition
     | PastCondition
     | StoreCondition
+    | DomainCondition
     | RankCondition
     | PersonCondition
 )
@@ -210,6 +217,8 @@ def literals(leaf: Rule) -> Literals | None:  # noqa: C901, PLR0912 - one case p
             return Literals((PastCondition(leaf),))
         case NearStoreRule():
             return Literals((StoreCondition(leaf),))
+        case EmailDomainRule():
+            return Literals((DomainCondition(leaf),))
         case RankRule():
             return Literals((RankCondition(leaf),))
     return None

@@ -17,6 +17,7 @@ from segment_pipeline.profiles.compiler.aggregates import PLACE, Selection
 from segment_pipeline.profiles.compiler.conditions import (
     Bits,
     CountCondition,
+    DomainCondition,
     KnownShareCondition,
     Measure,
     PastCondition,
@@ -27,6 +28,7 @@ from segment_pipeline.profiles.compiler.conditions import (
     TopCondition,
     UnfollowedCondition,
 )
+from segment_pipeline.profiles.compiler.domains import at_domains
 from segment_pipeline.profiles.compiler.expressions import checked, column, nothing, place_of, union
 from segment_pipeline.profiles.compiler.extracts import Extracts
 from segment_pipeline.profiles.compiler.filters import Latest, Shape
@@ -126,6 +128,8 @@ class Matches:
                 people = past(condition.rule, self.extracts.as_of.day)
             elif isinstance(condition, StoreCondition):
                 people = near_stores(condition.rule)
+            elif isinstance(condition, DomainCondition):
+                people = at_domains(condition.rule)
             else:
                 continue
             yield exp.select(column("person_no"), *place_of(bit)).from_(people.subquery("people"))

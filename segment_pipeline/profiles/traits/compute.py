@@ -145,7 +145,7 @@ def _define_behaviour(
         session.scan(name)
     visits = "visit_days" if several(session) else "visits"
     once(session, "visit_days", statement("profiles/traits", visits), scans=("events",), copy=False)
-    _define_identifiers(session, as_of, identity_rules)
+    define_identifiers(session, as_of, identity_rules)
     versions.define_accounts(session, as_of)
     golden.define_golden(session, as_of, identity_rules)
     versions.define_campaigns(session, as_of)
@@ -194,8 +194,10 @@ def _parts(name: str, ranges: Sequence[_Range]) -> dict[str, _Range]:
     return {f"{name}_{at}": days for at, days in enumerate(ranges)} if name in _BY_DAYS else {}
 
 
-def _define_identifiers(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
-    """Define person_identifiers of a day: as identity left them where the day is the newest, else from the records anew."""
+def define_identifiers(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
+    """Define person_identifiers of a day, whose records are whose as in `persons`: as identity left them where the day is the newest,
+    else from the records anew.
+    """
     session.scan("profile_identifiers")
     if session.value("SELECT max(as_of) FROM profile_identifiers") == as_of.day:
         session.define(
