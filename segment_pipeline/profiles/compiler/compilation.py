@@ -46,7 +46,7 @@ from segment_pipeline.profiles.compiler.expressions import (
     with_words,
     word,
 )
-from segment_pipeline.profiles.compiler.extracts import Extracts, needs_of
+from segment_pipeline.profiles.compiler.extracts import Extract, Extracts, needs_of
 from segment_pipeline.profiles.compiler.filters import Latest, items_of, launches_of, values_of
 from segment_pipeline.profiles.compiler.kinds import Kinds, aggregates_in, parted, values_of_rule
 from segment_pipeline.profiles.compiler.matches import Matches
@@ -104,7 +104,7 @@ class Compilation:
     def define(self, session: Session) -> None:
         """Run every stage up to `segment_people`, one row per person in `traits`: `person_no` and the words of bits."""
         latest = self.latest(session)
-        self.extracts.define(session, latest)
+        self.extracts.define(session, latest, once=self._read_once)
         if self.bits.plain:
             query, columns = aggregates.counts_by_name(list(self.bits.plain), self.extracts)
             session.define("segment_counts_by_name", checked("segments/counts_by_name", query))
@@ -122,6 +122,11 @@ class Compilation:
         ranked = Ranks(self.bits, self.expressions)
         session.define("segment_ranked", checked("segments/ranked", ranked.words()), materialize=True)
         session.define("segment_people", checked("segments/people", ranked.people()), materialize=True)
+
+    @property
+    def _read_once(self) -> list[Extract]:
+        asked = {self.extracts.of(need.of.name) for need in needs_of((*self.bits.plain, *self.bits.others), (), self.as_of)}
+        return [extract for extract, times in self.values.readers.items() if times == 1 and extract not in asked]
 
     def members(self) -> Statement:
         """One row per segment and member: `person_no`, and `segment_no`, the segment's place in `segments`."""

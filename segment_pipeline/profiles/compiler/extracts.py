@@ -4,7 +4,7 @@ Rows are read once and looked at by every condition. Values that no rule names h
 room; activities by names that need wide columns are extracted apart from those that do not, and kinds of facts from one another.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -106,10 +106,11 @@ class Extracts:
             read |= {"local_at"} if extract.has_hours else set()
         return read
 
-    def define(self, session: Session, latest: Latest) -> None:
+    def define(self, session: Session, latest: Latest, *, once: Collection[Extract] = ()) -> None:
         """Make each extract a table of one row per activity asked for: `person_no`, `name_no`, `occurred_on` and what is read.
 
-        Where the values of a field are numbered, the column has the field's name; 0: no rule names the value.
+        Where the values of a field are numbered, the column has the field's name; 0: no rule names the value. `once`: those that
+        one statement reads alone, and no rule: what it reads need not be kept.
         """
         self.values = {field: {} for extract in self.all for field in extract.fields}
         for of in self.choices:
@@ -123,7 +124,9 @@ class Extracts:
             session.register(f"segment_values_{field}", _numbered(numbers, self._kind(field)))
         for extract in self.all:
             query = checked("segments/activities", self._query(extract)).joined_as_written()
-            session.define(extract.table, query, materialize=True)
+            session.define(extract.table, query, materialize=extract not in once)
+            if extract in once:
+                continue
             kinds = exp.select(*(column(key) for key in ("name_no", *extract.fields))).distinct()
             kinds = kinds.from_(exp.to_table(extract.table))
             session.define(extract.kinds, checked("segments/kinds", kinds), materialize=True)

@@ -3,6 +3,7 @@
 Comparisons are exact: quotients by their parts, crosswise, in decimals.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -38,7 +39,12 @@ class Values:
         """Make each table of `tables`: one row per person with some chosen activity, a column per aggregate."""
         for table, (extract, held) in self.tables.items():
             query = self._together(extract, held, latest) if extract else self._ranked(held[0], latest)
-            session.define(table, checked("segments/values", query), materialize=True)
+            session.define(table, checked("segments/values", query).joined_as_written(), materialize=True)
+
+    @property
+    def readers(self) -> Counter[Extract]:
+        """How many of the tables are made from each extract."""
+        return Counter(extract or self.extracts.of(held[0].of.name) for extract, held in self.tables.values())
 
     @cached_property
     def tables(self) -> Mapping[str, tuple[Extract | None, list[Aggregate]]]:
