@@ -11,7 +11,7 @@ from segment_pipeline.errors import ConfigError
 
 Scalar = bool | int | float | Decimal | str | date
 TestOperator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "between", "starts", "ends", "has", "any", "all", "none"]
-AggregateKind = Literal["count", "sum", "min", "max", "distinct", "first", "last", "nth", "most"]
+AggregateKind = Literal["count", "sum", "total", "min", "max", "distinct", "first", "last", "nth", "most"]
 Unit = Literal["week", "month", "quarter", "year"]
 
 LATEST = "latest"
@@ -133,7 +133,8 @@ class Test(Term):
 class Aggregate(Term):
     """A value of a person over chosen activities.
 
-    `count`, `sum` and `distinct` are 0 where there are none, all others unknown. `field`: what is aggregated; empty: the activities.
+    `count`, `sum`, `total` and `distinct` are 0 where there are none, all others unknown; a `total` is unknown too where there are
+    some and of none of them it is known what is added. `field`: what is aggregated; empty: the activities.
     `first`, `last` and `nth` (`n` from 1) go by time, ties by the value; `most`: the value of most activities, of equally many the
     smallest. Activities whose field is unknown are left out.
     """

@@ -24,6 +24,12 @@ def sum_of(measure: Measure, of: Activities) -> Quantity:
 
 
 @a_quantity
+def total_of(measure: Measure, of: Activities) -> Quantity:
+    """The sum over chosen activities; 0 where there are none, and unknown where there are some and the measure of none is known."""
+    return Quantity(Aggregate("total", of, measure))
+
+
+@a_quantity
 def avg_of(measure: str, of: Activities) -> Quantity:
     """The sum by the number of chosen activities whose measure is known; unknown where there are none."""
     return Quantity(Arithmetic("/", Aggregate("sum", of, measure), Aggregate("count", of, measure)))

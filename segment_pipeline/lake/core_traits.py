@@ -6,8 +6,14 @@ docs/money.md; amounts are in the base currency, those without a currency rate a
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from segment_pipeline.algebra.choosing import activities
+from segment_pipeline.algebra.comparing import Trait as Named
+from segment_pipeline.algebra.parts import Activities, Test
+from segment_pipeline.algebra.quantities import count, days_since, first, last, total_of
+from segment_pipeline.algebra.times import days
 from segment_pipeline.traits import Trait, TraitSet
 
 _NO_ORDERS: Final = "the orders of the day have not landed"
@@ -84,6 +90,13 @@ RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "lon": (-180, 180),
 }
 
+_ORDERS_OF_A_YEAR: Final = activities("order", within=days(365))
+
+
+def _meeting(column: str, of: Activities) -> Activities:
+    return replace(of, tests=(*of.tests, Test(column, "==", (True,))))
+
+
 CORE: Final = TraitSet(
     "core",
     (
@@ -93,27 +106,74 @@ CORE: Final = TraitSet(
             "paid orders to date, also those given back; not returns, exchanges, test or cancelled orders, nor loads of prepaid"
             " balance alone",
             null=_NO_ORDERS,
+            quantity=count(activities("order")).value,
         ),
-        Trait("orders_90d", "BIGINT", "paid orders in 90 days", null=_NO_ORDERS),
-        Trait("orders_365d", "BIGINT", "paid orders in 365 days", null=_NO_ORDERS),
-        Trait("orders_kept", "BIGINT", "paid orders to date of which goods of some worth are kept", null=_NO_ORDERS),
+        Trait(
+            "orders_90d",
+            "BIGINT",
+            "paid orders in 90 days",
+            null=_NO_ORDERS,
+            quantity=count(activities("order", within=days(90))).value,
+        ),
+        Trait(
+            "orders_365d", "BIGINT", "paid orders in 365 days", null=_NO_ORDERS, quantity=count(_ORDERS_OF_A_YEAR).value
+        ),
+        Trait(
+            "orders_kept",
+            "BIGINT",
+            "paid orders to date of which goods of some worth are kept",
+            null=_NO_ORDERS,
+            quantity=count(_meeting("is_kept", activities("order"))).value,
+        ),
         Trait(
             "spend_total",
             "MONEY",
             "spend to date: net of goods sold in orders and exchanges, less the money paid back for goods by as_of",
             null=_NO_RATE,
+            quantity=total_of("amount", activities("order")).value,
         ),
         Trait(
             "spend_90d",
             "MONEY",
             "spend of the orders of 90 days; a return that names no order counts on its own day",
             null=_NO_RATE,
+            quantity=total_of("amount", activities("order", within=days(90))).value,
         ),
-        Trait("spend_365d", "MONEY", "the same of 365 days", null=_NO_RATE),
-        Trait("aov_365d", "MONEY", "spend_365d / orders_365d", null=f"no order in 365 days, or {_NO_RATE}"),
-        Trait("first_order_on", "DATE", "company day of the first completed sale", null=f"no order, or {_NO_ORDERS}"),
-        Trait("last_order_on", "DATE", "company day of the last completed sale", null=f"no order, or {_NO_ORDERS}"),
-        Trait("days_since_last_order", "INTEGER", "as_of - last_order_on", null=f"no order, or {_NO_ORDERS}"),
+        Trait(
+            "spend_365d",
+            "MONEY",
+            "the same of 365 days",
+            null=_NO_RATE,
+            quantity=total_of("amount", _ORDERS_OF_A_YEAR).value,
+        ),
+        Trait(
+            "aov_365d",
+            "MONEY",
+            "spend_365d / orders_365d",
+            null=f"no order in 365 days, or {_NO_RATE}",
+            quantity=(Named("spend_365d") / Named("orders_365d")).value,
+        ),
+        Trait(
+            "first_order_on",
+            "DATE",
+            "company day of the first completed sale",
+            null=f"no order, or {_NO_ORDERS}",
+            quantity=first("day", activities("order")).value,
+        ),
+        Trait(
+            "last_order_on",
+            "DATE",
+            "company day of the last completed sale",
+            null=f"no order, or {_NO_ORDERS}",
+            quantity=last("day", activities("order")).value,
+        ),
+        Trait(
+            "days_since_last_order",
+            "INTEGER",
+            "as_of - last_order_on",
+            null=f"no order, or {_NO_ORDERS}",
+            quantity=days_since(Named("last_order_on")).value,
+        ),
         # Strictly below: a block of equals stands at its lower edge, and if three in ten tie at the most, nobody is top.
         Trait(
             "spend_percentile",
@@ -200,9 +260,22 @@ CORE: Final = TraitSet(
             "DOUBLE",
             "share of sales of 365 days with a local time that were made from 22:00 to before 04:00 local time",
             null=f"no sale with a local time in 365 days, or {_NO_ORDERS}",
+            quantity=(Named("late_night_orders_365d") / Named("timed_orders_365d")).value,
         ),
-        Trait("late_night_orders_365d", "BIGINT", "sales that late_night_share is the share of", null=_NO_ORDERS),
-        Trait("timed_orders_365d", "BIGINT", "sales that late_night_share is a share of", null=_NO_ORDERS),
+        Trait(
+            "late_night_orders_365d",
+            "BIGINT",
+            "sales that late_night_share is the share of",
+            null=_NO_ORDERS,
+            quantity=count(activities("order", within=days(365), local_hour=(22, 4))).value,
+        ),
+        Trait(
+            "timed_orders_365d",
+            "BIGINT",
+            "sales that late_night_share is a share of",
+            null=_NO_ORDERS,
+            quantity=count(activities("order", within=days(365), local_hour=(0, 24))).value,
+        ),
         Trait("prepaid_loaded_7d", "MONEY", "prepaid balance loaded in 7 days", null=_NO_ORDERS),
         Trait("last_seen_on", "DATE", "company day of the last event of any kind", null=f"no event, or {_NO_EVENTS}"),
         Trait("visits_7d", "BIGINT", "visit events in 7 days", null=_NO_EVENTS),
@@ -273,5 +346,23 @@ CORE: Final = TraitSet(
         Trait("has_phone", "BOOLEAN", "the same for a phone"),
         Trait("has_loyalty_card", "BOOLEAN", "the same for the card of a loyalty account"),
         Trait("sources", "VARCHAR[]", "sources that know the person, sorted"),
+    ),
+)
+
+# What the ranks of buyers are among beside, and no trait tells: orders that sold goods worth something.
+BESIDE: Final = (
+    Trait(
+        "bought_total",
+        "BIGINT",
+        "paid orders to date that sold goods worth something",
+        null=_NO_ORDERS,
+        quantity=count(_meeting("is_worth", activities("order"))).value,
+    ),
+    Trait(
+        "bought_365d",
+        "BIGINT",
+        "the same of 365 days",
+        null=_NO_ORDERS,
+        quantity=count(_meeting("is_worth", _ORDERS_OF_A_YEAR)).value,
     ),
 )

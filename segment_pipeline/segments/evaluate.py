@@ -105,6 +105,11 @@ def members(segments: Sequence[Segment], world: World) -> dict[str, set[str]]:
     }
 
 
+def value_of(value: Value, world: World, person: Row) -> Any:
+    """What a value is for a person, exact; None: unknown."""
+    return _Evaluator(world, {}).value(value, person)
+
+
 class _Evaluator:
     def __init__(self, world: World, segments: Mapping[str, Segment]) -> None:
         self.world, self.segments = world, segments
@@ -215,7 +220,7 @@ class _Evaluator:
 
     def _aggregated(self, aggregate: Aggregate, person: Row) -> Any:
         rows = self._chosen(aggregate.of, person)
-        if aggregate.kind == "sum" and aggregate.field == "amount" and aggregate.of.name == "order":
+        if aggregate.kind in ("sum", "total") and aggregate.field == "amount" and aggregate.of.name == "order":
             rows += self._chosen(replace(aggregate.of, name=SPEND_APART), person)
         held = [(row["occurred_at"], self._field(aggregate.field, row)) for row in rows] if aggregate.field else []
         held = [(at, value) for at, value in held if value is not None]
@@ -223,7 +228,9 @@ class _Evaluator:
         match aggregate.kind:
             case "count":
                 return len(held if aggregate.field else rows)
-            case "sum":
+            case "total" if rows and not values:
+                return None
+            case "sum" | "total":
                 return sum((Fraction(str(value)) for value in values), Fraction(0))
             case "distinct":
                 return len(set(values))

@@ -110,6 +110,7 @@ EXAMPLES: Final = (
     # Compared with each other
     Example("more orders than in the time before", 'count(activities("order", within=days(90))) > count(activities("order", within=ended(days(90), ago=days(90))))'),
     Example("two traits compared", 'trait("spend_90d") * 2 > trait("spend_365d")'),
+    Example("what was spent, where any of it is known", 'total_of("amount", activities("order", within=days(30))) < 50'),
     Example("a sum between two numbers", 'sum_of("amount", activities("order", within=days(365))).between(50, 120)'),
     Example("share of several departments", 'share(activities("product_bought", department=("Outdoor", "Sport")), activities("product_bought"), "amount") >= 0.5'),
     Example("share of a brand", 'share(activities("product_bought", brand="Acme"), activities("product_bought")) > 0.4'),

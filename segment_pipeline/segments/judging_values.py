@@ -10,13 +10,13 @@ from segment_pipeline.algebra.arguments import is_number, is_text
 from segment_pipeline.algebra.nodes import Compared
 from segment_pipeline.algebra.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Mistake, TraitValue, Value
 from segment_pipeline.algebra.spelling import meant, one_of
-from segment_pipeline.profiles.compiler.kinds import FIELDS, MOST_RECKONED, NUMBERS, Kinds, source_column
+from segment_pipeline.profiles.compiler.kinds import FIELDS, MOST_RECKONED, NUMBERS, SUMS, Kinds, source_column
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.segments.judging_choices import MOST_DIGITS, Choices, digits
 
 # Digits after the point a factor may have: a product is exact then.
 FACTOR_DIGITS: Final = 4
-_WORDS: Final = {"min": "min_of", "max": "max_of", "sum": "sum_of", "most": "most_frequent"}
+_WORDS: Final = {"min": "min_of", "max": "max_of", "sum": "sum_of", "total": "total_of", "most": "most_frequent"}
 
 
 class Comparisons:
@@ -93,7 +93,7 @@ class Comparisons:
             yield f"takes {word} of the property {value.field}, which the catalogue does not declare of {of.name}"
         elif value.field in FIELDS and source_column(value.field) != "occurred_on":
             yield from self.choices.filled(of.name, source_column(value.field), value.field)
-        if kind is not None and value.kind == "sum" and kind not in NUMBERS:
+        if kind is not None and value.kind in SUMS and kind not in NUMBERS:
             yield f"takes {word} of {value.field}, which is {kind} and no number"
         if kind is not None and value.kind in ("min", "max") and kind not in (*NUMBERS, "DATE"):
             yield f"takes {word} of {value.field}, which is {kind}: only numbers and days have a least and a greatest"

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from segment_pipeline.algebra.nodes import AllOf, AnyOf, CountRule, MemberRule, NoneOf, ShareRule, SumRule, TraitRule
-from segment_pipeline.algebra.parts import NAMED, Activities, Rule, Scalar
+from segment_pipeline.algebra.parts import NAMED, Activities, Aggregate, Rule, Scalar
 from segment_pipeline.lake.core_traits import CORE, RANGES, RATIOS, VALUES
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.segments.ranges import (
@@ -38,11 +38,12 @@ _LIMITS: Final = {"INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1, "MONEY": 10**18 - 1
 _NEVER_UNKNOWN: Final = frozenset(trait.name for trait in CORE.traits if not trait.null)
 # Traits that are the number of activities: what one says of a person the other does.
 _NUMBER_OF: Final[Mapping[str, Activities]] = {
-    "orders_total": Activities("order"),
-    "orders_90d": Activities("order", within=90),
-    "orders_365d": Activities("order", within=365),
     "visits_7d": Activities("visit", within=7),
     "visits_30d": Activities("visit", within=30),
+} | {
+    trait.name: trait.quantity.of
+    for trait in CORE.traits
+    if isinstance(trait.quantity, Aggregate) and trait.quantity.kind == "count"
 }
 
 

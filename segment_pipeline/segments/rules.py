@@ -60,6 +60,7 @@ from segment_pipeline.algebra.quantities import (
     nth,
     share,
     sum_of,
+    total_of,
 )
 from segment_pipeline.algebra.times import dates, days, ended, holidays, hours, period
 from segment_pipeline.segments.fields import DEFAULT_MINIMUM_SIZE, Judged
@@ -130,6 +131,7 @@ __all__ = [
     "sum_of",
     "top",
     "top_n",
+    "total_of",
     "trait",
     "was_member",
 ]

@@ -159,7 +159,15 @@ def _past_days(days: int) -> str:
     return "yesterday" if days == 1 else f"on one of the {days} days before"
 
 
-_KINDS = {"sum": "sum of", "min": "least", "max": "greatest", "first": "first", "last": "last", "most": "most frequent"}
+_KINDS = {
+    "sum": "sum of",
+    "total": "known sum of",
+    "min": "least",
+    "max": "greatest",
+    "first": "first",
+    "last": "last",
+    "most": "most frequent",
+}
 
 
 def in_lines(rule: Rule) -> str:

@@ -54,7 +54,7 @@ def test_only_completed_sales_are_orders(lake: Lake, put: Put) -> None:
     assert (a["orders_total"], a["spend_total"], a["prepaid_loaded_7d"]) == (3, money("15"), money("75"))
 
 
-@pytest.mark.also_on_spark("profiles/traits/order_facts", "profiles/traits/lifetime_buyers", "profiles/traits/traits")
+@pytest.mark.also_on_spark("profiles/traits/buyers", "profiles/traits/lifetime_buyers", "profiles/traits/traits")
 def test_spend_of_which_no_rate_is_known_is_unknown_and_ranks_nobody(lake: Lake, put: Put) -> None:
     early, late = date(2016, 5, 1), date(2017, 12, 1)
     put(

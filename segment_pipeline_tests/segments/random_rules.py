@@ -58,6 +58,7 @@ from segment_pipeline.segments.rules import (
     sum_of,
     top,
     top_n,
+    total_of,
     trait,
     was_member,
 )
@@ -234,12 +235,16 @@ def values(draw: st.DrawFn) -> Quantity:  # noqa: C901 - one case per kind of va
     of.pop("not_followed_by", None)
     chosen, field = activities(name, **of), draw(st.sampled_from(MEASURED))
     match draw(
-        st.sampled_from(["count", "sum", "avg", "min", "max", "distinct", "since", "share", "trait", "both", "times"])
+        st.sampled_from(
+            ["count", "sum", "total", "avg", "min", "max", "distinct", "since", "share", "trait", "both", "times"]
+        )
     ):
         case "count":
             return count(chosen)
         case "sum":
             return sum_of(field, chosen)  # type: ignore[arg-type]
+        case "total":
+            return total_of(field, chosen)  # type: ignore[arg-type]
         case "avg":
             return avg_of(field, chosen)
         case "min":

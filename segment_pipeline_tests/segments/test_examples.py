@@ -196,6 +196,7 @@ MEANT = {
     "said yes again": "cat",
     "more orders than in the time before": "ann bob cat",
     "two traits compared": "ann",
+    "what was spent, where any of it is known": "bob cat dan eve fay gus",
     "a sum between two numbers": "bob eve gus",
     "share of several departments": "ann",
     "share of a brand": "ann",

@@ -7,7 +7,18 @@ import pytest
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.segments.definition import definition_hash
 from segment_pipeline.segments.evaluate import World, members
-from segment_pipeline.segments.rules import Rule, activities, at_least, avg_of, count, did, sum_of, trait
+from segment_pipeline.segments.rules import (
+    Rule,
+    activities,
+    at_least,
+    avg_of,
+    count,
+    days,
+    did,
+    sum_of,
+    total_of,
+    trait,
+)
 from segment_pipeline.segments.validation import validate
 from segment_pipeline_tests.segments.conftest import DAY, compiled_members, segment
 from segment_pipeline_tests.segments.test_examples import did as act, who
@@ -61,6 +72,31 @@ def test_a_number_of_activities_from_0_on_is_one_range(lake: Lake) -> None:
     assert rule == did("order", at_least=0, at_most=1)
     assert validate([segment("one", rule)]) == []
     assert compiled_members(lake, [segment("one", rule)], WORLD) == {"one": {"bob"}}
+
+
+def test_a_total_is_unknown_where_nothing_of_it_is_known_and_0_where_there_is_nothing(lake: Lake) -> None:
+    people = [who(name) for name in ("all", "some", "none", "nothing")]
+    amounts = {"all": (3, 4), "some": (None, 5), "none": (None, None)}
+    done = [
+        act(name, "order", days_ago, amount=None if amount is None else Decimal(amount))
+        for name, of in amounts.items()
+        for days_ago, amount in enumerate(of)
+    ] + [act("nothing", "spend without order", 1)]
+    asked = [
+        segment("total", total_of("amount", ORDERS) < 10),
+        segment("late", total_of("amount", activities("order", within=days(1))) < 10),
+        segment("sum", sum_of("amount", ORDERS) < 10),
+        segment("reckoned", total_of("amount", ORDERS) + 1 > 0),
+    ]
+    world = World(DAY, people, activities=done)
+    meant = members(asked, world)
+    assert meant == {
+        "total": {"all", "some"},
+        "late": {"all", "nothing"},
+        "sum": {"all", "some", "none", "nothing"},
+        "reckoned": {"all", "some"},
+    }
+    assert compiled_members(lake, asked, world) == meant
 
 
 def test_the_order_of_names_in_a_test_does_not_count() -> None:

@@ -102,7 +102,7 @@ class Compilation:
         return resolve_latest(session, self.extracts.choices, self.as_of, items) | items
 
     def define(self, session: Session) -> None:
-        """Run every stage up to `segment_people`, one row per person in `traits`: `person_no` and the words of bits."""
+        """Run every stage up to the values, and of segments `segment_people`, one row per person in `traits`: `person_no` and the words of bits."""
         latest = self.latest(session)
         self.extracts.define(session, latest, once=self._read_once)
         if self.bits.plain:
@@ -115,6 +115,8 @@ class Compilation:
             words = folded(exp.to_table("segment_matches"), self.bits.other_words)
             session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
         self.values.define(session, latest)
+        if not self.segments:
+            return
         if not self.bits.late:
             session.define("segment_people", checked("segments/people", self._people()), materialize=True)
             return
@@ -125,7 +127,9 @@ class Compilation:
 
     @property
     def _read_once(self) -> list[Extract]:
-        asked = {self.extracts.of(need.of.name) for need in needs_of((*self.bits.plain, *self.bits.others), (), self.as_of)}
+        asked = {
+            self.extracts.of(need.of.name) for need in needs_of((*self.bits.plain, *self.bits.others), (), self.as_of)
+        }
         return [extract for extract, times in self.values.readers.items() if times == 1 and extract not in asked]
 
     def members(self) -> Statement:
@@ -143,7 +147,14 @@ class Compilation:
         """One row per person in `traits`: profile_id, and by name each value as its lake type; after `define`."""
         query = exp.select(column("profile_id", "n")).from_(exp.to_table("traits").as_("t"))
         on = exp.EQ(this=column("profile_id", "n"), expression=column("profile_id", "t"))
-        query = self.values.joined(query.join(exp.to_table("people").as_("n"), on=on, copy=False), "n")
+        return self._valued(query.join(exp.to_table("people").as_("n"), on=on, copy=False), asked)
+
+    def of_everybody(self, asked: Mapping[str, tuple[Value, str]]) -> Statement:
+        """One row per person in `people`: person_no, and the same of values that read no trait."""
+        return self._valued(exp.select(column("person_no", "n")).from_(exp.to_table("people").as_("n")), asked)
+
+    def _valued(self, query: exp.Select, asked: Mapping[str, tuple[Value, str]]) -> Statement:
+        query = self.values.joined(query, "n")
         for name, (one, kind) in asked.items():
             # Not by `exp.cast`, which takes a decimal for any other.
             to = exp.DataType.build(SQL_TYPES.get(kind, kind), dialect="duckdb")

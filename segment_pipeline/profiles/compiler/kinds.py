@@ -38,7 +38,8 @@ FIELDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 # In an extract a column by its own name may hold the numbers of the values some rule names.
 HELD: Final = "held_"
-RANKED: Final = ("first", "last", "nth", "most")
+_RANKED: Final = ("first", "last", "nth", "most")
+SUMS: Final = ("sum", "total")
 INTEGERS: Final = ("INTEGER", "BIGINT")
 EXACT: Final = (*INTEGERS, "MONEY", "RATE")
 NUMBERS: Final = (*EXACT, "DOUBLE")
@@ -57,7 +58,7 @@ def source_column(field: str) -> str:
 def choices_of(aggregate: Aggregate) -> tuple[Activities, ...]:
     """The choices an aggregate is of: what is spent on orders is spent without one as well, as by exchanges."""
     of = aggregate.of
-    if aggregate.kind == "sum" and aggregate.field == "amount" and of.name == "order":
+    if aggregate.kind in SUMS and aggregate.field == "amount" and of.name == "order":
         return of, replace(of, name=SPEND_APART)
     return (of,)
 
@@ -65,7 +66,12 @@ def choices_of(aggregate: Aggregate) -> tuple[Activities, ...]:
 def columns_of(aggregate: Aggregate) -> frozenset[str]:
     """The columns of an extract whose very values an aggregate needs: `held_` and the activities' column."""
     read = {HELD + source_column(aggregate.field)} if aggregate.field else set()
-    return frozenset(read | ({"occurred_at"} if aggregate.kind in ("first", "last", "nth") else set()))
+    return frozenset(read | ({"occurred_at"} if is_ranked(aggregate) and aggregate.kind != "most" else set()))
+
+
+def is_ranked(aggregate: Aggregate) -> bool:
+    """Whether rows are put in order for it: the first and last of days are just the least and the greatest of them."""
+    return aggregate.kind in _RANKED and not (aggregate.field == "day" and aggregate.kind in ("first", "last"))
 
 
 def aggregates_in(value: Value) -> Iterator[Aggregate]:
@@ -125,7 +131,7 @@ class Kinds:
         match value:
             case Aggregate("count" | "distinct"):
                 return "BIGINT"
-            case Aggregate("sum", _, field):
+            case Aggregate("sum" | "total", _, field):
                 return "MONEY" if field == "amount" else "RATE" if self.field(field) in NUMBERS else None
             case Aggregate(_, _, field):
                 return self.field(field)

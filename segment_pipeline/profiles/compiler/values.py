@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Final
 
 from sqlglot import exp
@@ -19,7 +19,16 @@ from segment_pipeline.profiles.compiler.aggregates import chosen
 from segment_pipeline.profiles.compiler.expressions import COMPARE, checked, column, known, typed, value, zero
 from segment_pipeline.profiles.compiler.extracts import Extract, Extracts
 from segment_pipeline.profiles.compiler.filters import Latest
-from segment_pipeline.profiles.compiler.kinds import HELD, INTEGERS, RANKED, Kinds, choices_of, parted, source_column
+from segment_pipeline.profiles.compiler.kinds import (
+    HELD,
+    INTEGERS,
+    SUMS,
+    Kinds,
+    choices_of,
+    is_ranked,
+    parted,
+    source_column,
+)
 
 _ARITHMETIC: Final[dict[str, type[exp.Binary]]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
 # Digits of a side that is multiplied with another, in all and after the point: the product has room in the decimals of both engines.
@@ -51,7 +60,7 @@ class Values:
         """What stands in which table: aggregates over one extract together, what goes by rank alone."""
         found: dict[str, tuple[Extract | None, list[Aggregate]]] = {}
         for aggregate, number in self.numbers.items():
-            if _is_ranked(aggregate):
+            if is_ranked(aggregate):
                 found[f"segment_value_{number}"] = (None, [aggregate])
                 continue
             for of in choices_of(aggregate):
@@ -73,6 +82,9 @@ class Values:
             tests = chosen(of, self.extracts, latest)
             found = exp.Filter(this=self._aggregate(aggregate), expression=exp.Where(this=exp.and_(*tests)))
             query = query.select(exp.alias_(found, self._name(aggregate)), copy=False)
+            if aggregate.kind == "total":
+                rows = exp.Filter(this=_rows(), expression=exp.Where(this=exp.and_(*(test.copy() for test in tests))))
+                query = query.select(exp.alias_(rows, f"{self._name(aggregate)}_rows"), copy=False)
         return query.group_by(column("person_no", "a"))
 
     def _aggregate(self, aggregate: Aggregate) -> exp.Expr:
@@ -82,7 +94,7 @@ class Values:
                 return exp.Count(this=held, big_int=True)
             case "distinct":
                 return exp.Count(this=exp.Distinct(expressions=[held]), big_int=True)
-            case "sum":
+            case "sum" | "total":
                 return exp.Sum(this=held if self._is_exact(aggregate.field) else _as_decimal(held))
             case "min" | "first":
                 return exp.Min(this=held)
@@ -214,25 +226,34 @@ class Values:
 
     def _held(self, aggregate: Aggregate) -> exp.Expr:
         name = self._name(aggregate)
-        if _is_ranked(aggregate):
+        if is_ranked(aggregate):
             return column(name, f"segment_value_{self.numbers[aggregate]}")
         tables = dict.fromkeys(f"segment_values_{self.extracts.of(of.name).number}" for of in choices_of(aggregate))
         parts: list[exp.Expr] = [column(name, table) for table in tables]
         if aggregate.kind in ("count", "distinct"):
             return exp.Coalesce(this=parts[0], expressions=[zero()])
-        if aggregate.kind != "sum":
+        if aggregate.kind not in SUMS:
             return parts[0]
         kind = "DECIMAL(38,8)"
-        whole: exp.Expr | None = None
-        for part in parts:
-            held = exp.Coalesce(this=exp.cast(part, kind), expressions=[zero(kind)])
-            whole = held if whole is None else exp.cast(exp.Add(this=whole, expression=held), kind)
-        return whole or zero(kind)
+        whole = reduce(lambda one, other: exp.cast(exp.Add(this=one, expression=other), kind), map(_or_none, parts))
+        if aggregate.kind == "sum":
+            return whole
+        rows = [_is_some(column(f"{name}_rows", table)) for table in tables]
+        of_none_known = exp.and_(exp.or_(*rows), *(exp.Is(this=part.copy(), expression=exp.null()) for part in parts))
+        return exp.Case(ifs=[exp.If(this=of_none_known, true=exp.null())], default=whole)
 
 
-def _is_ranked(aggregate: Aggregate) -> bool:
-    # The first and last of days are the least and the greatest of them.
-    return aggregate.kind in RANKED and not (aggregate.field == "day" and aggregate.kind in ("first", "last"))
+def _rows() -> exp.Expr:
+    return exp.Count(this=exp.Star(), big_int=True)
+
+
+def _is_some(rows: exp.Expr) -> exp.Expr:
+    return exp.GT(this=exp.Coalesce(this=rows, expressions=[zero()]), expression=zero())
+
+
+def _or_none(part: exp.Expr) -> exp.Expr:
+    kind = "DECIMAL(38,8)"
+    return exp.Coalesce(this=exp.cast(part.copy(), kind), expressions=[zero(kind)])
 
 
 def _is_quotient(side: Value) -> bool:

@@ -38,7 +38,7 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "name": ("VARCHAR", "what was done"),
     "told_by": (
         "VARCHAR",
-        "kind of fact: orders, lines, returns, refunds, events, answers, messages, carts, consents, apart",
+        "kind of fact: orders, lines, returns, refunds, events, answers, messages, carts, consents, exchanges, loose",
     ),
     "occurred_at": ("TIMESTAMPTZ", "when"),
     "occurred_on": ("DATE", "company day of it"),
@@ -60,6 +60,8 @@ ACTIVITY_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
         "spend of an order, net of a line as far as it is kept or given back, money given back; in the base currency; NULL: none known",
     ),
     "is_markdown": ("BOOLEAN", "line sold below list price"),
+    "is_worth": ("BOOLEAN", "order that sold goods worth something"),
+    "is_kept": ("BOOLEAN", "order of which goods of some worth are kept"),
     "campaign": ("VARCHAR", "name of the campaign, its key where no name is held; of events: utm_campaign"),
     "channel": (
         "VARCHAR",
@@ -153,11 +155,13 @@ SPEND_APART: Final = "spend without order"
 
 BEGINNING: Final = date(1900, 1, 1)
 
-OF_PRODUCTS: Final = frozenset({"item_key", "brand", "department", "category", "collection", "launched_on"})
-_MONEY: Final = frozenset({"orders", "lines", "returns", "refunds", "apart"})
+_APART: Final = frozenset({"exchanges", "loose"})
+_MONEY: Final = frozenset({"orders", "lines", "returns", "refunds"}) | _APART
+# What an engine would join though nobody reads its columns: it cannot know that keys are unique.
+_LOOKUPS: Final = ("people", "products_as_of", "campaigns_as_of")
 # Orders are numbered where somebody asks, beside those kinds of facts that are of one.
 ORDER_NUMBER: Final = "order_number"
-_OF_ORDERS: Final = _MONEY - {"apart"}
+_OF_ORDERS: Final = _MONEY - _APART
 _BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "survey_answers"}
 _CONSENTS: Final = frozenset({"consent_given", "consent_withdrawn"})
 # Activities told by other facts; events by these names would be the same thing told twice.
@@ -202,10 +206,7 @@ def define_activities(
     parts = tellers(names)
     define_numbered_persons(session, as_of, named="profile_id" in wanted, people_defined=people_defined)
     define_products(session, as_of)
-    session.define("activity_products", _all_or_none("products_as_of", wanted & OF_PRODUCTS))
     define_campaigns(session, as_of)
-    session.define("activity_people", _all_or_none("people", wanted & {"profile_id"}))
-    session.define("activity_campaigns", _all_or_none("campaigns_as_of", wanted & {"campaign"}))
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
     if _MONEY & set(parts):
@@ -249,7 +250,7 @@ def define_view(
         name = f"activities_{part}"
         told = statement("profiles/facts", name)
         read = {*wanted, *(("source", "order_key") if part in numbered else ()), *(("properties",) if asked else ())}
-        session.define(name, told.only(read), **values.get(part, {}))
+        session.define(name, told.only(read, lookups=_LOOKUPS), **values.get(part, {}))
         columns = [
             _column(each, told.columns, numbered=part in numbered) for each in ACTIVITY_COLUMNS if each in wanted
         ]
@@ -303,14 +304,9 @@ def tellers(names: Collection[str] | None) -> list[str]:
         "carts": names is None or "cart_abandoned" in names,
         # Whose statements are is looked up for those who ask for them by name alone.
         "consents": names is not None and not _CONSENTS.isdisjoint(names),
-        "apart": names is not None and SPEND_APART in names,
+        **dict.fromkeys(sorted(_APART), names is not None and SPEND_APART in names),
     }
     return [kind for kind, is_told in told.items() if is_told]
-
-
-def _all_or_none(view: str, read: Collection[str]) -> str:
-    # An engine drops a join with nothing, but not one whose columns nobody reads: it cannot know that keys are unique.
-    return f"SELECT * FROM {view}" if read else f"SELECT * FROM {view} WHERE FALSE"
 
 
 def define_behaviour(session: Session, parts: Collection[str], key_spaces: Mapping[str, str]) -> None:

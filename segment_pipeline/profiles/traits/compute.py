@@ -7,7 +7,7 @@ from what a backfill makes of the same day. What is only asked of a window (sess
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from segment_pipeline.profiles.facts.landed import landed
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
+from segment_pipeline.profiles.traits import measured
 from segment_pipeline.profiles.traits.sets import clear, core_digest
 
 
@@ -42,7 +43,7 @@ class TraitsReport:
 _Group = tuple[tuple[str, ...], tuple[str, ...]]
 _Range = tuple[date, date]
 _PURCHASES: Final[tuple[_Group, ...]] = (
-    (("prepaid_facts", "order_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), money.WORKINGS),
+    (("prepaid_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ()),
     (("product_classes", "share_values", "class_values", "loose_line_money"), ("orders_kept", "buyer_records")),
     (("line_money",), ("paid_orders_held", "lines_kept", "goods_returned", "exchanged")),
     (("person_lines",), ()),
@@ -93,14 +94,14 @@ def build_traits(
     with session_of(lake, run) as session:
         values = trait_values(as_of, rules or TraitRules())
         persons.define_numbered_persons(session, as_of)
-        define_purchases(session, as_of, values)
+        known = landed(session, ("orders", "events", "messages"), as_of)
+        define_purchases(session, as_of, values, known)
         shares = session.replace(
             "trait_shares", statement("profiles/traits", "trait_shares"), {"as_of": [as_of.day]}, as_of=as_of.day
         )
         for name in ("shares", *(f"shares_{dimension}" for dimension in _DIMENSIONS), "known_spend"):
             session.drop(name)
         _define_behaviour(session, as_of, identity_rules or IdentityRules(), values)
-        known = landed(session, ("orders", "events", "messages"), as_of)
         also = {f"{name}_landed": is_known for name, is_known in known.items()} | {
             "definition": core_digest(rules or TraitRules())
         }
@@ -114,13 +115,16 @@ def build_traits(
     return TraitsReport(as_of.day, written.rows, shares.rows, buyers, unknown, inputs)
 
 
-def define_purchases(session: Session, as_of: AsOf, values: dict[str, Any]) -> None:
+def define_purchases(session: Session, as_of: AsOf, values: dict[str, Any], landed: Mapping[str, bool]) -> None:
     """Define what orders and their lines say of each of the people, whom activity_persons numbers: the
-    facts of the traits of purchases, and the shares."""
+    facts of the traits of purchases, and the shares. `landed`: of `facts.landed`."""
     versions.define_orders(session, as_of, numbered=False)
     versions.define_products(session, as_of)
     money.define_money(session, as_of, columns=_OF_ORDERS)
+    for name in money.WORKINGS:
+        session.drop(name)
     versions.define_stores(session, as_of.day)
+    measured.define_measured(session, as_of, landed)
     ranges = list(_ranges_of_days(session))
     _compute(session, _PURCHASES, values, ranges)
     for dimension in _DIMENSIONS:

@@ -8,5 +8,5 @@ JOIN activity_persons AS r
     ON r.source = c.source
     AND r.entity = CASE WHEN c.customer_key IS NULL THEN 'cart' ELSE 'customer' END
     AND r.record_key = coalesce(c.customer_key, c.cart_key)
-LEFT JOIN activity_products AS p ON p.source = c.source AND p.product_key = c.product_key
+LEFT JOIN products_as_of AS p ON p.source = c.source AND p.product_key = c.product_key
 WHERE c.changed_on >= $since

@@ -9,5 +9,5 @@ LEFT JOIN activity_persons AS c
     ON c.entity = 'customer' AND c.source = coalesce(k.owner, s.source) AND c.record_key = s.customer_key
 LEFT JOIN activity_addresses AS m ON m.source = s.source AND m.email = s.email
 LEFT JOIN activity_persons AS d ON d.entity = 'device' AND d.source = s.source AND d.record_key = s.anonymous_id
-LEFT JOIN activity_campaigns AS g ON g.source = s.source AND g.campaign_key = s.campaign_key
+LEFT JOIN campaigns_as_of AS g ON g.source = s.source AND g.campaign_key = s.campaign_key
 WHERE coalesce(c.person_no, m.person_no, d.person_no) IS NOT NULL AND s.occurred_on BETWEEN $since AND $as_of

@@ -4,6 +4,6 @@ SELECT
     o.given_back_on AS occurred_on, o.source, o.amount, coalesce(g.name, o.campaign_key) AS campaign, o.channel, o.order_key,
     o.store_key, o.coupon_codes
 FROM money_given_back AS o
-LEFT JOIN activity_people AS r ON r.person_no = o.person_no
-LEFT JOIN activity_campaigns AS g ON g.source = o.source AND g.campaign_key = o.campaign_key
+LEFT JOIN people AS r ON r.person_no = o.person_no
+LEFT JOIN campaigns_as_of AS g ON g.source = o.source AND g.campaign_key = o.campaign_key
 WHERE o.given_back_on >= $since

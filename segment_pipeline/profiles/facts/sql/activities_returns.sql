@@ -5,7 +5,7 @@ SELECT
     concat_ws(':', o.source, o.product_key)) END AS item_key, p.brand, p.department, p.category, p.collection, p.launched_on,
     o.quantity, o.amount, coalesce(g.name, o.campaign_key) AS campaign, o.channel, o.order_key, o.store_key, o.coupon_codes
 FROM goods_given_back AS o
-LEFT JOIN activity_people AS r ON r.person_no = o.person_no
-LEFT JOIN activity_products AS p ON p.source = o.source AND p.product_key = o.product_key
-LEFT JOIN activity_campaigns AS g ON g.source = o.source AND g.campaign_key = o.campaign_key
+LEFT JOIN people AS r ON r.person_no = o.person_no
+LEFT JOIN products_as_of AS p ON p.source = o.source AND p.product_key = o.product_key
+LEFT JOIN campaigns_as_of AS g ON g.source = o.source AND g.campaign_key = o.campaign_key
 WHERE o.given_back_on >= $since

@@ -12,6 +12,6 @@ FROM (
         rank() OVER (ORDER BY spend_365d) - 1 AS below,
         rank() OVER (ORDER BY orders_365d) - 1 AS rarer,
         rank() OVER (ORDER BY last_order_on) - 1 AS earlier
-    FROM order_facts
+    FROM measured
     WHERE bought_365d > 0 AND spend_365d IS NOT NULL
 ) AS placed

@@ -2,17 +2,7 @@
 SELECT
     CAST($as_of AS DATE) AS as_of,
     p.profile_id,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_total, 0) AS BIGINT) END AS orders_total,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_90d, 0) AS BIGINT) END AS orders_90d,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_365d, 0) AS BIGINT) END AS orders_365d,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.orders_kept, 0) AS BIGINT) END AS orders_kept,
-    CASE WHEN $orders_landed THEN CAST(CASE WHEN o.person_no IS NULL THEN 0 ELSE o.spend_total END AS DECIMAL(18,4)) END AS spend_total,
-    CASE WHEN $orders_landed THEN CAST(CASE WHEN o.person_no IS NULL THEN 0 ELSE o.spend_90d END AS DECIMAL(18,4)) END AS spend_90d,
-    CASE WHEN $orders_landed THEN CAST(CASE WHEN o.person_no IS NULL THEN 0 ELSE o.spend_365d END AS DECIMAL(18,4)) END AS spend_365d,
-    CASE WHEN $orders_landed AND o.orders_365d > 0 THEN CAST(o.spend_365d / o.orders_365d AS DECIMAL(18,4)) END AS aov_365d,
-    CASE WHEN $orders_landed THEN o.first_order_on END AS first_order_on,
-    CASE WHEN $orders_landed THEN o.last_order_on END AS last_order_on,
-    CASE WHEN $orders_landed THEN CAST(date_diff('day', o.last_order_on, $as_of) AS INTEGER) END AS days_since_last_order,
+    q.* EXCLUDE (person_no, bought_total, bought_365d),
     CASE WHEN $orders_landed THEN CAST(b.below AS DOUBLE) / CAST(b.buyers AS DOUBLE) END AS spend_percentile,
     CASE WHEN $orders_landed THEN CAST(b.below AS BIGINT) END AS buyers_below_365d,
     CASE WHEN $orders_landed THEN CAST(b.buyers AS BIGINT) END AS buyers_365d,
@@ -21,7 +11,7 @@ SELECT
         WHEN b.below >= $top_from * b.buyers THEN 'top'
         WHEN b.below >= $mid_from * b.buyers THEN 'mid'
         WHEN b.below IS NOT NULL THEN 'low'
-        WHEN o.bought_365d > 0 THEN NULL
+        WHEN q.bought_365d > 0 THEN NULL
         ELSE 'none'
     END AS value_tier,
     CASE
@@ -29,7 +19,7 @@ SELECT
         WHEN t.below >= $top_from * t.buyers THEN 'top'
         WHEN t.below >= $mid_from * t.buyers THEN 'mid'
         WHEN t.below IS NOT NULL THEN 'low'
-        WHEN o.bought_total > 0 THEN NULL
+        WHEN q.bought_total > 0 THEN NULL
         ELSE 'none'
     END AS value_tier_lifetime,
     CASE WHEN $orders_landed THEN b.rfm_r END AS rfm_r,
@@ -37,15 +27,15 @@ SELECT
     CASE WHEN $orders_landed THEN b.rfm_m END AS rfm_m,
     CASE
         WHEN NOT $orders_landed THEN NULL
-        WHEN coalesce(o.orders_total, 0) = 0 THEN 'prospect'
-        WHEN date_diff('day', o.first_order_on, $as_of) <= $new_days THEN 'new'
-        WHEN date_diff('day', o.last_order_on, $as_of) <= $active_days THEN 'active'
-        WHEN date_diff('day', o.last_order_on, $as_of) <= $at_risk_days THEN 'at_risk'
+        WHEN q.orders_total = 0 THEN 'prospect'
+        WHEN date_diff('day', q.first_order_on, $as_of) <= $new_days THEN 'new'
+        WHEN date_diff('day', q.last_order_on, $as_of) <= $active_days THEN 'active'
+        WHEN date_diff('day', q.last_order_on, $as_of) <= $at_risk_days THEN 'at_risk'
         ELSE 'churned'
     END AS lifecycle_stage,
     CASE
-        WHEN NOT $orders_landed OR coalesce(o.orders_total, 0) = 0 THEN NULL
-        WHEN o.orders_365d >= $loyal_orders AND date_diff('day', o.last_order_on, $as_of) <= $active_days
+        WHEN NOT $orders_landed OR q.orders_total = 0 THEN NULL
+        WHEN q.orders_365d >= $loyal_orders AND date_diff('day', q.last_order_on, $as_of) <= $active_days
             THEN CASE WHEN b.below >= $top_from * b.buyers THEN 'vip' ELSE 'loyal' END
         ELSE 'regular'
     END AS loyalty_stage,
@@ -68,10 +58,6 @@ SELECT
         THEN CAST(l.new_lines_365d AS DOUBLE) / CAST(l.dated_lines_365d AS DOUBLE) END AS new_arrival_share,
     CASE WHEN $orders_landed THEN CAST(coalesce(l.new_lines_365d, 0) AS BIGINT) END AS new_arrival_lines_365d,
     CASE WHEN $orders_landed THEN CAST(coalesce(l.dated_lines_365d, 0) AS BIGINT) END AS dated_lines_365d,
-    CASE WHEN $orders_landed AND o.timed_orders > 0
-        THEN CAST(coalesce(o.late_orders, 0) AS DOUBLE) / CAST(o.timed_orders AS DOUBLE) END AS late_night_share,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.late_orders, 0) AS BIGINT) END AS late_night_orders_365d,
-    CASE WHEN $orders_landed THEN CAST(coalesce(o.timed_orders, 0) AS BIGINT) END AS timed_orders_365d,
     CASE WHEN $orders_landed THEN CAST(coalesce(w.loaded, 0) AS DECIMAL(18,4)) END AS prepaid_loaded_7d,
     CASE WHEN $events_landed THEN e.last_seen_on END AS last_seen_on,
     CASE WHEN $events_landed THEN CAST(coalesce(e.visits_7d, 0) AS BIGINT) END AS visits_7d,
@@ -109,7 +95,7 @@ SELECT
     CAST($definition AS VARCHAR) AS definition_hash
 FROM people AS p
 JOIN person_sources AS k ON k.person_no = p.person_no
-LEFT JOIN order_facts AS o ON o.person_no = p.person_no
+JOIN measured AS q ON q.person_no = p.person_no
 LEFT JOIN buyers AS b ON b.person_no = p.person_no
 LEFT JOIN lifetime_buyers AS t ON t.person_no = p.person_no
 LEFT JOIN person_lines AS l ON l.person_no = p.person_no
