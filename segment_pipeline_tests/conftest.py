@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from segment_pipeline.lake import statements
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.engine import Engine
 from segment_pipeline.lake.lake import Lake
@@ -27,6 +28,9 @@ from segment_pipeline_tests.mariadb import server as mariadb_server
 from segment_pipeline_tests.postgres import server as postgres_server
 
 Rows = Sequence[dict[str, Any]]
+
+# Whatever the package writes, in whatever form, is read again while it is tested.
+statements.READ_AGAIN = True
 
 # A handful of rows: what Spark prepares for millions would cost more than all the rest. The answers are the same.
 FEW_ROWS = {

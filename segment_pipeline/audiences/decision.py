@@ -11,7 +11,6 @@ from segment_pipeline.audiences import trust
 from segment_pipeline.audiences.attributes import define_attributes
 from segment_pipeline.audiences.audience import Audience, claimants
 from segment_pipeline.audiences.eligibility import (
-    NOBODY,
     Eligibility,
     claims_now,
     claims_stored,
@@ -111,23 +110,24 @@ def decide(session: Session, of: Round, audience: Audience, aim: Aim | None = No
     return Decision(shape, as_of, day, known, people, keys, reasons)
 
 
-def claims(session: Session, audience: Audience, *, held: bool) -> pa.Table:
-    """Who it holds back from those after it. A held audience keeps those of its last sync: the people in it are still those."""
+def claims(session: Session, audience: Audience, *, held: bool) -> pa.Table | None:
+    """Who it holds back from those after it; None: it has none. A held audience keeps those of its last sync: the people in it are still those."""
     if audience.priority is None:
-        return NOBODY
+        return None
     return claims_stored(session, audience) if held else claims_now(session)
 
 
-def _claimed_before(of: Round, audience: Audience) -> pa.Table:
-    """People the audiences before this one in its group hold back, worked out now where this round has not done so yet."""
+def _claimed_before(of: Round, audience: Audience) -> pa.Table | None:
+    """People the audiences before this one in its group hold back, worked out now where this round has not done so yet; None: nobody."""
     higher = claimants(audience, of.audiences)
     for each in higher:
         if each.name not in of.claims:
             of.claims[each.name] = _claims_unsent(of, each)
-    return pa.concat_tables([NOBODY, *(of.claims[each.name] for each in higher)])
+    found = [claimed for each in higher if (claimed := of.claims[each.name]) is not None]
+    return pa.concat_tables(found) if found else None
 
 
-def _claims_unsent(of: Round, audience: Audience) -> pa.Table:
+def _claims_unsent(of: Round, audience: Audience) -> pa.Table | None:
     """Who this audience would hold back if it were synced now."""
     with of.lake.session() as session:
         try:

@@ -20,7 +20,6 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.consents import define_consent_statements
 
-NOBODY = pa.table({"profile_id": pa.array([], pa.string())})
 REASONS = ("erased", "suppressed", "no_consent", "no_identifier", "claimed", "holdout", "over_limit")
 ADDRESS_CHANNELS = frozenset({"email", "sms"})
 
@@ -52,7 +51,7 @@ def define_evidence(
         session.scan("audience_members", partitions={"audience": [audience.name]})
     else:
         memory.scan(session, place)
-    session.register("destination_kinds", shape.kinds)
+    session.given("destination_kinds", {"kind": "VARCHAR", "bit": "BIGINT"}, shape.kinds)
     define = session.define
     define("known_identifiers", statement("audiences", "known_identifiers"))
     define(
@@ -72,13 +71,14 @@ def define_evidence(
     define(
         "blocked_identifiers", statement("audiences", "blocked_identifiers"), materialize=True, channel=audience.channel
     )
-    define("blocked_people", statement("audiences", "blocked_people"), materialize=True)
+    define("suppressed_people", statement("audiences", "suppressed_people"), materialize=True)
+    define("blocked_people", statement("audiences", "blocked_people"))
 
 
-def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, claimed: pa.Table) -> Eligibility:
+def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, claimed: pa.Table | None) -> Eligibility:
     """Define the view `eligible` (one row per person who may be sent to, with a value per field) and count who may not.
 
-    `claimed`: profile_ids that audiences of higher priority hold back. Needs `define_evidence`. Leaves `verdicts` and, with
+    `claimed`: profile_ids that audiences of higher priority hold back; None: there are no such audiences. Needs `define_evidence`. Leaves `verdicts` and, with
     a holdout, `drawn` (with the variants to store) behind.
     """
     session.scan("memberships", partitions={"as_of": [as_of]}, lost=False)
@@ -90,12 +90,13 @@ def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, cl
     define("special_people", statement("audiences", "special_people"), materialize=True)
     # Few as a rule: kept, so that what they are joined to is read past them and not gathered whole.
     define("special_identifiers", statement("audiences", "special_identifiers"), materialize=True)
-    session.register("destination_fields", shape.table)
+    columns = {"field": "VARCHAR", "kind": "VARCHAR", "place": "INTEGER", "alone": "BOOLEAN"}
+    session.given("destination_fields", columns, shape.described)
     person_level = audience.channel not in ADDRESS_CHANNELS
     define(
         "member_identifiers", statement("audiences", "member_identifiers"), materialize=True, person_level=person_level
     )
-    weighed = bool(audience.holdout or audience.limit or claimed.num_rows)
+    weighed = bool(audience.holdout or audience.limit or (claimed and claimed.num_rows))
     define("judged", shape.judged(person_level=person_level), materialize=weighed)
     if weighed:
         _define_verdicts(session, audience, claimed)
@@ -114,11 +115,14 @@ def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, cl
     return Eligibility(sum(counted.values()), ineligible, counted.get(None, 0))
 
 
-def _define_verdicts(session: Session, audience: Audience, claimed: pa.Table) -> None:
+def _define_verdicts(session: Session, audience: Audience, claimed: pa.Table | None) -> None:
     """What nothing speaks against in the person is weighed against: other audiences' claims, the holdout, the limit."""
     experiment = audience.holdout.experiment if audience.holdout else ""
     session.scan("assignments", partitions={"experiment": [experiment]})
-    session.register("claimed", claimed)
+    if claimed is None:
+        session.given("claimed", {"profile_id": "VARCHAR"})
+    else:
+        session.register("claimed", claimed)
     define = session.define
     define("variants", statement("audiences", "variants"))
     threshold = threshold_of(audience.holdout.share) if audience.holdout else ""

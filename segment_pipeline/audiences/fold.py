@@ -3,7 +3,8 @@
 A fold is one Delta commit that carries the plan's number as application transaction: folding again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,39 +17,33 @@ from segment_pipeline.audiences.push import WITHHELD
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import Statement, generated, statement
+from segment_pipeline.lake.statements import Statement, made, statement
 
-RESULTS = pa.schema([("batch", pa.int32()), ("state", pa.string())])
-REFUSALS = pa.schema([("batch", pa.int32()), ("key", pa.string()), ("reason", pa.string())])
-VENDOR_IDS = pa.schema([("key", pa.string()), ("vendor_id", pa.string())])
+STATES = {"batch": "INTEGER", "state": "VARCHAR"}
+REFUSALS = {"batch": "INTEGER", "key": "VARCHAR", "reason": "VARCHAR"}
+VENDOR_IDS = {"key": "VARCHAR", "vendor_id": "VARCHAR"}
 
 
 def define_results(session: Session, recorded: RecordedPlan, outcome: Sequence[RecordedBatch]) -> None:
     """The view `results`: one row per change of the plan with `result`: done, rejected, withheld, uncertain, untouched."""
     plan = recorded.plan
     session.scan("plan_rows", partitions={"audience": [plan.audience], "digest": [plan.digest]}, lost=True)
-    session.register(
-        "batch_states",
-        pa.Table.from_pylist([{"batch": b.batch.number, "state": b.state} for b in outcome], RESULTS),
-    )
-    session.register(
-        "refusals",
-        pa.Table.from_pylist(
-            [
-                {"batch": b.batch.number, "key": key, "reason": reason}
-                for b in outcome
-                for key, reason in b.rejected.items()
-            ],
-            REFUSALS,
-        ),
-    )
-    session.register(
-        "told_vendor_ids",
-        pa.Table.from_pylist(
-            [{"key": key, "vendor_id": told} for b in outcome for key, told in b.vendor_ids.items()], VENDOR_IDS
-        ),
-    )
+    session.given("batch_states", STATES, [(b.batch.number, b.state) for b in outcome])
+    refused = [(b.batch.number, key, reason) for b in outcome for key, reason in b.rejected.items()]
+    _listed(session, "refusals", REFUSALS, refused)
+    _listed(session, "told_vendor_ids", VENDOR_IDS, [told for b in outcome for told in b.vendor_ids.items()])
     session.define("results", statement("audiences", "results"), materialize=True, withheld=WITHHELD)
+
+
+def _listed(session: Session, name: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Make rows a view that are one per key of a plan at the most, and hardly ever any."""
+    if not rows:
+        session.given(name, columns)
+        return
+    values = zip(*rows, strict=True)
+    types = (pa.int32() if kind == "INTEGER" else pa.string() for kind in columns.values())
+    arrays = [pa.array(each, kind) for each, kind in zip(values, types, strict=True)]
+    session.register(name, pa.table(arrays, names=list(columns)))
 
 
 def fold(lake: Lake, session: Session, place: Place, recorded: RecordedPlan, outcome: Sequence[RecordedBatch]) -> None:
@@ -82,7 +77,7 @@ def _living_on(fields: Sequence[str]) -> Statement:
         f"AND m.key <> r.key AND m.state = 'confirmed' WHERE r.batch = 0"
         for path in (f'$."{f}"' for f in fields)
     )
-    return generated("audiences/living_on", f"SELECT DISTINCT key FROM ({parts})")
+    return made("audiences/living_on", f"SELECT DISTINCT key FROM ({parts})")
 
 
 def keep_house(session: Session, place: Place) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import pyarrow as pa
-
 from segment_pipeline.audiences.attributes import NOTHING, Told, told
 from segment_pipeline.audiences.audience import Audience, Guards
 from segment_pipeline.audiences.places import Place
@@ -213,9 +211,8 @@ def draw(session: Session, place: Place, shape: Shape, kind: str, *, as_of: date
         most = max(1, min(capabilities.batch_rows, capabilities.batch_bytes // (int(size["widest"]) + ENVELOPE)))
         phases.append({"phase": size["phase"], "first": first, "most": most})
         first += -(-size["rows"] // most)
-    session.register(
-        "phases", pa.Table.from_pylist(phases, pa.schema([(n, pa.int32()) for n in ("phase", "first", "most")]))
-    )
+    columns = dict.fromkeys(("phase", "first", "most"), "INTEGER")
+    session.given("phases", columns, [[phase[column] for column in columns] for phase in phases])
     session.define("batched", statement("audiences", "batched"), materialize=True)
     batches, digests = [], []
     for row in session.rows(statement("audiences", "batch_digests")):

@@ -20,7 +20,7 @@ from segment_pipeline.delivery.destination import Asynchronous, Batch, Destinati
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import generated
+from segment_pipeline.lake.statements import made
 
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
@@ -142,13 +142,13 @@ class Push:
             f"json_extract_string(identifiers, {literal(chr(36) + '.' + chr(34) + f + chr(34))}) AS {quote(f)}"
             for f in self.plan.fields
         )
-        query = generated(
+        query = made(
             "audiences/batches",
             f"SELECT batch, key, {columns}, vendor_id, attributes FROM plan_rows "
             f"WHERE batch BETWEEN {planned[0].number} AND {planned[-1].number} ORDER BY batch, key",
         )
         reader = session.reader(query)
-        held = reader.schema.empty_table()
+        held = pa.Table.from_batches([], reader.schema)
         for batch in planned:
             while held.num_rows < batch.rows:
                 try:
@@ -156,7 +156,7 @@ class Push:
                 except StopIteration:
                     break
             rows, held = held.slice(0, batch.rows), held.slice(batch.rows)
-            if rows.num_rows != batch.rows or pc.any(pc.not_equal(rows["batch"], batch.number)).as_py():
+            if rows.num_rows != batch.rows or set(rows["batch"].unique().to_pylist()) - {batch.number}:
                 raise ContractError(f"plan {self.plan.digest}: batch {batch.number} is not in the lake as planned")
             yield batch, rows.drop_columns(["batch"])
         reader.read_all()

@@ -35,7 +35,7 @@ class Round:
     progress: Progress | None = None
     lease_seconds: float = SECONDS
     key_spaces: Mapping[str, str] = field(default_factory=dict)
-    claims: dict[str, pa.Table] = field(default_factory=dict)
+    claims: dict[str, pa.Table | None] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
     @property

@@ -213,22 +213,34 @@ class Run(AtTool):
 
     def _denials(self, session: Session, which: str) -> dict[str, Any]:
         """How many keys denials are still to take out, by the statement `which`, and since when the oldest of them waits."""
+        if not session.value("SELECT count(*) FROM denied_keys"):
+            return {"denials": 0, "denied_since": None}
         session.define("denials_left", statement("audiences", which))
         [waiting] = session.rows(statement("audiences", "denials_waiting"), channel=self.audience.channel)
         return {"denials": int(waiting["keys"]), "denied_since": waiting["since"]}
 
     def _decided(self, session: Session) -> Decision:
         """The decision, and the audience made at the tool where it is to be sent to and is not there."""
-        decision = decide(session, self.of, self.audience, self.aim)
+        aim = self.aim
+        decision = decide(session, self.of, self.audience, aim)
         if not decision.held(self.approved) and not self.stopped:
+            forgotten = self._nothing_remembered(session)
             try:
                 if self._there(session, decision):
-                    decision = decide(session, self.of, self.audience, self.aim)
+                    memory.scan(session, self.place)
+                    # Of neither place anything is remembered, as at the first sync: who should be there, and what that changes, is known.
+                    same = replace(self.aim, place=None) == replace(aim, place=None)
+                    if not (same and forgotten and self._nothing_remembered(session)):
+                        decision = decide(session, self.of, self.audience, self.aim)
             except SegmentPipelineError as error:
                 # What was to be sent is accounted for before the run ends by it.
                 self.unmade = error
         self.report = decision.reported(self.audience)
         return decision
+
+    def _nothing_remembered(self, session: Session) -> bool:
+        """No key was ever sent to the place, as far as we know."""
+        return not session.value("SELECT count(*) FROM audience_members")
 
     def _there(self, session: Session, decision: Decision) -> bool:
         """See to it that the tool has the audience a decision is to be sent to; True: it is another place than before."""

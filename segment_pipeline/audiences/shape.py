@@ -6,14 +6,12 @@ one record per person hold one per strongest identifier, so tuples that share it
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from segment_pipeline.audiences.attributes import NOTHING, Told, digest_of
 from segment_pipeline.delivery.destination import Capabilities
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.identifiers import RULES
 from segment_pipeline.lake.dialect import literal, quote
-from segment_pipeline.lake.statements import Statement, generated
+from segment_pipeline.lake.statements import Statement, made
 
 EXTERNAL_ID = "external_id"
 
@@ -34,28 +32,23 @@ class Shape:
         return [identifier.column for identifier in self.capabilities.identifiers]
 
     @property
-    def table(self) -> pa.Table:
-        """One row per field; `alone`: the field suffices to reach a person."""
+    def described(self) -> list[tuple[str, str, int, bool]]:
+        """Each field, its kind, its place, and whether it suffices to reach a person."""
         kinds = [identifier.kind for identifier in self.capabilities.identifiers]
         only_ids = set(kinds) == {EXTERNAL_ID}
-        return pa.table(
-            {
-                "field": self.fields,
-                "kind": kinds,
-                "place": pa.array(range(len(kinds)), pa.int32()),
-                "alone": [only_ids or kind != EXTERNAL_ID for kind in kinds],
-            }
-        )
+        return [
+            (field, kind, place, only_ids or kind != EXTERNAL_ID)
+            for place, (field, kind) in enumerate(zip(self.fields, kinds, strict=True))
+        ]
 
     @property
     def wants_external_ids(self) -> bool:
         return any(identifier.kind == EXTERNAL_ID for identifier in self.capabilities.identifiers)
 
     @property
-    def kinds(self) -> pa.Table:
-        """One row per kind of identifier the destination takes, each with a bit of its own."""
-        kinds = self._kinds
-        return pa.table({"kind": kinds, "bit": pa.array([1 << n for n in range(len(kinds))], pa.int64())})
+    def kinds(self) -> list[tuple[str, int]]:
+        """Each kind of identifier the destination takes, with a bit of its own."""
+        return [(kind, 1 << place) for place, kind in enumerate(self._kinds)]
 
     @property
     def _kinds(self) -> list[str]:
@@ -78,7 +71,7 @@ class Shape:
             ) AS k{n} ON k{n}.profile_id = m.profile_id"""
             for n, kind in enumerate(kinds)
         )
-        return generated(
+        return made(
             "audiences/candidate_identifiers",
             f"""SELECT m.profile_id, m.granted, m.account_granted, m.granted_kinds, {blocked} AS blocked {columns}
             FROM candidate_consent AS m {joins} WHERE m.reason IS NULL""",
@@ -90,7 +83,7 @@ class Shape:
         Most people have at most one identifier of a kind and none of theirs is blocked: what may be sent of them follows
         from the row. The special ones are weighed identifier by identifier in `member_identifiers`.
         """
-        return generated(
+        return made(
             "audiences/judged",
             f"""SELECT profile_id, reason, {", ".join(f"CAST(NULL AS VARCHAR) AS {value}" for value in self.values)}
             FROM candidate_consent
@@ -137,8 +130,7 @@ class Shape:
 
     def _any(self, alias: str, *, alone: bool, covered: bool, person_level: bool) -> str:
         """SQL: one of the fields has an identifier that is covered or, the other way round, one that is not."""
-        fields = zip(self.capabilities.identifiers, self.table.column("alone").to_pylist(), strict=True)
-        kinds = dict.fromkeys(i.kind for i, suffices in fields if suffices or not alone)
+        kinds = dict.fromkeys(kind for _, kind, _, suffices in self.described if suffices or not alone)
         parts = [
             f"({alias}.kind_{self._kinds.index(kind)} IS NOT NULL "
             f"AND {'' if covered else 'NOT '}{self._covered(alias, kind, person_level=person_level)})"
@@ -163,7 +155,7 @@ class Shape:
     def keyed(self, along: Told = NOTHING) -> Statement:
         """One row per eligible person: their key, canonical values, and a digest of what goes along (NULL: nothing does)."""
         values = ", ".join(f"k.{value}" for value in self.values)
-        return generated(
+        return made(
             "audiences/keyed",
             f"""SELECT k.profile_id, substr(sha256({self._tuple_text("k")}), 1, 32) AS key, {values},
                 {along.digest} AS payload_hash
@@ -172,7 +164,7 @@ class Shape:
 
     def told_apart(self, along: Told) -> Statement:
         """One row per desired key of several people with whom different things would go along: the digest of what is sent."""
-        return generated(
+        return made(
             "audiences/told_apart",
             f"""SELECT key, {digest_of("min(attributes)")} AS payload_hash FROM (
                 SELECT k.key, {along.text} AS attributes
@@ -182,7 +174,7 @@ class Shape:
 
     def told_upserts(self, along: Told) -> Statement:
         """One row per key of `upserts` that somebody desired is sent under: what goes along (NULL: nothing)."""
-        return generated(
+        return made(
             "audiences/told_upserts",
             f"""SELECT key, min(attributes) AS attributes FROM (
                 SELECT k.key, {along.text} AS attributes
@@ -193,7 +185,7 @@ class Shape:
     def told(self) -> Statement:
         """One row per member of `tool_rows`, as a key of ours would be made of it."""
         named = ", ".join(f"s.{quote(f)}" for f in self.fields)
-        return generated(
+        return made(
             "audiences/told",
             f"""SELECT substr(sha256({self._tuple_text("s")}), 1, 32) AS key, {self.json("s")} AS identifiers, {named},
                 max(s.vendor_id) AS vendor_id
@@ -208,9 +200,9 @@ class Shape:
         """
         if not self.capabilities.one_record:
             joined = "SELECT r.key, t.key AS told FROM remembered_wide AS r JOIN tool_keyed AS t ON t.key = r.key"
-            return generated("audiences/recognised", joined)
+            return made("audiences/recognised", joined)
         first = self.strongest("r")
-        return generated(
+        return made(
             "audiences/recognised",
             f"""SELECT key, min(told) AS told FROM (
                 SELECT r.key, t.key AS told FROM remembered_wide AS r JOIN tool_keyed AS t ON t.vendor_id = r.vendor_id
@@ -237,11 +229,11 @@ class Shape:
                 f"SELECT k.key, {literal(i.column + '=')} || {RULES[i.rule].sql(f'k.{value}')} AS carries, "
                 f"{stronger} AS strongest FROM keyed AS k WHERE {f'k.{value} IS NOT NULL' if by_identifier else 'FALSE'}"
             )
-        return generated("audiences/keyed_identifiers", " UNION ALL ".join(parts))
+        return made("audiences/keyed_identifiers", " UNION ALL ".join(parts))
 
     def sent(self, relation: str) -> Statement:
         """A relation with canonical values, plus the values as sent."""
-        return generated(f"audiences/{relation}_sent", f"SELECT k.*, {self.as_sent('k')} FROM {quote(relation)} AS k")
+        return made(f"audiences/{relation}_sent", f"SELECT k.*, {self.as_sent('k')} FROM {quote(relation)} AS k")
 
     def json(self, alias: str) -> str:
         """SQL: the identifiers that are known, as a JSON object in the order of the fields."""
@@ -261,7 +253,7 @@ class Shape:
     def long(self, relation: str, *kept: str) -> Statement:
         """One row per row of a relation and identifier it carries: the kept columns, `place` of the field, `carries`."""
         columns = "".join(f"{quote(column)}, " for column in kept)
-        return generated(
+        return made(
             f"audiences/{relation}_long",
             " UNION ALL ".join(
                 f"SELECT {columns}{place} AS place, {literal(f + '=')} || {quote(f)} AS carries "
@@ -272,7 +264,7 @@ class Shape:
 
     def record_keys(self) -> Statement:
         """One row per key: the key of the tool's record it is part of. The strongest, then present, then smallest tuple speaks."""
-        return generated(
+        return made(
             "audiences/record_keys",
             f"""SELECT key, record FROM (
                 SELECT s.key, l.key AS record, row_number() OVER (
@@ -291,7 +283,7 @@ class Shape:
         columns = ", ".join(
             f"json_extract_string(r.identifiers, {literal(_path(f))}) AS {quote(f)}" for f in self.fields
         )
-        return generated(f"audiences/{relation}_wide", f"SELECT r.*, {columns} FROM {quote(relation)} AS r")
+        return made(f"audiences/{relation}_wide", f"SELECT r.*, {columns} FROM {quote(relation)} AS r")
 
     def blocked(self) -> Statement:
         """One row per blocked identifier and form this destination may have been sent it in: by its rule of today or another."""
@@ -301,7 +293,7 @@ class Shape:
             for i in self.capabilities.identifiers
             for rule in sorted({i.rule, *(name for name in RULES if name.startswith(f"{i.kind}/"))})
         )
-        return generated("audiences/blocked_as_sent", parts)
+        return made("audiences/blocked_as_sent", parts)
 
     def removals(self) -> Statement:
         """One row per leaving key, with only the identifiers no staying key carries, so that nobody else is taken out.
@@ -335,7 +327,7 @@ class Shape:
             f"WHEN {f'c.c{place}' if pruned else 'FALSE'} THEN NULL ELSE w.{quote(f)} END AS {quote(f)}"
             for place, f in enumerate(self.fields)
         )
-        return generated(
+        return made(
             "audiences/removals",
             f"""SELECT w.key, w.cause, w.kind, w.owners, w.payload_hash, {in_place} AS in_place, {surplus} AS surplus,
                 {remove_first} AS remove_first,

@@ -6,7 +6,7 @@ A job killed before the commit leaves the old table, and files the log does not 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -158,14 +158,28 @@ def _statistics(footer: parquet.FileMetaData, table: str) -> dict[str, dict[str,
             held["nulls"] += statistics.null_count or 0
             if statistics.has_min_max:
                 try:
-                    held["least"].append(statistics.min)
-                    held["greatest"].append(statistics.max)
+                    least, greatest = _extremes(statistics)
                 except (OverflowError, ValueError):
                     raise ContractError(
                         f"table {table}, column {chunk.path_in_schema}: a day or time outside {' to '.join(horizon.DAYS)}:"
                         " nothing was written; leave it NULL"
                     ) from None
+                held["least"].append(least)
+                held["greatest"].append(greatest)
     return found
+
+
+def _extremes(statistics: parquet.Statistics) -> tuple[Any, Any]:
+    """The least and the greatest value; raises OverflowError or ValueError for one that Python has no date or time for."""
+    kind = statistics.logical_type
+    if kind.type == "TIMESTAMP":
+        said = json.loads(kind.to_json())
+        if said["timeUnit"] == "microseconds":
+            # Arrow's own reading of a time imports pandas.
+            began = datetime(1970, 1, 1, tzinfo=UTC if said["isAdjustedToUTC"] else None)
+            raw = statistics.min_raw, statistics.max_raw
+            return began + timedelta(microseconds=raw[0]), began + timedelta(microseconds=raw[1])
+    return statistics.min, statistics.max
 
 
 def _logged(footer: parquet.FileMetaData, counted: set[str], table: str) -> str:

@@ -17,10 +17,10 @@ from segment_pipeline.days import Window
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake import commits, storage
 from segment_pipeline.lake.commits import retried
-from segment_pipeline.lake.dialect import Value, quote
+from segment_pipeline.lake.dialect import Value, literal, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
 from segment_pipeline.lake.schema import Column, Table
-from segment_pipeline.lake.statements import Statement
+from segment_pipeline.lake.statements import Statement, made
 from segment_pipeline.lake.tables import computed, table
 
 if TYPE_CHECKING:
@@ -138,6 +138,18 @@ class Session:
     def register(self, name: str, rows: pa.Table) -> None:
         """Make an Arrow table a view."""
         self.connection.register(name, rows)
+
+    def given(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]] = ()) -> None:
+        """Make a few rows a view, of columns by name and SQL type. Arrow imports pandas for what it makes of Python's values."""
+        types = list(columns.items())
+        if not rows:
+            empty = ", ".join(f"CAST(NULL AS {kind}) AS {quote(column)}" for column, kind in types)
+            self.define(name, f"SELECT {empty} WHERE FALSE")
+            return
+        cast = ", ".join(f"CAST({quote(column)} AS {kind}) AS {quote(column)}" for column, kind in types)
+        values = ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
+        named = ", ".join(quote(column) for column, _ in types)
+        self.define(name, made(name, f"SELECT {cast} FROM (VALUES {values}) AS given({named})"))
 
     def records(self, name: str, files: Sequence[Path], path: Sequence[str]) -> None:
         """Make the records in raw JSON pages a view with one column, `record`; `path` empty: JSON lines."""

@@ -115,8 +115,7 @@ class OpenTables:
 
     def lost(self, name: str) -> bool:
         """A table was written to and is there no more."""
-        fs, path = self._note_of(name)
-        return bool(fs.exists(path)) and open_table(f"{self.root}/{name}", self.options) is None
+        return self._noted(name) and open_table(f"{self.root}/{name}", self.options) is None
 
     def begin(self, name: str) -> None:
         """Forget that a table was ever written to."""
@@ -135,12 +134,19 @@ class OpenTables:
     def _note(self, name: str) -> None:
         if name in self._written:
             return
-        fs, path = self._note_of(name)
-        if not fs.exists(path):
+        if not self._noted(name):
             with delta_errors(name, "noting that it is there"):
+                fs, path = self._note_of(name)
                 fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                 fs.pipe_file(path, b"")
         self._written.add(name)
+
+    def _noted(self, name: str) -> bool:
+        if "://" not in self.root:
+            # The library for all kinds of stores is slow to import.
+            return Path(self.root, WRITTEN, name).exists()
+        fs, path = self._note_of(name)
+        return bool(fs.exists(path))
 
     def _note_of(self, name: str) -> tuple[Any, str]:
         fs, home = filesystem(self.root)
@@ -294,7 +300,8 @@ def files(delta: DeltaTable, table: Table, partitions: Partitions | None = None)
     Raises ContractError as `check_features` does.
     """
     check_features(delta, table)
-    actions = pa.table(delta.get_add_actions(flatten=True))
+    # As a stream: what makes a table of anything at all imports pandas, to see whether it is one of its own.
+    actions = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all()
     base = delta.table_uri.rstrip("/")
     if base.startswith("file://"):
         base = unquote(base.removeprefix("file://"))

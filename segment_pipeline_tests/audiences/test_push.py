@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from segment_pipeline import clock
-from segment_pipeline.audiences.eligibility import NOBODY, define_evidence, judge
+from segment_pipeline.audiences.eligibility import define_evidence, judge
 from segment_pipeline.audiences.lease import acquire, release
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.connector import About
@@ -170,7 +170,7 @@ def last_to_go(world: World, tool: Tool) -> str:
     with world.lake.session() as session:
         shape = Shape(tool.capabilities)
         define_evidence(session, audience(), shape, {})
-        judge(session, audience(), shape, as_of=world.day, claimed=NOBODY)
+        judge(session, audience(), shape, as_of=world.day, claimed=None)
         keyed = session.rows(shape.keyed())
     return str(max(keyed, key=lambda row: row["key"])["profile_id"])
 

@@ -1,5 +1,11 @@
 """From people to what the tool holds: literal people in, the tool's rows and the report's numbers out."""
 
+from typing import Any
+
+import pytest
+
+from segment_pipeline.audiences import run
+from segment_pipeline.audiences.decision import Decision, decide
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import Person, World, audience
 
@@ -16,6 +22,26 @@ def test_members_with_consent_reach_the_tool_and_the_report_adds_up(world: World
     assert tool.held() == {("ann@shop.test", "+12025550101"), ("bob@shop.test", None), (None, "+12025550103")}
     assert (report.status, report.candidates, report.ineligible["no_consent"], report.eligible) == ("synced", 4, 1, 3)
     assert (report.desired, report.added, report.remote, report.requests) == (3, 3, 3, 1)
+
+
+def test_who_should_be_in_a_new_audience_is_worked_out_once(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the tool has it from then on changes nothing about who should be in it."""
+    decided = []
+
+    def counted(*asked: Any) -> Decision:
+        decided.append(asked)
+        return decide(*asked)
+
+    monkeypatch.setattr(run, "decide", counted)
+    world.people([ANN, BOB])
+    assert world.sync(audience(), tool).added == 2
+    assert len(decided) == 1
+    assert world.sync(audience(), tool).requests == 0
+    world.people([ANN, CAT])
+    assert world.sync(audience(), tool).added == 1
+    assert len(decided) == 3
 
 
 def test_a_second_run_sends_and_writes_nothing(world: World, tool: Tool) -> None:

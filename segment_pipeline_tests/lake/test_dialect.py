@@ -1,5 +1,6 @@
 """Values are bound as literals, identifiers quoted, and constructs that do not carry over are refused by name."""
 
+import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlglot import ErrorLevel, exp
 
 import segment_pipeline
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake import dialect
+from segment_pipeline.lake import constructs, dialect
 from segment_pipeline.lake.statements import statement
 
 PACKAGE = Path(segment_pipeline.__file__).parent
@@ -31,6 +32,12 @@ def test_a_bound_value_comes_back_as_itself(value: dialect.Value) -> None:
         .to_pylist()
     )
     assert got == [{"v": value, "text": "$value"}]
+
+
+@pytest.mark.parametrize("text", ["'$a'", "'it''s $a'", '"$a"', '"x""$a"', "1 -- $a", "1 /* $a\n$a */"])
+def test_what_only_looks_like_a_parameter_stays(text: str) -> None:
+    assert dialect.bind(f"SELECT {text}", {}) == f"SELECT {text}"
+    assert dialect.bind(f"SELECT $a, {text}\n, $a", {"a": 1}) == f"SELECT 1, {text}\n, 1"
 
 
 def test_a_parameter_without_value_and_a_value_without_parameter_are_errors() -> None:
@@ -54,7 +61,7 @@ def test_quoting_an_identifier_doubles_its_quotes() -> None:
 )
 def test_constructs_that_do_not_carry_over_are_refused(text: str, construct: str) -> None:
     with pytest.raises(ContractError, match=f"model uses .*{construct}"):
-        dialect.parse(text, name="model")
+        constructs.parse(text, name="model")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,7 @@ def test_constructs_that_do_not_carry_over_are_refused(text: str, construct: str
 )  # fmt: skip
 def test_what_means_something_else_elsewhere_or_does_more_than_read_is_refused(text: str) -> None:
     with pytest.raises(ContractError, match="model (uses|is no SELECT|cannot be parsed)"):
-        dialect.parse(text, name="model")
+        constructs.parse(text, name="model")
 
 
 FILES = sorted(
@@ -85,11 +92,18 @@ FILES = sorted(
 def test_every_statement_of_the_package_loads_and_renders_for_another_engine(room: str, name: str) -> None:
     loaded = statement(room, name)
     assert loaded.text.lstrip().startswith("--"), "a statement begins with its grain"
-    tree = dialect.parse(loaded.text, name=loaded.name)
+    tree = constructs.parse(loaded.text, name=loaded.name)
     passed_on = {node.name.lower() for node in tree.find_all(exp.Anonymous)}
-    assert passed_on <= dialect.ALLOWED_FUNCTIONS | dialect.NEEDS_RULE
+    assert passed_on <= constructs.ALLOWED_FUNCTIONS | constructs.NEEDS_RULE
     rendered = tree.sql("spark", unsupported_level=ErrorLevel.RAISE)
     assert sqlglot.parse_one(rendered, read="spark").key == tree.key
+
+
+@pytest.mark.parametrize(("room", "name"), FILES)
+def test_parameters_are_those_a_parser_finds(room: str, name: str) -> None:
+    text = statement(room, name).text
+    tokens = itertools.pairwise(sqlglot.tokenize(text, read="duckdb"))
+    dialect.bind(text, {name.text: 1 for mark, name in tokens if mark.text == "$" and name.start == mark.end + 1})
 
 
 def test_there_are_statements_to_check() -> None:

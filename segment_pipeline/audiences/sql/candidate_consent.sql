@@ -4,12 +4,11 @@ SELECT
     CASE
         WHEN b.reason = 1 THEN 'erased'
         WHEN b.reason = 2 THEN 'suppressed'
-        WHEN b.reason = 3 THEN 'no_consent'
-        WHEN NOT coalesce(p.any_granted, FALSE) THEN 'no_consent'
+        WHEN p.denied OR NOT coalesce(p.any_granted, FALSE) THEN 'no_consent'
     END AS reason,
     p.granted,
     p.account_granted,
     p.granted_kinds
 FROM candidates AS m
-LEFT JOIN blocked_people AS b ON b.profile_id = m.profile_id
+LEFT JOIN suppressed_people AS b ON b.profile_id = m.profile_id
 LEFT JOIN person_consent AS p ON p.profile_id = m.profile_id

@@ -26,7 +26,7 @@ from segment_pipeline.algebra.nodes import (
 from segment_pipeline.algebra.parts import Rule, Scalar
 from segment_pipeline.algebra.trees import Named
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake import dialect
+from segment_pipeline.lake import constructs, dialect
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.profiles.compiler.conditions import Bit, Bits, literals
@@ -52,7 +52,7 @@ UNION_GROUP = 50
 
 def checked(name: str, tree: exp.Expr) -> Statement:
     """A built query as a statement, under the lake's allow-list."""
-    dialect.check(tree, name=name)
+    constructs.check(tree, name=name)
     return Statement(name, tree.sql(dialect="duckdb", copy=False))
 
 

@@ -10,7 +10,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 
 from segment_pipeline.algebra.spelling import meant
 from segment_pipeline.errors import ContractError
-from segment_pipeline.lake import dialect
+from segment_pipeline.lake import constructs, dialect
 from segment_pipeline.lake.schema import SQL_TYPES
 
 
@@ -43,7 +43,7 @@ def problems(text: str, traits: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with a predicate over these traits, lake types by name, as ends of sentences."""
     try:
         tree = parsed(text)
-        dialect.check(exp.select(exp.alias_(tree, "holds")).from_("traits"), name="its predicate")
+        constructs.check(exp.select(exp.alias_(tree, "holds")).from_("traits"), name="its predicate")
     except SqlglotError:
         yield "has a predicate that is not one expression of DuckDB's dialect"
         return

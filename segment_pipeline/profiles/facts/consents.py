@@ -6,8 +6,6 @@ Decides nothing about who may be sent to; the rule is written in docs/consent.md
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
-import pyarrow as pa
-
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
@@ -26,7 +24,7 @@ def define_consent_statements(session: Session, key_spaces: Mapping[str, str], *
     session.scan("consents", lost=lost)
     session.scan("customers")
     register_key_spaces(session, key_spaces)
-    session.register("first_days", _first_days(session))
+    session.given("first_days", {"source": "VARCHAR", "first_at": "TIMESTAMPTZ"}, _first_days(session))
     session.define("first_records", statement("profiles/facts", "first_records"), materialize=True)
     session.define("ended_accounts", statement("profiles/facts", "ended_accounts"), materialize=True)
     session.define("consent_statements", statement("profiles/facts", "consent_statements"))
@@ -40,15 +38,10 @@ def define_consent_changes(session: Session, as_of: AsOf, key_spaces: Mapping[st
     session.define("consent_changes", statement("profiles/facts", "consent_changes"), zone=as_of.zone, end=as_of.end)
 
 
-def _first_days(session: Session) -> pa.Table:
+def _first_days(session: Session) -> list[tuple[str, datetime]]:
     """By source, the first instant of the first day it has rows under, whatever time zone the day is of."""
     first: dict[str, datetime] = {}
     for entry in (entry for name in _SPEAKING for entry in session.lake.partitions(name)):
         began = datetime.combine(entry["day"], time(), UTC) - timedelta(days=1)
         first[entry["source"]] = min(began, first.get(entry["source"], began))
-    return pa.table(
-        {
-            "source": pa.array(first.keys(), pa.string()),
-            "first_at": pa.array(first.values(), pa.timestamp("us", tz="UTC")),
-        }
-    )
+    return list(first.items())

@@ -5,8 +5,6 @@ Reads `identities`; decides nothing about who is who.
 
 from collections.abc import Mapping
 
-import pyarrow as pa
-
 from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.session import Session
@@ -48,5 +46,4 @@ def define_sales(session: Session, as_of: AsOf) -> None:
 
 def register_key_spaces(session: Session, key_spaces: Mapping[str, str]) -> None:
     """Make the view key_spaces(source, owner): sources whose customer keys are another source's."""
-    columns = {"source": list(key_spaces), "owner": list(key_spaces.values())}
-    session.register("key_spaces", pa.table({name: pa.array(keys, pa.string()) for name, keys in columns.items()}))
+    session.given("key_spaces", {"source": "VARCHAR", "owner": "VARCHAR"}, list(key_spaces.items()))

@@ -9,7 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.lake import dialect
+from segment_pipeline.lake import constructs
 from segment_pipeline.profiles.traits.views import VIEWS, view_in_session
 from segment_pipeline.traits import Trait
 
@@ -47,7 +47,7 @@ def problems(trait: Trait) -> Iterator[str]:
     """What is wrong with a trait's query, as the rest of a sentence that begins with the trait."""
     try:
         tree = _parsed(trait.query or "")
-        dialect.check(tree, name="its query")
+        constructs.check(tree, name="its query")
     except SqlglotError:
         yield "has a query that is neither one expression nor one SELECT of DuckDB's dialect"
         return

@@ -15,7 +15,6 @@ from segment_pipeline.lake.derived import trait_table
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.session import Session
 from segment_pipeline.profiles.rules import TraitRules
-from segment_pipeline.profiles.traits import queries
 from segment_pipeline.traits import Trait, TraitSet
 
 _SET: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -109,6 +108,9 @@ def _problems(trait: Trait) -> Iterator[str]:
         # In the words of segments, which judge it.
         return
     elif trait.query is not None:
+        # Imported late: who only reads traits needs no parser.
+        from segment_pipeline.profiles.traits import queries
+
         yield from queries.problems(trait)
     elif not _takes_one(trait):
         yield "has a function that does not take exactly one argument, the profiles"

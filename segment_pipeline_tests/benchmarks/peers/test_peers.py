@@ -5,6 +5,8 @@ Peers themselves are not installed here: `make bench-peers` runs them.
 
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +70,27 @@ def test_our_side_keeps_the_tool_equal_to_the_segment(company: Path, tmp_path: P
     }
     sent = {name: (cost.said["desired"], cost.said["requests"]) for name, cost in costs.items()}
     assert sent == {FIRST: (400, 4), NOTHING: (400, 0), CHANGED: (400, 2)}
+
+
+SYNCED = """
+import sys
+from pathlib import Path
+from segment_pipeline_tests.benchmarks.peers.drt import members
+
+print(members.sync_members(Path(sys.argv[1]), sys.argv[2], 100)["requests"])
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_a_sync_imports_what_it_needs(company: Path, tool: Loopback, tmp_path: Path) -> None:
+    """What a command imports is part of what it costs; of a ledger's first opening its migrations are, too."""
+    home = ours(company, tmp_path / "ours").home
+    needless = {"dagster", "pandas", "sqlglot", "scipy", "pyspark", "holidays"}
+    for requests, spared in ((4, set()), (0, {"alembic", "fsspec"})):
+        command = [sys.executable, "-c", SYNCED, str(home), tool.base_url]
+        told, imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert int(told) == requests
+        assert not (needless | spared) & set(imported.split())
 
 
 def test_our_side_sends_again_what_was_under_way_when_it_was_killed_and_nothing_else(
