@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segment_pipeline.algebra.parts import Value
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.lake.lake import Lake
@@ -141,6 +142,21 @@ def compiled_members(
             assert ids[row["person_no"]] not in members, "a person is listed twice"
             members.add(ids[row["person_no"]])
     return found
+
+
+def compiled_values(lake: Lake, asked: Mapping[str, tuple[Value, str]], world: World) -> dict[str, dict[str, Any]]:
+    """What each value is for each person, by profile_id and name, as the compiler and the engine find them: traits of a company's own."""
+    with lake.session() as session:
+        register(session, world)
+        compilation = compile_segments(
+            [],
+            AsOf(world.as_of, world.zone),
+            traits=trait_types(),
+            properties=STAY.properties,
+            values=[value for value, _ in asked.values()],
+        )
+        compilation.define(session)
+        return {row["profile_id"]: row for row in session.rows(compilation.of_people(asked))}
 
 
 def who(lake: Lake, where: Rule, world: World) -> set[str]:

@@ -20,7 +20,7 @@ from segment_pipeline.segments.rules import (
     trait,
 )
 from segment_pipeline.segments.validation import validate
-from segment_pipeline_tests.segments.conftest import DAY, compiled_members, segment
+from segment_pipeline_tests.segments.conftest import DAY, compiled_members, compiled_values, segment
 from segment_pipeline_tests.segments.test_examples import did as act, who
 
 ORDERS, LINES = activities("order"), activities("product_bought")
@@ -53,6 +53,12 @@ def test_numbers_of_all_sizes_are_compared_exactly(lake: Lake, rule: Rule) -> No
     meant = members([segment("one", rule)], WORLD)
     assert "bob" in meant["one"]
     assert compiled_members(lake, [segment("one", rule)], WORLD) == meant
+
+
+def test_a_trait_too_large_for_its_type_is_unknown_and_costs_nobody_else_theirs(lake: Lake) -> None:
+    asked = {"spent": (sum_of("amount", ORDERS).value, "MONEY")}
+    found = compiled_values(lake, asked, WORLD)  # type: ignore[arg-type]
+    assert {name: row["spent"] for name, row in found.items()} == {"ann": None, "bob": Decimal("5.54")}
 
 
 def test_a_quotient_of_more_than_an_engine_multiplies_is_unknown_and_stops_nobody_else(lake: Lake) -> None:

@@ -156,9 +156,9 @@ class Compilation:
     def _valued(self, query: exp.Select, asked: Mapping[str, tuple[Value, str]]) -> Statement:
         query = self.values.joined(query, "n")
         for name, (one, kind) in asked.items():
-            # Not by `exp.cast`, which takes a decimal for any other.
+            # Not by `exp.cast`, which takes a decimal for any other. What has no room is unknown, and costs nobody else theirs.
             to = exp.DataType.build(SQL_TYPES.get(kind, kind), dialect="duckdb")
-            held = exp.Cast(this=self.values.expression(parted(one)), to=to)
+            held = exp.TryCast(this=self.values.expression(parted(one)), to=to)
             query = query.select(exp.alias_(held, name, quoted=True), copy=False)
         return checked("segments/values", query)
 
