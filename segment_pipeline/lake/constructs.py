@@ -4,6 +4,8 @@ A construct is on the list once it is known to mean the same on every engine. Im
 command: what only binds and quotes has no need of it.
 """
 
+from collections.abc import Collection
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -56,6 +58,26 @@ def parse(text: str, *, name: str) -> exp.Query:
     if not isinstance(tree, exp.Query):
         raise ContractError(f"{name} is no SELECT: statements only read, the lake writes")
     check(tree, name=name)
+    return tree
+
+
+def tables(tree: exp.Query) -> tuple[str, ...]:
+    """The tables and views a statement reads, as they follow each other in it."""
+    own = {each.alias for each in tree.find_all(exp.CTE)}
+    found = (each.name for each in tree.find_all(exp.Table, bfs=False))
+    return tuple(name for name in dict.fromkeys(found) if name not in own)
+
+
+def narrowed(tree: exp.Query, columns: Collection[str], lookups: Collection[str]) -> exp.Query:
+    """A statement with these of its columns, and without the joins with `lookups` that nothing is read of then."""
+    tree = tree.copy()
+    tree.set("expressions", [each for each in tree.selects if each.alias_or_name in columns])
+    for join in [*(tree.args.get("joins") or [])]:
+        if join.this.name in lookups and not any(
+            each.table == join.alias_or_name and each.find_ancestor(exp.Join) is not join
+            for each in tree.find_all(exp.Column)
+        ):
+            join.pop()
     return tree
 
 

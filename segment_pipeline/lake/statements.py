@@ -45,26 +45,26 @@ class Statement:
         """The names of what it selects."""
         return tuple(_tree(self).named_selects)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tables and views it reads, as they follow each other in it."""
+        from segment_pipeline.lake import constructs
+
+        return constructs.tables(_tree(self))
+
     def only(self, columns: Collection[str], *, lookups: Collection[str] = ()) -> "Statement":
         """The same rows with these of its columns alone: what the others are made of is not read.
 
         `lookups`: tables with one row at most for each it looks up by a LEFT JOIN; one that nothing is read of is not joined.
         """
-        tree = _tree(self).copy()
-        tree.set("expressions", [each for each in tree.selects if each.alias_or_name in columns])
-        for join in [*(tree.args.get("joins") or [])]:
-            if join.this.name in lookups and not any(
-                each.table == join.alias_or_name and each.find_ancestor(exp.Join) is not join
-                for each in tree.find_all(exp.Column)
-            ):
-                join.pop()
-        return replace(self, text=tree.sql(dialect="duckdb"))
+        from segment_pipeline.lake import constructs
+
+        return replace(self, text=constructs.narrowed(_tree(self), columns, lookups).sql(dialect="duckdb"))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _tree(one: Statement) -> "exp.Query":
-    # Imported late: see above.
-    from segment_pipeline.lake import constructs
+    from segment_pipeline.lake import constructs  # late, wherever it is asked for: see above
 
     return constructs.parse(one.text, name=one.name)
 
