@@ -219,6 +219,13 @@ def test_what_the_demo_needs_is_named_by_its_extra(tmp_path: Path, command: str,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_knowing_a_company_takes_neither_dagster_nor_pandas() -> None:
+    """Most commands load the catalogue, and what it imports is most of what the short ones cost."""
+    code = "import sys, segment_pipeline.commands.audiences, segment_pipeline.starter.company; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"dagster", "pandas", "pyspark", "scipy"} & set(told.split())
+
+
 @pytest.mark.parametrize("command", ["demo", "ui"])
 def test_a_demo_s_home_that_is_a_file_is_named(tmp_path: Path, command: str) -> None:
     home, _ = a_file(tmp_path)

@@ -34,7 +34,6 @@ def mailed(world: World, tool: Tool, channel: str, said: list[Said]) -> set[str]
 @pytest.mark.also_on_spark(
     "audiences/person_consent",
     "audiences/blocked_identifiers",
-    "audiences/denials_waiting",
     "audiences/member_identifiers",
 )
 @pytest.mark.parametrize(

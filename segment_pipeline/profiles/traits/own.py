@@ -20,7 +20,6 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.profiles.facts.runs import Run, session_of
 from segment_pipeline.profiles.rules import IdentityRules
-from segment_pipeline.profiles.traits.frames import called, frame_of
 from segment_pipeline.profiles.traits.queries import query_of
 from segment_pipeline.profiles.traits.views import define_views
 from segment_pipeline.traits import Trait, TraitSet
@@ -69,6 +68,9 @@ def build_own_traits(
         frame = None
         for number, trait in enumerate(traits.traits):
             if trait.function is not None:
+                # Imported late: pandas, which takes longer than many a command that knows of own traits.
+                from segment_pipeline.profiles.traits.frames import called, frame_of
+
                 frame = frame_of(session.table("SELECT * FROM trait_profiles")) if frame is None else frame
                 session.register(f"trait_value_{number}", called(trait, frame))
                 continue

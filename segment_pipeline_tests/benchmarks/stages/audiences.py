@@ -128,32 +128,49 @@ people AS (
 ),
 denied AS (SELECT DISTINCT phone FROM people WHERE asked AND NOT granted AND phone IS NOT NULL),
 desired AS (
-    SELECT profile_id, sha256(email) AS email, sha256(ltrim(phone, '+')) AS phone
+    SELECT profile_id, sha256(email) AS email, sha256(ltrim(phone, '+')) AS phone, first, last, country, postcode
     FROM (
         SELECT n.profile_id, n.email, CASE WHEN d.phone IS NULL THEN n.phone END AS phone
         FROM people AS n LEFT JOIN denied AS d ON d.phone = n.phone
         WHERE n.granted AND n.suppressed IS NULL
     ) JOIN (SELECT profile_id FROM memberships WHERE segment = 'everybody') USING (profile_id)
+    JOIN (
+        SELECT profile_id, regexp_replace(lower(first_name), '[^\\p{L}]', '', 'g') AS first,
+            regexp_replace(lower(last_name), '[^\\p{L}]', '', 'g') AS last,
+            regexp_replace(lower(country), '[^\\p{L}]', '', 'g') AS country,
+            replace(split_part(lower(postcode), '-', 1), ' ', '') AS postcode
+        FROM profiles
+    ) USING (profile_id)
 ),
 keyed AS (
-    SELECT *, substr(sha256('email=' || email || chr(10) || 'phone=' || coalesce(phone, '') || chr(10)), 1, 32) AS key FROM desired
+    SELECT profile_id, email, phone, attributes, substr(sha256(attributes), 1, 32) AS payload,
+        substr(sha256('email=' || email || chr(10) || 'phone=' || coalesce(phone, '') || chr(10)), 1, 32) AS key
+    FROM (
+        SELECT *, '{"FN":"' || sha256(first) || '","LN":"' || sha256(last) || '","ZIP":"' || sha256(postcode)
+            || '","COUNTRY":"' || sha256(country) || '"}' AS attributes
+        FROM desired
+    )
 ),
 changed AS (
-    SELECT coalesce(k.key, h.key) AS key, k.key IS NULL AS leaves, k.email, k.phone, k.profile_id
-    FROM keyed AS k FULL JOIN (SELECT key FROM audience_members WHERE audience = 'everybody') AS h ON h.key = k.key
-    WHERE k.key IS NULL OR h.key IS NULL
+    SELECT coalesce(k.key, h.key) AS key, k.key IS NULL AS leaves, k.email, k.phone, k.attributes, k.payload, k.profile_id
+    FROM keyed AS k
+    FULL JOIN (SELECT key, payload_hash FROM audience_members WHERE audience = 'everybody') AS h ON h.key = k.key
+    WHERE k.key IS NULL OR h.key IS NULL OR k.payload <> h.payload_hash
 )
-SELECT 'remove' AS operation, c.key, m.identifiers, m.owners
+SELECT 'remove' AS operation, c.key, m.identifiers, NULL AS attributes, m.payload_hash, m.owners
 FROM changed AS c JOIN audience_members AS m ON m.key = c.key WHERE c.leaves
 UNION ALL
-SELECT 'upsert', key, to_json({'email': email, 'phone': phone}), [profile_id] FROM changed WHERE NOT leaves
+SELECT 'upsert', key, to_json({'email': email, 'phone': phone}), attributes, payload, [profile_id] FROM changed WHERE NOT leaves
 """
 
 
 def plan_by_hand(company: Company) -> int:
-    """As the people are made: one address each, statements about addresses alone, suppressions of the whole person."""
+    """As the people are made: one address each, statements about addresses alone, suppressions of the whole person, all of a name.
+
+    What goes along with a row is compared as well: somebody who moved is sent again.
+    """
     people = people_of(company)
-    tables = ("profile_identifiers", "consents", "suppressions", "memberships", "audience_members")
+    tables = ("profiles", "profile_identifiers", "consents", "suppressions", "memberships", "audience_members")
     return by_hand.written(people, by_hand.connection(people, *tables), PLAN)
 
 
