@@ -110,8 +110,26 @@ def plan(company: Company) -> int:
     return report.held + report.held_removals
 
 
-PLAN: Final = """
-WITH said AS (
+# A name, a postcode and a country are hashed once each, and put beside the few rows that are sent.
+ALONG: Final = (
+    """'{"FN":"' || f.hash || '","LN":"' || l.hash || '","ZIP":"' || z.hash || '","COUNTRY":"' || c.hash || '"}'"""
+)
+NAMED: Final = """JOIN profiles AS p ON p.profile_id = k.profile_id
+    JOIN firsts AS f ON f.value = p.first_name JOIN lasts AS l ON l.value = p.last_name
+    JOIN postcodes AS z ON z.value = p.postcode JOIN countries AS c ON c.value = p.country"""
+
+
+def _hashed(column: str, normal: str) -> str:
+    return f"SELECT value, sha256({normal}) AS hash FROM (SELECT DISTINCT {column} AS value FROM profiles)"
+
+
+LETTERS: Final = "regexp_replace(lower(value), '[^\\p{L}]', '', 'g')"
+PLAN: Final = f"""
+WITH firsts AS MATERIALIZED ({_hashed("first_name", LETTERS)}),
+lasts AS MATERIALIZED ({_hashed("last_name", LETTERS)}),
+countries AS MATERIALIZED ({_hashed("country", LETTERS)}),
+postcodes AS MATERIALIZED ({_hashed("postcode", "replace(split_part(lower(value), '-', 1), ' ', '')")}),
+said AS (
     SELECT identifier, max(recorded_at) FILTER (WHERE status = 'granted') AS granted_at,
         max(recorded_at) FILTER (WHERE status = 'denied') AS denied_at
     FROM consents WHERE channel = 'ads' AND purpose = 'marketing' GROUP BY identifier
@@ -128,31 +146,20 @@ people AS (
 ),
 denied AS (SELECT DISTINCT phone FROM people WHERE asked AND NOT granted AND phone IS NOT NULL),
 desired AS (
-    SELECT profile_id, sha256(email) AS email, sha256(ltrim(phone, '+')) AS phone, first, last, country, postcode
+    SELECT profile_id, sha256(email) AS email, sha256(ltrim(phone, '+')) AS phone
     FROM (
         SELECT n.profile_id, n.email, CASE WHEN d.phone IS NULL THEN n.phone END AS phone
         FROM people AS n LEFT JOIN denied AS d ON d.phone = n.phone
         WHERE n.granted AND n.suppressed IS NULL
     ) JOIN (SELECT profile_id FROM memberships WHERE segment = 'everybody') USING (profile_id)
-    JOIN (
-        SELECT profile_id, regexp_replace(lower(first_name), '[^\\p{L}]', '', 'g') AS first,
-            regexp_replace(lower(last_name), '[^\\p{L}]', '', 'g') AS last,
-            regexp_replace(lower(country), '[^\\p{L}]', '', 'g') AS country,
-            replace(split_part(lower(postcode), '-', 1), ' ', '') AS postcode
-        FROM profiles
-    ) USING (profile_id)
 ),
 keyed AS (
-    SELECT profile_id, email, phone, attributes, substr(sha256(attributes), 1, 32) AS payload,
-        substr(sha256('email=' || email || chr(10) || 'phone=' || coalesce(phone, '') || chr(10)), 1, 32) AS key
-    FROM (
-        SELECT *, '{"FN":"' || sha256(first) || '","LN":"' || sha256(last) || '","ZIP":"' || sha256(postcode)
-            || '","COUNTRY":"' || sha256(country) || '"}' AS attributes
-        FROM desired
-    )
+    SELECT k.*, substr(sha256({ALONG}), 1, 32) AS payload,
+        substr(sha256('email=' || k.email || chr(10) || 'phone=' || coalesce(k.phone, '') || chr(10)), 1, 32) AS key
+    FROM desired AS k {NAMED}
 ),
 changed AS (
-    SELECT coalesce(k.key, h.key) AS key, k.key IS NULL AS leaves, k.email, k.phone, k.attributes, k.payload, k.profile_id
+    SELECT coalesce(k.key, h.key) AS key, k.key IS NULL AS leaves, k.email, k.phone, k.payload, k.profile_id
     FROM keyed AS k
     FULL JOIN (SELECT key, payload_hash FROM audience_members WHERE audience = 'everybody') AS h ON h.key = k.key
     WHERE k.key IS NULL OR h.key IS NULL OR k.payload <> h.payload_hash
@@ -160,7 +167,8 @@ changed AS (
 SELECT 'remove' AS operation, c.key, m.identifiers, NULL AS attributes, m.payload_hash, m.owners
 FROM changed AS c JOIN audience_members AS m ON m.key = c.key WHERE c.leaves
 UNION ALL
-SELECT 'upsert', key, to_json({'email': email, 'phone': phone}), attributes, payload, [profile_id] FROM changed WHERE NOT leaves
+SELECT 'upsert', k.key, to_json({{'email': k.email, 'phone': k.phone}}), {ALONG}, k.payload, [k.profile_id]
+FROM changed AS k {NAMED} WHERE NOT k.leaves
 """
 
 
