@@ -15,24 +15,22 @@ from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from json import JSONDecodeError, loads
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from urllib.parse import urljoin, urlsplit
-
-import requests
-import tenacity
-import urllib3
-from requests import Request, Response as Answer
-from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
 
 from segment_pipeline import clock, redact
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.pacing import Pacer, retry_after
 from segment_pipeline.texts import json_text
 
+# Connectors are imported by commands that send nothing: what sends is imported by a client.
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Request, Response as Answer
+    from tenacity import RetryCallState
+
 logging.getLogger("urllib3.connectionpool").addFilter(redact.QuietTransport())
 
-Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+Auth = Callable[["PreparedRequest"], "PreparedRequest"]
 
 _CHUNK = 1 << 16
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
@@ -85,9 +83,9 @@ class RefreshingAuth(Protocol):
     `rejected` is the refused request, so that the second of two threads sees that its token is already replaced.
     """
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest: ...
+    def __call__(self, request: "PreparedRequest") -> "PreparedRequest": ...
 
-    def refresh(self, rejected: requests.PreparedRequest) -> None: ...
+    def refresh(self, rejected: "PreparedRequest") -> None: ...
 
 
 class _Sent:
@@ -131,6 +129,10 @@ class HttpClient:
         max_response_bytes: int = 256 * 1024 * 1024,
         connections: int = 16,
     ) -> None:
+        from requests import Session
+        from requests.adapters import HTTPAdapter
+        from requests.cookies import RequestsCookieJar
+
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError(
@@ -146,7 +148,7 @@ class HttpClient:
         self._classify = classify
         self._max_bytes = max_response_bytes
         self._pacer = Pacer(rates)
-        self._session = requests.Session()
+        self._session = Session()
         self._session.headers.update(headers or {})
         self._session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
@@ -199,6 +201,8 @@ class HttpClient:
             raise ContractError(
                 f"{self.name} named a page on another host: check the base URL; its credentials stay here"
             )
+        from requests import Request
+
         call = Request(method, url, params=params, json=json, data=data, headers=dict(headers or {}), auth=self._auth)
         safe = method in _IDEMPOTENT if idempotent is None else idempotent
         return self._with_retry(call, lambda answer: self._read(answer, call, expect), idempotent=safe)
@@ -222,6 +226,8 @@ class HttpClient:
         A code in `expect` returns the answer with its body and writes no file. An absolute URL on another host, such as
         a signed result link, is fetched without our credentials.
         """
+        from requests import Request
+
         url = self._resolve(path)
         auth = _no_auth if self._is_foreign(url) else self._auth
         wanted = {"Accept-Encoding": "identity", **(headers or {})}
@@ -235,7 +241,9 @@ class HttpClient:
         parts = urlsplit(url)
         return (parts.scheme, parts.netloc) != self._origin
 
-    def _with_retry(self, call: Request, read: Callable[[Answer], Response], *, idempotent: bool) -> Response:
+    def _with_retry(self, call: "Request", read: "Callable[[Answer], Response]", *, idempotent: bool) -> Response:
+        import tenacity
+
         may_have_arrived = False
 
         def attempt() -> Response:
@@ -252,7 +260,7 @@ class HttpClient:
         policy = self._retry
         spread = tenacity.wait_random_exponential(multiplier=policy.base_seconds, max=policy.cap_seconds)
 
-        def wait(state: tenacity.RetryCallState) -> float:
+        def wait(state: "RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, TransientError) else None
             ours = max(policy.base_seconds / 2, spread(state))
@@ -267,7 +275,10 @@ class HttpClient:
         )
         return retrying(attempt)
 
-    def _send(self, call: Request, read: Callable[[Answer], Response]) -> Response:
+    def _send(self, call: "Request", read: "Callable[[Answer], Response]") -> Response:
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
         renewable = self._auth if isinstance(self._auth, RefreshingAuth) else None
         for renew in (renewable, None):
             failure: SegmentPipelineError | None = None
@@ -284,7 +295,7 @@ class HttpClient:
                 ) as answer:
                     if answer.status_code != 401 or renew is None:
                         return read(answer)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            except (RequestException, HTTPError) as error:
                 failure = self._network_failure(call, error)
             # Raised outside `except`: the library's own errors quote URLs with their query.
             if failure is not None:
@@ -293,7 +304,7 @@ class HttpClient:
                 renew.refresh(prepared)
         raise AssertionError("unreachable: the second pass returns or raises")
 
-    def _read(self, answer: Answer, call: Request, expect: Collection[int]) -> Response:
+    def _read(self, answer: "Answer", call: "Request", expect: Collection[int]) -> Response:
         body = bytearray()
         deadline = clock.monotonic() + self._retry.total_seconds
         for chunk in answer.iter_content(_CHUNK):
@@ -311,7 +322,7 @@ class HttpClient:
         self._raise_for(response, call, expect)
         return response
 
-    def _raise_for(self, response: Response, call: Request, expect: Collection[int]) -> None:
+    def _raise_for(self, response: Response, call: "Request", expect: Collection[int]) -> None:
         error = self._classify(response) if self._classify is not None else None
         if error is None and (200 <= response.status_code < 300 or response.status_code in expect):
             return
@@ -324,7 +335,7 @@ class HttpClient:
                 self._pacer.hold(error.retry_after if error.retry_after <= self._retry.total_seconds else 0)
         raise error
 
-    def _default_error(self, response: Response, call: Request) -> SegmentPipelineError:
+    def _default_error(self, response: Response, call: "Request") -> SegmentPipelineError:
         status, said = response.status_code, self._said(call)
         if status == 429:
             return TransientError(f"{said} was over the rate limit (HTTP 429): it is tried again later")
@@ -334,7 +345,7 @@ class HttpClient:
             return ConfigError(f"{said} was not allowed (HTTP {status}): check the credentials and their scopes")
         return ContractError(f"{said} answered HTTP {status}, which this connector does not expect")
 
-    def _save(self, answer: Answer, call: Request, expect: Collection[int], dest: Path) -> Response:
+    def _save(self, answer: "Answer", call: "Request", expect: Collection[int], dest: Path) -> Response:
         if answer.status_code != 200:
             response = self._read(answer, call, expect)
             if response.status_code not in expect:
@@ -358,7 +369,10 @@ class HttpClient:
             partial.unlink(missing_ok=True)
         return Response(200, {name.lower(): value for name, value in answer.headers.items()}, b"")
 
-    def _network_failure(self, call: Request, error: Exception) -> SegmentPipelineError:
+    def _network_failure(self, call: "Request", error: Exception) -> SegmentPipelineError:
+        import requests
+        import urllib3
+
         said = self._said(call)
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(error, requests.exceptions.SSLError):
@@ -381,18 +395,18 @@ class HttpClient:
             )
         return ContractError(f"{said} got an answer that HTTP does not allow ({type(error).__name__})")
 
-    def _said(self, call: Request) -> str:
+    def _said(self, call: "Request") -> str:
         return f"{self.name}: {call.method} {redact.location(call.url or '')}"
 
 
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _no_auth(request: "PreparedRequest") -> "PreparedRequest":
     return request  # an auth of any kind also keeps requests from reading ~/.netrc
 
 
 def header(name: str, text: str) -> Auth:
     """An auth that is one header, the same with every request."""
 
-    def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    def auth(request: "PreparedRequest") -> "PreparedRequest":
         request.headers[name] = text
         return request
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
-
 from segment_pipeline import clock
 
 _EPOCH_FROM = 1_000_000_000
@@ -17,6 +15,8 @@ class Pacer:
     """Slots for requests under (requests, seconds) limits that all hold at once; safe to share between threads."""
 
     def __init__(self, rates: Sequence[tuple[int, float]]) -> None:
+        from pyrate_limiter import InMemoryBucket, Rate
+
         limits = [Rate(requests, round(seconds * 1000)) for requests, seconds in sorted(rates, key=lambda r: r[1])]
         self._bucket = InMemoryBucket(limits) if limits else None
         self._lock = threading.Lock()
@@ -24,6 +24,8 @@ class Pacer:
 
     def wait(self) -> None:
         """Reserve the next free slot, then wait for it outside the lock, so that threads queue in order."""
+        from pyrate_limiter import RateItem
+
         with self._lock:
             now = _milliseconds()
             slot = max(now, self._next_slot)

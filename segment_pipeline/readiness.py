@@ -6,6 +6,7 @@ Nothing of what a foreign library says leaves here but its kind: it may quote a 
 
 import difflib
 import os
+import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,8 @@ from segment_pipeline.settings import PREFIX, SETTINGS, Settings
 
 # Read by tests and by Dagster's own parts, not by us.
 ELSEWHERE: Final = frozenset({"SEGMENT_PIPELINE_VENDOR_SPECS"})
+# A minute and an hour of every day: a schedule without a doubt.
+DAILY: Final = re.compile(r"[1-5]?[0-9] (1?[0-9]|2[0-3]) \* \* \*")
 # How alike names must be to be asked about: after our prefix little is needed, anything else may be anybody's.
 ALIKE_OURS: Final = 0.7
 ALIKE: Final = 0.85
@@ -111,6 +114,9 @@ def _fields(connector: Any) -> Mapping[str, Any]:
 
 
 def _of_the_schedule(settings: Settings) -> Iterator[str]:
+    if DAILY.fullmatch(settings.cron):
+        return
+    # Imported late: Dagster, which any other schedule is asked of, takes longer than all the rest.
     from segment_pipeline.defs.automation import check_cron
 
     try:

@@ -14,7 +14,6 @@ from urllib.parse import unquote
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import parquet
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from segment_pipeline import clock
 from segment_pipeline.errors import ConflictError, ContractError
@@ -208,6 +207,8 @@ def _spelt(value: Any) -> Any:
 
 def retried(attempt: Callable[[], T]) -> T:
     """What `attempt` returns once no other writer was first; raises its last ConflictError."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
     for chance in Retrying(
         retry=retry_if_exception_type(ConflictError),
         stop=stop_after_attempt(ATTEMPTS),

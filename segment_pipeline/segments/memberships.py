@@ -167,17 +167,18 @@ def open_people(session: Session, as_of: date, sets: Sequence[TraitSet] = ()) ->
 
 def define_asked_activities(session: Session, compilation: Compilation, known: Vocabulary) -> None:
     """Define the views activities, segment_past, segment_stores and segment_domains as far as the segments compiled ask for them, of the people that are there."""
-    define_activities(
-        session,
-        compilation.as_of,
-        since=compilation.since,
-        key_spaces=known.identity.key_spaces,
-        names=compilation.names,
-        columns=compilation.columns,
-        properties=compilation.extracts.properties,
-        keys=known.keys,
-        people_defined=True,
-    )
+    if compilation.names:
+        define_activities(
+            session,
+            compilation.as_of,
+            since=compilation.since,
+            key_spaces=known.identity.key_spaces,
+            names=compilation.names,
+            columns=compilation.columns,
+            properties=compilation.extracts.properties,
+            keys=known.keys,
+            people_defined=True,
+        )
     define_past(session, compilation.past, compilation.as_of.day)
     define_asked_stores(session, compilation.stores, compilation.as_of.day)
     define_asked_domains(session, compilation.domains, compilation.as_of, known.identity)

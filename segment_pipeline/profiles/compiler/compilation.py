@@ -104,7 +104,8 @@ class Compilation:
     def define(self, session: Session) -> None:
         """Run every stage up to the values, and of segments `segment_people`, one row per person in `traits`: `person_no` and the words of bits."""
         latest = self.latest(session)
-        self.extracts.define(session, latest, once=self._read_once)
+        if self.names:
+            self.extracts.define(session, latest, once=self._read_once)
         if self.bits.plain:
             query, columns = aggregates.counts_by_name(list(self.bits.plain), self.extracts)
             session.define("segment_counts_by_name", checked("segments/counts_by_name", query))

@@ -17,8 +17,6 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import ClassVar
 
-from requests.auth import HTTPBasicAuth
-
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
@@ -143,6 +141,8 @@ class Amplitude:
             raise ContractError(f"amplitude: the export {span} is cut short: pull the window again") from None
 
     def _client(self) -> HttpClient:
+        from requests.auth import HTTPBasicAuth
+
         auth = HTTPBasicAuth(value(self, "api_key"), value(self, "secret_key"))
         return HttpClient(
             value(self, "base_url"), name=self.name, auth=auth, timeout=(5.0, 600.0), classify=_not_allowed

@@ -8,15 +8,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.http import HttpClient, Response
 from segment_pipeline.landing.raw import PAGE_BYTES, RawPages
 from segment_pipeline.paging import graphql_next, walk
 from segment_pipeline.sources.shopify import answers, queries
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
 
 HEADER = "X-Shopify-Access-Token"
 # A listing ends at 25,000 objects whatever there is; windows are halved well before that.
@@ -69,14 +70,14 @@ class ClientCredentials:
         self._lock = threading.Lock()
         self._token = ""
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
         with self._lock:
             if not self._token:
                 self._get()
             request.headers[HEADER] = self._token
         return request
 
-    def refresh(self, rejected: requests.PreparedRequest) -> None:
+    def refresh(self, rejected: "PreparedRequest") -> None:
         with self._lock:
             if rejected.headers.get(HEADER) == self._token:
                 self._get()
