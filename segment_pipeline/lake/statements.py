@@ -81,6 +81,13 @@ def statement(room: str, name: str) -> Statement:
 
 
 @cache
+def statements(room: str) -> frozenset[str]:
+    """The names of a room's statements."""
+    folder = resources.files("segment_pipeline").joinpath(*room.split("/"), "sql")
+    return frozenset(file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql"))
+
+
+@cache
 def beside(module: str, name: str) -> Statement:
     """The statement in `sql/<name>.sql` beside a module of any package: `beside(__file__, "orders")`; checked.
 

@@ -7,24 +7,46 @@ from what a backfill makes of the same day. What is only asked of a window (sess
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import statement
+from segment_pipeline.lake.session import Session, Written
+from segment_pipeline.lake.statements import statement, statements
 from segment_pipeline.profiles.facts import money, persons, versions
 from segment_pipeline.profiles.facts.landed import landed
+from segment_pipeline.profiles.facts.making import Part, made
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import measured
 from segment_pipeline.profiles.traits.sets import clear, core_digest
+
+_ROOM: Final = "profiles/traits"
+# What orders and their lines say of each person. What reads orders comes first, before lines need the room.
+_OF_ORDERS: Final = ("measured", "prepaid_facts", "store_facts", "buyers", "lifetime_buyers")
+PURCHASES: Final = (*_OF_ORDERS, "person_lines", "shares", "known_spend", "department_facts")
+# What is read of paid orders more than once.
+_OF_PAID_ORDERS: Final = (
+    *("source", "day", "order_key", "updated_at", "person_no", "is_order", "ordered_on", "local_at", "store_key"),
+    *("spend", "is_worth", "is_kept", "given_back"),
+)  # fmt: skip
+# What is there before the first of a day's tables is made, and goes with its last reader.
+_DROPPABLE: Final = (
+    *money.WORKINGS,
+    *("buyer_records", "orders_kept", "lines_kept", "goods_returned", "exchanged", "paid_orders_held"),
+    "activity_persons",
+)
+# Range of days after range of days: all orders to join lines to do not fit into the memory.
+ORDERS_AT_ONCE: Final = 2_500_000
+_DIMENSIONS: Final = ("department", "category", "collection")
+_Range = tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +59,6 @@ class TraitsReport:
     buyers_365d: int
     unknown: tuple[str, ...]
     inputs: str
-
-
-# What is computed in turn, and what nothing reads afterwards: dropped then, or it would still take its part of the memory.
-_Group = tuple[tuple[str, ...], tuple[str, ...]]
-_Range = tuple[date, date]
-_PURCHASES: Final[tuple[_Group, ...]] = (
-    (("prepaid_facts", "numbered_stores", "store_facts", "buyers", "lifetime_buyers"), ()),
-    (("product_classes", "share_values", "class_values", "loose_line_money"), ("orders_kept", "buyer_records")),
-    (("line_money",), ("paid_orders_held", "lines_kept", "goods_returned", "exchanged")),
-    (("person_lines",), ()),
-)
-# What is read of paid orders more than once.
-_OF_ORDERS: Final = (
-    *(
-        "source",
-        "day",
-        "order_key",
-        "updated_at",
-        "person_no",
-        "is_order",
-        "ordered_on",
-        "local_at",
-        "store_key",
-        "spend",
-    ),
-    *("is_worth", "is_kept", "given_back"),
-)
-# Lines are looked at as they come, whatever an engine expects of joins by several columns at once.
-_AS_WRITTEN: Final = frozenset({"line_money"})
-# Range of days after range of days: all orders to join lines to do not fit into the memory.
-_BY_DAYS: Final = frozenset({"line_money"})
-ORDERS_AT_ONCE: Final = 2_500_000
-_DIMENSIONS: Final = ("department", "category", "collection")
-_BEHAVIOUR: Final[tuple[_Group, ...]] = (
-    (("declared_facts",), ("golden_fields", "person_accounts", "person_records", "accounts")),
-    (("contact_visits", "event_contacts", "met", "contact_persons"), ("met", "event_contacts")),
-    (("event_facts", "message_facts", "survey_facts"), ("contact_persons", "contact_visits")),
-    (("person_sources", "reach_facts", "known_by"), ("person_identifiers", "consent_states", "activity_persons")),
-)
-_VIEWS: Final = frozenset({"event_contacts"})
 
 
 def build_traits(
@@ -92,68 +74,150 @@ def build_traits(
     `run`: of whose days this is one. Raises ContractError when the day has no identities.
     """
     with session_of(lake, run) as session:
-        values = trait_values(as_of, rules or TraitRules())
         persons.define_numbered_persons(session, as_of)
         known = landed(session, ("orders", "events", "messages"), as_of)
-        define_purchases(session, as_of, values, known)
-        shares = session.replace(
-            "trait_shares", statement("profiles/traits", "trait_shares"), {"as_of": [as_of.day]}, as_of=as_of.day
-        )
-        for name in ("shares", *(f"shares_{dimension}" for dimension in _DIMENSIONS), "known_spend"):
-            session.drop(name)
-        _define_behaviour(session, as_of, identity_rules or IdentityRules(), values)
-        also = {f"{name}_landed": is_known for name, is_known in known.items()} | {
-            "definition": core_digest(rules or TraitRules())
-        }
-        inputs = session.inputs
-        clear(session, as_of.day)
-        query = statement("profiles/traits", "traits")
-        written = session.replace("traits", query, {"as_of": [as_of.day]}, **_wanted("traits", values | also))
-        session.mark_snapshot("traits", as_of.day, written.rows)
+        day = DayOfTraits(session, as_of, rules or TraitRules(), identity_rules or IdentityRules(), known)
+        day.open_purchases()
+        day.open_behaviour()
+        made(session, (*_OF_ORDERS, "trait_shares", "traits"), day.part, droppable=_DROPPABLE)
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
-    return TraitsReport(as_of.day, written.rows, shares.rows, buyers, unknown, inputs)
+    traits, shares = day.written["traits"], day.written["trait_shares"]
+    return TraitsReport(as_of.day, traits.rows, shares.rows, buyers, unknown, day.inputs)
 
 
-def define_purchases(session: Session, as_of: AsOf, values: dict[str, Any], landed: Mapping[str, bool]) -> None:
-    """Define what orders and their lines say of each of the people, whom activity_persons numbers: the
-    facts of the traits of purchases, and the shares. `landed`: of `facts.landed`."""
-    versions.define_orders(session, as_of, numbered=False)
-    versions.define_products(session, as_of)
-    money.define_money(session, as_of, columns=_OF_ORDERS)
-    for name in money.WORKINGS:
-        session.drop(name)
-    versions.define_stores(session, as_of.day)
-    measured.define_measured(session, as_of, landed)
-    ranges = list(_ranges_of_days(session))
-    _compute(session, _PURCHASES, values, ranges)
-    for dimension in _DIMENSIONS:
-        session.define(
-            f"shares_{dimension}", statement("profiles/traits", "shares"), materialize=True, dimension=dimension
-        )
-    _drop(session, "line_money", ranges)
-    parts = (f"SELECT {literal(name)} AS dimension, * FROM shares_{name}" for name in _DIMENSIONS)
-    session.define("shares", " UNION ALL ".join(parts))
-    _compute(session, ((("known_spend", "department_facts"), ()),), values)
+class DayOfTraits:
+    """The tables that the core traits of one day are made from, and how each comes about. `landed`: of `facts.landed`.
+
+    The people are numbered in the session: `persons.define_numbered_persons`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        as_of: AsOf,
+        rules: TraitRules,
+        identity_rules: IdentityRules,
+        landed: Mapping[str, bool],
+    ) -> None:
+        self.session, self.as_of, self.identity_rules, self.landed = session, as_of, identity_rules, landed
+        self.values = trait_values(as_of, rules)
+        self.values |= {f"{name}_landed": is_known for name, is_known in landed.items()}
+        self.values["definition"] = core_digest(rules)
+        self.written: dict[str, Written] = {}
+        self.inputs = ""
+
+    def open_purchases(self) -> None:
+        """Define what is asked of orders and their lines."""
+        versions.define_orders(self.session, self.as_of, numbered=False)
+        versions.define_products(self.session, self.as_of)
+        money.define_money(self.session, self.as_of, columns=_OF_PAID_ORDERS)
+        versions.define_stores(self.session, self.as_of.day)
+
+    def open_behaviour(self) -> None:
+        """Define what is asked of events, messages and answers."""
+        persons.register_key_spaces(self.session, self.identity_rules.key_spaces)
+        for name in ("messages", "survey_answers", "suppressions"):
+            self.session.scan(name)
+        visits = "visit_days" if several(self.session) else "visits"
+        once(self.session, "visit_days", statement(_ROOM, visits), scans=("events",), copy=False)
+
+    def part(self, name: str) -> Part | None:
+        """How a table comes about: by our own hand, or as the statement of its name says."""
+        return self._own.get(name) or (self._stated(name) if name in _STATED else None)
+
+    @cached_property
+    def _own(self) -> Mapping[str, Part]:
+        lines = tuple(f"line_money_{number}" for number, _ in enumerate(self._ranges))
+        shares = tuple(f"shares_{dimension}" for dimension in _DIMENSIONS)
+        accounts = ("person_accounts", "person_records", "accounts")
+        return {
+            # Views that are there; who reads them reads what they are made of.
+            **{name: _view(name) for name in ("kept_lines", "loose_returns")},
+            "event_contacts": Part(
+                self._defines("event_contacts", materialize=False),
+                statement(_ROOM, "event_contacts").reads,
+                is_view=True,
+            ),
+            "measured": Part(self._measured, ("paid_orders_held", "loose_returns")),
+            "line_money": Part(
+                self._lines,
+                (*statement(_ROOM, "line_money").reads, *statement(_ROOM, "loose_line_money").reads),
+                leaves=(*lines, "loose_line_money"),
+            ),
+            "shares": Part(self._shares, ("line_money", "class_values"), leaves=shares),
+            "campaigns_as_of": Part(lambda: versions.define_campaigns(self.session, self.as_of), ()),
+            "person_identifiers": Part(self._identifiers, ("activity_persons",)),
+            # Identifiers first: on their way records are numbered by the name that accounts are numbered by then.
+            "golden_fields": Part(self._golden, ("activity_persons", "person_identifiers"), leaves=accounts),
+            "consent_states": Part(lambda: None, ("golden_fields",)),
+            "trait_shares": self._writes("trait_shares"),
+            "traits": self._writes("traits"),
+        }
+
+    def _stated(self, name: str) -> Part:
+        return Part(self._defines(name), statement(_ROOM, name).reads)
+
+    def _defines(self, name: str, *, materialize: bool = True) -> Callable[[], None]:
+        return lambda: self.session.define(name, statement(_ROOM, name), materialize=materialize, **self._bound(name))
+
+    def _bound(self, name: str) -> dict[str, Any]:
+        """The values a statement has parameters for."""
+        parameters = set(re.findall(r"\$([a-z_0-9]+)", statement(_ROOM, name).text))
+        return {key: value for key, value in self.values.items() if key in parameters}
+
+    def _measured(self) -> None:
+        measured.define_measured(self.session, self.as_of, self.landed)
+
+    def _lines(self) -> None:
+        # Lines are looked at as they come, whatever an engine expects of joins by several columns at once.
+        query, bound = statement(_ROOM, "line_money").joined_as_written(), self._bound("line_money")
+        for number, (first, last) in enumerate(self._ranges):
+            days = {"first": first, "last": last}
+            self.session.define(f"line_money_{number}", query, materialize=True, **bound, **days)
+        self._defines("loose_line_money")()
+        parts = [*(f"line_money_{number}" for number, _ in enumerate(self._ranges)), "loose_line_money"]
+        self.session.define("line_money", " UNION ALL ".join(f"SELECT * FROM {part}" for part in parts))
+
+    def _shares(self) -> None:
+        for dimension in _DIMENSIONS:
+            self.session.define(
+                f"shares_{dimension}", statement(_ROOM, "shares"), materialize=True, dimension=dimension
+            )
+        parts = (f"SELECT {literal(name)} AS dimension, * FROM shares_{name}" for name in _DIMENSIONS)
+        self.session.define("shares", " UNION ALL ".join(parts))
+
+    def _identifiers(self) -> None:
+        define_identifiers(self.session, self.as_of, self.identity_rules)
+
+    def _golden(self) -> None:
+        versions.define_accounts(self.session, self.as_of)
+        golden.define_golden(self.session, self.as_of, self.identity_rules)
+
+    def _writes(self, name: str) -> Part:
+        def write() -> None:
+            day = self.as_of.day
+            if name == "traits":
+                self.inputs = self.session.inputs
+                clear(self.session, day)
+            query = statement(_ROOM, name)
+            self.written[name] = self.session.replace(name, query, {"as_of": [day]}, **self._bound(name))
+            if name == "traits":
+                self.session.mark_snapshot(name, day, self.written[name].rows)
+
+        return Part(write, statement(_ROOM, name).reads)
+
+    @cached_property
+    def _ranges(self) -> list[_Range]:
+        return list(_ranges_of_days(self.session))
 
 
-def _define_behaviour(
-    session: Session,
-    as_of: AsOf,
-    identity_rules: IdentityRules,
-    values: dict[str, Any],
-) -> None:
-    """Define what events, messages, answers, consents and accounts say of each of the people."""
-    persons.register_key_spaces(session, identity_rules.key_spaces)
-    for name in ("messages", "survey_answers", "suppressions"):
-        session.scan(name)
-    visits = "visit_days" if several(session) else "visits"
-    once(session, "visit_days", statement("profiles/traits", visits), scans=("events",), copy=False)
-    define_identifiers(session, as_of, identity_rules)
-    versions.define_accounts(session, as_of)
-    golden.define_golden(session, as_of, identity_rules)
-    versions.define_campaigns(session, as_of)
-    _compute(session, _BEHAVIOUR, values)
+# Statements that others are made of by their names; visits are defined once for all days of a run.
+_STATED: Final = frozenset(statements(_ROOM)) - {"visit_days", "visits"}
+
+
+def _view(name: str) -> Part:
+    return Part(lambda: None, statement("profiles/facts", name).reads, is_view=True)
 
 
 def _ranges_of_days(session: Session) -> Iterator[_Range]:
@@ -168,34 +232,6 @@ def _ranges_of_days(session: Session) -> Iterator[_Range]:
             first, held = day, 0
         held += rows[day]
     yield first, date.max
-
-
-def _compute(
-    session: Session, groups: tuple[_Group, ...], values: dict[str, Any], ranges: Sequence[_Range] = ()
-) -> None:
-    for computed, done_with in groups:
-        for name in computed:
-            query, wanted = statement("profiles/traits", name), _wanted(name, values)
-            if name in _AS_WRITTEN:
-                query = query.joined_as_written()
-            if name not in _BY_DAYS:
-                session.define(name, query, materialize=name not in _VIEWS, **wanted)
-                continue
-            for part, (first, last) in _parts(name, ranges).items():
-                session.define(part, query, materialize=True, first=first, last=last, **wanted)
-            parts = (*_parts(name, ranges), f"loose_{name}")
-            session.define(name, " UNION ALL ".join(f"SELECT * FROM {part}" for part in parts))
-        for name in done_with:
-            _drop(session, name, ranges)
-
-
-def _drop(session: Session, name: str, ranges: Sequence[_Range]) -> None:
-    for each in (name, *_parts(name, ranges)):
-        session.drop(each)
-
-
-def _parts(name: str, ranges: Sequence[_Range]) -> dict[str, _Range]:
-    return {f"{name}_{at}": days for at, days in enumerate(ranges)} if name in _BY_DAYS else {}
 
 
 def define_identifiers(session: Session, as_of: AsOf, rules: IdentityRules) -> None:
@@ -223,9 +259,3 @@ def trait_values(as_of: AsOf, rules: TraitRules) -> dict[str, Any]:
         # As they are written: a comparison of counts with them is exact.
         **{name: Decimal(str(getattr(rules, name))) for name in ("top_from", "mid_from")},
     }
-
-
-def _wanted(name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The values a statement has parameters for."""
-    parameters = set(re.findall(r"\$([a-z_0-9]+)", statement("profiles/traits", name).text))
-    return {key: value for key, value in values.items() if key in parameters}

@@ -7,8 +7,9 @@ import duckdb
 from segment_pipeline.days import AsOf
 from segment_pipeline.profiles import build
 from segment_pipeline.profiles.facts import persons
+from segment_pipeline.profiles.facts.making import made
 from segment_pipeline.profiles.rules import TraitRules
-from segment_pipeline.profiles.traits.compute import define_purchases, trait_values
+from segment_pipeline.profiles.traits.compute import PURCHASES, DayOfTraits
 from segment_pipeline.profiles.traits.sets import declare
 from segment_pipeline.segments.own_traits import quantities
 from segment_pipeline.segments.rules import (
@@ -181,7 +182,9 @@ def purchases(company: Company) -> int:
     with company.lake.session() as session:
         as_of = AsOf(company.as_of, company.settings.timezone)
         persons.define_numbered_persons(session, as_of)
-        define_purchases(session, as_of, trait_values(as_of, TraitRules()), {"orders": True})
+        day = DayOfTraits(session, as_of, TraitRules(), IDENTITY, dict.fromkeys(("orders", "events", "messages"), True))
+        day.open_purchases()
+        made(session, PURCHASES, day.part)
         return int(session.value(f"SELECT {COUNTED} + {BUYERS}"))
 
 
