@@ -59,6 +59,7 @@ TABLES = (
             ),
             C("record_key", "VARCHAR", "key of the record within (source, entity)", nullable=False),
             PROFILE,
+            C("key_no", "BIGINT", "number of the record", derived="key_number(entity, source, record_key)"),
         ),
         key=("as_of", "source", "entity", "record_key"),
         subject=Subject(profiles=("profile_id",)),

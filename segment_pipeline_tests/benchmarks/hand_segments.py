@@ -38,9 +38,9 @@ PEOPLE = """
 CREATE TEMP TABLE people AS
 SELECT profile_id, row_number() OVER (ORDER BY profile_id)::INTEGER AS p FROM traits WHERE as_of = {as_of};
 CREATE TEMP TABLE who AS
-SELECT i.source, i.entity, i.record_key, p.p FROM identities i JOIN people p USING (profile_id) WHERE i.as_of = {as_of};
+SELECT i.source, i.entity, i.record_key, i.key_no, p.p FROM identities i JOIN people p USING (profile_id) WHERE i.as_of = {as_of};
 CREATE TEMP TABLE goods AS
-SELECT source, product_key, row_number() OVER (ORDER BY source, product_key)::INTEGER AS v, skus[1] AS item,
+SELECT source, product_key, product_no, row_number() OVER (ORDER BY source, product_key)::INTEGER AS v, skus[1] AS item,
     dense_rank() OVER (ORDER BY skus[1])::INTEGER AS item_no, brand, department, category, collection, launched_on
 FROM products;
 """
@@ -56,18 +56,17 @@ WHERE coalesce(c.p, d.p) IS NOT NULL AND e.occurred_on <= {as_of} AND e.name {ch
 """
 ORDERS = """
 CREATE TEMP TABLE newest AS
-SELECT source, order_key, coalesce(max(updated_at) FILTER (WHERE day <= {as_of}), min(updated_at)) AS updated_at
+SELECT order_no, coalesce(max(updated_at) FILTER (WHERE day <= {as_of}), min(updated_at)) AS updated_at
 FROM orders GROUP BY ALL HAVING count(*) > 1;
 CREATE TEMP TABLE given_back AS
-SELECT source, order_key, sum(amount_base) AS refunded FROM refunds WHERE refunded_on <= {as_of} GROUP BY ALL;
+SELECT order_no, sum(amount_base) AS refunded FROM refunds WHERE refunded_on <= {as_of} GROUP BY ALL;
 CREATE TEMP TABLE sales AS
-SELECT w.p, o.source, o.order_key, o.updated_at, o.ordered_on AS day, o.ordered_at AS seen, o.channel,
+SELECT w.p, o.order_no, o.updated_at, o.ordered_on AS day, o.ordered_at AS seen, o.channel,
     o.net_base - coalesce(g.refunded, 0) AS spend
 FROM orders o
-LEFT JOIN given_back g USING (source, order_key)
-LEFT JOIN newest n USING (source, order_key)
-JOIN who w ON w.source = o.source AND w.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
-    AND w.record_key = coalesce(o.customer_key, o.order_key)
+LEFT JOIN given_back g USING (order_no)
+LEFT JOIN newest n USING (order_no)
+JOIN (SELECT key_no, p FROM who WHERE entity IN ('customer', 'order')) w ON w.key_no = coalesce(o.customer_no, o.order_no)
 WHERE o.kind = 'sale' AND o.status = 'completed' AND NOT (o.gift_card_sold > 0 AND o.gross = 0)
     AND o.ordered_on BETWEEN {since} AND {as_of} AND (n.updated_at IS NULL OR n.updated_at = o.updated_at);
 """
@@ -187,8 +186,8 @@ def members_by_hand(company: Company, segments: Sequence[Segment]) -> int:
     con.execute(ORDERS.format(since=since, as_of=as_of))
     con.execute(
         """INSERT INTO wide SELECT s.p, (SELECT n FROM names WHERE name = 'product_bought'), s.day, g.v, g.item_no, s.seen
-        FROM order_lines l JOIN sales s USING (source, order_key, updated_at)
-        LEFT JOIN goods g ON g.source = l.source AND g.product_key = l.product_key"""
+        FROM order_lines l JOIN sales s USING (order_no, updated_at)
+        LEFT JOIN goods g ON g.product_no = l.product_no"""
     )
     _hits(con, hand)
     words = range(-(-len(hand.bits) // WORD))

@@ -179,7 +179,7 @@ _NOT_EVENTS: Final = (
     | _CONSENTS
 )
 
-_NUMBERS: Final = " LEFT JOIN order_numbers AS n ON n.source = a.source AND n.order_key = a.order_key"
+_NUMBERS: Final = " LEFT JOIN order_numbers AS n ON n.order_no = a.order_no"
 
 
 def define_activities(
@@ -210,7 +210,7 @@ def define_activities(
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
     if _MONEY & set(parts):
-        define_orders(session, as_of, numbered=False)
+        define_orders(session, as_of)
         define_money(session, as_of)
         define_give_backs(session)
     if "consents" in parts:
@@ -249,7 +249,7 @@ def define_view(
     for part in parts:
         name = f"activities_{part}"
         told = statement("profiles/facts", name)
-        read = {*wanted, *(("source", "order_key") if part in numbered else ()), *(("properties",) if asked else ())}
+        read = {*wanted, *(("order_no",) if part in numbered else ()), *(("properties",) if asked else ())}
         session.define(name, told.only(read, lookups=_LOOKUPS), **values.get(part, {}))
         columns = [
             _column(each, told.columns, numbered=part in numbered) for each in ACTIVITY_COLUMNS if each in wanted

@@ -76,8 +76,8 @@ def define_give_backs(session: Session) -> None:
 
 def _define_owners(session: Session) -> None:
     """Define exchange_owners: whose exchanges are, in rounds: each knows of the exchanges that the one before it found."""
-    nobody = "SELECT source, order_key, person_no FROM exchange_parents WHERE FALSE"
+    nobody = "SELECT order_no, person_no FROM exchange_parents WHERE FALSE"
     session.define("exchange_owners", nobody, materialize=True)
     for number in range(_IN_A_ROW):
         session.define(f"exchange_owners_{number}", statement("profiles/facts", "exchanged"), materialize=True)
-        session.define("exchange_owners", f"SELECT source, order_key, person_no FROM exchange_owners_{number}")
+        session.define("exchange_owners", f"SELECT order_no, person_no FROM exchange_owners_{number}")

@@ -5,30 +5,32 @@ from datetime import date
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
+from segment_pipeline.profiles.facts.numbers import refuse, refuse_shared
 from segment_pipeline.profiles.facts.runs import once
 
 
-def define_orders(session: Session, as_of: AsOf, *, numbered: bool = True) -> None:
-    """Define the view orders_as_of over a snapshot of identities, the view identities_as_of. `numbered`: with order_no, by which
-    lines are joined; numbering sorts every order held."""
-    define_order_versions(session, numbered=numbered)
+def define_orders(session: Session, as_of: AsOf) -> None:
+    """Define the view orders_as_of over a snapshot of identities, the view identities_as_of."""
+    define_order_versions(session)
     session.define("nameless_keys", statement("profiles/facts", "nameless_keys"), materialize=True)
     define_orders_as_of(session, as_of)
 
 
-def define_order_versions(session: Session, *, numbered: bool = True) -> None:
-    """Define order_versions, and order_customers, whom they name."""
-    versions = "order_versions" if numbered else "unnumbered_orders"
-    once(session, "order_versions", statement("profiles/facts", versions), scans=("orders",), copy=numbered)
-    once(session, "order_customers", statement("profiles/facts", "order_customers"), scans=())
+def define_order_versions(session: Session) -> None:
+    """Define order_versions, all there are."""
+    once(session, "order_versions", statement("profiles/facts", "order_versions"), scans=("orders",), copy=False)
 
 
 def define_orders_as_of(session: Session, as_of: AsOf) -> None:
-    """Define orders_as_of over order_versions and nameless_keys, the customer keys that name nobody."""
+    """Define orders_as_of over order_versions and nameless_keys, the customers that are nobody.
+
+    Raises ContractError where two orders have one number.
+    """
     once(session, "revised_orders", statement("profiles/facts", "revised_orders"), scans=())
     session.define(
         "revised_versions", statement("profiles/facts", "revised_versions"), materialize=True, as_of=as_of.day
     )
+    refuse(session, "SELECT source, order_no AS number FROM revised_versions WHERE is_shared", "orders")
     session.define("orders_as_of", statement("profiles/facts", "orders_as_of"), as_of=as_of.day)
 
 
@@ -90,6 +92,7 @@ def define_stores(session: Session, as_of: date) -> None:
 
 
 def define_products(session: Session, as_of: AsOf) -> None:
-    """Define products_as_of, one row per product."""
+    """Define products_as_of, one row per product. Raises ContractError where two have one number."""
     session.scan("products")
     session.define("products_as_of", statement("profiles/facts", "products_as_of"), materialize=True, as_of=as_of.day)
+    refuse_shared(session, "products_as_of", "product_no", "products")

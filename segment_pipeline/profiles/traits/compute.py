@@ -34,7 +34,7 @@ _OF_ORDERS: Final = ("measured", "prepaid_facts", "store_facts", "buyers", "life
 PURCHASES: Final = (*_OF_ORDERS, "person_lines", "shares", "known_spend", "department_facts")
 # What is read of paid orders more than once.
 _OF_PAID_ORDERS: Final = (
-    *("source", "day", "order_key", "updated_at", "person_no", "is_order", "ordered_on", "local_at", "store_key"),
+    *("source", "day", "order_no", "updated_at", "person_no", "is_order", "ordered_on", "local_at", "store_key"),
     *("spend", "is_worth", "is_kept", "given_back"),
 )  # fmt: skip
 # What is there before the first of a day's tables is made, and goes with its last reader.
@@ -109,7 +109,7 @@ class DayOfTraits:
 
     def open_purchases(self) -> None:
         """Define what is asked of orders and their lines."""
-        versions.define_orders(self.session, self.as_of, numbered=False)
+        versions.define_orders(self.session, self.as_of)
         versions.define_products(self.session, self.as_of)
         money.define_money(self.session, self.as_of, columns=_OF_PAID_ORDERS)
         versions.define_stores(self.session, self.as_of.day)

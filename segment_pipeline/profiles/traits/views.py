@@ -162,7 +162,7 @@ def define_views(session: Session, as_of: AsOf, names: Collection[str], rules: I
         define_activities(session, as_of, key_spaces=rules.key_spaces, columns=done)
         session.define("trait_activities", f"SELECT {', '.join(map(quote, done))} FROM activities")
     if facts & {"orders", "order_lines"}:
-        define_orders(session, as_of, numbered=False)
+        define_orders(session, as_of)
         session.define("trait_orders", statement("profiles/traits", "trait_orders"))
     if "order_lines" in facts:
         define_products(session, as_of)

@@ -52,37 +52,35 @@ BY_HAND = {
         SELECT profile_id, CAST(row_number() OVER (ORDER BY profile_id) AS INTEGER) AS person_no
         FROM (SELECT DISTINCT profile_id FROM identities WHERE as_of = $as_of)""",
     "buyers_of": """
-        SELECT source, entity = 'order' AS guest, record_key, person_no
+        SELECT key_no, person_no
         FROM identities JOIN people USING (profile_id)
         WHERE as_of = $as_of AND entity IN ('customer', 'order')""",
     "revised": """
-        SELECT source, order_key, coalesce(max(updated_at) FILTER (WHERE day <= $as_of), min(updated_at)) AS updated_at
+        SELECT order_no, coalesce(max(updated_at) FILTER (WHERE day <= $as_of), min(updated_at)) AS updated_at
         FROM orders WHERE ordered_on <= $as_of GROUP BY ALL HAVING count(*) > 1""",
     "given_back": """
-        SELECT source, order_key, line_number, amount_base
+        SELECT order_no, line_number, amount_base
         FROM (
             SELECT *, row_number() OVER (PARTITION BY source, refund_key ORDER BY day > $as_of, updated_at DESC) AS place
             FROM refunds WHERE refunded_on <= $as_of
         ) WHERE place = 1""",
     "sales": """
         SELECT
-            o.source, o.day, o.order_key, o.updated_at, b.person_no, o.ordered_on, o.store_key, o.local_at,
+            o.source, o.day, o.order_no, o.updated_at, b.person_no, o.ordered_on, o.store_key, o.local_at,
             CAST(o.net_base - coalesce(g.refunded, 0) AS DECIMAL(18,4)) AS revenue, g.refunded IS NOT NULL AS refunded
         FROM orders AS o
-        JOIN buyers_of AS b
-            ON b.source = o.source AND b.guest = (o.customer_key IS NULL) AND b.record_key = coalesce(o.customer_key, o.order_key)
-        LEFT JOIN revised AS v ON v.source = o.source AND v.order_key = o.order_key
+        JOIN buyers_of AS b ON b.key_no = coalesce(o.customer_no, o.order_no)
+        LEFT JOIN revised AS v ON v.order_no = o.order_no
         LEFT JOIN (
-            SELECT source, order_key, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
-        ) AS g ON g.source = o.source AND g.order_key = o.order_key
+            SELECT order_no, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
+        ) AS g ON g.order_no = o.order_no
         WHERE o.ordered_on <= $as_of AND o.kind = 'sale' AND o.status = 'completed'
             AND NOT (o.gift_card_sold > 0 AND o.gross = 0) AND (v.updated_at IS NULL OR v.updated_at = o.updated_at)""",
     "prepaid_facts": """
         SELECT b.person_no, sum(o.gift_card_sold) AS loaded
         FROM orders AS o
-        JOIN buyers_of AS b
-            ON b.source = o.source AND b.guest = (o.customer_key IS NULL) AND b.record_key = coalesce(o.customer_key, o.order_key)
-        LEFT JOIN revised AS v ON v.source = o.source AND v.order_key = o.order_key
+        JOIN buyers_of AS b ON b.key_no = coalesce(o.customer_no, o.order_no)
+        LEFT JOIN revised AS v ON v.order_no = o.order_no
         WHERE o.ordered_on > $days_7 AND o.ordered_on <= $as_of AND o.status = 'completed' AND o.gift_card_sold > 0
             AND (v.updated_at IS NULL OR v.updated_at = o.updated_at)
         GROUP BY ALL""",
@@ -114,7 +112,7 @@ BY_HAND = {
     "lifetime_buyers": "SELECT person_no, count(*) OVER () AS buyers, rank() OVER (ORDER BY spend_total) - 1 AS below FROM order_facts",
     "held_products": """
         SELECT
-            source, product_key, department, category, collection, launched_on,
+            product_no, department, category, collection, launched_on,
             CAST(dense_rank() OVER (ORDER BY department, category, collection) AS INTEGER) AS class_no
         FROM products""",
     "values_of": """
@@ -131,13 +129,13 @@ BY_HAND = {
         SELECT
             s.person_no, p.class_no, l.is_markdown, s.ordered_on > $days_365 AS recent, p.launched_on IS NOT NULL AS dated,
             s.ordered_on - p.launched_on <= 30 AS fresh,
-            CAST(l.net_base - CASE WHEN g.order_key IS NULL THEN 0 ELSE g.refunded END AS DECIMAL(18,4)) AS spend
+            CAST(l.net_base - CASE WHEN g.order_no IS NULL THEN 0 ELSE g.refunded END AS DECIMAL(18,4)) AS spend
         FROM order_lines AS l
-        JOIN sales AS s ON s.source = l.source AND s.order_key = l.order_key AND s.updated_at = l.updated_at
-        JOIN held_products AS p ON p.source = l.source AND p.product_key = l.product_key
+        JOIN sales AS s ON s.order_no = l.order_no AND s.updated_at = l.updated_at
+        JOIN held_products AS p ON p.product_no = l.product_no
         LEFT JOIN (
-            SELECT source, order_key, line_number, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
-        ) AS g ON g.order_key = CASE WHEN s.refunded THEN l.order_key END AND g.source = l.source AND g.line_number = l.line_number
+            SELECT order_no, line_number, sum(amount_base) AS refunded FROM given_back GROUP BY ALL
+        ) AS g ON g.order_no = CASE WHEN s.refunded THEN l.order_no END AND g.line_number = l.line_number
         WHERE l.day BETWEEN $first AND $last AND s.day BETWEEN $first AND $last""",
     "person_lines": """
         SELECT
@@ -194,7 +192,7 @@ def purchases_by_hand(company: Company) -> int:
 
 def made_by_hand(company: Company) -> duckdb.DuckDBPyConnection:
     hand = by_hand.connection(company, *FACTS)
-    # DuckDB expects joins by (source, order_key, updated_at) to leave next to nothing, and then holds lines to look up products.
+    # DuckDB expects joins by (order_no, updated_at) to leave next to nothing, and then holds lines to look up products.
     hand.execute("SET disabled_optimizers = 'build_side_probe_side'")
     days = {"as_of": company.as_of} | {f"days_{n}": company.as_of - timedelta(days=n) for n in (7, 90, 365)}
     for name, query in BY_HAND.items():

@@ -1,8 +1,8 @@
 -- One row per thing given back of those orders, with what it is of: the line it names, else the lines of its product, else the order as a
 -- whole. Tax that an amount holds is taken out in the ratio of the line's, or else the order's.
 SELECT
-    g.source, g.order_key, n.line_number,
-    CASE WHEN n.line_number IS NULL THEN p.product_key END AS product_key,
+    g.order_no, n.line_number,
+    CASE WHEN n.line_number IS NULL THEN p.product_no END AS product_no,
     g.quantity, g.given_back_at, g.given_back_on,
     CASE
         WHEN NOT g.holds_tax THEN g.goods
@@ -17,7 +17,7 @@ SELECT
         ELSE g.money
     END AS money
 FROM give_backs AS g
-JOIN orders_given_back AS o ON o.source = g.source AND o.order_key = g.order_key
-LEFT JOIN lines_given_back AS n ON n.source = g.source AND n.order_key = g.order_key AND n.line_number = g.line_number
-LEFT JOIN (SELECT DISTINCT source, order_key, product_key FROM lines_given_back WHERE product_key IS NOT NULL) AS p
-    ON p.source = g.source AND p.order_key = g.order_key AND p.product_key = g.product_key
+JOIN orders_given_back AS o ON o.order_no = g.order_no
+LEFT JOIN lines_given_back AS n ON n.order_no = g.order_no AND n.line_number = g.line_number
+LEFT JOIN (SELECT DISTINCT order_no, product_no FROM lines_given_back WHERE product_no IS NOT NULL) AS p
+    ON p.order_no = g.order_no AND p.product_no = g.product_no

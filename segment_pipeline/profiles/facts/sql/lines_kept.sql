@@ -4,7 +4,7 @@
 -- was given back is nothing. What is not kept was given back when last something named the line or its product, else of the whole order.
 WITH named AS (
     SELECT
-        l.source, l.order_key, l.line_number, l.product_key, l.rate, l.net AS sold, l.quantity AS units,
+        l.order_no, l.line_number, l.product_key, l.product_no, l.rate, l.net AS sold, l.quantity AS units,
         b.given_back_at, b.given_back_on,
         CASE
             WHEN b.quantity >= l.quantity AND l.net - b.goods < 0.05 THEN 0
@@ -14,23 +14,23 @@ WITH named AS (
     FROM lines_given_back AS l
     LEFT JOIN (
         SELECT
-            source, order_key, line_number, sum(goods) AS goods, sum(quantity) AS quantity,
+            order_no, line_number, sum(goods) AS goods, sum(quantity) AS quantity,
             max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
         FROM give_backs_of_lines
         WHERE line_number IS NOT NULL
-        GROUP BY source, order_key, line_number
-    ) AS b ON b.source = l.source AND b.order_key = l.order_key AND b.line_number = l.line_number
+        GROUP BY order_no, line_number
+    ) AS b ON b.order_no = l.order_no AND b.line_number = l.line_number
 ),
 of_products AS (
     SELECT
         *,
-        CAST(sum(net) OVER (PARTITION BY source, order_key, product_key) AS DECIMAL(18,4)) AS net_of_product,
-        sum(quantity) OVER (PARTITION BY source, order_key, product_key) AS units_of_product
+        CAST(sum(net) OVER (PARTITION BY order_no, product_no) AS DECIMAL(18,4)) AS net_of_product,
+        sum(quantity) OVER (PARTITION BY order_no, product_no) AS units_of_product
     FROM named
 ),
 by_product AS (
     SELECT
-        n.source, n.order_key, n.line_number, n.product_key, n.rate, n.sold, n.units,
+        n.order_no, n.line_number, n.product_key, n.product_no, n.rate, n.sold, n.units,
         greatest(n.given_back_at, b.given_back_at) AS given_back_at,
         greatest(n.given_back_on, b.given_back_on) AS given_back_on,
         CASE
@@ -46,19 +46,19 @@ by_product AS (
     FROM of_products AS n
     LEFT JOIN (
         SELECT
-            source, order_key, product_key, sum(goods) AS goods, sum(quantity) AS quantity,
+            order_no, product_no, sum(goods) AS goods, sum(quantity) AS quantity,
             max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
         FROM give_backs_of_lines
-        WHERE product_key IS NOT NULL
-        GROUP BY source, order_key, product_key
-    ) AS b ON b.source = n.source AND b.order_key = n.order_key AND b.product_key = n.product_key
+        WHERE product_no IS NOT NULL
+        GROUP BY order_no, product_no
+    ) AS b ON b.order_no = n.order_no AND b.product_no = n.product_no
 ),
 of_orders AS (
-    SELECT *, CAST(sum(net) OVER (PARTITION BY source, order_key) AS DECIMAL(18,4)) AS net_of_order FROM by_product
+    SELECT *, CAST(sum(net) OVER (PARTITION BY order_no) AS DECIMAL(18,4)) AS net_of_order FROM by_product
 ),
 spread AS (
     SELECT
-        n.source, n.order_key, n.line_number, n.product_key, n.rate, n.sold, n.units,
+        n.order_no, n.line_number, n.product_key, n.product_no, n.rate, n.sold, n.units,
         coalesce(n.given_back_at, b.given_back_at) AS given_back_at,
         coalesce(n.given_back_on, b.given_back_on) AS given_back_on,
         CASE
@@ -71,15 +71,15 @@ spread AS (
     FROM of_orders AS n
     LEFT JOIN (
         SELECT
-            source, order_key, sum(goods) AS goods,
+            order_no, sum(goods) AS goods,
             max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
         FROM give_backs_of_lines
-        WHERE line_number IS NULL AND product_key IS NULL
-        GROUP BY source, order_key
-    ) AS b ON b.source = n.source AND b.order_key = n.order_key
+        WHERE line_number IS NULL AND product_no IS NULL
+        GROUP BY order_no
+    ) AS b ON b.order_no = n.order_no
 )
 SELECT
-    source, order_key, line_number, product_key, given_back_at, given_back_on,
+    order_no, line_number, product_key, product_no, given_back_at, given_back_on,
     CAST(CASE WHEN net > 0 OR sold = 0 THEN quantity ELSE 0 END AS DECIMAL(18,8)) AS quantity,
     CAST(units - CASE WHEN net > 0 OR sold = 0 THEN quantity ELSE 0 END AS DECIMAL(18,8)) AS quantity_given_back,
     net,
@@ -88,7 +88,7 @@ SELECT
     net > 0 OR (sold = 0 AND coalesce(quantity, 1) > 0) AS is_kept
 FROM (
     SELECT
-        source, order_key, line_number, product_key, rate, sold, units, quantity, given_back_at, given_back_on,
+        order_no, line_number, product_key, product_no, rate, sold, units, quantity, given_back_at, given_back_on,
         CAST(CASE WHEN net < 0.01 THEN 0 ELSE net END AS DECIMAL(18,4)) AS net
     FROM spread
 ) AS rest

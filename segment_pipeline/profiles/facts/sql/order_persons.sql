@@ -2,6 +2,5 @@
 SELECT p.profile_id, o.*
 FROM orders_as_of AS o
 JOIN persons AS p
-    ON p.source = o.source
-    AND p.entity = CASE WHEN o.customer_key IS NULL THEN 'order' ELSE 'customer' END
-    AND p.record_key = coalesce(o.customer_key, o.order_key)
+    ON p.entity = CASE WHEN o.customer_no IS NULL THEN 'order' ELSE 'customer' END
+    AND p.key_no = coalesce(o.customer_no, o.order_no)

@@ -1,13 +1,13 @@
 -- One row per paid order that something was given back of, and per exchange: what it sold and the rate it was converted with, NULL:
 -- none. What names a test order, an open or cancelled one, or one that is not held, takes nothing off: that was never counted.
 SELECT
-    o.source, o.order_key, o.updated_at, o.net_base,
+    o.order_no, o.updated_at, o.net_base,
     coalesce(x.sold, o.net) AS sold,
     coalesce(o.tax, 0) AS tax,
     -- A digit wider than stored, as landing has it: what two decimals of 18 digits make is 18 digits to DuckDB.
     CAST(CASE WHEN o.net_base IS NULL THEN NULL WHEN o.rate_day IS NULL THEN 1 ELSE r.rate END AS DECIMAL(19,8)) AS rate
 FROM orders_as_of AS o
-LEFT JOIN exchanged AS x ON x.source = o.source AND x.order_key = o.order_key
-LEFT JOIN (SELECT DISTINCT source, order_key FROM give_backs) AS g ON g.source = o.source AND g.order_key = o.order_key
+JOIN (SELECT order_no FROM give_backs UNION SELECT order_no FROM exchanged) AS g ON g.order_no = o.order_no
+LEFT JOIN exchanged AS x ON x.order_no = o.order_no
 LEFT JOIN rates AS r ON r.currency = o.currency AND r.rate_day = o.rate_day
-WHERE o.status = 'completed' AND o.kind IN ('sale', 'exchange') AND (g.order_key IS NOT NULL OR x.order_key IS NOT NULL)
+WHERE o.status = 'completed' AND o.kind IN ('sale', 'exchange')

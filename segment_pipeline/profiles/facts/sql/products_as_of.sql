@@ -1,7 +1,7 @@
 -- One row per product: its version of as_of or earlier; where only later ones are held, the earliest of them. `item_key`: its SKUs,
 -- sorted; products with a SKU in common are one article.
 SELECT
-    source, product_key, skus,
+    source, product_key, product_no, skus,
     coalesce(nullif(array_to_string(list_sort(list_distinct(skus)), '|'), ''), concat_ws(':', source, product_key)) AS item_key,
     title, brand, department, category, collection, price, launched_on
 FROM (

@@ -1,10 +1,10 @@
 -- One row per refund made by the end of as_of: the version of that day, or the earliest held after it. What an order's versions tell is
 -- as the version of the order that counts says: of what it tells no more, nothing was given back.
 SELECT
-    f.source, f.order_key, f.line_number, f.refunded_at, f.refunded_on, f.amount, coalesce(f.goods, f.amount) AS goods, f.quantity
+    f.order_no, f.line_number, f.refunded_at, f.refunded_on, f.amount, coalesce(f.goods, f.amount) AS goods, f.quantity
 FROM refunds AS f
 LEFT JOIN revised_versions AS o
-    ON o.source = f.source AND o.order_key = CASE WHEN f.told_with_order THEN f.order_key END
+    ON o.order_no = CASE WHEN f.told_with_order THEN f.order_no END
 LEFT JOIN (
     SELECT
         c.source, c.refund_key,

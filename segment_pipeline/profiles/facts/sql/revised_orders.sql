@@ -1,5 +1,5 @@
 -- One row per order held in more than one version.
-SELECT source, order_key
+SELECT order_no
 FROM order_versions
-GROUP BY source, order_key
+GROUP BY order_no
 HAVING count(*) > 1

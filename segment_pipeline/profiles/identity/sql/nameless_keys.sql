@@ -1,5 +1,5 @@
 -- One row per customer key that names nobody: listed by the company, or a placeholder its source holds no account by.
-SELECT n.source, n.customer_key, CAST(max(n.times) AS BIGINT) AS times,
+SELECT n.source, n.customer_key, key_number('customer', n.source, n.customer_key) AS customer_no, CAST(max(n.times) AS BIGINT) AS times,
     CASE WHEN max(l.customer_key) IS NOT NULL THEN 'listed' ELSE min(p.reason) END AS reason
 FROM (
     SELECT source, customer_key, sum(times) AS times

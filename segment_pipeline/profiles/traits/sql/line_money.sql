@@ -11,5 +11,5 @@ SELECT
     k.ordered_on > $days_365 AND k.is_line_kept AND p.launched_on IS NOT NULL AS dated,
     k.ordered_on > $days_365 AND k.is_line_kept AND date_diff('day', p.launched_on, k.ordered_on) <= $new_arrival_days AS fresh
 FROM kept_lines AS k
-LEFT JOIN product_classes AS p ON p.source = k.source AND p.product_key = k.product_key
+LEFT JOIN product_classes AS p ON p.product_no = k.product_no
 WHERE k.line_day BETWEEN $first AND $last AND k.day BETWEEN $first AND $last

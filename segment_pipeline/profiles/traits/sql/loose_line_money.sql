@@ -3,4 +3,4 @@ SELECT
     r.person_no, coalesce(p.class_no, 0) AS class_no, r.spend, r.ordered_on > $days_365 AS recent, FALSE AS kept_recent, FALSE AS sold,
     FALSE AS markdown_recent, FALSE AS dated, FALSE AS fresh
 FROM loose_returns AS r
-LEFT JOIN product_classes AS p ON p.source = r.source AND p.product_key = r.product_key
+LEFT JOIN product_classes AS p ON p.product_no = r.product_no

@@ -5,5 +5,5 @@ SELECT
     l.quantity, l.net_base AS net, l.is_markdown,
     l.tax, l.parent_order_key, l.parent_line_number
 FROM known_lines AS l
-JOIN trait_orders AS o ON o.source = l.source AND o.order_key = l.order_key AND o.updated_at = l.updated_at
-LEFT JOIN products_as_of AS p ON p.source = l.source AND p.product_key = l.product_key
+JOIN trait_orders AS o ON o.order_no = l.order_no AND o.updated_at = l.updated_at
+LEFT JOIN products_as_of AS p ON p.product_no = l.product_no
