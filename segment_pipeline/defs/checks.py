@@ -86,7 +86,7 @@ def _entity_results(session: Session, source: str, entity: Entity, key: dg.Asset
         session.scan(name, days=window, partitions={"source": [source]}, alias="checked")
         session.scan(name, days=_weeks_before(window.first), partitions={"source": [source]}, alias="before")
         duplicates += _duplicates(session, "checked", declared.key)
-        optional = [column.name for column in declared.columns if column.nullable]
+        optional = [column.name for column in declared.columns if column.nullable and not column.derived]
         rates = ", ".join(f'avg(CASE WHEN "{c}" IS NULL THEN 1 ELSE 0 END) AS "{c}"' for c in optional)
         if not rates:
             continue

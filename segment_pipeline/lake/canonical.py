@@ -50,7 +50,8 @@ def number_of(name: str, kind: str, key: str, meaning: str) -> C:
 
 
 ORDER_NO = number_of("order_no", "order", "order_key", "the order; NULL: not linked")
-CUSTOMER_NO = number_of("customer_no", "customer", "customer_key", "the customer; NULL: a guest")
+CUSTOMER_NO = number_of("customer_no", "customer", "customer_key", "the customer; NULL: none is named")
+DEVICE_NO = number_of("device_no", "device", "anonymous_id", "the device or browser; NULL: not known")
 PRODUCT_NO = number_of("product_no", "product", "product_key", "the product; NULL: none")
 
 PARTITIONS = ("source", "day")
@@ -126,6 +127,7 @@ TABLES = (
             DAY,
             ORIGIN,
             PULLED,
+            C("key_no", "BIGINT", "number of the account", derived="key_number(entity, source, customer_key)"),
         ),
         key=("source", "entity", "customer_key", "updated_at"),
         subject=Subject(records=(("entity", "customer_key"),)),
@@ -387,6 +389,9 @@ TABLES = (
             C("properties", "JSON", "other properties, a JSON object"),
             DAY,
             ORIGIN,
+            CUSTOMER_NO,
+            DEVICE_NO,
+            PRODUCT_NO,
         ),
         key=("source", "event_key"),
         subject=Subject(
@@ -425,6 +430,8 @@ TABLES = (
             PHONE,
             DAY,
             ORIGIN,
+            CUSTOMER_NO,
+            DEVICE_NO,
         ),
         key=("source", "message_key"),
         subject=Subject(
@@ -468,6 +475,8 @@ TABLES = (
             ANONYMOUS,
             DAY,
             ORIGIN,
+            CUSTOMER_NO,
+            DEVICE_NO,
         ),
         key=("source", "answer_key"),
         subject=Subject(

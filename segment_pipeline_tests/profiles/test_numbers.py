@@ -52,7 +52,7 @@ def test_keys_of_different_lengths_are_told_apart_by_their_length(weak_lake: Lak
 @pytest.mark.parametrize(
     ("name", "found", "said"),
     [
-        ("customers", [customer("shop", "anna"), customer("shop", "bert")], "different records have one number, 1004 (source shop)"),
+        ("customers", [customer("shop", "anna"), customer("shop", "bert")], "different accounts have one number, 1004 (source shop)"),
         ("orders", [order("shop", "one"), order("shop", "two", jan(2))], "different orders have one number, 2003 (source shop)"),
         ("products", [product("shop", "boot"), product("shop", "shoe")], "different products have one number, 3004 (source shop)"),
     ],
@@ -65,6 +65,13 @@ def test_two_keys_with_one_number_are_named_and_not_taken_for_one(
         day_of(weak_lake)
     assert str(error.value).startswith(said)
     assert not any(key in str(error.value) for key in ("anna", "bert", "boot", "shoe"))
+
+
+def test_two_records_with_one_number_are_named(weak_lake: Lake) -> None:
+    put(weak_lake, "customers", customer("shop", "anna"))
+    put(weak_lake, "orders", order("shop", "1", customer_key="anna"), order("shop", "22", customer_key="carl"))
+    with pytest.raises(ContractError, match=r"^different records have one number, 1004 \(source shop\)"):
+        day_of(weak_lake)
 
 
 def _of_before(name: str) -> Table:

@@ -23,6 +23,7 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 from segment_pipeline.profiles.facts.consents import define_consent_changes
 from segment_pipeline.profiles.facts.money import define_give_backs, define_money
+from segment_pipeline.profiles.facts.numbers import refuse_shared
 from segment_pipeline.profiles.facts.persons import define_numbered_persons, register_key_spaces
 from segment_pipeline.profiles.facts.versions import (
     define_campaigns,
@@ -158,7 +159,7 @@ BEGINNING: Final = date(1900, 1, 1)
 _APART: Final = frozenset({"exchanges", "loose"})
 _MONEY: Final = frozenset({"orders", "lines", "returns", "refunds"}) | _APART
 # What an engine would join though nobody reads its columns: it cannot know that keys are unique.
-_LOOKUPS: Final = ("people", "products_as_of", "campaigns_as_of")
+_LOOKUPS: Final = ("people", "products_as_of", "event_products", "campaigns_as_of")
 # Orders are numbered where somebody asks, beside those kinds of facts that are of one.
 ORDER_NUMBER: Final = "order_number"
 _OF_ORDERS: Final = _MONEY - _APART
@@ -209,6 +210,7 @@ def define_activities(
     define_campaigns(session, as_of)
     first = since or BEGINNING
     define_behaviour(session, [part for part in parts if part in _BEHAVIOUR], key_spaces or {})
+    session.define("event_products", statement("profiles/facts", "event_products"))
     if _MONEY & set(parts):
         define_orders(session, as_of)
         define_money(session, as_of)
@@ -310,11 +312,14 @@ def tellers(names: Collection[str] | None) -> list[str]:
 
 
 def define_behaviour(session: Session, parts: Collection[str], key_spaces: Mapping[str, str]) -> None:
-    """Define what tells whose events, messages and answers are: key_spaces, and activity_addresses over activity_persons.
+    """Define what tells whose events, messages and answers are: key_spaces, activity_customers and activity_addresses over activity_persons.
 
     Of events also person_events, those that are a person's.
     """
     register_key_spaces(session, key_spaces)
+    if parts:
+        session.define("activity_customers", statement("profiles/facts", "activity_customers"), materialize=True)
+        refuse_shared(session, "activity_customers", "customer_no", "customers")
     for part in parts:
         session.scan(_BEHAVIOUR[part])
     met = [f"SELECT source, email FROM {_BEHAVIOUR[part]} WHERE email IS NOT NULL" for part in parts]

@@ -46,9 +46,14 @@ def define_lines(session: Session) -> None:
 
 
 def define_account_versions(session: Session, as_of: AsOf) -> None:
-    """Define the view account_versions, one row per account known by the end of a day."""
+    """Define the view account_versions, one row per account known by the end of a day.
+
+    Raises ContractError where two accounts have one number.
+    """
     session.scan("customers")
     once(session, "revised_accounts", statement("profiles/facts", "revised_accounts"), scans=("customers",))
+    session.define("chosen_accounts", statement("profiles/facts", "chosen_accounts"), materialize=True, as_of=as_of.day)
+    refuse(session, "SELECT source, key_no AS number FROM chosen_accounts WHERE is_shared", "accounts")
     session.define("account_versions", statement("profiles/facts", "account_versions"), as_of=as_of.day, end=as_of.end)
 
 

@@ -3,7 +3,7 @@
 -- program fills in where there is none (day one of a calendar, in any time zone), that is still to come or more than 120 years
 -- ago is not known, and neither is its day.
 SELECT
-    source, entity, customer_key, owner_key, updated_at, email, phone, first_name, last_name, street, city, region,
+    source, entity, customer_key, key_no, owner_key, updated_at, email, phone, first_name, last_name, street, city, region,
     postcode, country, CASE WHEN born THEN birth_date END AS birth_date,
     CASE WHEN born OR birth_date IS NULL THEN birth_day END AS birth_day, gender, loyalty_id, loyalty_balance, created_at, contactable, attributes,
     deleted_on IS NOT NULL AND deleted_on <= $as_of AS gone,
@@ -17,25 +17,11 @@ FROM (
             CAST('1904-01-01' AS DATE), CAST('1969-12-31' AS DATE), CAST('1970-01-01' AS DATE)
         ) AS born
     FROM (
-        -- Most accounts have one version: sorting only the others spares carrying every column of every account through it.
-        SELECT c.*, 1 AS place
+        SELECT c.*
         FROM customers AS c
-        LEFT JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
-        WHERE r.customer_key IS NULL
-        UNION ALL
-        SELECT
-            c.*,
-            row_number() OVER (
-                PARTITION BY c.source, c.entity, c.customer_key
-                ORDER BY
-                    CASE WHEN c.day <= $as_of THEN 0 ELSE 1 END,
-                    CASE WHEN c.day <= $as_of THEN c.updated_at END DESC NULLS LAST,
-                    c.updated_at,
-                    CASE WHEN c.deleted_on IS NULL THEN 1 ELSE 0 END
-            ) AS place
-        FROM customers AS c
-        JOIN revised_accounts AS r ON r.source = c.source AND r.entity = c.entity AND r.customer_key = c.customer_key
+        LEFT JOIN chosen_accounts AS v ON v.key_no = c.key_no
+        WHERE v.key_no IS NULL OR (v.updated_at = c.updated_at AND v.day = c.day)
     ) AS versions
     -- Of the version that counts: an earlier one may have been created on another day.
-    WHERE place = 1 AND created_at < $end
+    WHERE created_at < $end
 ) AS dated

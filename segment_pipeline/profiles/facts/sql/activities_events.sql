@@ -5,7 +5,7 @@ SELECT
     p.department, coalesce(p.category, e.category) AS category, coalesce(p.collection, e.collection) AS collection, p.launched_on,
     e.utm_campaign AS campaign, e.told_subject AS subject, e.told_text AS text, e.properties
 FROM person_events AS e
-LEFT JOIN products_as_of AS p ON p.source = e.customer_source AND p.product_key = e.product_key
+LEFT JOIN event_products AS p ON p.product_no = e.product_no
 WHERE e.occurred_on BETWEEN $since AND $as_of
     AND e.name NOT IN (
         'survey_answered', 'message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_responded',

@@ -8,12 +8,12 @@ FROM (
     UNION ALL
     SELECT 'email', a.email, p.person_no
     FROM account_versions AS a
-    JOIN activity_persons AS p ON p.source = a.source AND p.entity = a.entity AND p.record_key = a.customer_key
+    JOIN activity_persons AS p ON p.key_no = a.key_no
     WHERE a.email IS NOT NULL
     UNION ALL
     SELECT 'phone', a.phone, p.person_no
     FROM account_versions AS a
-    JOIN activity_persons AS p ON p.source = a.source AND p.entity = a.entity AND p.record_key = a.customer_key
+    JOIN activity_persons AS p ON p.key_no = a.key_no
     WHERE a.phone IS NOT NULL
     UNION ALL
     SELECT 'email', c.identifier, p.person_no

@@ -4,7 +4,6 @@ SELECT
     e.*,
     coalesce(c.profile_id, m.profile_id, d.profile_id) AS profile_id,
     coalesce(c.person_no, m.person_no, d.person_no) AS person_no,
-    coalesce(k.owner, e.source) AS customer_source,
     coalesce(e.subject, CASE e.name
         WHEN 'social_engaged' THEN json_extract_string(e.properties, '$.network')
         WHEN 'content_viewed' THEN json_extract_string(e.properties, '$.topic')
@@ -15,9 +14,7 @@ SELECT
         WHEN 'visit' THEN json_extract_string(e.properties, '$.landing_page')
     END) AS told_text
 FROM events AS e
-LEFT JOIN key_spaces AS k ON k.source = e.source
-LEFT JOIN activity_persons AS c
-    ON c.entity = 'customer' AND c.source = coalesce(k.owner, e.source) AND c.record_key = e.customer_key
+LEFT JOIN activity_customers AS c ON c.customer_no = e.customer_no
 LEFT JOIN activity_addresses AS m ON m.source = e.source AND m.email = e.email
-LEFT JOIN activity_persons AS d ON d.entity = 'device' AND d.source = e.source AND d.record_key = e.anonymous_id
+LEFT JOIN activity_persons AS d ON d.entity = 'device' AND d.key_no = e.device_no
 WHERE coalesce(c.person_no, m.person_no, d.person_no) IS NOT NULL

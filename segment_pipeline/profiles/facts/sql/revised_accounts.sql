@@ -1,5 +1,5 @@
 -- One row per account held in more than one version.
-SELECT source, entity, customer_key
+SELECT key_no
 FROM customers
-GROUP BY source, entity, customer_key
+GROUP BY key_no
 HAVING count(*) > 1
