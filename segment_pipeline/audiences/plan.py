@@ -23,6 +23,15 @@ DENIALS, MAIN, REPLACEMENT = "denials", "main", "replacement"
 TRY_REFUSED_AGAIN = timedelta(days=7)
 REFRESH_AT = 0.8  # share of a membership's life at the platform after which it is sent again
 UNDESIRED = frozenset({"leaving", "stuck", "forgotten"})
+SETTLED = frozenset({"unchanged", "refused", "forgotten"})  # nothing is sent of these, nor was to be taken out
+# Of `all_planned` and `leaving_held`.
+PLANNED = {
+    "kind": "VARCHAR", "operation": "VARCHAR", "cause": "VARCHAR", "key": "VARCHAR", "identifiers": "VARCHAR", "vendor_id": "VARCHAR",
+    "attributes": "VARCHAR", "payload_hash": "VARCHAR", "owners": "VARCHAR[]", "in_place": "BOOLEAN", "remove_first": "BOOLEAN",
+}  # fmt: skip
+LEAVING = {
+    "key": "VARCHAR", "stuck": "BOOLEAN", "identifiers": "VARCHAR", "owners": "VARCHAR[]", "vendor_id": "VARCHAR", "payload_hash": "VARCHAR",
+}  # fmt: skip
 ENVELOPE = 200  # bytes a row costs in a request beyond its values
 EPOCH, FOREVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
@@ -104,16 +113,16 @@ def compare(
         removals_again_before=now if removals_again or everything else now - TRY_REFUSED_AGAIN,
         refresh_before=FOREVER if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
     )
-    _define_leaving(session, shape, known=known)
-    define("upserts", statement("audiences", "upserts"), materialize=True)
-    define("told_upserts", shape.told_upserts(along))
-    define("all_planned", statement("audiences", "planned"), materialize=True)
-    define("planned", "SELECT * FROM all_planned")
     counted = session.rows(
         "SELECT change, count(*) AS keys, count(*) FILTER (WHERE held) AS held, "
         "count(*) FILTER (WHERE new_owners) AS new_owners FROM compared GROUP BY change"
     )
     changes = {row["change"]: row["keys"] for row in counted}
+    if changes.keys() <= SETTLED:
+        _define_nothing(session)
+    else:
+        _define_changes(session, shape, along, known=known)
+    define("planned", "SELECT * FROM all_planned")
     return Comparison(
         desired=sum(keys for change, keys in changes.items() if change not in UNDESIRED),
         held_before=sum(row["held"] for row in counted),
@@ -122,6 +131,25 @@ def compare(
         exits=session.value("SELECT count(*) FROM removals WHERE kind = 'main' AND cause <> 'rekeyed'"),
         owners_changed=sum(row["new_owners"] for row in counted),
     )
+
+
+def _define_nothing(session: Session) -> None:
+    """The same views where nothing changes: most syncs of most audiences find nothing to do."""
+    session.given("leaving_held", LEAVING)
+    session.given("all_planned", PLANNED)
+    for name in ("leaving", "removals"):
+        session.define(name, "SELECT * FROM all_planned")
+    session.given("leaving_owners", {"key": "VARCHAR", "profile_id": "VARCHAR"})
+    session.given("denied_keys", {"key": "VARCHAR", "reason": "INTEGER"})
+
+
+def _define_changes(session: Session, shape: Shape, along: Told, *, known: bool) -> None:
+    """`all_planned`, and what it is made of."""
+    define = session.define
+    _define_leaving(session, shape, known=known)
+    define("upserts", statement("audiences", "upserts"), materialize=True)
+    define("told_upserts", shape.told_upserts(along))
+    define("all_planned", statement("audiences", "planned"), materialize=True)
 
 
 def _define_desired(session: Session, shape: Shape, along: Told, *, known: bool) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from segment_pipeline.audiences import run
+from segment_pipeline.audiences import plan, run
 from segment_pipeline.audiences.decision import Decision, decide
+from segment_pipeline.audiences.sync import plan_only
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import Person, World, audience
 
@@ -61,3 +62,21 @@ def test_a_leave_is_removed(world: World, tool: Tool) -> None:
     report = world.sync(audience(), tool)
     assert tool.held() == {("bob@shop.test", None)}
     assert (report.unchanged, report.removed, report.leaving, report.remote) == (1, 1, 1, 1)
+
+
+def test_where_nothing_changed_the_plan_is_empty_and_was_not_worked_out(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key the tool refused lately and one that is forgotten are no changes either."""
+    tool.refuses = frozenset({"bob@shop.test"})
+    world.people([ANN, BOB])
+    assert world.sync(audience(), tool).rejected == 1
+    worked = []
+    monkeypatch.setattr(plan, "_define_changes", lambda *asked, **_: worked.append(asked))
+    shown: list[list[dict[str, Any]]] = []
+    of = world.round([audience()], {"tool": tool})
+    [report] = plan_only(of, look=lambda session: shown.append(session.rows("SELECT * FROM planned")))
+    assert (report.status, report.unchanged, report.rejected, report.leaving, shown) == ("planned", 1, 1, 0, [[]])
+    world.people([ANN])
+    assert world.sync(audience(), tool).desired == 1
+    assert not worked
