@@ -121,6 +121,10 @@ def _try_cast(node: exp.TryCast) -> exp.Expr:
         number = f"try_cast(:a AS {node.to.sql('spark')})"
         pattern = A_NUMBER if kind == exp.DType.DECIMAL else f"({A_NUMBER})|{NOT_FINITE}"
         return spark(f"CASE WHEN :a RLIKE '{_escaped(pattern)}' THEN {number} END", a=node.this)
+    if kind in {exp.DType.INT, exp.DType.BIGINT}:
+        # DuckDB rounds what is between two whole numbers, Spark cuts it off.
+        whole = f"try_cast(round(try_cast(:a AS DECIMAL(38, 8)), 0) AS {node.to.sql('spark')})"
+        return spark(f"CASE WHEN :a RLIKE '{_escaped(A_NUMBER)}' THEN {whole} END", a=node.this)
     raise ContractError(f"TRY_CAST to {node.to.sql('duckdb')} has no rule for Spark: write it another way")
 
 

@@ -108,6 +108,13 @@ def test_numbers_of_text(both_lake: Lake) -> None:
     )  # fmt: skip
 
 
+def test_whole_numbers_that_have_no_room_are_unknown(both_lake: Lake) -> None:
+    numbers = [0, -1, 2**31 - 1, 2**31, -(2**31) - 1, 2**63 - 1, None]
+    asked(both_lake, column(numbers, pa.int64()), "id", "TRY_CAST(x AS INTEGER)", "TRY_CAST(x AS BIGINT)")
+    halves = [Decimal(text) for text in ("0.5", "-0.5", "1.5", "2.5", "-2.5", "2.49999999", "99999999999999999999")]
+    asked(both_lake, column(halves, pa.decimal128(38, 8)), "id", "TRY_CAST(x AS INTEGER)", "TRY_CAST(x AS BIGINT)")
+
+
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "Europe/Berlin", "UTC", "Pacific/Apia"])
 def test_days_of_23_and_25_hours(both_lake: Lake, zone: str) -> None:
     answers = asked(

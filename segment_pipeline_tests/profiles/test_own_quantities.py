@@ -49,6 +49,7 @@ def of(name: str, kind: str, quantity: Any) -> Trait:
     return Trait.of(name, kind, "for tests", quantity=quantity, owner="team:crm")
 
 
+@pytest.mark.also_on_spark("segments/values")
 def test_quantities_are_computed_together_and_beside_queries(lake: Lake, put: Put) -> None:
     """Ann bought on the 3rd, 4th and 5th of January, of two departments; Bob only looked. DAY is the last of the year."""
     put("customers", [customer("shop", "A", email="ann@mail.io"), customer("shop", "B", email="bob@mail.io")])

@@ -48,7 +48,7 @@ from segment_pipeline.profiles.compiler.expressions import (
 )
 from segment_pipeline.profiles.compiler.extracts import Extract, Extracts, needs_of
 from segment_pipeline.profiles.compiler.filters import Latest, items_of, launches_of, values_of
-from segment_pipeline.profiles.compiler.kinds import Kinds, aggregates_in, parted, values_of_rule
+from segment_pipeline.profiles.compiler.kinds import NUMBERS, Kinds, aggregates_in, parted, values_of_rule
 from segment_pipeline.profiles.compiler.matches import Matches
 from segment_pipeline.profiles.compiler.ranks import Ranks
 from segment_pipeline.profiles.compiler.values import Values
@@ -159,7 +159,8 @@ class Compilation:
         for name, (one, kind) in asked.items():
             # Not by `exp.cast`, which takes a decimal for any other. What has no room is unknown, and costs nobody else theirs.
             to = exp.DataType.build(SQL_TYPES.get(kind, kind), dialect="duckdb")
-            held = exp.TryCast(this=self.values.expression(parted(one)), to=to)
+            cast = exp.TryCast if kind in NUMBERS else exp.Cast
+            held = cast(this=self.values.expression(parted(one)), to=to)
             query = query.select(exp.alias_(held, name, quoted=True), copy=False)
         return checked("segments/values", query)
 
