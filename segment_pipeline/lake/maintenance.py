@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from segment_pipeline import clock
 from segment_pipeline.lake import storage
+from segment_pipeline.lake.completion import complete_files
 from segment_pipeline.lake.lake import SCRATCH, Lake
 from segment_pipeline.lake.lease import exclusive
 from segment_pipeline.lake.schema import Table
@@ -26,10 +27,13 @@ SAFE_HOURS = 168
 
 @dataclass(frozen=True, slots=True)
 class TableUpkeep:
-    """What maintenance did to one table. `snapshots`: as-of days dropped; `compacted`, `removed`: files."""
+    """What maintenance did to one table. `snapshots`: as-of days dropped; `completed`: files that lacked derived columns, written
+    again with them; `compacted`, `removed`: files.
+    """
 
     table: str
     snapshots: int
+    completed: int
     compacted: int
     removed: int
 
@@ -43,10 +47,11 @@ def maintain(lake: Lake, today: date, *, progress: Callable[[str], None] = lambd
             continue
         progress(declared.name)
         dropped = _drop_snapshots(lake, declared, delta, today)
+        completed = complete_files(lake, declared)
         with storage.delta_errors(declared.name, "compacting it"):
             delta.update_incremental()
             compacted = int(delta.optimize.compact()["numFilesRemoved"])
-        done.append(TableUpkeep(declared.name, dropped, compacted, vacuum(lake, declared.name)))
+        done.append(TableUpkeep(declared.name, dropped, completed, compacted, vacuum(lake, declared.name)))
     if lake.lease:
         with exclusive(lake.lease):
             # A killed job of Spark leaves its temporary tables there; under this lock nobody reads one.

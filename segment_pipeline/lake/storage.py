@@ -264,6 +264,14 @@ def held_by_all(delta: DeltaTable) -> set[str] | None:
     return names if delta.metadata().configuration.get(COLUMNS_KEY) == str(len(names)) else None
 
 
+def note_complete(delta: DeltaTable, table: Table) -> None:
+    """Note that every file holds every column the table has, so that none need be looked into."""
+    names = {field.name for field in delta.schema().fields}
+    if names == set(table.names):
+        with delta_errors(table.name, "noting that its files are complete"):
+            delta.alter.set_table_properties({COLUMNS_KEY: str(len(names))}, raise_if_not_exists=False)
+
+
 def fixed(uri: str, options: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
     """What a table without rows at `uri` says of these names in its properties; the first to ask makes it say `values`."""
     prefix = "segment_pipeline."

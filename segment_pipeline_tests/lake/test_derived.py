@@ -98,8 +98,15 @@ def test_a_table_stored_before_they_were_declared_reads_the_same(
     assert numbers(lake) == numbers(fresh)
     # Nothing new: days are not written only for this.
     assert land(lake, *rows).rows == 0
-    maintain(lake, D3)
+    # Maintenance stores them for all, once.
+    assert [each.completed for each in maintain(lake, D3) if each.table == "refunds"] == [2]
+    assert stored(lake, D1) == stored(fresh, D1)
+    assert len(stored(lake, D3)) == 2
     assert numbers(lake) == numbers(fresh)
+    with lake.opened.newest("refunds") as delta:
+        assert delta is not None
+        assert storage.held_by_all(delta) == set(table("refunds").names)
+    assert [each.completed for each in maintain(lake, D3) if each.table == "refunds"] == [0]
 
 
 def test_the_log_tells_no_number(lake: Lake) -> None:
