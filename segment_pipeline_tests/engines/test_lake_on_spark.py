@@ -15,6 +15,11 @@ from segment_pipeline.lake import maintenance
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline_tests.lake.rows import keys, land, refund
+from segment_pipeline_tests.lake.test_derived import (  # noqa: F401 - collected here again
+    as_before,
+    test_a_table_stored_before_they_were_declared_reads_the_same,
+    test_rows_that_are_read_and_written_again_keep_them,
+)
 from segment_pipeline_tests.lake.test_lake import (  # noqa: F401 - collected here again
     test_a_column_declared_later_reads_as_null_in_older_files,
     test_a_marker_is_kept_with_its_commit,
