@@ -192,7 +192,8 @@ class Filled:
             if not isinstance(fill.columns.get(name), str)
         ]
         listed = ", ".join(
-            f"CAST({said.get(c.name, f'h.{quote(c.name)}')} AS {c.sql}) AS {quote(c.name)}" for c in declared.columns
+            f"CAST({said.get(name, f'h.{quote(name)}')} AS {declared.by_name[name].sql}) AS {quote(name)}"
+            for name in declared.given
         )
         order = ", ".join(f"{quote(c)} DESC NULLS LAST" for c in ("updated_at", "day", mark))
         by = ", ".join(quote(name) for name in fill.identity)
