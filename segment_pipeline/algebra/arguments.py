@@ -108,7 +108,7 @@ def _unlike(name: str, parameter: Parameter, values: tuple[Any, ...]) -> Iterato
 
 def shown(value: object) -> str:
     """A value as somebody may have written it, cut short."""
-    if type(value).__module__.startswith(__name__.rpartition(".")[0]) or callable(value):
+    if type(value).__module__.startswith(__name__.partition(".")[0]) or callable(value):
         return f"a {type(value).__name__}"
     if isinstance(value, list | tuple) and any(isinstance(each, Rule | Activities) for each in value):
         return f"a {type(value).__name__} of rules"

@@ -71,6 +71,7 @@ def said(where: Rule, known: Vocabulary | None = None) -> str:
         (near(lat=1, lng=2, km=3), "writes near(lng=…), which near does not take: did you mean lon?; writes near without lon"),
         (did("order", 3), "gives did more than it takes without a name: only name has none"),
         (did(), "writes did without name"),
+        (all_of(segment("other", did("order"))), "writes all_of(a Segment): rules takes rules, such as did(…) or a comparison of a trait"),  # type: ignore[arg-type]
         (sequence(ORDERS, ORDERS), "writes sequence without within"),
     ],
 )  # fmt: skip
