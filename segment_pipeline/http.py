@@ -279,6 +279,8 @@ class HttpClient:
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
+        from segment_pipeline.transport import network_failure
+
         renewable = self._auth if isinstance(self._auth, RefreshingAuth) else None
         for renew in (renewable, None):
             failure: SegmentPipelineError | None = None
@@ -296,7 +298,7 @@ class HttpClient:
                     if answer.status_code != 401 or renew is None:
                         return read(answer)
             except (RequestException, HTTPError) as error:
-                failure = self._network_failure(call, error)
+                failure = network_failure(self._said(call), self._timeout[1], error)
             # Raised outside `except`: the library's own errors quote URLs with their query.
             if failure is not None:
                 raise failure
@@ -368,32 +370,6 @@ class HttpClient:
         finally:
             partial.unlink(missing_ok=True)
         return Response(200, {name.lower(): value for name, value in answer.headers.items()}, b"")
-
-    def _network_failure(self, call: "Request", error: Exception) -> SegmentPipelineError:
-        import requests
-        import urllib3
-
-        said = self._said(call)
-        reason = getattr(error.args[0], "reason", None) if error.args else None
-        if isinstance(error, requests.exceptions.SSLError):
-            return ConfigError(f"{said} failed in TLS: check the host's certificate and the base URL")
-        if isinstance(error, requests.ConnectTimeout) or isinstance(
-            reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
-        ):
-            return TransientError(f"{said} could not connect: check that the host is up; it is tried again later")
-        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError) or isinstance(
-            reason, urllib3.exceptions.TimeoutError
-        ):
-            return TransientError(
-                f"{said} gave no answer within {self._timeout[1]:g} s: it may have been carried out", sent=True
-            )
-        if isinstance(
-            error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError | urllib3.exceptions.HTTPError
-        ):
-            return TransientError(
-                f"{said} lost its connection before the answer was whole: it may have been carried out", sent=True
-            )
-        return ContractError(f"{said} got an answer that HTTP does not allow ({type(error).__name__})")
 
     def _said(self, call: "Request") -> str:
         return f"{self.name}: {call.method} {redact.location(call.url or '')}"
