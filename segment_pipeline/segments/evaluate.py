@@ -5,9 +5,9 @@ Written from the meaning of the rules and not from the compiler's SQL. Slow on p
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -37,22 +37,15 @@ from segment_pipeline.algebra.nodes import (
     YearlyRule,
 )
 from segment_pipeline.algebra.parts import (
-    LATEST,
     Activities,
     Aggregate,
     Ago,
     Arithmetic,
     Constant,
-    Dates,
     DaysSince,
-    Ended,
-    Holidays,
-    Hours,
-    Period,
     Rule,
     TraitValue,
     Value,
-    Window,
 )
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.facts.activities import SPEND_APART
@@ -62,38 +55,17 @@ from segment_pipeline.segments.evaluating import (
     Row,
     alike,
     are_known,
-    days_of_the_calendar,
     days_to_birthday,
-    in_hours,
     is_address_at,
     is_inside,
     kilometres,
-    meets,
-    monday,
-    months,
     trait_holds,
     yearly,
 )
+from segment_pipeline.segments.evaluating_choices import Choosing, World
 from segment_pipeline.segments.rules import Segment
 
-
-@dataclass(frozen=True)
-class World:
-    """What is known at the end of a day, as rows of `traits`, `trait_shares`, `activities` and `products_as_of`.
-
-    `stores`: those there are, with their places. `identifiers`: rows of `profile_identifiers` of the day. `members`: rows of `memberships` before the day; `changes`: of `membership_changes`.
-    """
-
-    as_of: date
-    traits: Sequence[Row]
-    shares: Sequence[Row] = ()
-    activities: Sequence[Row] = ()
-    products: Sequence[Row] = ()
-    members: Sequence[Row] = ()
-    changes: Sequence[Row] = ()
-    stores: Sequence[Row] = ()
-    identifiers: Sequence[Row] = ()
-    zone: str = "UTC"
+__all__ = ["World", "members", "value_of"]
 
 
 def members(segments: Sequence[Segment], world: World) -> dict[str, set[str]]:
@@ -113,13 +85,7 @@ def value_of(value: Value, world: World, person: Row) -> Any:
 class _Evaluator:
     def __init__(self, world: World, segments: Mapping[str, Segment]) -> None:
         self.world, self.segments = world, segments
-        self.by_person: dict[str, list[Row]] = {}
-        self.skus: dict[str, set[str]] = {}
-        for row in world.products:
-            self.skus.setdefault(row["item_key"], set()).update(row["skus"] or ())
-        for row in world.activities:
-            if row["occurred_on"] <= world.as_of:
-                self.by_person.setdefault(row["profile_id"], []).append(row)
+        self.choosing = Choosing(world)
 
     def holds(self, rule: Rule, person: Row) -> bool:  # noqa: C901, PLR0912 - one case per kind of rule
         match rule:
@@ -136,9 +102,9 @@ class _Evaluator:
             case CountRule():
                 return self._counted(rule, person)
             case SumRule(of, measure, operator, value):
-                chosen = self._chosen(of, person)
+                chosen = self.choosing.rows(of, person)
                 if measure == "amount" and of.name == "order":
-                    chosen += self._chosen(replace(of, name=SPEND_APART), person)
+                    chosen += self.choosing.rows(replace(of, name=SPEND_APART), person)
                 total = sum((row[measure] for row in chosen if row[measure] is not None), Decimal(0))
                 return COMPARE[operator](total, value)
             case ShareRule():
@@ -184,7 +150,7 @@ class _Evaluator:
             case SequenceRule(steps, within, same_product):
                 return any(
                     self._continues(steps[1:], row, row, within, person, same_product=same_product)
-                    for row in self._chosen(steps[0], person)
+                    for row in self.choosing.rows(steps[0], person)
                     if not same_product or row["item_key"] is not None
                 )
         raise TypeError(type(rule).__name__)
@@ -219,9 +185,9 @@ class _Evaluator:
         raise TypeError(type(value).__name__)
 
     def _aggregated(self, aggregate: Aggregate, person: Row) -> Any:
-        rows = self._chosen(aggregate.of, person)
+        rows = self.choosing.rows(aggregate.of, person)
         if aggregate.kind in ("sum", "total") and aggregate.field == "amount" and aggregate.of.name == "order":
-            rows += self._chosen(replace(aggregate.of, name=SPEND_APART), person)
+            rows += self.choosing.rows(replace(aggregate.of, name=SPEND_APART), person)
         held = [(row["occurred_at"], self._field(aggregate.field, row)) for row in rows] if aggregate.field else []
         held = [(at, value) for at, value in held if value is not None]
         values = [value for _, value in held]
@@ -254,7 +220,7 @@ class _Evaluator:
         return row[FIELDS.get(field, f"property_{field}")]
 
     def _counted(self, rule: CountRule, person: Row) -> bool:
-        chosen = self._chosen(rule.of, person)
+        chosen = self.choosing.rows(rule.of, person)
         if not rule.same_product:
             return rule.at_least <= len(chosen) <= (math.inf if rule.at_most is None else rule.at_most)
         items = [row["item_key"] for row in chosen if row["item_key"] is not None]
@@ -296,11 +262,11 @@ class _Evaluator:
 
     def _unfollowed(self, first: Activities, then: Activities, span: timedelta, person: Row) -> bool:
         midnight = datetime.combine(self.world.as_of + timedelta(days=1), time(), ZoneInfo(self.world.zone))
-        others = [row["occurred_at"] for row in self._chosen(then, person)]
+        others = [row["occurred_at"] for row in self.choosing.rows(then, person)]
         return any(
             row["occurred_at"] + span <= midnight.astimezone(UTC)
             and not any(row["occurred_at"] < other <= row["occurred_at"] + span for other in others)
-            for row in self._chosen(first, person)
+            for row in self.choosing.rows(first, person)
         )
 
     def _continues(
@@ -309,101 +275,7 @@ class _Evaluator:
         if not steps:
             span: timedelta = last["occurred_at"] - first["occurred_at"]
             return span <= timedelta(days=within)
-        later = [row for row in self._chosen(steps[0], person) if row["occurred_at"] > last["occurred_at"]]
+        later = [row for row in self.choosing.rows(steps[0], person) if row["occurred_at"] > last["occurred_at"]]
         if same_product:
             later = [row for row in later if row["item_key"] == first["item_key"]]
         return any(self._continues(steps[1:], first, row, within, person, same_product=same_product) for row in later)
-
-    def _chosen(self, of: Activities, person: Row) -> list[Row]:
-        return [row for row in self.by_person.get(person["profile_id"], ()) if self._is_chosen(of, row)]
-
-    def _is_chosen(self, of: Activities, row: Row) -> bool:
-        filters = (
-            (of.brand, "brand"), (of.department, "department"), (of.category, "category"),
-            (self._collections(of), "collection"), (of.campaign, "campaign"), (of.channel, "channel"),
-            (of.subject, "subject"), (of.text, "text"), (of.source, "source"),
-        )  # fmt: skip
-        if row["name"] != of.name or any(wanted and row[column] not in wanted for wanted, column in filters):
-            return False
-        if of.item and not self._has_sku(row["item_key"], of.item):
-            return False
-        if any(row[f"property_{name}"] not in wanted for name, wanted in of.properties):
-            return False
-        if LATEST in of.collection and row["collection"] not in self._collections(of):
-            return False
-        if not self._is_in_time(of, row) or not all(meets(test, row) for test in of.tests):
-            return False
-        if of.score is not None and not (row["score"] is not None and of.score[0] <= row["score"] <= of.score[1]):
-            return False
-        others = [
-            other
-            for other in self.by_person[row["profile_id"]]
-            if self._same_article(other["item_key"], row["item_key"])
-        ]
-        if (of.never or of.not_followed_by) and row["item_key"] is None:
-            return False
-        if of.never is not None and any(other["name"] == of.never for other in others):
-            return False
-        return of.not_followed_by is None or not any(
-            other["name"] == of.not_followed_by and other["occurred_at"] >= row["occurred_at"] for other in others
-        )
-
-    def _is_in_time(self, of: Activities, row: Row) -> bool:
-        if of.within is not None and row["occurred_on"] <= self.world.as_of - timedelta(days=of.within):
-            return False
-        if of.local_hour is not None and not in_hours(row["local_at"], of.local_hour):
-            return False
-        return of.window is None or self._in_window(of.window, row)
-
-    def _in_window(self, window: Window, row: Row) -> bool:
-        day, as_of = row["occurred_on"], self.world.as_of
-        match window:
-            case Ended(number, since):
-                return bool(since <= (as_of - day).days < since + number)
-            case Hours(number):
-                midnight = datetime.combine(as_of + timedelta(days=1), time(), ZoneInfo(self.world.zone))
-                return bool(row["occurred_at"] >= midnight.astimezone(UTC) - timedelta(hours=number))
-            case Dates(first, last):
-                return bool(first <= day <= last)
-            case Period("week", back):
-                return monday(day) == monday(as_of) - timedelta(days=7 * back)
-            case Period("month", back):
-                return months(day) == months(as_of) - back
-            case Period("quarter", back):
-                return months(day) // 3 == months(as_of) // 3 - back
-            case Period("year", back):
-                return bool(day.year == as_of.year - back)
-            case Holidays(country, name, before):
-                days = [day + timedelta(days=ahead) for ahead in (range(1, before + 1) if before else (0,))]
-                return any(
-                    name in (None, held)
-                    for each in days
-                    for held in days_of_the_calendar(country, each, public=name is None)
-                )
-        raise TypeError(type(window).__name__)
-
-    def _has_sku(self, item: str | None, asked: Collection[str]) -> bool:
-        return item is not None and (item in asked or not self.skus.get(item, set()).isdisjoint(asked))
-
-    def _same_article(self, one: str | None, other: str | None) -> bool:
-        if one is None or other is None:
-            return False
-        return one == other or not self.skus.get(one, set()).isdisjoint(self.skus.get(other, set()))
-
-    def _collections(self, of: Activities) -> tuple[str, ...]:
-        if LATEST not in of.collection:
-            return of.collection
-        launched = [
-            row
-            for row in self.world.products
-            if row["collection"] is not None
-            and row["launched_on"] is not None
-            and row["launched_on"] <= self.world.as_of
-            and (not of.item or self._has_sku(row["item_key"], of.item))
-            and (not of.brand or row["brand"] in of.brand)
-            and (not of.department or row["department"] in of.department)
-            and (not of.category or row["category"] in of.category)
-        ]
-        newest = max((row["launched_on"] for row in launched), default=None)
-        named = {name for name in of.collection if name != LATEST}
-        return tuple(named | {row["collection"] for row in launched if row["launched_on"] == newest})
