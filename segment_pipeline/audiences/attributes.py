@@ -14,7 +14,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.identifiers import RULES
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import Statement, made
+from segment_pipeline.lake.statements import Statement, trusted
 from segment_pipeline.profiles.traits.sets import declared, define_traits, read_by, trait_types, unready
 
 
@@ -113,7 +113,7 @@ def _looked_up(along: Sequence[IdentifierRule]) -> str:
 def _values(rule: IdentifierRule) -> Statement:
     """One row per value anybody has in a field of their profile, with the value as sent: many people share a name or a country."""
     sent = RULES[rule.rule].sql("v.value")
-    return made(
+    return trusted(
         "audiences/along_values",
         f"""SELECT v.value, {sent} AS sent
         FROM (SELECT DISTINCT {quote(rule.kind)} AS value FROM profiles_along) AS v WHERE v.value IS NOT NULL""",
@@ -136,7 +136,7 @@ def _people(relation: str, columns: Sequence[str]) -> Statement:
     """One row per person of a relation with one row per id, under the id that stands for them now: the row of that id if there is one."""
     fields = ", ".join(f"p.{quote(column)}" for column in columns)
     named = ", ".join(quote(column) for column in columns)
-    return made(
+    return trusted(
         "audiences/people_along",
         f"""SELECT p.profile_id, {fields}
         FROM {quote(relation)} AS p LEFT JOIN profile_aliases AS a ON a.old_profile_id = p.profile_id

@@ -17,7 +17,7 @@ from segment_pipeline.audiences.push import WITHHELD
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import Statement, made, statement
+from segment_pipeline.lake.statements import Statement, statement, trusted
 
 STATES = {"batch": "INTEGER", "state": "VARCHAR"}
 REFUSALS = {"batch": "INTEGER", "key": "VARCHAR", "reason": "VARCHAR"}
@@ -77,7 +77,7 @@ def _living_on(fields: Sequence[str]) -> Statement:
         f"AND m.key <> r.key AND m.state = 'confirmed' WHERE r.batch = 0"
         for path in (f'$."{f}"' for f in fields)
     )
-    return made("audiences/living_on", f"SELECT DISTINCT key FROM ({parts})")
+    return trusted("audiences/living_on", f"SELECT DISTINCT key FROM ({parts})")
 
 
 def keep_house(session: Session, place: Place) -> None:

@@ -20,7 +20,7 @@ from segment_pipeline.delivery.destination import Asynchronous, Batch, Destinati
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import made
+from segment_pipeline.lake.statements import trusted
 
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
@@ -142,7 +142,7 @@ class Push:
             f"json_extract_string(identifiers, {literal(chr(36) + '.' + chr(34) + f + chr(34))}) AS {quote(f)}"
             for f in self.plan.fields
         )
-        query = made(
+        query = trusted(
             "audiences/batches",
             f"SELECT batch, key, {columns}, vendor_id, attributes FROM plan_rows "
             f"WHERE batch BETWEEN {planned[0].number} AND {planned[-1].number} ORDER BY batch, key",

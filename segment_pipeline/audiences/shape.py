@@ -11,7 +11,7 @@ from segment_pipeline.delivery.destination import Capabilities
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.identifiers import RULES
 from segment_pipeline.lake.dialect import literal, quote
-from segment_pipeline.lake.statements import Statement, made
+from segment_pipeline.lake.statements import Statement, trusted
 
 EXTERNAL_ID = "external_id"
 
@@ -71,7 +71,7 @@ class Shape:
             ) AS k{n} ON k{n}.profile_id = m.profile_id"""
             for n, kind in enumerate(kinds)
         )
-        return made(
+        return trusted(
             "audiences/candidate_identifiers",
             f"""SELECT m.profile_id, m.granted, m.account_granted, m.granted_kinds, {blocked} AS blocked {columns}
             FROM candidate_consent AS m {joins} WHERE m.reason IS NULL""",
@@ -83,7 +83,7 @@ class Shape:
         Most people have at most one identifier of a kind and none of theirs is blocked: what may be sent of them follows
         from the row. The special ones are weighed identifier by identifier in `member_identifiers`.
         """
-        return made(
+        return trusted(
             "audiences/judged",
             f"""SELECT profile_id, reason, {", ".join(f"CAST(NULL AS VARCHAR) AS {value}" for value in self.values)}
             FROM candidate_consent
@@ -155,7 +155,7 @@ class Shape:
     def keyed(self, along: Told = NOTHING) -> Statement:
         """One row per eligible person: their key, canonical values, and a digest of what goes along (NULL: nothing does)."""
         values = ", ".join(f"k.{value}" for value in self.values)
-        return made(
+        return trusted(
             "audiences/keyed",
             f"""SELECT k.profile_id, substr(sha256({self._tuple_text("k")}), 1, 32) AS key, {values},
                 {along.digest} AS payload_hash
@@ -164,7 +164,7 @@ class Shape:
 
     def told_apart(self, along: Told) -> Statement:
         """One row per desired key of several people with whom different things would go along: the digest of what is sent."""
-        return made(
+        return trusted(
             "audiences/told_apart",
             f"""SELECT key, {digest_of("min(attributes)")} AS payload_hash FROM (
                 SELECT k.key, {along.text} AS attributes
@@ -174,7 +174,7 @@ class Shape:
 
     def told_upserts(self, along: Told) -> Statement:
         """One row per key of `upserts` that somebody desired is sent under: what goes along (NULL: nothing)."""
-        return made(
+        return trusted(
             "audiences/told_upserts",
             f"""SELECT key, min(attributes) AS attributes FROM (
                 SELECT k.key, {along.text} AS attributes
@@ -185,7 +185,7 @@ class Shape:
     def told(self) -> Statement:
         """One row per member of `tool_rows`, as a key of ours would be made of it."""
         named = ", ".join(f"s.{quote(f)}" for f in self.fields)
-        return made(
+        return trusted(
             "audiences/told",
             f"""SELECT substr(sha256({self._tuple_text("s")}), 1, 32) AS key, {self.json("s")} AS identifiers, {named},
                 max(s.vendor_id) AS vendor_id
@@ -200,9 +200,9 @@ class Shape:
         """
         if not self.capabilities.one_record:
             joined = "SELECT r.key, t.key AS told FROM remembered_wide AS r JOIN tool_keyed AS t ON t.key = r.key"
-            return made("audiences/recognised", joined)
+            return trusted("audiences/recognised", joined)
         first = self.strongest("r")
-        return made(
+        return trusted(
             "audiences/recognised",
             f"""SELECT key, min(told) AS told FROM (
                 SELECT r.key, t.key AS told FROM remembered_wide AS r JOIN tool_keyed AS t ON t.vendor_id = r.vendor_id
@@ -229,11 +229,11 @@ class Shape:
                 f"SELECT k.key, {literal(i.column + '=')} || {RULES[i.rule].sql(f'k.{value}')} AS carries, "
                 f"{stronger} AS strongest FROM keyed AS k WHERE {f'k.{value} IS NOT NULL' if by_identifier else 'FALSE'}"
             )
-        return made("audiences/keyed_identifiers", " UNION ALL ".join(parts))
+        return trusted("audiences/keyed_identifiers", " UNION ALL ".join(parts))
 
     def sent(self, relation: str) -> Statement:
         """A relation with canonical values, plus the values as sent."""
-        return made(f"audiences/{relation}_sent", f"SELECT k.*, {self.as_sent('k')} FROM {quote(relation)} AS k")
+        return trusted(f"audiences/{relation}_sent", f"SELECT k.*, {self.as_sent('k')} FROM {quote(relation)} AS k")
 
     def json(self, alias: str) -> str:
         """SQL: the identifiers that are known, as a JSON object in the order of the fields."""
@@ -253,7 +253,7 @@ class Shape:
     def long(self, relation: str, *kept: str) -> Statement:
         """One row per row of a relation and identifier it carries: the kept columns, `place` of the field, `carries`."""
         columns = "".join(f"{quote(column)}, " for column in kept)
-        return made(
+        return trusted(
             f"audiences/{relation}_long",
             " UNION ALL ".join(
                 f"SELECT {columns}{place} AS place, {literal(f + '=')} || {quote(f)} AS carries "
@@ -264,7 +264,7 @@ class Shape:
 
     def record_keys(self) -> Statement:
         """One row per key: the key of the tool's record it is part of. The strongest, then present, then smallest tuple speaks."""
-        return made(
+        return trusted(
             "audiences/record_keys",
             f"""SELECT key, record FROM (
                 SELECT s.key, l.key AS record, row_number() OVER (
@@ -283,7 +283,7 @@ class Shape:
         columns = ", ".join(
             f"json_extract_string(r.identifiers, {literal(_path(f))}) AS {quote(f)}" for f in self.fields
         )
-        return made(f"audiences/{relation}_wide", f"SELECT r.*, {columns} FROM {quote(relation)} AS r")
+        return trusted(f"audiences/{relation}_wide", f"SELECT r.*, {columns} FROM {quote(relation)} AS r")
 
     def blocked(self) -> Statement:
         """One row per blocked identifier and form this destination may have been sent it in: by its rule of today or another."""
@@ -293,7 +293,7 @@ class Shape:
             for i in self.capabilities.identifiers
             for rule in sorted({i.rule, *(name for name in RULES if name.startswith(f"{i.kind}/"))})
         )
-        return made("audiences/blocked_as_sent", parts)
+        return trusted("audiences/blocked_as_sent", parts)
 
     def removals(self) -> Statement:
         """One row per leaving key, with only the identifiers no staying key carries, so that nobody else is taken out.
@@ -327,7 +327,7 @@ class Shape:
             f"WHEN {f'c.c{place}' if pruned else 'FALSE'} THEN NULL ELSE w.{quote(f)} END AS {quote(f)}"
             for place, f in enumerate(self.fields)
         )
-        return made(
+        return trusted(
             "audiences/removals",
             f"""SELECT w.key, w.cause, w.kind, w.owners, w.payload_hash, {in_place} AS in_place, {surplus} AS surplus,
                 {remove_first} AS remove_first,

@@ -9,7 +9,6 @@ from typing import Protocol
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.schema import Table
 
 Partitions = Mapping[str, Sequence[str | date]]
@@ -22,10 +21,7 @@ def derived_everywhere(table: Table, held: Collection[str] | None) -> bool:
 
 def columns_read(table: Table) -> str:
     """A SELECT's columns over a table's, the derived ones computed where the files of rows lack them."""
-    return ", ".join(
-        f"coalesce({quote(c.name)}, {c.derived}) AS {quote(c.name)}" if c.derived else quote(c.name)
-        for c in table.columns
-    )
+    return ", ".join(column.selected() for column in table.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.lake.dialect import quote
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "VARCHAR": pa.string(),
@@ -45,6 +46,13 @@ class Column:
     values: tuple[str, ...] = ()
     unsigned: bool = False
     derived: str = ""
+
+    def selected(self, *, is_held: bool = True) -> str:
+        """SQL: the column of a relation that holds it or does not, by its name; a derived one computed where it is NULL."""
+        said = quote(self.name) if is_held else f"CAST(NULL AS {self.sql})"
+        if self.derived:
+            return f"coalesce({said}, {self.derived}) AS {quote(self.name)}"
+        return said if is_held else f"{said} AS {quote(self.name)}"
 
     @property
     def arrow(self) -> pa.DataType:

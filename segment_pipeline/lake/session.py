@@ -19,8 +19,8 @@ from segment_pipeline.lake import commits, storage
 from segment_pipeline.lake.commits import retried
 from segment_pipeline.lake.dialect import Value, literal, quote
 from segment_pipeline.lake.engine import Connection, Partitions, WriteTarget
-from segment_pipeline.lake.schema import Column, Table
-from segment_pipeline.lake.statements import Statement, made
+from segment_pipeline.lake.schema import Table
+from segment_pipeline.lake.statements import Statement, trusted
 from segment_pipeline.lake.tables import computed, table
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Session:
         cast = ", ".join(f"CAST({quote(column)} AS {kind}) AS {quote(column)}" for column, kind in types)
         values = ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
         named = ", ".join(quote(column) for column, _ in types)
-        self.define(name, made(name, f"SELECT {cast} FROM (VALUES {values}) AS given({named})"))
+        self.define(name, trusted(name, f"SELECT {cast} FROM (VALUES {values}) AS given({named})"))
 
     def records(self, name: str, files: Sequence[Path], path: Sequence[str]) -> None:
         """Make the records in raw JSON pages a view with one column, `record`; `path` empty: JSON lines."""
@@ -415,16 +415,7 @@ class Session:
         surplus = sorted(held - set(table(name).names))
         if missing or surplus:
             raise ContractError(f"query for table {name}: missing columns {missing}, undeclared columns {surplus}")
-
-        def value(column: Column) -> str:
-            said = quote(column.name) if column.name in held else f"CAST(NULL AS {column.sql})"
-            return (
-                f"coalesce({said}, {column.derived}) AS {quote(column.name)}"
-                if column.derived
-                else f"{said} AS {quote(column.name)}"
-            )
-
-        return f"SELECT {', '.join(map(value, wanted))} FROM ({sql})"
+        return f"SELECT {', '.join(column.selected(is_held=column.name in held) for column in wanted)} FROM ({sql})"
 
 
 def _text(query: Statement | str, values: Mapping[str, Value]) -> str:

@@ -77,7 +77,7 @@ def statement(room: str, name: str) -> Statement:
         text = folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ContractError(f"there is no statement {room}/{name}") from None
-    return made(f"{room}/{name}", text)
+    return trusted(f"{room}/{name}", text)
 
 
 @cache
@@ -113,6 +113,6 @@ def generated(name: str, text: str) -> Statement:
     return statement
 
 
-def made(name: str, text: str) -> Statement:
+def trusted(name: str, text: str) -> Statement:
     """A statement made by code of ours, of names and forms we declare: its tests have held it to the allow-list."""
     return generated(name, text) if READ_AGAIN else Statement(name, text)

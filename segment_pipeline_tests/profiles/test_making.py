@@ -4,7 +4,7 @@ import pytest
 
 from segment_pipeline.errors import ContractError
 from segment_pipeline.lake.lake import Lake
-from segment_pipeline.profiles.facts.making import Part, made
+from segment_pipeline.profiles.facts.making import Part, make_all
 
 
 def test_each_is_made_after_what_it_reads_and_goes_with_its_last_reader(lake: Lake) -> None:
@@ -34,7 +34,7 @@ def test_each_is_made_after_what_it_reads_and_goes_with_its_last_reader(lake: La
             "looked_through": Part(lambda: None, ("facts",), is_view=True),
             "unasked": part("unasked", "facts"),
         }
-        made(session, ("counts",), parts.get, droppable=("facts", "workings"))
+        make_all(session, ("counts",), parts.get, droppable=("facts", "workings"))
         assert done == ["sums", "parts", "counts"]
         assert seen == {
             "sums": {"facts", "sums"},
@@ -51,14 +51,14 @@ def test_what_is_not_named_as_droppable_stays_and_what_is_wanted_as_well(lake: L
             name: Part(lambda name=name: session.define(name, "SELECT 1 AS x", materialize=True), reads)  # type: ignore[misc]
             for name, reads in {"one": ("facts",), "two": ("one",)}.items()
         }
-        made(session, ("one", "two"), parts.get)
+        make_all(session, ("one", "two"), parts.get)
         assert all(_there(session, name) for name in ("facts", "one", "two"))
 
 
 def test_a_circle_is_said(lake: Lake) -> None:
     parts = {"one": Part(lambda: None, ("two",)), "two": Part(lambda: None, ("one",))}
     with lake.session() as session, pytest.raises(ContractError, match="one -> two -> one: tables are made of each"):
-        made(session, ("one",), parts.get)
+        make_all(session, ("one",), parts.get)
 
 
 def _there(session: object, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Tables of a session made in the order of what they read, and dropped when nothing to come reads them.
 
-    made(session, ("trait_shares", "traits"), part_of, droppable=("paid_orders_held",))
+    make_all(session, ("trait_shares", "traits"), part_of, droppable=("paid_orders_held",))
 
 The order is found from the statements themselves: nobody keeps a list of it.
 """
@@ -29,7 +29,7 @@ class Part:
 Parts = Callable[[str], Part | None]
 
 
-def made(session: Session, wanted: Sequence[str], parts: Parts, *, droppable: Collection[str] = ()) -> None:
+def make_all(session: Session, wanted: Sequence[str], parts: Parts, *, droppable: Collection[str] = ()) -> None:
     """Make what is wanted, in turn, each after what it reads. What was made on the way, and what else is `droppable`, goes with its
     last reader: it would still take its part of the memory. Raises ContractError for what reads itself.
     """

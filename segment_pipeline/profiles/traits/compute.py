@@ -21,7 +21,7 @@ from segment_pipeline.lake.session import Session, Written
 from segment_pipeline.lake.statements import statement, statements
 from segment_pipeline.profiles.facts import money, persons, versions
 from segment_pipeline.profiles.facts.landed import landed
-from segment_pipeline.profiles.facts.making import Part, made
+from segment_pipeline.profiles.facts.making import Part, make_all
 from segment_pipeline.profiles.facts.runs import Run, once, session_of, several
 from segment_pipeline.profiles.identity import golden, records
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
@@ -79,7 +79,7 @@ def build_traits(
         day = DayOfTraits(session, as_of, rules or TraitRules(), identity_rules or IdentityRules(), known)
         day.open_purchases()
         day.open_behaviour()
-        made(session, (*_OF_ORDERS, "trait_shares", "traits"), day.part, droppable=_DROPPABLE)
+        make_all(session, (*_OF_ORDERS, "trait_shares", "traits"), day.part, droppable=_DROPPABLE)
         buyers = int(session.value("SELECT count(*) FROM buyers"))
     unknown = tuple(name for name, is_known in known.items() if not is_known)
     traits, shares = day.written["traits"], day.written["trait_shares"]
@@ -151,8 +151,8 @@ class DayOfTraits:
             # Identifiers first: on their way records are numbered by the name that accounts are numbered by then.
             "golden_fields": Part(self._golden, ("activity_persons", "person_identifiers"), leaves=accounts),
             "consent_states": Part(lambda: None, ("golden_fields",)),
-            "trait_shares": self._writes("trait_shares"),
-            "traits": self._writes("traits"),
+            "trait_shares": Part(lambda: self._write("trait_shares"), statement(_ROOM, "trait_shares").reads),
+            "traits": Part(self._write_traits, statement(_ROOM, "traits").reads),
         }
 
     def _stated(self, name: str) -> Part:
@@ -194,18 +194,15 @@ class DayOfTraits:
         versions.define_accounts(self.session, self.as_of)
         golden.define_golden(self.session, self.as_of, self.identity_rules)
 
-    def _writes(self, name: str) -> Part:
-        def write() -> None:
-            day = self.as_of.day
-            if name == "traits":
-                self.inputs = self.session.inputs
-                clear(self.session, day)
-            query = statement(_ROOM, name)
-            self.written[name] = self.session.replace(name, query, {"as_of": [day]}, **self._bound(name))
-            if name == "traits":
-                self.session.mark_snapshot(name, day, self.written[name].rows)
+    def _write(self, name: str) -> None:
+        query = statement(_ROOM, name)
+        self.written[name] = self.session.replace(name, query, {"as_of": [self.as_of.day]}, **self._bound(name))
 
-        return Part(write, statement(_ROOM, name).reads)
+    def _write_traits(self) -> None:
+        self.inputs = self.session.inputs
+        clear(self.session, self.as_of.day)
+        self._write("traits")
+        self.session.mark_snapshot("traits", self.as_of.day, self.written["traits"].rows)
 
     @cached_property
     def _ranges(self) -> list[_Range]:

@@ -17,7 +17,6 @@ from segment_pipeline.profiles.facts.activities import define_view, tellers
 
 # The table that has to have landed for what is counted of it to be known, by kind of fact.
 _TABLES: Final = {"orders": "orders", "exchanges": "orders", "loose": "orders"}
-TABLES: Final = tuple(dict.fromkeys(_TABLES.values()))
 
 
 def define_measured(session: Session, as_of: AsOf, landed: Mapping[str, bool]) -> None:

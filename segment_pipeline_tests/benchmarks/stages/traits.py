@@ -7,7 +7,7 @@ import duckdb
 from segment_pipeline.days import AsOf
 from segment_pipeline.profiles import build
 from segment_pipeline.profiles.facts import persons
-from segment_pipeline.profiles.facts.making import made
+from segment_pipeline.profiles.facts.making import make_all
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.profiles.traits.compute import PURCHASES, DayOfTraits
 from segment_pipeline.profiles.traits.sets import declare
@@ -182,7 +182,7 @@ def purchases(company: Company) -> int:
         persons.define_numbered_persons(session, as_of)
         day = DayOfTraits(session, as_of, TraitRules(), IDENTITY, dict.fromkeys(("orders", "events", "messages"), True))
         day.open_purchases()
-        made(session, PURCHASES, day.part)
+        make_all(session, PURCHASES, day.part)
         return int(session.value(f"SELECT {COUNTED} + {BUYERS}"))
 
 
