@@ -88,9 +88,9 @@ def secret(variable: str, what: str, *, optional: bool = False) -> Any:
     return field(default="", repr=False, metadata={"variable": held})
 
 
-def address(variable: str, default: str, what: str = "address of the system") -> Any:
+def address(variable: str, default: str, what: str = "address of the system", *, optional: bool = False) -> Any:
     """A dataclass field for an address that its variable can move: how tests and the demo point at the sandbox."""
-    return field(default="", metadata={"variable": Variable(variable, what, default=default)})
+    return field(default="", metadata={"variable": Variable(variable, what, default=default, optional=optional)})
 
 
 def fields_of(connector: type[Any] | Any) -> dict[str, Variable]:

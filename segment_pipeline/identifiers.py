@@ -317,6 +317,23 @@ def _sha256_letters(value: str) -> str:
     return _sha256(letters) if letters else ""
 
 
+def _sha256_lower(value: str) -> str:
+    lowered = value.strip(" ").lower()
+    return _sha256(lowered) if lowered else ""
+
+
+def _country(value: str) -> str:
+    return value.upper() if re.fullmatch("[A-Za-z]{2}", value) else ""
+
+
+def _postcode(value: str) -> str:
+    trimmed = value.strip(" ").upper()
+    return trimmed if re.fullmatch(_POSTCODE_TEXT, trimmed) else ""
+
+
+_POSTCODE_TEXT: Final = "[A-Z0-9][A-Z0-9 -]{1,9}"
+
+
 def _sha256_postcode(value: str) -> str:
     short = value.lower().partition("-")[0].replace(" ", "")
     short = short[:-2] if _UK_POSTCODE.fullmatch(short) else short
@@ -330,6 +347,11 @@ _SHORT_POSTCODE: Final = "replace(split_part(lower({column}), '-', 1), ' ', '')"
 
 def _unless_empty(normal: str) -> str:
     return f"CASE WHEN {normal} <> '' THEN sha256({normal}) WHEN {{column}} IS NOT NULL THEN '' END"
+
+
+def _if_matched(pattern: str, normal: str) -> str:
+    """`normal` where it matches, the empty text where it does not: such a value needs no escape in any request."""
+    return f"CASE WHEN regexp_full_match({normal}, '{pattern}') THEN {normal} WHEN {{column}} IS NOT NULL THEN '' END"
 
 
 # By kind of identifier, form and version; destinations choose. `sha256`: of the canonical value, in lower-case hex.
@@ -349,6 +371,10 @@ RULES: Final[Mapping[str, Rule]] = {
     "country/letters-sha256/1": Rule(
         _sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")
     ),
+    # As it is written, in lower case: apostrophes, hyphens and spaces stay.
+    "name/lower-sha256/1": Rule(_sha256_lower, _unless_empty("lower(trim({column}))")),
+    "country/code/1": Rule(_country, _if_matched("[A-Za-z]{2}", "upper({column})")),
+    "postcode/plain/1": Rule(_postcode, _if_matched(_POSTCODE_TEXT, "upper(trim({column}))")),
     # Without spaces, of the US the first five digits, of the UK area, district and sector.
     "postcode/short-sha256/1": Rule(
         _sha256_postcode,

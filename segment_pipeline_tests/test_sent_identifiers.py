@@ -108,6 +108,28 @@ def test_match_keys_are_in_the_form_metas_page_asks_for(
     assert duck.execute(f"SELECT {made.sql('v')} FROM (SELECT ? AS v)", [value]).fetchone() == (expected,)
 
 
+@pytest.mark.parametrize(
+    ("rule", "value", "sent"),
+    [
+        ("name/lower-sha256/1", " O'Neil-Smith ", hashlib.sha256(b"o'neil-smith").hexdigest()),
+        ("name/lower-sha256/1", " ", ""),
+        ("country/code/1", "gb", "GB"),
+        ("country/code/1", "Germany", ""),
+        ("postcode/plain/1", " sw1a 1aa", "SW1A 1AA"),
+        ("postcode/plain/1", "94035-1234", "94035-1234"),
+        ("postcode/plain/1", '1"}', ""),
+    ],
+)
+def test_match_keys_are_in_the_form_googles_page_asks_for(
+    duck: duckdb.DuckDBPyConnection, rule: str, value: str, sent: str
+) -> None:
+    """Names in lower case with their punctuation, as the formatting page and Google's own utility have it (the proto's
+    comment wants none); country and postcode as they are, and nothing of what could not be one."""
+    made = RULES[rule]
+    assert made.apply(value) == sent
+    assert duck.execute(f"SELECT {made.sql('v')} FROM (SELECT ? AS v)", [value]).fetchone() == (sent,)
+
+
 @pytest.mark.parametrize("rule", sorted(RULES))
 @settings(max_examples=40, deadline=None)
 @given(email=CANONICAL["email"], phone=CANONICAL["phone"])

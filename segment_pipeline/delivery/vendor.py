@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
-from segment_pipeline.http import Classify, HttpClient, Response, RetryPolicy, header
+from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy, header
 
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
@@ -32,7 +32,8 @@ class Vendor:
 
     `rates`: the vendor's limits by purpose, each (requests, seconds) pairs that all hold at once; purposes are paced apart.
     `key`: the field whose value signs each request, in the header `Authorization` behind `scheme`; where the vendor does not
-    take it (401, 403), a person is told which variable to check. `refusal`: what other error an answer is.
+    take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
+    `oauth.Bearer`; `key` is then only what a person is told to check. `refusal`: what other error an answer is.
     """
 
     def __init__(
@@ -41,13 +42,14 @@ class Vendor:
         *,
         key: str,
         scheme: str = "Bearer",
+        auth: Auth | None = None,
         refusal: Classify,
         headers: Mapping[str, str] | None = None,
         rates: Mapping[str, Rates] | None = None,
         timeout: tuple[float, float] = (5.0, 60.0),
     ) -> None:
         self._connector = connector
-        self._key, self._scheme, self._refusal = key, scheme, refusal
+        self._key, self._scheme, self._auth, self._refusal = key, scheme, auth, refusal
         self._headers, self._timeout = headers, timeout
         self._rates = rates or {}
         self._lock = threading.Lock()
@@ -61,7 +63,7 @@ class Vendor:
                 self._pool = HttpClient(
                     value(self._connector, "base_url"),
                     name=self._connector.name,
-                    auth=header("Authorization", f"{self._scheme} {value(self._connector, self._key)}"),
+                    auth=self._auth or header("Authorization", f"{self._scheme} {value(self._connector, self._key)}"),
                     headers=self._headers,
                     timeout=self._timeout,
                     retry=RetryPolicy(attempts=self._connector.attempts),
