@@ -7,6 +7,7 @@ diff's business. Decides nothing about who is in an audience.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import Semaphore
 from typing import TypeVar
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from segment_pipeline import clock
 from segment_pipeline.audiences.lease import Lease
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
+from segment_pipeline.delivery import bodies, jobs
 from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, Operation, Receipt, Replaceable
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.lake.dialect import literal, quote
@@ -24,7 +26,6 @@ from segment_pipeline.lake.statements import trusted
 
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
-POLLS, POLL_SECONDS = 200, 1800.0
 SPLIT = 1_000_000  # parts of a split batch are numbered from here, so that no vendor takes one for its whole
 WITHHELD = "withheld"
 REKEYED_PHASE = 4
@@ -91,6 +92,7 @@ class Push:
         self.unsettled = False
         self.troubles: list[str] = []
         self._splits: dict[int, int] = {}
+        self._room = Semaphore(max(1, destination.capabilities.parallel))
         self._done = 0
 
     def run(self, session: Session) -> None:
@@ -123,11 +125,11 @@ class Push:
                 self.ledger.receive(connection, self.plan.digest, sent.number, "final", self._sound(receipt, sent))
 
     def _phase(self, session: Session, planned: Sequence[PlannedBatch]) -> None:
-        parallel = max(1, self.destination.capabilities.parallel)
-        under_way: set[Future[None]] = set()
-        with ThreadPoolExecutor(parallel, thread_name_prefix="push") as pool:
+        capabilities, under_way = self.destination.capabilities, set[Future[None]]()
+        most = max(1, capabilities.parallel, capabilities.jobs or 0)
+        with ThreadPoolExecutor(most, thread_name_prefix="push") as pool:
             for batch, rows in self._contents(session, planned):
-                while len(under_way) >= parallel:
+                while len(under_way) >= most:
                     ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                     for future in ended:
                         future.result()
@@ -202,7 +204,8 @@ class Push:
             if attempt:
                 self._still_ours()
             try:
-                receipt = self.destination.apply(batch)
+                with self._room:
+                    receipt = self.destination.apply(batch)
                 delivery.requests += receipt.requests
                 sent = True
                 receipt = self._final(receipt, batch, delivery)
@@ -250,48 +253,37 @@ class Push:
 
     def _ended(self, receipt: Receipt, batch: Batch, delivery: Delivery) -> Receipt:
         """The vendor's job asked for until it has ended."""
-        if not isinstance(self.destination, Asynchronous):
-            raise ContractError(f"{self.destination.name} named a job but has no `poll` to ask for its end")
-        started, polls = clock.monotonic(), 0
-        while receipt.handle is not None:
-            if polls >= POLLS or clock.monotonic() - started > POLL_SECONDS:
-                raise ContractError(
-                    f"{self.destination.name} did not finish a job in time: it is looked at again next time"
-                )
-            clock.sleep(min(30.0, 0.2 * 1.6**polls))
-            polls += 1
+        tool, handle = self.destination, receipt.handle
+        if not isinstance(tool, Asynchronous):
+            raise ContractError(f"{tool.name} named a job but has no `poll` to ask for its end")
+
+        def ask() -> Receipt | None:
+            nonlocal handle
+            self._still_ours()
             try:
-                polled = self.destination.poll(receipt.handle, batch)
+                polled = tool.poll(str(handle), batch)
             except TransientError as error:
                 delivery.requests += 1
                 if error.sent:
                     # The job itself is lost, not the question about it.
                     raise
-                continue
+                return None
             delivery.requests += polled.requests
-            receipt = polled
-        return receipt
+            handle = polled.handle
+            return None if handle else polled
+
+        return jobs.ended(ask, tool.capabilities.job_seconds, of=tool.name)
 
     def _without_refused(
         self, planned: PlannedBatch, rows: pa.Table, refusal: RejectedRecords, number: int
     ) -> Delivery:
         """The rows named are rejected and the others sent again; where none is named, halves are sent until one row is left."""
-        keys = rows.column("key").to_pylist()
-        named = {position: reason for position, reason in refusal.rows.items() if 0 <= position < len(keys)}
-        whole = Delivery()
-        if named:
-            whole.rejected.update({keys[position]: reason for position, reason in named.items()})
-            rest = rows.take(pa.array([p for p in range(len(keys)) if p not in named], pa.int64()))
-            if rest.num_rows:
-                whole.join(self._deliver(planned, rest, self._part(number)))
-            return whole
-        if len(keys) == 1:
-            whole.rejected[keys[0]] = "refused"
-            return whole
-        middle = len(keys) // 2
-        whole = self._deliver(planned, rows.slice(0, middle), self._part(number))
-        whole.join(self._deliver(planned, rows.slice(middle), self._part(number)))
-        return whole
+        rejected, parts = bodies.apart(rows, refusal)
+        sent = [self._deliver(planned, part, self._part(number)) for part in parts]
+        first, *others = [Delivery(rejected=rejected), *sent] if rejected else sent
+        for other in others:
+            first.join(other)
+        return first
 
     def _part(self, number: int) -> int:
         parent = number % SPLIT

@@ -113,6 +113,22 @@ def as_given(refused: RejectedRecords, batch: Batch, sent: pa.Table) -> Rejected
     return RejectedRecords(str(refused), rows=rows)
 
 
+def apart(rows: pa.Table, refused: RejectedRecords) -> tuple[dict[str, str], list[pa.Table]]:
+    """Of rows that were refused as one: key → reason of those that are to blame, and the parts the others are sent in again.
+
+    Where none is named, halves, until a row stands alone.
+    """
+    keys = rows.column("key").to_pylist()
+    named = {position: reason for position, reason in refused.rows.items() if 0 <= position < len(keys)}
+    if named:
+        rest = rows.take(pa.array([i for i in range(len(keys)) if i not in named], pa.int64()))
+        return {keys[i]: reason for i, reason in named.items()}, [rest] if rest.num_rows else []
+    if len(keys) == 1:
+        return {keys[0]: "refused"}, []
+    middle = len(keys) // 2
+    return {}, [rows.slice(0, middle), rows.slice(middle)]
+
+
 def refuse_oversize(batch: Batch, most: int, name: str) -> None:
     """Raises ContractError, before anything is sent, for more rows than one batch may hold."""
     if batch.rows.num_rows > most:

@@ -43,13 +43,15 @@ class Capabilities:
     """What a destination can do, from the vendor's documentation.
 
     `identifiers`: what a row may carry, strongest first; a member without any of them has no usable identifier.
-    `batch_rows`, `batch_bytes`: the most one request takes. `parallel`: requests in flight at once.
+    `batch_rows`, `batch_bytes`: the most one request takes. `parallel`: requests in flight at once. Of a tool that is `Asynchronous`
+    `jobs`: how many may be under way at once (None: `parallel`), `job_seconds`: the longest one takes as a rule.
     `minimum_size`: the platform's smallest useful or legal audience (0: none).
     `matches_any_key`: the vendor matches a row on any one of its identifiers, so a removal must precede a re-key.
     `one_record`: the vendor keeps one record per person, found by the strongest identifier given, whatever else a row says.
     Neither: a row is held and removed as the whole tuple it was sent as.
     `attributes`: rows may carry profile attributes. `along`: what of a person's profile goes with a row so that it is matched
-    better, and finds nobody by itself: `kind` is a column of `profiles`, the value stands among the row's attributes as `column`.
+    better: `kind` is a column of `profiles`, the value stands among the row's attributes as `column`. A removal goes without it, so
+    it is nothing for a tool that finds somebody by it alone, unless its connector's user has chosen that.
     `expires_after_days`: memberships lapse unless refreshed; None: never.
     """
 
@@ -58,6 +60,8 @@ class Capabilities:
     batch_rows: int
     batch_bytes: int
     parallel: int = 1
+    jobs: int | None = None
+    job_seconds: float = 1800.0
     minimum_size: int = 0
     matches_any_key: bool = False
     one_record: bool = False
@@ -179,12 +183,13 @@ class Readable(Protocol):
 
 @runtime_checkable
 class Replaceable(Protocol):
-    """A destination that makes an audience exactly what it is given, in one step at the tool's side."""
+    """A destination that makes an audience exactly what it is given, and takes nobody out of it before the last step."""
 
     def replace(self, batches: "Sequence[Batch]") -> Iterator[Receipt]:
         """Make the audience hold the rows of these batches and nobody else; one receipt per batch, in their order.
 
-        Until the last one is answered the members are those of before. Cut short, it is called anew from the first batch.
+        Until the last one is answered the members of before are all there, and at most those of these batches with them. Cut short,
+        it is called anew from the first batch.
         """
 
 

@@ -1,20 +1,30 @@
-"""Access tokens that run out: fetched when they are first needed, again before they expire, and once when they are refused.
+"""Access tokens that run out: how they are had, fetched again before they expire, and once where they are refused.
 
-Knows no vendor and no way of signing in: a connector hands in how a token is had.
+Knows no vendor. google-auth knows the protocol, which is everybody's (RFC 6749); what it asks goes through our client, which keeps
+secrets out of errors and logs.
 """
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from segment_pipeline.errors import TransientError
+from segment_pipeline import redact
+from segment_pipeline.connector import value
+from segment_pipeline.delivery.vendor import Remote, variable
+from segment_pipeline.errors import ConfigError, TransientError
+from segment_pipeline.http import HttpClient, RetryPolicy
 
 if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
     from requests import PreparedRequest
+
+_REFUSALS: Final = (400, 401, 403)
+_OF_THE_CLIENT: Final = ("invalid_client", "unauthorized_client")
 
 
 class Credential(Protocol):
-    """An access token, and whether it may still be used. Those of google-auth are some, whoever gave the token."""
+    """An access token, and whether it may still be used."""
 
     @property
     def token(self) -> Any: ...
@@ -58,3 +68,49 @@ class Bearer:
     @staticmethod
     def _signature(credential: Credential) -> str:
         return f"Bearer {credential.token}"
+
+
+def by_refresh_token(connector: Remote, scope: str) -> "Credentials":
+    """Signed in by the connector's fields `client_id`, `client_secret` and `refresh_token`, at its `token_url`."""
+    from google.oauth2.credentials import Credentials
+
+    fields = {name: value(connector, name) for name in ("client_id", "client_secret", "refresh_token")}
+    made = Credentials(token=None, token_uri=value(connector, "token_url"), scopes=[scope], **fields)
+    return fresh(made, connector, key="refresh_token")
+
+
+def fresh(credentials: "Credentials", connector: Remote, *, key: str) -> "Credentials":
+    """The same with a new access token. Raises ConfigError naming the variables to check: those of the client, or of `key`."""
+    from google.auth.exceptions import GoogleAuthError
+
+    # Asked once: the request that is to be signed is tried again as a whole.
+    with HttpClient(value(connector, "token_url"), name=connector.name, retry=RetryPolicy(attempts=1)) as client:
+        try:
+            credentials.refresh(_sender(client))
+        except GoogleAuthError as error:
+            refused = error
+        else:
+            return credentials
+    # Raised outside `except`: google-auth's error quotes the answer.
+    if refused.retryable:
+        raise TransientError(f"{connector.name} could not sign in: it is tried again later")
+    answer = refused.args[-1] if refused.args and isinstance(refused.args[-1], dict) else {}
+    code = redact.code(answer.get("error"))
+    of_client = code in _OF_THE_CLIENT and key == "refresh_token"
+    check = " and ".join(
+        variable(connector, name) for name in (("client_id", "client_secret") if of_client else (key,))
+    )
+    raise ConfigError(
+        f"{connector.name} could not sign in ({code}): check {check}, what it is good for and whether it has ended"
+    )
+
+
+def _sender(client: HttpClient) -> Callable[..., Any]:
+    """google-auth's transport: a refusal in JSON is an answer, whatever else is of no use raises."""
+
+    def send(url: str, method: str = "GET", body: bytes | None = None, headers: Any = None, **_: Any) -> Any:
+        answer = client.request(method, url, data=body, headers=headers, idempotent=True, expect=_REFUSALS)
+        answer.json()
+        return SimpleNamespace(status=answer.status_code, headers=answer.headers, data=answer.content)
+
+    return send

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 from typing import ClassVar
 
 import pytest
+import sqlalchemy as sa
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.eligibility import define_evidence, judge
@@ -65,6 +67,53 @@ def test_an_asynchronous_job_is_polled_to_its_end(world: World, tool: Tool) -> N
     world.people(PEOPLE)
     report = world.sync(audience(), tool)
     assert (report.status, report.added, report.rejected, tool.held()) == ("synced", 8, 2, ALL - BAD)
+
+
+class Meeting(Tool):
+    """Ends no job before three are under way, and counts how many requests are in flight at once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, jobs=3)
+        self.asynchronous = True
+        self.three, self.in_flight, self.most = Barrier(3, timeout=20), 0, 0
+
+    def apply(self, batch: Batch) -> Receipt:
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        receipt = super().apply(batch)
+        self.in_flight -= 1
+        return receipt
+
+    def poll(self, handle: str, batch: Batch) -> Receipt:
+        if batch.number < 4:
+            self.three.wait()
+        return super().poll(handle, batch)
+
+
+def test_jobs_are_under_way_beside_each_other_and_requests_are_not(world: World, tmp_path: Path) -> None:
+    """A tool that takes half an hour for a batch would take days for a hundred, one after the other."""
+    tool = Meeting(tmp_path / "t.sqlite")
+    world.people(PEOPLE)
+    assert world.sync(audience(), tool).status == "synced"
+    assert (tool.most, len(tool.held())) == (1, 10)
+
+
+def test_a_job_longer_than_a_lease_keeps_it(world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question renews it; a run that lost it asks no more and records nothing."""
+    tool.asynchronous = True
+    world.people(PEOPLE[:1])
+    taken = []
+
+    def expire(step: str) -> None:
+        if step == "poll":
+            with world.ledger.transaction() as connection:
+                taken.append(connection.execute(sa.text("SELECT expires_at FROM leases")).scalar_one())
+                connection.execute(sa.text("UPDATE leases SET expires_at = expires_at - 200"))
+
+    tool.step = expire
+    assert world.sync(audience(), tool).status == "synced"
+    assert len(taken) == 3
+    assert max(taken) - min(taken) < 100
 
 
 class Silent(Tool):

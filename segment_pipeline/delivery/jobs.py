@@ -1,0 +1,55 @@
+"""Batches of tools that answer later: waiting for their end, and for members that failed and were not named. Knows no vendor."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol, TypeVar
+
+from segment_pipeline import clock
+from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, Receipt
+from segment_pipeline.errors import ContractError, RejectedRecords
+
+T = TypeVar("T")
+ASKED: Final = 200
+
+
+class AnsweringLater(Destination, Asynchronous, Protocol):
+    """A destination whose receipts carry a handle."""
+
+
+def ended(ask: Callable[[], T | None], seconds: float, *, of: str) -> T:
+    """What `ask` gives once it gives anything; asked at intervals that grow to a sixtieth of the seconds a job may take.
+
+    Raises ContractError when those are over: the job may yet be done.
+    """
+    started = clock.monotonic()
+    for asked in range(ASKED):
+        clock.sleep(min(seconds / 60, 0.2 * 1.6**asked))
+        if (told := ask()) is not None:
+            return told
+        if clock.monotonic() - started > seconds:
+            break
+    raise ContractError(f"{of} did not finish a job in time: it is looked at again next time")
+
+
+def delivered(tool: AnsweringLater, batch: Batch) -> Receipt:
+    """The final receipt of a batch: applied, waited for, and without the members that are refused, looked for in halves if need be."""
+    try:
+        receipt = tool.apply(batch)
+        if receipt.handle is None:
+            return receipt
+        handle, before = receipt.handle, receipt.requests
+
+        def ask() -> Receipt | None:
+            nonlocal before
+            polled = tool.poll(handle, batch)
+            before += polled.requests
+            return None if polled.handle else replace(polled, requests=before)
+
+        return ended(ask, tool.capabilities.job_seconds, of=tool.name)
+    except RejectedRecords as refused:
+        rejected, parts = bodies.apart(batch.rows, refused)
+    receipts = [delivered(tool, replace(batch, rows=part)) for part in parts]
+    for receipt in receipts:
+        rejected |= receipt.rejected
+    return Receipt.final(batch, rejected, requests=1 + sum(receipt.requests for receipt in receipts))
