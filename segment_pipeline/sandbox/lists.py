@@ -71,8 +71,9 @@ def new_id() -> str:
 class Lists:
     """The lists and people of one vendor's store. Changes that belong together are made within the store's `writing`.
 
-    `identify` makes the id of the list of that number. `identifiers`: the fields of `held` that find a person, strongest first;
-    those in `folded` are kept as they came and compared without regard to case.
+    `identify` makes the id of the list of that number. `identifiers`: the fields of `held` that find a person, strongest first,
+    each a value or several; those in `folded` are kept as they came and compared without regard to case. `settle` gets the id of
+    a list before anybody reads who is on it: what time alone has changed is to be done by then.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class Lists:
         identify: Callable[[int], str],
         identifiers: Sequence[str],
         folded: Collection[str] = (),
+        settle: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.identifiers = identifiers
         self._folded = folded
         self._identify = identify
+        self._settle = settle
 
     def create(self, name: str, **held: Any) -> sqlite3.Row:
         now = self.store.now
@@ -127,6 +130,7 @@ class Lists:
             self.store.database.execute("DELETE FROM lists WHERE id = ?", (identifier,))
 
     def size(self, identifier: str) -> int:
+        self._settle(identifier)
         return int(self.store.rows("SELECT count(*) FROM members WHERE list = ?", identifier)[0][0])
 
     def joined(self, identifier: str, people: Iterable[int]) -> dict[int, str]:
@@ -135,6 +139,7 @@ class Lists:
         return {row[0]: row[1] for row in self.store.rows(query, identifier, listed(people))}
 
     def members(self, identifier: str, after: int = 0, limit: int = -1) -> list[Person]:
+        self._settle(identifier)
         query = (
             f"SELECT {PERSON} FROM members m JOIN people p ON p.number = m.person"
             " WHERE m.list = ? AND m.person > ? ORDER BY m.person LIMIT ?"
@@ -162,7 +167,8 @@ class Lists:
     def keys_of(self, held: Mapping[str, Any]) -> list[int]:
         """A key for each identifier that is there."""
         given = ((name, held[name]) for name in self.identifiers if held.get(name))
-        return [digest(f"{name}:{str(value).lower() if name in self._folded else value}") for name, value in given]
+        each = ((name, one) for name, value in given for one in (value if isinstance(value, list) else [value]))
+        return [digest(f"{name}:{str(value).lower() if name in self._folded else value}") for name, value in each]
 
     def keep(self, people: Sequence[Person], *, new: bool = False) -> None:
         """Store people with their keys. `new`: whoever has the number is the same and stays as it is."""
@@ -174,15 +180,20 @@ class Lists:
         keys = sorted((key, person.number) for person in people for key in self.keys_of(person.held))
         database.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", keys)
 
-    def add(self, lists: Iterable[str], people: Iterable[int]) -> None:
-        numbers, now = sorted(people), self.store.now
-        rows = ((identifier, number, now) for identifier in lists for number in numbers)
-        self.store.database.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", rows)
+    def add(self, lists: Iterable[str], people: Iterable[int], *, renewed: str | None = None) -> None:
+        """Whoever is there already is there since then, or since the instant `renewed` like everybody else."""
+        numbers, since = sorted(people), renewed or self.store.now
+        rows = ((identifier, number, since) for identifier in lists for number in numbers)
+        verb = "INSERT OR REPLACE" if renewed else "INSERT OR IGNORE"
+        self.store.database.executemany(f"{verb} INTO members VALUES (?, ?, ?)", rows)
 
     def remove(self, identifier: str, people: Iterable[int]) -> int:
         """How many of them were on the list."""
         query = "DELETE FROM members WHERE list = ? AND person IN (SELECT value FROM json_each(?))"
         return self.store.database.execute(query, (identifier, listed(people))).rowcount
+
+    def remove_joined_before(self, identifier: str, instant: str) -> None:
+        self.store.database.execute("DELETE FROM members WHERE list = ? AND joined_at < ?", (identifier, instant))
 
     def replace(self, identifier: str, staged: str) -> None:
         """Whoever was added to `staged`, a list of no other standing, is who is on the list from now on."""
@@ -220,83 +231,6 @@ class Lists:
 
     def _shown(self, row: sqlite3.Row) -> dict[str, Any]:
         return {"id": row["id"], "name": row["name"], "size": self.size(row["id"])}
-
-
-class Book:
-    """The people a batch may be about, loaded once, changed in memory, saved once; within one write.
-
-    `sent` are the fields of each row that is to be looked up, its `id` among them where the vendor takes one.
-    """
-
-    def __init__(self, lists: Lists, sent: Iterable[Mapping[str, Any]]) -> None:
-        rows = list(sent)
-        self._lists = lists
-        self._now = lists.store.now
-        self._next = lists.store.rows("SELECT coalesce(max(number), 0) + 1 FROM people")[0][0]
-        self._ids: dict[str, Person] = {}
-        self._keys: dict[int, Person] = {}
-        self._changed: dict[int, Person] = {}
-        self._given_up: list[tuple[int, int]] = []
-        found = lists.people(ids=[str(row["id"]) for row in rows if row.get("id")])
-        for person in [*found, *lists.people(keys=[key for row in rows for key in lists.keys_of(row)])]:
-            if person.id not in self._ids:
-                self._index(person)
-
-    def find(self, sent: Mapping[str, Any]) -> Person | None:
-        """Who the row is about: its id alone where it has one, else the strongest identifier that is somebody's."""
-        if sent.get("id"):
-            return self._ids.get(str(sent["id"]))
-        return next((self._keys[key] for key in self._lists.keys_of(sent) if key in self._keys), None)
-
-    def conflict(self, sent: Mapping[str, Any], found: Person | None) -> tuple[str, Person] | None:
-        """An identifier of the row that is somebody else's, and that person."""
-        for name in self._lists.identifiers:
-            for key in self._lists.keys_of({name: sent.get(name)}):
-                holder = self._keys.get(key)
-                if holder is not None and holder is not found:
-                    return name, holder
-        return None
-
-    def upsert(self, sent: Mapping[str, Any], found: Person | None) -> Person:
-        """A row without conflict, merged into its person or into a new one."""
-        person = found
-        if person is None:
-            person = Person(self._next, new_id(), {}, self._now, self._now)
-            self._next += 1
-        before = self._lists.keys_of(person.held)
-        merge(person.held, {name: value for name, value in sent.items() if name != "id"})
-        for key in set(before) - set(self._lists.keys_of(person.held)):
-            del self._keys[key]
-            self._given_up.append((key, person.number))
-        person.updated_at = self._now
-        self.changed(person)
-        return person
-
-    def changed(self, person: Person) -> None:
-        """The person is to be saved."""
-        self._index(person)
-        self._changed[person.number] = person
-
-    def save(self) -> None:
-        self._lists.store.database.executemany("DELETE FROM keys WHERE key = ? AND person = ?", self._given_up)
-        self._lists.keep(list(self._changed.values()))
-
-    def _index(self, person: Person) -> None:
-        self._ids[person.id] = person
-        for key in self._lists.keys_of(person.held):
-            self._keys[key] = person
-
-
-def merge(held: dict[str, Any], sent: Mapping[str, Any]) -> None:
-    """Null clears a field, absence leaves it, and so it is with the fields of an object; what is deeper is replaced whole."""
-    for name, value in sent.items():
-        if value is None:
-            held.pop(name, None)
-        elif isinstance(value, dict):
-            together = {**(held[name] if isinstance(held.get(name), dict) else {}), **value}
-            held[name] = {inner: each for inner, each in together.items() if each is not None}
-        else:
-            held[name] = value
 
 
 def _seen(people: Iterable[Person]) -> list[dict[str, Any]]:

@@ -18,8 +18,10 @@ def vendor_of(name: str) -> Vendor:
 
 
 def environment(base_url: str) -> dict[str, str]:
-    """The variables that point every vendor's connector at a sandbox: its address, its credentials and its account."""
-    values = {f"{name.upper()}_BASE_URL": f"{base_url}/{name}" for name in NAMES}
+    """The variables that point every vendor's connector at a sandbox: its addresses, its credentials and its account."""
+    values: dict[str, str] = {}
     for name in NAMES:
-        values |= {**vendor_of(name).secrets, **vendor_of(name).account}
+        vendor, own = vendor_of(name), f"{base_url}/{name}"
+        values |= {f"{name.upper()}_BASE_URL": own, **vendor.secrets, **vendor.account}
+        values |= {variable: f"{own}{path}" for variable, path in vendor.addresses.items()}
     return values

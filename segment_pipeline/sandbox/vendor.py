@@ -22,7 +22,8 @@ class Vendor:
     """`serve` makes the routes; `fault_response` gives a fault the vendor's own form, or None for the generic one.
 
     `writes`: the HTTP methods that change state at the vendor; a source has none. `secrets`: the credentials it takes, by the
-    environment variable that a connector reads them from; `account`: what else a connector has to be told, likewise.
+    environment variable that a connector reads them from; `account`: what else a connector has to be told, likewise;
+    `addresses`: paths below the vendor's own address which a connector knows by a variable of their own.
     """
 
     serve: Callable[[SandboxState], Served]
@@ -30,3 +31,4 @@ class Vendor:
     writes: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict)
     account: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)

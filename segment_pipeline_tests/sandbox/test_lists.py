@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import pytest
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.sandbox import jobs, lists
+from segment_pipeline.sandbox.book import Book
 from segment_pipeline.sandbox.exchange import RowErrors
-from segment_pipeline.sandbox.jobs import Jobs, Outcome
+from segment_pipeline.sandbox.jobs import Jobs, Outcome, Work
 from segment_pipeline.sandbox.limits import Bucket, LimitReached, Windows
-from segment_pipeline.sandbox.lists import Book, Lists, Person
+from segment_pipeline.sandbox.lists import Lists, Person
 from segment_pipeline.sandbox.state import SandboxState
 from segment_pipeline.sandbox.store import VendorStore
 
@@ -118,9 +118,10 @@ class Recorded:
         self.rows: list[Any] = []
         self.jobs = Jobs(store, self.apply)
 
-    def apply(self, rows: Sequence[Any], into: Sequence[str], fault: RowErrors | None) -> Outcome:
-        self.rows += rows
-        return Outcome([], [{"row": row} for place, row in enumerate(rows) if fault and fault.picks(place)])
+    def apply(self, work: Work) -> Outcome:
+        self.rows += work.rows
+        picked = [row for place, row in enumerate(work.rows) if work.fault and work.fault.picks(place)]
+        return Outcome([], [{"row": row} for row in picked])
 
     def poll(self, job: str) -> tuple[bool, bool]:
         """(waits, complete)."""
@@ -156,6 +157,65 @@ def test_what_a_job_does_may_show_only_when_it_is_complete(store: VendorStore) -
     assert made.rows == []
     made.poll(job)
     assert made.rows == ["late"]
+
+
+def test_jobs_are_carried_out_in_the_order_they_came_in_and_with_what_was_noted(store: VendorStore) -> None:
+    store.change_settings({"apply_jobs": "when_complete"})
+    seen: list[Work] = []
+
+    def apply(work: Work) -> Outcome:
+        seen.append(work)
+        return Outcome([], [])
+
+    made = Jobs(store, apply)
+    made.open(["first"], ["L1"], None, kind="in")
+    last = made.open(["last"], ["L1"], None, kind="out")["id"]
+    for _ in range(2):
+        made.poll(last)
+    assert [(work.rows, work.note, work.since) for work in seen] == [
+        (["first"], {"kind": "in"}, NOON.isoformat()),
+        (["last"], {"kind": "out"}, NOON.isoformat()),
+    ]
+
+
+def test_what_is_due_by_the_clock_is_done_before_anybody_reads_a_list(store: VendorStore) -> None:
+    store.change_settings({"apply_jobs": "when_complete"})
+
+    def apply(work: Work) -> Outcome:
+        held.keep([Person(1, "", {"email": "a@x.com"}, "", "")])
+        held.add(work.lists, [1])
+        return Outcome([], [])
+
+    made = Jobs(store, apply)
+    held = Lists(store, identify=str, identifiers=("email",), settle=lambda _: made.settle())
+    identifier = held.create("a")["id"]
+    made.open(["row"], [identifier], None)
+    store.state.set_now(NOON + timedelta(seconds=299))
+    assert (held.size(identifier), held.members(identifier)) == (0, [])
+    store.state.set_now(NOON + timedelta(seconds=300))
+    assert [held.size(identifier), len(held.members(identifier))] == [1, 1]
+
+
+def test_a_member_is_there_since_it_came_or_since_it_was_renewed(held: Lists) -> None:
+    people = [upsert(held, email=f"p{number}@x.com").number for number in range(3)]
+    with held.store.writing():
+        identifier = held.create("a")["id"]
+        held.add([identifier], people)
+    held.store.state.set_now(NOON + timedelta(days=1))
+    with held.store.writing():
+        held.add([identifier], people[1:2])
+        held.add([identifier], people[2:], renewed=held.store.now)
+        held.remove_joined_before(identifier, held.store.now)
+    assert [person.number for person in held.members(identifier)] == people[2:]
+
+
+def test_somebody_is_found_by_any_of_several_values(held: Lists) -> None:
+    ann = upsert(held, email=["a@x.com", "b@x.com"])
+    assert [held.holders(held.keys_of({"email": one})) for one in ("a@x.com", "b@x.com", "c@x.com")] == [
+        [ann.number],
+        [ann.number],
+        [],
+    ]
 
 
 def test_windows_end_now_and_say_how_long_until_there_is_room() -> None:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from segment_pipeline.sandbox.lists import Book, Person
+from segment_pipeline.sandbox.book import Book
+from segment_pipeline.sandbox.lists import Person
 from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import Document, problem, resource
 
 IDENTIFIERS = ("email", "phone_number", "external_id")

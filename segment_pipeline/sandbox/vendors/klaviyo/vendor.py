@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from segment_pipeline.sandbox import jobs, lists
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, RowErrors, body, endpoints, row_errors
+from segment_pipeline.sandbox.book import Book
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.limits import Windows
-from segment_pipeline.sandbox.lists import Book, Lists, Person
+from segment_pipeline.sandbox.lists import Lists, Person
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
 from segment_pipeline.sandbox.store import VendorStore, listed
 from segment_pipeline.sandbox.vendor import Served, Vendor
@@ -199,11 +200,11 @@ class Klaviyo:
                 found.append(jsonapi.under(f"{ROWS}/{position}", wrong))
         return found
 
-    def carry_out(self, rows: Sequence[Any], into: Sequence[str], fault: RowErrors | None) -> jobs.Outcome:
-        book = Book(self.lists, [fields_of(sent) for sent in rows])
+    def carry_out(self, work: jobs.Work) -> jobs.Outcome:
+        book = Book(self.lists, [fields_of(sent) for sent in work.rows])
         people, errors = [], []
-        for position, sent in enumerate(rows):
-            picked = fault is not None and fault.picks(position)
+        for position, sent in enumerate(work.rows):
+            picked = work.fault is not None and work.fault.picks(position)
             wrong = problem("The profile could not be imported.", "") if picked else problem_of(sent)
             outcome = wrong or profiles.upsert(book, sent)
             if isinstance(outcome, Person):
@@ -212,7 +213,7 @@ class Klaviyo:
                 told = {name: outcome[name] for name in ("code", "title", "detail")}
                 errors.append({**told, "source": {"pointer": "/data"}, "original_payload": sent})
         book.save()
-        self.lists.add(into, people)
+        self.lists.add(work.lists, people)
         return jobs.Outcome(people, errors)
 
     def shown_job(self, row: sqlite3.Row, request: Request) -> Document:
