@@ -192,8 +192,10 @@ class Lists:
         query = "DELETE FROM members WHERE list = ? AND person IN (SELECT value FROM json_each(?))"
         return self.store.database.execute(query, (identifier, listed(people))).rowcount
 
-    def remove_joined_before(self, identifier: str, instant: str) -> None:
-        self.store.database.execute("DELETE FROM members WHERE list = ? AND joined_at < ?", (identifier, instant))
+    def remove_joined_before(self, identifier: str, instant: str | None) -> None:
+        """None: whoever is there."""
+        query = "DELETE FROM members WHERE list = ?1 AND (?2 IS NULL OR joined_at < ?2)"
+        self.store.database.execute(query, (identifier, instant))
 
     def replace(self, identifier: str, staged: str) -> None:
         """Whoever was added to `staged`, a list of no other standing, is who is on the list from now on."""

@@ -8,7 +8,7 @@ import requests
 
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.sandbox.app import create_app
-from segment_pipeline.sandbox.registry import NAMES
+from segment_pipeline.sandbox.registry import NAMES, environment
 from segment_pipeline.sandbox.state import SandboxState
 from segment_pipeline_tests.sandbox.vendors import Klaviyo, Meta, serving
 
@@ -36,6 +36,12 @@ def test_another_processs_change_of_the_clock_is_seen(tmp_path: Path) -> None:
     assert second.now() == NEW_YEAR
     first.set_now(NEW_YEAR.replace(hour=4))
     assert second.now() == NEW_YEAR.replace(hour=4)
+
+
+def test_the_environment_has_every_vendors_address_and_those_below_it() -> None:
+    given = environment("http://127.0.0.1:1")
+    assert {f"{name.upper()}_BASE_URL" for name in NAMES} <= set(given)
+    assert given["GOOGLE_TOKEN_URL"] == f"{given['GOOGLE_BASE_URL']}/token" == "http://127.0.0.1:1/google/token"
 
 
 def test_requests_are_counted_as_reads_and_writes_by_route_without_ids(tmp_path: Path) -> None:

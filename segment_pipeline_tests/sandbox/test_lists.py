@@ -181,19 +181,19 @@ def test_jobs_are_carried_out_in_the_order_they_came_in_and_with_what_was_noted(
 def test_what_is_due_by_the_clock_is_done_before_anybody_reads_a_list(store: VendorStore) -> None:
     store.change_settings({"apply_jobs": "when_complete"})
 
+    known = Lists(store, identify=str, identifiers=("email",), settle=lambda _: made.settle())
+
     def apply(work: Work) -> Outcome:
-        held.keep([Person(1, "", {"email": "a@x.com"}, "", "")])
-        held.add(work.lists, [1])
+        known.keep([Person(1, "", {"email": "a@x.com"}, "", "")])
+        known.add(work.lists, [1])
         return Outcome([], [])
 
-    made = Jobs(store, apply)
-    held = Lists(store, identify=str, identifiers=("email",), settle=lambda _: made.settle())
-    identifier = held.create("a")["id"]
+    made, identifier = Jobs(store, apply), known.create("a")["id"]
     made.open(["row"], [identifier], None)
     store.state.set_now(NOON + timedelta(seconds=299))
-    assert (held.size(identifier), held.members(identifier)) == (0, [])
+    assert (known.size(identifier), known.members(identifier)) == (0, [])
     store.state.set_now(NOON + timedelta(seconds=300))
-    assert [held.size(identifier), len(held.members(identifier))] == [1, 1]
+    assert [known.size(identifier), len(known.members(identifier))] == [1, 1]
 
 
 def test_a_member_is_there_since_it_came_or_since_it_was_renewed(held: Lists) -> None:

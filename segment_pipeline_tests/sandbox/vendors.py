@@ -125,6 +125,92 @@ class Klaviyo:
         self.server.control("PUT", "/klaviyo/settings", values)
 
 
+class Google:
+    """Calls of the Data Manager with an access token for the sandbox's refresh token."""
+
+    lists = "accountTypes/GOOGLE_ADS/accounts/1234567890/userLists"
+
+    def __init__(self, server: SandboxServer) -> None:
+        self.server = server
+        self.base = f"{server.base_url}/google"
+        token = self.token()
+        assert token.status_code == 200, token.text
+        self.headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
+
+    def token(self, **given: str) -> requests.Response:
+        grant = {"grant_type": "refresh_token", "client_id": "sandbox-google-client"}
+        grant |= {"client_secret": "sandbox-google-secret", "refresh_token": "sandbox-google-refresh"}
+        return requests.post(f"{self.base}/token", data=grant | given, timeout=30)
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
+        return requests.request(
+            method, f"{self.base}/v1/{path}", headers=self.headers, params=query, json=body, timeout=30
+        )
+
+    def user_list(self, key: str = "CONTACT_ID", **given: Any) -> str:
+        info = {"uploadKeyTypes": [key], "mobileIdInfo": {"keySpace": "IOS", "appId": "app"}}
+        new = {"displayName": f"list {next(numbers)}", "ingestedUserListInfo": info, **given}
+        made = self.call("POST", self.lists, new)
+        assert made.status_code == 200, made.text
+        identifier: str = made.json()["id"]
+        return identifier
+
+    def ingest(self, into: str, members: Any, **more: Any) -> requests.Response:
+        return self.call("POST", "audienceMembers:ingest", ingestion(into, members, **more))
+
+    def remove(self, of: str, members: Any, **more: Any) -> requests.Response:
+        sent = {"destinations": [destination(of)], "audienceMembers": members, "encoding": "HEX"}
+        return self.call("POST", "audienceMembers:remove", sent | more)
+
+    def remove_all(self, of: str, **more: Any) -> requests.Response:
+        return self.call("POST", "audienceMembers:removeAll", {"destinations": [destination(of)]} | more)
+
+    def done(self, taken: requests.Response) -> dict[str, Any]:
+        """The status of the request's first destination, once it is none of processing."""
+        assert taken.status_code == 200, taken.text
+        for _ in range(5):
+            told = self.call("GET", "requestStatus:retrieve", requestId=taken.json()["requestId"]).json()
+            status: dict[str, Any] = told["requestStatusPerDestination"][0]
+            if status["requestStatus"] != "PROCESSING":
+                return status
+        raise AssertionError("the request is never processed")
+
+    def members(self, identifier: str) -> list[dict[str, Any]]:
+        """The identifiers of everybody on the list."""
+        return sorted(members(self.server, "google", identifier), key=str)
+
+    def settings(self, **values: Any) -> None:
+        self.server.control("PUT", "/google/settings", values)
+
+
+def destination(identifier: str, **more: Any) -> dict[str, Any]:
+    operating = {"accountType": "GOOGLE_ADS", "accountId": "1234567890"}
+    return {"operatingAccount": operating, "productDestinationId": identifier, **more}
+
+
+def ingestion(into: str, members: Any, **more: Any) -> dict[str, Any]:
+    """A request that everybody in it consents to, with terms accepted."""
+    granted = {"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"}
+    terms = {"customerMatchTermsOfServiceStatus": "ACCEPTED"}
+    sent = {"destinations": [destination(into)], "audienceMembers": members, "encoding": "HEX"}
+    return sent | {"consent": granted, "termsOfService": terms} | more
+
+
+def user(**identifiers: Any) -> dict[str, Any]:
+    """A member of these identifiers, each one or several."""
+    each = ((name, value if isinstance(value, list) else [value]) for name, value in identifiers.items())
+    return {"userData": {"userIdentifiers": [{name: one} for name, values in each for one in values]}}
+
+
+def violations(answer: requests.Response) -> list[tuple[str, str]]:
+    """(field, reason) of each; fails when the answer is no refusal of fields."""
+    assert (answer.status_code, answer.json()["error"]["status"]) == (400, "INVALID_ARGUMENT"), answer.text
+    info, asked, bad = answer.json()["error"]["details"]
+    assert (info["reason"], info["metadata"]["requestId"]) == ("INVALID_ARGUMENT", asked["requestId"])
+    assert all(one["description"] for one in bad["fieldViolations"])
+    return [(one["field"], one["reason"]) for one in bad["fieldViolations"]]
+
+
 def profile(**attributes: Any) -> dict[str, Any]:
     return {"type": "profile", "attributes": attributes}
 
