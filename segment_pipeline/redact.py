@@ -20,6 +20,7 @@ _VALUE = re.compile(
     """
 )
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_CONSTANT = re.compile(r"[A-Z]+[0-9]{0,3}(?:_[A-Z]+[0-9]{0,3})+")  # INVALID_SHA256_FORMAT
 
 
 def text(message: str, limit: int = 200) -> str:
@@ -30,7 +31,8 @@ def text(message: str, limit: int = 200) -> str:
 def code(value: object) -> str:
     """A vendor's machine-readable code as it stands, or `unknown` when it is anything but a short plain word."""
     word = str(value)
-    return word if _CODE.fullmatch(word) and _VALUE.search(word) is None else "unknown"
+    plain = _CODE.fullmatch(word) and (_CONSTANT.fullmatch(word) or _VALUE.search(word) is None)
+    return word if plain else "unknown"
 
 
 def location(url: str) -> str:

@@ -38,7 +38,7 @@ class ScriptedServer:
                     step = outer.steps.pop(0) if len(outer.steps) > 1 else outer.steps[0]
                 step(self)
 
-            do_GET = do_POST = do_DELETE = do_PUT = _serve
+            do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _serve
 
             def log_message(self, *_: Any) -> None:
                 pass

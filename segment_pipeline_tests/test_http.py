@@ -359,3 +359,20 @@ def test_no_query_body_or_token_appears_in_an_error_or_a_log(
 )
 def test_a_vendors_words_are_kept_and_its_values_masked(said: str, kept: str) -> None:
     assert redact.text(said) == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("INVALID_SHA256_FORMAT", "INVALID_SHA256_FORMAT"),
+        ("rate-limited", "rate-limited"),
+        ("a3f1" * 16, "unknown"),
+        ("A3F1" * 16, "unknown"),
+        ("mary@quiet.shop", "unknown"),
+        ("+14155550100", "unknown"),
+        (None, "None"),
+    ],
+)
+def test_a_code_is_a_word_and_no_value(said: object, kept: str) -> None:
+    """A constant in capitals is one, however long and whatever number a word of it ends in."""
+    assert redact.code(said) == kept
