@@ -302,14 +302,14 @@ def _sha256_digits(value: str) -> str:
     return _sha256(value.removeprefix("+"))
 
 
-def _sha256_google(value: str) -> str:
+def _sha256_gmail(value: str) -> str:
     local, _, domain = value.partition("@")
     short = local.partition("+")[0].replace(".", "")
     return _sha256(f"{short}@{domain}" if short and domain in _GMAIL else value)
 
 
 _GMAIL: Final = ("gmail.com", "googlemail.com")
-_GOOGLE_LOCAL: Final = "replace(split_part(split_part({column}, '@', 1), '+', 1), '.', '')"
+_GMAIL_LOCAL: Final = "replace(split_part(split_part({column}, '@', 1), '+', 1), '.', '')"
 
 
 def _sha256_letters(value: str) -> str:
@@ -358,11 +358,11 @@ def _if_matched(pattern: str, normal: str) -> str:
 RULES: Final[Mapping[str, Rule]] = {
     "email/plain/1": Rule(_plain),
     "email/sha256/1": Rule(_sha256, "sha256({column})"),
-    # As Google's formatting page wants it: of Gmail's addresses without dots and what follows a `+`.
-    "email/google-sha256/1": Rule(
-        _sha256_google,
-        f"sha256(CASE WHEN split_part({{column}}, '@', 2) IN {_GMAIL} AND {_GOOGLE_LOCAL} <> ''"
-        f" THEN {_GOOGLE_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
+    # Of Gmail's addresses without dots and what follows a `+`, which reach the same person.
+    "email/gmail-sha256/1": Rule(
+        _sha256_gmail,
+        f"sha256(CASE WHEN split_part({{column}}, '@', 2) IN {_GMAIL} AND {_GMAIL_LOCAL} <> ''"
+        f" THEN {_GMAIL_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
     ),
     # What ad platforms match better by; the empty text where nothing is left. Letters alone, in lower case.
     "name/letters-sha256/1": Rule(

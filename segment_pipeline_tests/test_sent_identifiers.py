@@ -38,7 +38,7 @@ def test_rules_give_metas_published_vectors() -> None:
     ],
 )
 def test_googles_rule_gives_the_vectors_of_googles_own_tests(address: str, hashed: str) -> None:
-    assert RULES["email/google-sha256/1"].apply(address) == hashed
+    assert RULES["email/gmail-sha256/1"].apply(address) == hashed
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_googles_rule_gives_the_vectors_of_googles_own_tests(address: str, hashe
     ],
 )
 def test_only_gmails_addresses_lose_dots_and_tags(address: str, as_hashed: str) -> None:
-    assert RULES["email/google-sha256/1"].apply(address) == RULES["email/sha256/1"].apply(as_hashed)
+    assert RULES["email/gmail-sha256/1"].apply(address) == RULES["email/sha256/1"].apply(as_hashed)
 
 
 CANONICAL = {

@@ -2,36 +2,29 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 import requests
 
-from segment_pipeline.delivery.oauth import Bearer
+from segment_pipeline import clock
+from segment_pipeline.delivery.oauth import Bearer, Token
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.http import HttpClient
 from segment_pipeline_tests.scripted_server import ScriptedServer, answer
 
 
-@dataclass
-class Token:
-    token: str
-    valid: bool = True
-
-
 class Issuer:
-    """Gives `t1`, `t2`, …; `failing` is raised once instead."""
+    """Gives `t1`, `t2`, … for a minute each; `failing` is raised once instead."""
 
     def __init__(self, failing: Exception | None = None) -> None:
-        self.given: list[Token] = []
-        self.failing = failing
+        self.given, self.until, self.failing = 0, None if failing else clock.monotonic() + 60, failing
 
     def __call__(self) -> Token:
         if error := self.failing:
             self.failing = None
             raise error
-        self.given.append(Token(f"t{len(self.given) + 1}"))
-        return self.given[-1]
+        self.given += 1
+        return Token(f"t{self.given}", self.until)
 
 
 @pytest.fixture
@@ -47,12 +40,14 @@ def signed(server: ScriptedServer) -> list[str]:
     return [headers["authorization"] for _, _, headers, _ in server.seen]
 
 
-def test_a_token_is_fetched_once_for_all_threads_and_again_when_it_runs_out(server: ScriptedServer) -> None:
-    issuer = Issuer()
+def test_a_token_is_fetched_once_for_all_threads_and_again_when_it_runs_out(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer, ended = Issuer(), clock.monotonic() + 61
     with HttpClient(server.url, auth=Bearer(issuer)) as client:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: client.request("GET", "/"), range(24)))
-        issuer.given[0].valid = False
+        monkeypatch.setattr(clock, "monotonic", lambda: ended)
         client.request("GET", "/")
     assert signed(server) == ["Bearer t1"] * 24 + ["Bearer t2"]
 

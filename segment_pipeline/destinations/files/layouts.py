@@ -33,5 +33,5 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     # phone is of the digits alone.
     "tiktok": Layout("email/sha256/1", "phone/digits-sha256/1", ("Email_SHA256", "Phone_SHA256")),
     # Google Ads help, "Format your customer data file": English headers, E.164 with its `+`, Gmail's dots and tags left out.
-    "google": Layout("email/google-sha256/1", "phone/sha256/1", ("Email", "Phone")),
+    "google": Layout("email/gmail-sha256/1", "phone/sha256/1", ("Email", "Phone")),
 }

@@ -101,7 +101,7 @@ class GoogleCustomerMatch:
         return Capabilities(
             channel="ads",
             identifiers=(
-                IdentifierRule("email", "email", "email/google-sha256/1"),
+                IdentifierRule("email", "email", "email/gmail-sha256/1"),
                 IdentifierRule("phone", "phone", "phone/sha256/1"),
             ),
             batch_rows=_ROWS,

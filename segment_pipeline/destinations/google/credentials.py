@@ -2,25 +2,28 @@
 
 import json
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from segment_pipeline import clock
 from segment_pipeline.connector import require, value
-from segment_pipeline.delivery.oauth import by_refresh_token, fresh
+from segment_pipeline.delivery.oauth import Token, by_refresh_token, granted
 from segment_pipeline.delivery.vendor import Remote, variable
 from segment_pipeline.errors import ConfigError
 
-if TYPE_CHECKING:
-    from google.auth.credentials import Credentials
-
 SCOPE: Final = "https://www.googleapis.com/auth/datamanager"
 _FILE: Final = "service_account_file"
+_AUDIENCE: Final = "https://oauth2.googleapis.com/token"
+_GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-def signed_in(connector: Remote) -> "Credentials":
+def signed_in(connector: Remote) -> Token:
+    """Raises ConfigError naming the variable to check, and TransientError."""
     if file := value(connector, _FILE):
-        return fresh(_of_service_account(connector, Path(file)), connector, key=_FILE)
-    return by_refresh_token(connector, SCOPE)
+        claim = _claim(Path(file), signs_in_by(connector))
+        return granted(connector, {"grant_type": _GRANT, "assertion": claim}, key=_FILE)
+    return by_refresh_token(connector)
 
 
 def present(connector: Remote) -> None:
@@ -34,12 +37,14 @@ def signs_in_by(connector: Remote) -> str:
     return variable(connector, _FILE if value(connector, _FILE) else "refresh_token")
 
 
-def _of_service_account(connector: Remote, file: Path) -> "Credentials":
-    from google.oauth2.service_account import Credentials
+def _claim(file: Path, named: str) -> str:
+    """What a service account says of itself, signed with its key."""
+    from google.auth import crypt, jwt
 
-    with suppress(OSError, ValueError, TypeError):
-        key = json.loads(file.read_text()) | {"token_uri": value(connector, "token_url")}
-        made: Credentials = Credentials.from_service_account_info(key, scopes=[SCOPE])
-        return made
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        key, now = json.loads(file.read_text()), clock.now()
+        said = {"iss": key["client_email"], "scope": SCOPE, "aud": _AUDIENCE}
+        times = {"iat": int(now.timestamp()), "exp": int((now + timedelta(minutes=55)).timestamp())}
+        return str(jwt.encode(crypt.RSASigner.from_service_account_info(key), said | times).decode())
     # Raised outside of what it is for: errors about the key quote it.
-    raise ConfigError(f"{signs_in_by(connector)} is no key file of a service account: download one as JSON")
+    raise ConfigError(f"{named} is no key file of a service account: download one as JSON")
