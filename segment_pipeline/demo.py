@@ -25,24 +25,25 @@ from dagster._core.instance.runs.run_domain import RunDomain
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from rich.console import Console
 
-from segment_pipeline import clock
+from segment_pipeline import clock, forks
 from segment_pipeline.audiences.eligibility import REASONS
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.days import Window
-from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs import audiences
 from segment_pipeline.defs.failures import quoted
-from segment_pipeline.defs.runs import RunFailed, dagster_instance, refreshed, run
+from segment_pipeline.defs.runs import RunFailed, dagster_instance
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.init.instance import dagster_yaml
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.profiles.identity.quality import pair_quality
+from segment_pipeline.refreshing import refresh_tasks
 from segment_pipeline.sandbox.registry import NAMES, environment
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.world.build import build_world
 from segment_pipeline.settings import PREFIX, Settings
 from segment_pipeline.starter.company import STARTER
+from segment_pipeline.tasks import Task, side_by_side
 from segment_pipeline.terminal import Stages
 
 HISTORY_DAYS = 14
@@ -74,6 +75,7 @@ def run_demo(
     home.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
     stages = Stages(seconds, quiet=quiet)
+    forks.loading()
     with alone(home, "demo"), stages:
         with stages.stage("world"):
             build_world(home, households=households, days=days, as_of=as_of)
@@ -171,24 +173,32 @@ def alone(home: Path, what: str) -> Iterator[None]:
 def _run(stages: Stages, settings: Settings, as_of: date) -> list[str]:
     """Every stage; returns what stopped single audiences."""
     history = min(HISTORY_DAYS, (as_of - settings.start).days + 1)
-    with dagster_instance() as instance:
-        definitions = build_definitions(STARTER, settings)
-        refreshed(
-            definitions,
-            STARTER,
-            settings,
-            instance,
-            landed=Window(settings.start, as_of),
-            derived=Window(as_of - timedelta(days=history - 1), as_of),
-            stage=stages.stage,
-        )
-        with stages.stage("sync"):
-            keys = [audiences.audience_key(audience.name) for audience in STARTER.enabled_audiences(settings)]
-            try:
-                run(definitions.resolve_job_def("sync"), instance, keys)
-            except RunFailed:
-                return [f"{name}: {failed.said}" for name, failed in _failed(instance).items()]
+    tasks = refresh_tasks(
+        STARTER,
+        settings,
+        landed=Window(settings.start, as_of),
+        derived=Window(as_of - timedelta(days=history - 1), as_of),
+        at_once=forks.processors(),
+    )
+    side_by_side(tasks, stages.stage, at_once=forks.processors(), around=_brisk_bookkeeping)
+    syncs = _sync_tasks(settings)
+    try:
+        side_by_side(syncs, stages.stage, at_once=forks.processors(), around=_brisk_bookkeeping)
+    except RunFailed:
+        with dagster_instance() as instance:
+            troubles = [f"{name}: {failed.said}" for name, failed in _failed(instance, len(syncs)).items()]
+        if not troubles:
+            raise
+        return troubles
     return []
+
+
+def _sync_tasks(settings: Settings) -> list[Task]:
+    """The audiences of each tool in a run of their own: a tool has one run at a time."""
+    audiences_of: dict[str, list[dg.AssetKey]] = {}
+    for audience in STARTER.enabled_audiences(settings):
+        audiences_of.setdefault(audience.destination, []).append(audiences.audience_key(audience.name))
+    return [Task("sync", "sync", tuple(keys)) for keys in audiences_of.values()]
 
 
 def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer) -> dict[str, Any]:
@@ -220,12 +230,14 @@ class Failed:
     numbers: dict[str, Any]
 
 
-def _failed(instance: dg.DagsterInstance) -> dict[str, Failed]:
-    """The audiences that failed in the newest run."""
-    [newest] = instance.get_runs(limit=1)
-    records = instance.get_records_for_run(newest.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+def _failed(instance: dg.DagsterInstance, runs: int) -> dict[str, Failed]:
+    """The audiences that failed in the newest runs, so many of them."""
     found = {}
-    for record in records:
+    for record in (
+        record
+        for newest in instance.get_runs(dg.RunsFilter(job_name="sync"), limit=runs)
+        for record in instance.get_records_for_run(newest.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    ):
         event = record.event_log_entry.get_dagster_event()
         told = event.step_failure_data.user_failure_data
         numbers = {name: value.value for name, value in told.metadata.items()} if told else {}
@@ -237,7 +249,7 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
     """The last sync's numbers per audience, from Dagster's own record of them, and what the tool really holds."""
     found: dict[str, dict[str, Any]] = {}
     with dagster_instance() as instance, closing(Ledger.open(settings.ledger)) as ledger:
-        failed = _failed(instance)
+        failed = _failed(instance, len(_sync_tasks(settings)))
         for audience in STARTER.enabled_audiences(settings):
             if audience.name in failed:
                 metadata = failed[audience.name].numbers

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segment_pipeline import forks
 from segment_pipeline.commands.company import DAY, company
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.terminal import FAILED, Stages, plain, show, with_json
@@ -26,21 +27,29 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --from: people, traits and segments of each of these days, not of the last alone.",
 )
+@click.option(
+    "--at-once",
+    type=click.IntRange(min=1),
+    help="Runs side by side, each with SEGMENT_PIPELINE_MEMORY of its own [as many as processors; on Spark 1].",
+)
 @with_json
-def refresh(last: datetime | None, first: datetime | None, every_day: bool, as_json: bool) -> None:
+def refresh(last: datetime | None, first: datetime | None, every_day: bool, at_once: int | None, as_json: bool) -> None:
     """Land a day and compute its people, traits and segments now, with the assets the schedule would run; sends nothing."""
-    import dagster as dg
+    if at_once != 1:
+        forks.loading()
 
     from segment_pipeline.days import Window
     from segment_pipeline.definitions import build_definitions
     from segment_pipeline.defs.partitions import daily
-    from segment_pipeline.defs.runs import dagster_instance, refreshed
+    from segment_pipeline.defs.runs import instance_here
     from segment_pipeline.readiness import places
+    from segment_pipeline.refreshing import refresh_tasks
+    from segment_pipeline.tasks import in_turn, side_by_side
 
     catalogue, settings = company()
+    at_once = at_once or (1 if settings.engine == "spark" else forks.processors())
     for problem in places(settings):
         raise ConfigError(problem)
-    definitions = build_definitions(catalogue, settings)
     newest = daily(settings).get_last_partition_key()
     if newest is None:
         raise ConfigError("no company day is complete yet: set SEGMENT_PIPELINE_START to an earlier one")
@@ -49,18 +58,14 @@ def refresh(last: datetime | None, first: datetime | None, every_day: bool, as_j
     if not settings.start <= day <= date.fromisoformat(newest):
         raise ConfigError(f"{day} is no complete day of this company's: it has {settings.start} to {newest}")
     seconds: dict[str, float] = {}
-    # Without DAGSTER_HOME nobody would look at the record of the run.
-    instance = dagster_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
-    with Stages(seconds, quiet=as_json) as stages, instance:
-        made = refreshed(
-            definitions,
-            catalogue,
-            settings,
-            instance,
-            landed=landed,
-            derived=landed if every_day else Window.of(day),
-            stage=stages.stage,
-        )
+    window = landed if every_day else Window.of(day)
+    tasks = refresh_tasks(catalogue, settings, landed=landed, derived=window, at_once=at_once)
+    with Stages(seconds, quiet=as_json) as stages:
+        if at_once > 1:
+            made = side_by_side(tasks, stages.stage, at_once=at_once)
+        else:
+            with instance_here() as instance:
+                made = in_turn(tasks, build_definitions(catalogue, settings), instance, stages.stage)
     rows = [{"asset": asset, **asdict(one)} for asset, one in made.items()]
     if as_json:
         click.echo(

@@ -1,8 +1,7 @@
 """Dagster's runs as the command line has them: jobs run in this process, quietly, and runs that a crash left behind."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,9 @@ import dagster as dg
 from dagster._core.events import RunFailureReason
 from dagster._core.instance.ref import InstanceRef
 
-from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.days import Window
-from segment_pipeline.defs import ingest, people, segments
 from segment_pipeline.defs.failures import quoted
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
-from segment_pipeline.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Each step would start two processes that copy its output to a file, and print their own traceback when interrupted.
@@ -53,6 +49,11 @@ def dagster_instance() -> dg.DagsterInstance:
         raise ConfigError(
             f"the Dagster instance in {home} cannot be opened ({type(error).__name__}): check its dagster.yaml and DAGSTER_PG_URL"
         ) from None
+
+
+def instance_here() -> dg.DagsterInstance:
+    """The instance of DAGSTER_HOME, or one that ends with this process: nobody would look at its record of runs."""
+    return dagster_instance() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
 
 
 def run(
@@ -99,37 +100,6 @@ def _made(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, Made]]:
         if rows is not None:
             made = Made(int(str(rows)), int(str(said.get("window_quarantined", 0))), str(said.get("notes", "")))
             yield materialized.asset_key.to_user_string(), made
-
-
-def refreshed(
-    definitions: dg.Definitions,
-    catalogue: Catalogue,
-    settings: Settings,
-    instance: dg.DagsterInstance,
-    *,
-    landed: Window,
-    derived: Window,
-    stage: Callable[[str], AbstractContextManager[None]],
-) -> dict[str, Made]:
-    """The job `refresh` in this process, stage by stage: each source for the days of `landed`, all else for those of `derived`."""
-    job = definitions.resolve_job_def("refresh")
-    work = [
-        (source.name, [ingest.entity_key(source.name, entity.name) for entity in source.entities], landed)
-        for source in catalogue.enabled_sources(settings).values()
-    ]
-    work += [
-        ("identity", [people.IDENTITIES], derived),
-        ("traits", [people.TRAITS], derived),
-    ]
-    # In one run: a set of the company's own traits that fails stops the segments that read it alone.
-    own = [people.own_traits_key(one.name) for one in catalogue.trait_sets]
-    work.append(("segments", [*own, *(segments.segment_key(one.name) for one in catalogue.segments)], derived))
-    made: dict[str, Made] = {}
-    for name, keys, days in work:
-        if keys:
-            with stage(name):
-                made |= run(job, instance, keys, days)
-    return made
 
 
 def freed_runs() -> list[str]:

@@ -14,10 +14,11 @@ from segment_pipeline.days import Window
 from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs.operations import planned
 from segment_pipeline.defs.partitions import daily
-from segment_pipeline.defs.runs import refreshed
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.refreshing import refresh_tasks
 from segment_pipeline.settings import Settings
+from segment_pipeline.tasks import in_turn
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def trial(
         raise ConfigError("no company day is complete yet: hand SEGMENT_PIPELINE_START in with `variables`")
     day = day or date.fromisoformat(newest)
     with dg.DagsterInstance.ephemeral() as instance:
-        window = Window(settings.start, day)
-        refreshed(definitions, catalogue, settings, instance, landed=window, derived=Window.of(day), stage=_silently)
+        tasks = refresh_tasks(catalogue, settings, landed=Window(settings.start, day), derived=Window.of(day))
+        in_turn(tasks, definitions, instance, _silently)
     return Trial(catalogue, settings, day)
 
 

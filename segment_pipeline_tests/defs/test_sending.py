@@ -242,7 +242,7 @@ def test_a_held_audience_costs_the_report_of_the_others_nothing(
     world.members([])
     with pytest.raises(RunFailed, match="held, nothing but denials was sent: empty_result"):
         run(built.resolve_job_def("sync"), instance, keys)
-    [(name, failed)] = _failed(instance).items()
+    [(name, failed)] = _failed(instance, 1).items()
     assert (name, failed.numbers["status"], failed.numbers["unchanged"]) == ("held", "held", 0)
     assert (failed.numbers["held"], failed.numbers["remote"]) == (0, 2)
     event = instance.get_latest_materialization_event(keys[1])
