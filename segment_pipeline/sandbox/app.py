@@ -11,6 +11,10 @@ import asyncio
 import socket
 import struct
 from collections.abc import Sequence
+from datetime import UTC
+from email.utils import format_datetime
+from functools import wraps
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +69,7 @@ class SandboxApp(Starlette):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        send = _dated(send, self.sandbox)
         content = await _read(receive)
         scope[BODY] = content
         replay = _replay(content, receive)
@@ -169,6 +174,19 @@ def _refused(error: ConfigError) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400)
 
 
+def _dated(send: Send, state: SandboxState) -> Send:
+    """Answers tell the sandbox's time, not the machine's: a client may go by the other side's clock."""
+
+    @wraps(send)
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            told = format_datetime(state.now().astimezone(UTC), usegmt=True)
+            message["headers"] = [*message.get("headers", ()), (b"date", told.encode())]
+        await send(message)
+
+    return dated
+
+
 async def _read(receive: Receive) -> bytes:
     parts: list[bytes] = []
     while True:
@@ -208,7 +226,7 @@ async def _send_half(messages: Sequence[Message], send: Send) -> None:
 
 async def _drop(send: Send, *, flush: bool = False) -> None:
     """Break the connection off; `flush` lets what was written reach the client first."""
-    cycle = getattr(send, "__self__", None)
+    cycle = getattr(unwrap(send), "__self__", None)
     transport = getattr(cycle, "transport", None)
     if transport is None:
         raise ConnectionResetError("the sandbox dropped this connection on purpose")

@@ -171,6 +171,7 @@ def serve(home: Path, port: int, *, vendors: Sequence[str] | None = None, announ
             log_level="warning",
             access_log=False,
             proxy_headers=False,
+            date_header=False,  # the sandbox tells its own time
             # A client may pause between calls for longer than the default 5 s and find its connection closed.
             timeout_keep_alive=300,
             timeout_graceful_shutdown=2,

@@ -23,6 +23,16 @@ def test_the_clock_moves_when_told_and_survives_a_restart(tmp_path: Path) -> Non
         assert server.clock() == NEW_YEAR
 
 
+def test_every_answer_tells_the_sandboxs_time(tmp_path: Path) -> None:
+    """Once, and faults too: clients go by the other side's clock."""
+    with serving(tmp_path, "meta") as server:
+        server.set_clock(NEW_YEAR)
+        server.faults([{"vendor": "meta", "kind": "503", "times": 1}])
+        for status in (503, 400):
+            answer = requests.get(f"{server.base_url}/meta/v27.0/act_1001", timeout=10)
+            assert (answer.status_code, answer.headers["date"]) == (status, "Mon, 01 Jan 2018 03:00:00 GMT")
+
+
 def test_an_instant_without_an_offset_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, "meta") as server, pytest.raises(ConfigError, match="offset from UTC"):
         server.set_clock(datetime(2018, 1, 1))
