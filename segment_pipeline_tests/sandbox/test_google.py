@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from segment_pipeline.sandbox.server import SandboxServer
+from segment_pipeline.sandbox.vendors.google.ingestion import match_rate_range
 from segment_pipeline_tests.sandbox.conftest import NOON
 from segment_pipeline_tests.sandbox.vendors import Google, destination, user, violations
 
@@ -51,6 +52,24 @@ def test_a_removal_is_by_any_one_identifier_or_by_exactly_those(google: Google, 
     google.ingest(audience, [user(emailAddress=A), user(emailAddress=[A, B]), user(emailAddress=C)])
     google.done(google.remove(audience, [user(emailAddress=A)]))
     assert [member["emailAddress"][-1] for member in google.members(audience)] == left
+
+
+def test_all_are_removed_who_were_added_before_and_nobody_who_came_later(google: Google) -> None:
+    audience = google.user_list()
+    google.ingest(audience, [user(emailAddress=A)])
+    emptied = google.remove_all(audience)
+    google.ingest(audience, [user(emailAddress=B)])
+    assert google.done(emptied)["requestStatus"] == "SUCCESS"
+    assert google.members(audience) == []
+    google.done(google.remove_all(audience, removeAsOfTime=NOON.isoformat()))
+    assert google.members(audience) == [{"emailAddress": [B]}]
+
+
+@pytest.mark.parametrize(("percent", "told"), [
+    (0, "LESS_THAN_20"), (19, "LESS_THAN_20"), (20, "20_TO_30"), (30, "20_TO_30"), (31, "31_TO_40"), (90, "81_TO_90"),
+    (91, "91_TO_100"), (100, "91_TO_100")])  # fmt: skip
+def test_a_match_rate_is_told_as_a_range(percent: int, told: str) -> None:
+    assert match_rate_range(percent) == f"MATCH_RATE_RANGE_{told}"
 
 
 def test_a_member_leaves_when_its_time_is_over_unless_it_was_renewed(google: Google) -> None:

@@ -32,7 +32,7 @@ def google(server: SandboxServer) -> Google:
     return Google(server)
 
 
-def account(name: str, **changes: str) -> dict[str, Any]:
+def account(name: str, **changes: Any) -> dict[str, Any]:
     return destination("L", **{name: {"accountType": "GOOGLE_ADS", "accountId": "1234567890", **changes}})
 
 
@@ -43,6 +43,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"destinations": [destination("7")]}, f"{FIRST}.product_destination_id", "INVALID_USER_LIST_ID"),
     ({"destinations": [destination("")]}, f"{FIRST}.product_destination_id", "REQUIRED_FIELD_MISSING"),
     ({"destinations": [account("loginAccount", accountType="DATA_PARTNER")]}, f"{FIRST}.login_account", "INVALID_DESTINATION"),
+    ({"destinations": [account("operatingAccount", accountId="1-2")]}, f"{FIRST}.operating_account.account_id", "INVALID_NUMBER_FORMAT"),
+    ({"destinations": [account("operatingAccount", accountId="")]}, f"{FIRST}.operating_account", "REQUIRED_FIELD_MISSING"),
+    ({"destinations": [account("operatingAccount", product=2)]}, f"{FIRST}.operating_account", "INVALID_DESTINATION"),
+    ({"destinations": [account("linkedAccount")]}, f"{FIRST}.linked_account",
+     "LINKED_ACCOUNT_ONLY_ALLOWED_WITH_DATA_PARTNER_LOGIN_ACCOUNT"),
     ({"audienceMembers": []}, "audience_members", "REQUIRED_FIELD_MISSING"),
     ({"audienceMembers": MANY}, "audience_members", "TOO_MANY_AUDIENCE_MEMBERS"),
     ({"audienceMembers": [MANY[0], {"userIdData": {"userId": "7"}}]}, "audience_members", "MULTIPLE_DATA_TYPES_NOT_ALLOWED"),
@@ -85,6 +90,23 @@ def test_what_a_list_is_refused_for(google: Google, changes: Any, field: str, re
     assert violations(google.call("POST", google.lists, NEW | changes)) == [(f"user_list.{field}", reason)]
 
 
+@pytest.mark.parametrize(("setting", "reason"), [
+    ("allowlisted", "ADVERTISER_NOT_ALLOWLISTED_FOR_UPLOADED_DATA"),
+    ("political_declaration", "EU_POLITICAL_ADVERTISING_DECLARATION_REQUIRED")])  # fmt: skip
+def test_an_account_may_lack_what_a_list_needs(google: Google, setting: str, reason: str) -> None:
+    google.settings(**{setting: False})
+    assert violations(google.call("POST", google.lists, NEW)) == [("user_list", reason)]
+
+
+def test_all_wrong_members_are_told_up_to_a_number_and_poison_is_among_them(google: Google) -> None:
+    audience, people = google.user_list(), [user(emailAddress=one) for one in ("x", A, B, "y")]
+    google.settings(poison=[B])
+    told = violations(google.ingest(audience, people))
+    assert [reason for _, reason in told] == ["INVALID_HEX_ENCODING", "INVALID_SHA256_FORMAT", "INVALID_HEX_ENCODING"]
+    google.settings(most_violations=2)
+    assert violations(google.ingest(audience, people)) == told[:2]
+
+
 def test_what_other_calls_are_refused_for(google: Google) -> None:
     audience, mobile = google.user_list(), google.user_list("MOBILE_ID")
     future = (NOON + timedelta(seconds=1)).isoformat()
@@ -110,6 +132,8 @@ def test_an_account_without_rights_and_a_token_without_scope_are_denied(google: 
     google.settings(login_accounts=["1234567890"])
     assert google.ingest("", MANY[:1], destinations=granted).json()["error"]["status"] == "PERMISSION_DENIED"
     assert google.call("GET", google.lists.replace("123", "321")).status_code == 403
+    google.headers["login-account"] = "accountTypes/GOOGLE_ADS/accounts/9876543210"
+    assert google.call("GET", google.lists).status_code == 403
     google.settings(granted_scope="https://www.googleapis.com/auth/adwords")
     answer = Google(google.server).call("GET", google.lists)
     assert (answer.status_code, answer.json()["error"]["details"][0]["reason"]) == (

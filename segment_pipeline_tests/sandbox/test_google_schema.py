@@ -12,6 +12,7 @@ from segment_pipeline.sandbox.exchange import Refused
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.vendors.google import forms, messages
 from segment_pipeline.sandbox.vendors.google.messages import Enum, Message
+from segment_pipeline_tests.sandbox.google_schema import answered, sent
 from segment_pipeline_tests.sandbox.vendors import Google, destination, ingestion, user
 
 VENDOR = "google"
@@ -119,13 +120,34 @@ def test_it_reads_what_the_proto_reads_and_nothing_else(name: str, body: dict[st
 
 def test_what_it_answers_is_what_the_proto_reads(server: SandboxServer) -> None:
     google = Google(server)
+    server.record()
     audience = google.user_list()
-    json_format.ParseDict(google.call("GET", google.lists).json(), sdk.ListUserListsResponse.pb()())
+    one = f"{google.lists}/{audience}"
     address = {"givenName": A, "familyName": B, "regionCode": "US", "postalCode": "94045", "addressLine": "?"}
     people = [user(emailAddress=A), user(emailAddress=B, address=address) | {"consent": {"adUserData": 2}}]
-    warned = google.ingest(audience, people)
-    assert json_format.ParseDict(warned.json(), sdk.IngestAudienceMembersResponse.pb()()).field_warnings
-    for taken in (warned, google.remove(audience, people), google.remove_all(audience)):
+    taken = {"ingest": google.ingest(audience, people), "remove": google.remove(audience, people)}
+    for verb, answer in {**taken, "removeAll": google.remove_all(audience)}.items():
+        answered("POST", f"audienceMembers:{verb}", answer.json())
         for _ in range(2):
-            told = google.call("GET", "requestStatus:retrieve", requestId=taken.json()["requestId"]).json()
-            json_format.ParseDict(told, sdk.RetrieveRequestStatusResponse.pb()())
+            told = google.call("GET", "requestStatus:retrieve", requestId=answer.json()["requestId"])
+            answered("GET", "requestStatus:retrieve", told.json())
+    assert [warning["field"] for warning in taken["ingest"].json()["fieldWarnings"]] == [
+        "audience_members.audience_members[1].user_data.user_identifiers[1].address.address_line"
+    ]
+    answered("GET", google.lists, google.call("GET", google.lists, pageSize=1).json())
+    answered("GET", one, google.call("GET", one).json())
+    answered("PATCH", one, google.call("PATCH", one, {"description": "b"}, updateMask="description").json())
+    assert google.call("DELETE", one).json() == {}
+    assert sent(server.recorded("google")) == []
+
+
+def test_a_request_and_an_answer_of_another_form_are_seen() -> None:
+    asked = {"method": "POST", "path": "/google/v1/audienceMembers:ingest", "query": [], "body": '{"members": []}'}
+    assert "members" in sent([asked])[0]
+    assert sent([asked | {"path": "/google/v1/audienceMembers:replace"}]) == [
+        "POST audienceMembers:replace: no call of the API"
+    ]
+    query = {"method": "GET", "path": "/google/v1/requestStatus:retrieve", "query": [["id", "1"]], "body": ""}
+    assert len(sent([query])) == 1
+    with pytest.raises(json_format.ParseError):
+        answered("GET", "requestStatus:retrieve", {"status": "SUCCESS"})

@@ -57,7 +57,7 @@ class Ingestion:
         if verb == "ingest":
             self.terms(given, batch, wrong)
         wrong.refuse()
-        told = {"fieldWarnings": batch.warnings} if batch.warnings else {}
+        told = {"fieldWarnings": batch.warnings} if batch.warnings and verb == "ingest" else {}
         return self.take(request, verb, given, lists, batch, **told)
 
     def remove_all(self, request: Request) -> Answer:
@@ -123,20 +123,20 @@ class Ingestion:
         return found
 
     def accounts(self, sent: Document, path: str, wrong: Violations) -> None:
-        """Without a login account the operating one is it."""
+        """Refuses (403) accounts that are not the caller's. Without a login account the operating one is it."""
         operating: Document = sent.get("operatingAccount", {})
-        login: Document = sent.get("loginAccount", operating)
-        for name, one in (("operating_account", operating), ("login_account", login)):
-            self.account(one, f"{path}.{name}", wrong)
-        if operating.get("accountId", ACCOUNT) != ACCOUNT:
+        right = self.account(operating, f"{path}.operating_account", wrong)
+        if right and operating["accountId"] != ACCOUNT:
             raise rpc.denied()
-        if login.get("accountId", ACCOUNT) not in self.store.setting("login_accounts"):
+        login: Document = sent.get("loginAccount", operating)
+        right = self.account(login, f"{path}.login_account", wrong) if "loginAccount" in sent else right
+        if right and login["accountId"] not in self.store.setting("login_accounts"):
             raise rpc.denied()
         if sent.get("linkedAccount"):
-            reason = "LINKED_ACCOUNT_ONLY_ALLOWED_WITH_DATA_PARTNER_LOGIN_ACCOUNT"
-            wrong.add(f"{path}.linked_account", reason)
+            wrong.add(f"{path}.linked_account", "LINKED_ACCOUNT_ONLY_ALLOWED_WITH_DATA_PARTNER_LOGIN_ACCOUNT")
 
-    def account(self, sent: Document, path: str, wrong: Violations) -> None:
+    def account(self, sent: Document, path: str, wrong: Violations) -> bool:
+        """Whether it is one that can be."""
         kind = sent.get("accountType") or sent.get("product")
         if not kind or not sent.get("accountId"):
             wrong.add(path)
@@ -144,6 +144,9 @@ class Ingestion:
             wrong.add(f"{path}.account_id", "INVALID_NUMBER_FORMAT")
         elif kind != "GOOGLE_ADS" or sent.get("product") not in (None, "", kind):
             wrong.add(path, "INVALID_DESTINATION")
+        else:
+            return True
+        return False
 
     def carry_out(self, work: Work) -> Outcome:
         errors: list[Mapping[str, Any]] = []

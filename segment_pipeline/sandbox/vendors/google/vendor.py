@@ -17,7 +17,7 @@ What Google's documents leave open is a setting, read and changed at `/_control/
 - `most_violations` (1000): how many wrong fields one error names. `poison` ([]): digests that count as malformed.
 
 Times are the sandbox's clock's, which may stand still: who was added at the very instant of a `removeAsOfTime` stays.
-Not played: encrypted identifiers, partners' kinds of data, events.
+Not played: encrypted identifiers, partners' kinds of data, events; enums are answered by name, whatever `$alt` asks for.
 """
 
 import json
