@@ -116,7 +116,8 @@ def test_each_destination_has_its_members_and_its_status(google: Google) -> None
 def test_phones_and_own_ids_have_lists_of_their_own(google: Google) -> None:
     mobile, own = google.user_list("MOBILE_ID"), google.user_list("USER_ID")
     assert violations(google.ingest(mobile, [{"mobileData": {"mobileIds": ["7"]}}]))[0][1] == "INVALID_MOBILE_ID_FORMAT"
-    google.done(google.ingest(mobile, [{"mobileData": {"mobileIds": [PHONE]}}], encoding=None))
+    twice = [{"mobileData": {"mobileIds": [one]}} for one in (PHONE, PHONE.upper())]
+    google.done(google.ingest(mobile, twice, encoding=None))
     google.done(google.ingest(own, [{"userIdData": {"userId": "7"}}], encoding=None, termsOfService=None))
     assert (google.members(mobile), google.members(own)) == ([{"mobileIds": [PHONE]}], [{"userId": ["7"]}])
 
@@ -128,6 +129,9 @@ def test_what_is_only_validated_leaves_no_trace(google: Google) -> None:
     before = google.server.control("GET", "/google/lists")
     assert google.call("POST", google.lists, NEW, validateOnly="true").json() == {}
     assert google.call("DELETE", f"{google.lists}/{audience}", validateOnly="true").json() == {}
+    changed = {"displayName": "another"}
+    answer = google.call("PATCH", f"{google.lists}/{audience}", changed, updateMask="displayName", validateOnly="true")
+    assert answer.json() == {}
     assert google.server.control("GET", "/google/lists") == before
 
 
@@ -152,10 +156,30 @@ def test_lists_are_found_by_a_condition(google: Google, condition: str, found: i
     assert len(answer.json()["userLists"]) == found
 
 
+def test_a_page_has_fifty_lists_unless_another_number_is_asked_for(google: Google) -> None:
+    made = [google.user_list(description="many") for _ in range(51)]
+    condition = "description = many"
+    first = google.call("GET", google.lists, filter=condition).json()
+    last = google.call("GET", google.lists, filter=condition, pageToken=first["nextPageToken"]).json()
+    assert [[one["id"] for one in page["userLists"]] for page in (first, last)] == [made[:50], made[50:]]
+    assert google.call("GET", google.lists, filter=condition, pageSize=-1).json()["userLists"] == first["userLists"]
+    whole = google.call("GET", google.lists, filter=condition, pageSize=2000).json()
+    assert (len(whole["userLists"]), "nextPageToken" in whole) == (51, False)
+
+
+def test_members_stay_as_long_as_is_usual_where_a_list_no_longer_says(google: Google) -> None:
+    one = f"{google.lists}/{google.user_list(membershipDuration='86400s')}"
+    changed = google.call("PATCH", one, {}, updateMask="membershipDuration").json()
+    assert changed["membershipDuration"] == f"{540 * 86_400}s"
+
+
 def test_a_list_shows_how_many_of_it_google_knows(google: Google) -> None:
     audience = google.user_list()
     google.done(google.ingest(audience, [user(emailAddress=f"{number:064}") for number in range(200)]))
     shown = google.call("GET", f"{google.lists}/{audience}").json()
     assert set(shown["sizeInfo"].values()) == {"128"}
-    assert shown["targetNetworkInfo"]["eligibleForDisplay"] is True
+    assert shown["targetNetworkInfo"] == {"eligibleForDisplay": True, "eligibleForSearch": True}
+    sent = {"targetNetworkInfo": {"eligibleForDisplay": False, "eligibleForSearch": False}}
+    kept = google.call("PATCH", f"{google.lists}/{audience}", sent, updateMask="targetNetworkInfo").json()
+    assert kept["targetNetworkInfo"] == {"eligibleForDisplay": True, "eligibleForSearch": False}
     assert shown["ingestedUserListInfo"]["contactIdInfo"] == {"matchRatePercentage": 64}

@@ -56,6 +56,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"audienceMembers": [{"userData": {}}]}, IDENTIFIERS, "REQUIRED_FIELD_MISSING"),
     ({"audienceMembers": [user(emailAddress=[A] * 11)]}, IDENTIFIERS, "TOO_MANY_USER_IDENTIFIERS"),
     ({"audienceMembers": [user(phoneNumber=A[:-1])]}, f"{IDENTIFIERS}[0]", "INVALID_HEX_ENCODING"),
+    ({"audienceMembers": [user(phoneNumber=f" {A}")]}, f"{IDENTIFIERS}[0]", "INVALID_HEX_ENCODING"),
     ({"audienceMembers": [user(phoneNumber=A[:-2])]}, f"{IDENTIFIERS}[0]", "INVALID_SHA256_FORMAT"),
     ({"audienceMembers": [user(emailAddress="a@b.c")], "encoding": "BASE64"}, f"{IDENTIFIERS}[0]", "INVALID_BASE64_ENCODING"),
     ({"audienceMembers": [user(address=ADDRESS | {"postalCode": ""})]}, f"{IDENTIFIERS}[0].address.postal_code", "REQUIRED_FIELD_MISSING"),
@@ -81,6 +82,7 @@ def test_what_an_ingestion_is_refused_for(google: Google, changes: Any, field: s
     ({"ingestedUserListInfo": {"uploadKeyTypes": ["PAIR_ID"]}}, "ingested_user_list_info.upload_key_types",
      "UNSUPPORTED_USER_LIST_UPLOAD_KEY_TYPES"),
     ({"membershipDuration": "90000s"}, "membership_duration", "INVALID_FORMAT"),
+    ({"membershipDuration": "0s"}, "membership_duration", "INVALID_FORMAT"),
     ({"membershipDuration": f"{541 * 86400}s"}, "membership_duration", "MEMBERSHIP_DURATION_TOO_LONG"),
     ({"displayName": "taken"}, "display_name", "DISPLAY_NAME_ALREADY_USED"),
 ])  # fmt: skip
@@ -203,3 +205,9 @@ def test_googles_own_errors_for_each_kind(google: Google, kind: str, status: int
         status,
         word,
     )
+
+
+def test_a_token_endpoints_errors_are_a_word(google: Google) -> None:
+    google.server.faults([{"vendor": "google", "kind": "503", "path_regex": "/token$", "times": 1}])
+    answer = google.token()
+    assert (answer.status_code, answer.json()) == (503, {"error": "503"})

@@ -91,8 +91,8 @@ class UserLists:
     def page(self, request: Request) -> Answer:
         self.account(request)
         asked = messages.query(forms.LIST, request)
-        size, keep = asked.get("pageSize", 0), self.condition(asked.get("filter", ""))
-        size = min(size, LARGEST_PAGE) if size > 0 else USUAL_PAGE
+        size, keep = max(0, asked.get("pageSize", 0)) or USUAL_PAGE, self.condition(asked.get("filter", ""))
+        size = min(size, LARGEST_PAGE)
         try:
             after = behind(asked.get("pageToken"))
         except ValueError:
