@@ -1,4 +1,4 @@
-"""One segment in three tools, through the real connectors and the sandbox vendors over HTTP."""
+"""One segment in four tools, through the real connectors and the sandbox vendors over HTTP."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from segment_pipeline.audiences.report import SyncReport
 from segment_pipeline.audiences.sync import sync
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.destinations.files.connector import HashedFiles
+from segment_pipeline.destinations.google.connector import GoogleCustomerMatch
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.sandbox.server import SandboxServer
@@ -24,18 +25,23 @@ PEOPLE = [Person(f"p{i}", f"p{i}@quiet.shop", f"+1415555{i:04d}" if i % 3 else S
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
-    with SandboxServer(tmp_path_factory.mktemp("vendors"), vendors=["meta", "klaviyo"]) as running:
+    with SandboxServer(tmp_path_factory.mktemp("vendors"), vendors=["meta", "google", "klaviyo"]) as running:
         yield running
 
 
 class Vendors:
-    """The three tools, and what each holds by e-mail (hashed or not) and phone."""
+    """The four tools, and what each holds by e-mail (hashed or not) and phone."""
 
     def __init__(self, server: SandboxServer, files: Path) -> None:
         self.server = server
         self.meta = MetaAudiences(
             access_token="sandbox-meta-token", app_secret="sandbox-meta-secret", ad_account="1001",
             base_url=f"{server.base_url}/meta", marker=f"test {files.name}",
+        )  # fmt: skip
+        self.google = GoogleCustomerMatch(
+            client_id="sandbox-google-client", client_secret="sandbox-google-secret", refresh_token="sandbox-google-refresh",
+            customer="1234567890", base_url=f"{server.base_url}/google", token_url=f"{server.base_url}/google/token",
+            marker=f"test {files.name}",
         )  # fmt: skip
         self.klaviyo = KlaviyoLists(
             api_key="pk_sandbox", base_url=f"{server.base_url}/klaviyo", list_prefix=f"test/{files.name}/"
@@ -44,21 +50,26 @@ class Vendors:
 
     @property
     def destinations(self) -> dict[str, Destination]:
-        return {"meta": self.meta, "klaviyo": self.klaviyo, "files": self.files}
+        return {"meta": self.meta, "google": self.google, "klaviyo": self.klaviyo, "files": self.files}
 
     def held(self, world: World) -> dict[str, set[tuple[str | None, ...]]]:
         ids = {name: str(world.ledger.remote_id(f"all_{name}", name)) for name in self.destinations}
         meta = self.server.control("GET", f"/meta/lists/{ids['meta']}")["members"]
+        google = self.server.control("GET", f"/google/lists/{ids['google']}")["members"]
         klaviyo = self.server.control("GET", f"/klaviyo/lists/{ids['klaviyo']}")["members"]
         lines = (Path(self.files.directory) / ids["files"] / "members.csv").read_text().splitlines()[1:]
         return {
             "meta": {(row.get("EMAIL"), row.get("PHONE")) for row in meta},
+            "google": {
+                tuple(next(iter(row.get(kind, ())), None) for kind in ("emailAddress", "phoneNumber")) for row in google
+            },
             "klaviyo": {(profile["email"],) for profile in klaviyo},
             "files": {tuple(cell or None for cell in line.split(",")) for line in lines},
         }
 
     def close(self) -> None:
         self.meta.close()
+        self.google.close()
         self.klaviyo.close()
 
 
@@ -74,7 +85,7 @@ def vendors(server: SandboxServer, tmp_path: Path) -> Iterator[Vendors]:
 
 AUDIENCES = [
     audience(name=f"all_{name}", destination=name, channel=channel)
-    for name, channel in (("meta", "ads"), ("klaviyo", "email"), ("files", "ads"))
+    for name, channel in (("meta", "ads"), ("google", "ads"), ("klaviyo", "email"), ("files", "ads"))
 ]
 
 
@@ -104,6 +115,7 @@ def wanted(people: list[Person]) -> dict[str, set[tuple[str | None, ...]]]:
     }  # fmt: skip
     return {
         "meta": {(sha(email), sha(phone and phone.removeprefix("+"))) for email, phone in pairs},
+        "google": {(sha(email), sha(phone)) for email, phone in pairs},
         "klaviyo": {(email,) for email, _ in pairs},
         "files": {(sha(email), sha(phone)) for email, phone in pairs},
     }
@@ -119,7 +131,7 @@ CHANGED = [
 ]
 
 
-def test_three_tools_follow_one_segment(world: World, vendors: Vendors) -> None:
+def test_four_tools_follow_one_segment(world: World, vendors: Vendors) -> None:
     company(world, PEOPLE)
     first = run(world, vendors)
     assert vendors.held(world) == wanted(PEOPLE)
@@ -140,7 +152,7 @@ def test_one_in_five_requests_failing_in_mixed_ways_still_converges(
     server.faults(
         [
             {"vendor": vendor, "kind": kind, "rate": 0.04, "seed": seed * 10 + number}
-            for vendor in ("meta", "klaviyo")
+            for vendor in ("meta", "google", "klaviyo")
             for number, kind in enumerate(kinds)
         ]
     )
