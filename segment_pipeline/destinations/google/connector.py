@@ -50,9 +50,12 @@ class GoogleCustomerMatch:
     `ad_user_data`, `ad_personalization`: what a consent to advertising, as your company asks for it, covers at Google: sending data
     there, and personalising by it. Members without such a consent are not sent; of one that is not covered Google is told that
     it is denied, and leaves the member out where the law asks for it.
-    `match_keys`: name, country and postcode go along, so that Google finds more people. It finds somebody by them alone, and whoever
-    it finds so no removal by e-mail and phone takes out again, a withdrawn consent included: only the end of a membership does.
+    `match_keys`: name, country and postcode go along, so that Google finds more people. To Google an address is a person like an
+    e-mail is: whom it finds by that alone a removal, which goes by e-mail and phone, may not take out again, though consent was
+    withdrawn; only the end of a membership, or a replacement, does.
     Sending says that you accept Google's Customer Match policy. `marker` tells this installation's lists from all others.
+    Not verified against the live API: from when on a request is known by its id (until then it counts as worked on), and how the
+    paths of fields name members (a refusal that names none is looked into in halves).
     """
 
     about: ClassVar[About] = About(
@@ -122,7 +125,7 @@ class GoogleCustomerMatch:
     def check(self) -> None:
         """The credentials may make lists in the ad account, and nothing is left to accept: Google says so without making one."""
         self.secrets_present()
-        self._lists.make(self._label("check"), validateOnly="true")
+        self._lists.may_make(self._label("check"))
 
     def ensure_audience(self, name: str) -> str:
         """The list whose integration code is our mark for `name`; made under a neutral name if there is none."""

@@ -32,11 +32,13 @@ class UserLists:
     vendor: Vendor
     days: int
 
-    def make(self, label: Mapping[str, str], **params: str) -> str:
-        """The id of a new one; `validateOnly` makes none, and gives "". Raises NameTaken."""
-        made = {**label, "membershipDuration": f"{self.days * _DAY}s", "ingestedUserListInfo": _CONTACTS}
-        answer = self._asked("POST", body=made, params=params)
-        return "" if params else _id(answer)
+    def make(self, label: Mapping[str, str]) -> str:
+        """The id of a new one. Raises NameTaken."""
+        return _id(self._asked("POST", body=self._new(label)))
+
+    def may_make(self, label: Mapping[str, str]) -> None:
+        """Raises what `make` would, and makes none."""
+        self._asked("POST", body=self._new(label), params={"validateOnly": "true"})
 
     def labelled(self, label: Mapping[str, str]) -> Iterator[str]:
         """Ids of those that carry a label. Raises ConfigError for one that is of no use as it is."""
@@ -102,6 +104,9 @@ class UserLists:
             name: {"accountType": _ADS, "accountId": digits(number)} for name, number in accounts.items() if number
         }
         return named | {"productDestinationId": remote_id}
+
+    def _new(self, label: Mapping[str, str]) -> dict[str, Any]:
+        return {**label, "membershipDuration": f"{self.days * _DAY}s", "ingestedUserListInfo": _CONTACTS}
 
     def _asked(
         self, method: str, remote_id: str = "", *, body: Any = None, params: Mapping[str, str] | None = None

@@ -70,14 +70,19 @@ def row_in(field: str) -> int | None:
 
 
 def spoilt(warnings: Sequence[Mapping[str, Any]], rows: pa.Table) -> dict[int, str]:
-    """Position → reason of the rows of which a warning left nothing: Google drops the field it warns of and takes the rest."""
-    found: dict[int, str] = {}
+    """Position → reason of the rows of which warnings left nothing: Google drops a field it warns of and takes the rest."""
+    dropped: dict[int, dict[str, str]] = {}
     for warning in warnings:
         field = str(warning.get("field"))
         place = None if _ADDRESS.search(field) else row_in(field)
-        if place is not None and sum(rows.column(column)[place].is_valid for column in KEYS) == 1:
-            found[place] = redact.code(warning.get("reason"))
-    return found
+        if place is not None and place < rows.num_rows:
+            dropped.setdefault(place, {})[field] = redact.code(warning.get("reason")).lower()
+    known = [rows.column(column).is_valid() for column in KEYS]
+    return {
+        place: next(iter(fields.values()))
+        for place, fields in dropped.items()
+        if len(fields) >= sum(valid[place].as_py() for valid in known)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class Outcome:
     @classmethod
     def of(cls, status: Mapping[str, Any]) -> Self:
         counted = {
-            redact.code(_REASON.sub("", str(count.get("reason"))).lower()): _number(count.get("recordCount"))
+            redact.code(_REASON.sub("", str(count.get("reason")))).lower(): _number(count.get("recordCount"))
             for count in (status.get("errorInfo") or {}).get("errorCounts") or []
         }
         told = status.get("audienceMembersIngestionStatus") or status.get("audienceMembersRemovalStatus") or {}
