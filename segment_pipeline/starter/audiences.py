@@ -1,11 +1,11 @@
 """The starter's audiences: which segment is kept in which tool, under which consent.
 
-`lookalike_seed` goes to all three tools. The three e-mail audiences form a group: one person is in at most one of them.
+`lookalike_seed` goes to all four tools. The three e-mail audiences form a group: one person is in at most one of them.
 """
 
 from segment_pipeline.audiences.audience import Attribute, Audience, Guards, Holdout, Priority
 
-# Meta takes a list of any size and delivers once enough of it is matched, so a small shop's list may wait there.
+# Ad platforms take a list of any size and deliver once enough of it is matched, so a small shop's list may wait there.
 SMALL = Guards(minimum=20)
 
 STARTER_AUDIENCES = (
@@ -13,6 +13,14 @@ STARTER_AUDIENCES = (
         "best_customers_meta",
         segment="lookalike_seed",
         destination="meta",
+        channel="ads",
+        owner="team:performance",
+        guards=SMALL,
+    ),
+    Audience(
+        "best_customers_google",
+        segment="lookalike_seed",
+        destination="google",
         channel="ads",
         owner="team:performance",
         guards=SMALL,

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.destinations.files.connector import HashedFiles
+from segment_pipeline.destinations.google.connector import GoogleCustomerMatch
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.profiles.rules import IdentityRules
@@ -24,7 +25,7 @@ IDENTITY = IdentityRules(key_spaces={"amplitude": "shopify"}, unreachable={})
 
 STARTER = Catalogue(
     sources=(Square(), Shopify(), Amplitude()),
-    destinations=(MetaAudiences(), KlaviyoLists(), HashedFiles()),
+    destinations=(MetaAudiences(), GoogleCustomerMatch(), KlaviyoLists(), HashedFiles()),
     identity=IDENTITY,
     rates=RATES,
     segments=STARTER_SEGMENTS,

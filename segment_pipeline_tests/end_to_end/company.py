@@ -152,6 +152,10 @@ def held_by_tools(made: Company, ledger: Ledger, audiences: Iterable[Audience]) 
         elif audience.destination == "meta":
             kept = made.sandbox.control("GET", f"/meta/lists/{remote}")["members"]
             found[audience.name] = [(row.get("EMAIL"), row.get("PHONE")) for row in kept]
+        elif audience.destination == "google":
+            kept = made.sandbox.control("GET", f"/google/lists/{remote}")["members"]
+            kinds = ("emailAddress", "phoneNumber")
+            found[audience.name] = [tuple(next(iter(row.get(kind, ())), None) for kind in kinds) for row in kept]
         elif audience.destination == "klaviyo":
             kept = made.sandbox.control("GET", f"/klaviyo/lists/{remote}")["members"]
             found[audience.name] = [(profile["email"],) for profile in kept]

@@ -49,7 +49,11 @@ def faults(seed: int) -> list[dict[str, Any]]:
     """One request in five fails; refused rows are a fault of requests that carry rows."""
     share = 0.2 / (len(KINDS) - 1)
     rules: list[dict[str, Any]] = []
-    for vendor, carries_rows, other in (("meta", "/users$", 0), ("klaviyo", "/profile-bulk-import-jobs$", 50)):
+    for vendor, carries_rows, other in (
+        ("meta", "/users$", 0),
+        ("google", ":ingest$", 25),
+        ("klaviyo", "/profile-bulk-import-jobs$", 50),
+    ):
         refusing = {"kind": "row_errors", "method": "POST", "path_regex": carries_rows, "rate": 0.2}
         others = [{"kind": kind, "rate": share, "seconds": 0.2} for kind in KINDS if kind != "row_errors"]
         rules += [
@@ -80,7 +84,7 @@ def synced(made: Company, ledger: Ledger) -> list[dict[str, SyncReport]]:
 
 def test_every_audience_of_the_starter_ends_as_with_sound_tools(demo_home: Path, tmp_path: Path) -> None:
     sound = keys(demo_home, "confirmed")
-    fired: dict[str, Counter[str]] = {"meta": Counter(), "klaviyo": Counter()}
+    fired: dict[str, Counter[str]] = {"meta": Counter(), "google": Counter(), "klaviyo": Counter()}
     refused = 0
     for seed in SEEDS:
         with (
@@ -103,7 +107,8 @@ def test_every_audience_of_the_starter_ends_as_with_sound_tools(demo_home: Path,
             assert report.remote in {None, len(tools[name])}, (seed, name)
             assert report.rejected == len(rejected[name]), (seed, name)
     assert refused > 0
-    assert set(fired["meta"]) | set(fired["klaviyo"]) == set(KINDS)
+    assert set().union(*fired.values()) == set(KINDS)
+    assert all(fired.values())
 
 
 def test_a_tool_that_recovers_is_sent_nothing_again(demo_home: Path, tmp_path: Path) -> None:
@@ -116,5 +121,5 @@ def test_a_tool_that_recovers_is_sent_nothing_again(demo_home: Path, tmp_path: P
         [again] = synced(made, ledger)
         assert {name: (r.status, r.requests) for name, r in again.items()} == dict.fromkeys(again, ("synced", 0))
         counts = made.sandbox.requests()
-        assert [counts.get(vendor, {}).get("write", 0) for vendor in ("meta", "klaviyo")] == [0, 0]
+        assert [counts.get(vendor, {}).get("write", 0) for vendor in ("meta", "google", "klaviyo")] == [0, 0, 0]
         assert held_by_tools(made, ledger, made.catalogue.audiences) == before
