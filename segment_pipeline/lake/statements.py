@@ -57,9 +57,14 @@ class Statement:
 
         `lookups`: tables with one row at most for each it looks up by a LEFT JOIN; one that nothing is read of is not joined.
         """
-        from segment_pipeline.lake import constructs
+        return _narrowed(self, frozenset(columns), frozenset(lookups))
 
-        return replace(self, text=constructs.narrowed(_tree(self), columns, lookups).sql(dialect="duckdb"))
+
+@lru_cache(maxsize=256)
+def _narrowed(one: Statement, columns: frozenset[str], lookups: frozenset[str]) -> Statement:
+    from segment_pipeline.lake import constructs
+
+    return replace(one, text=constructs.narrowed(_tree(one), columns, lookups).sql(dialect="duckdb", copy=False))
 
 
 @lru_cache(maxsize=256)
@@ -116,3 +121,12 @@ def generated(name: str, text: str) -> Statement:
 def trusted(name: str, text: str) -> Statement:
     """A statement made by code of ours, of names and forms we declare: its tests have held it to the allow-list."""
     return generated(name, text) if READ_AGAIN else Statement(name, text)
+
+
+def built(name: str, tree: "exp.Expr") -> Statement:
+    """The same of a tree, which is not to be used any more."""
+    if READ_AGAIN:
+        from segment_pipeline.lake import constructs
+
+        constructs.check(tree, name=name)
+    return Statement(name, tree.sql(dialect="duckdb", copy=False))

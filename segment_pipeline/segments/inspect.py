@@ -38,11 +38,12 @@ from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import Connection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import built
 from segment_pipeline.profiles.compiler import aggregates, predicates
 from segment_pipeline.profiles.compiler.aggregates import Selection
 from segment_pipeline.profiles.compiler.compilation import Compilation, compile_segments
 from segment_pipeline.profiles.compiler.conditions import CountCondition, SumCondition, literals
-from segment_pipeline.profiles.compiler.expressions import checked, column, value
+from segment_pipeline.profiles.compiler.expressions import column, value
 from segment_pipeline.profiles.compiler.filters import Shape
 from segment_pipeline.profiles.compiler.kinds import parted
 from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
@@ -132,7 +133,7 @@ def preview(
         query = exp.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "population"))
         for number, term in enumerate(terms_of(segment)):
             query = query.select(counted(compilation.expressions.of(term), f"size_{number}"))
-        [row] = session.rows(checked("segments/preview", query.from_(exp.to_table("segment_people"))))
+        [row] = session.rows(built("segments/preview", query.from_(exp.to_table("segment_people"))))
         population, *alone = row.values()
         said = tuple(text for _, text in unheard(session, [segment]))
         found = _told(session, compilation, segment, as_of, by)
@@ -150,7 +151,7 @@ def _told(
     members = members.join(exp.to_table("people").as_("n"), on=on, copy=False)
     session.define(
         "previewed",
-        checked("segments/preview", members.where(compilation.expressions.of(segment.where))),
+        built("segments/preview", members.where(compilation.expressions.of(segment.where))),
         materialize=True,
     )
     session.scan("memberships", partitions={"as_of": [as_of]})
@@ -241,7 +242,7 @@ def explain(  # noqa: PLR0917 as `preview`, and the person
         query = query.from_(exp.to_table("segment_people"))
         person_no = session.value("SELECT person_no FROM people WHERE profile_id = $one", one=profile_id)
         query = query.where(exp.EQ(this=column("person_no"), expression=value(person_no)))
-        row = session.rows(checked("segments/explain", query))[0]
+        row = session.rows(built("segments/explain", query))[0]
         found = [_value(session, compilation, rule, profile_id) for _, rule in rules]
     # Terms that combine stand above those they combine, which say the rest.
     said = [combined(rule) if isinstance(rule, AllOf | AnyOf | NoneOf) else words(rule) for _, rule in rules]
@@ -325,8 +326,7 @@ def _compared(session: Session, compilation: Compilation, rule: Compared, profil
     query = compilation.values.joined(query.join(exp.to_table("traits").as_("t"), on=on, copy=False), "n")
     query = query.where(exp.EQ(this=column("profile_id", "n"), expression=value(profile_id)))
     said = [
-        "unknown" if held is None else str(held)
-        for held in session.rows(checked("segments/explain", query))[0].values()
+        "unknown" if held is None else str(held) for held in session.rows(built("segments/explain", query))[0].values()
     ]
     return " and ".join(said)
 
@@ -334,7 +334,7 @@ def _compared(session: Session, compilation: Compilation, rule: Compared, profil
 def _traits(session: Session, profile_id: str, *names: str) -> str | None:
     query = exp.select(*(column(name) for name in names)).from_(exp.to_table("traits"))
     query = query.where(exp.EQ(this=column("profile_id"), expression=value(profile_id)))
-    held = list(session.rows(checked("segments/explain", query))[0].values())
+    held = list(session.rows(built("segments/explain", query))[0].values())
     return None if None in held else ", ".join(map(str, held))
 
 
@@ -349,11 +349,11 @@ def _measured(session: Session, compilation: Compilation, rule: CountRule | SumR
     selection.define(session, "segment_explained", compilation.extracts, compilation.latest(session))
     chosen = selection.chosen("segment_explained")
     if selection.shape.has_follower:
-        session.define("segment_explained_items", checked("segments/explain", aggregates.about_items(chosen)))
+        session.define("segment_explained_items", built("segments/explain", aggregates.about_items(chosen)))
         chosen = aggregates.unfollowed(selection, "segment_explained_items", compilation.extracts)
     of_all = aggregates.aggregated(measure.kind, chosen).subquery("c")
     on = exp.EQ(this=column("person_no", "c"), expression=column("person_no", "n"))
     query = exp.select("c.*").from_(of_all).join(exp.to_table("people").as_("n"), on=on, copy=False)
     query = query.where(exp.EQ(this=column("profile_id", "n"), expression=value(profile_id)), copy=False)
-    rows = session.rows(checked("segments/explain", query))
+    rows = session.rows(built("segments/explain", query))
     return str(rows[0]["total"].normalize() if isinstance(rule, SumRule) else rows[0]["n"]) if rows else "0"

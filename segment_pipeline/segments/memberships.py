@@ -61,16 +61,18 @@ def build_memberships(
     vocabulary: Vocabulary | None = None,
     run: Run | None = None,
     with_funnels: bool = False,
+    wrong: Mapping[str, Sequence[str]] | None = None,
 ) -> MembershipReport:
     """Evaluate segments as of a day and write the three tables; running it again leaves the same content.
 
     `segments`: all that are declared; `selected`: names of those to write, None: all. Rows of others stay as they are.
-    `run`: of whose days this is one. `with_funnels`: count the terms of each segment as well.
+    `run`: of whose days this is one. `with_funnels`: count the terms of each segment as well. `wrong`: the segments' `problems`,
+    where they are known.
     Raises ContractError when the day has no traits, ConfigError for a name nobody declared.
     """
     known = vocabulary or Vocabulary()
     wanted = _wanted(segments, selected)
-    wrong = problems(segments, known)
+    wrong = problems(segments, known) if wrong is None else wrong
     failed = {name: wrong[name][0] for name in wanted if name in wrong}
     by_name = {segment.name: segment for segment in segments if segment.name not in wrong}
     good = [by_name[name] for name in wanted if name in by_name]
@@ -112,6 +114,7 @@ def build_memberships_of(
 
     `with_funnels`: of the newest of them, which only its report has.
     """
+    wrong = problems(segments, vocabulary)
     with days_of(lake, several=len(days) > 1) as run:
         for day in days:
             yield build_memberships(
@@ -123,6 +126,7 @@ def build_memberships_of(
                 vocabulary=vocabulary,
                 run=run,
                 with_funnels=with_funnels and day == max(days),
+                wrong=wrong,
             )
 
 

@@ -10,8 +10,8 @@ from segment_pipeline.algebra.parts import Rule
 from segment_pipeline.algebra.trees import Named
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import built
 from segment_pipeline.profiles.compiler.compilation import Compilation
-from segment_pipeline.profiles.compiler.expressions import checked
 from segment_pipeline.segments.wording import words
 
 # The terms of a segment in words, and how many people are left after it and all before it.
@@ -33,7 +33,7 @@ def funnels_of(session: Session, compilation: Compilation) -> dict[str, Funnel]:
             query, asked = query.select(counted(exp.and_(*met), f"left_{asked}"), copy=False), asked + 1
     if not asked:
         return {segment.name: () for segment in compilation.segments}
-    statement = checked("segments/funnels", query.from_(exp.to_table("segment_people")))
+    statement = built("segments/funnels", query.from_(exp.to_table("segment_people")))
     left = iter(session.rows(statement)[0].values())
     return {one.name: tuple((words(term), next(left)) for term in terms_of(one)) for one in compilation.segments}
 

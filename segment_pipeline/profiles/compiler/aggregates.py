@@ -15,13 +15,14 @@ from segment_pipeline.algebra.parts import Activities
 from segment_pipeline.algebra.windows import EVER, first_day, spans
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import built
 from segment_pipeline.profiles.compiler.conditions import (
     Bits,
     CountCondition,
     SequenceCondition,
     UnfollowedCondition,
 )
-from segment_pipeline.profiles.compiler.expressions import checked, column, either, masked, union, value, word, zero
+from segment_pipeline.profiles.compiler.expressions import column, either, masked, union, value, word, zero
 from segment_pipeline.profiles.compiler.extracts import HOUR, Extract, Extracts
 from segment_pipeline.profiles.compiler.filters import Latest, Shape, values_of
 
@@ -55,7 +56,7 @@ class Selection:
         query = query.select(*(column(key, "c") for key in (*self.carried, *_LIMITS)), copy=False)
         query = query.from_(exp.to_table(self.extract.kinds).as_("k"))
         query = query.join(exp.to_table(f"{name}_choices").as_("c"), on=exp.and_(*on), copy=False)
-        session.define(name, checked("segments/selection", query), materialize=True)
+        session.define(name, built("segments/selection", query), materialize=True)
 
     def _choices(self, extracts: Extracts, latest: Latest) -> pa.Table:
         # One row per choice, combination of values it takes and span of days; NULL: any value will do.

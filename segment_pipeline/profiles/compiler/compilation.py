@@ -21,7 +21,7 @@ from segment_pipeline.algebra.trees import Named, leaves, references
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.schema import SQL_TYPES
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import Statement, statement
+from segment_pipeline.lake.statements import Statement, built, statement
 from segment_pipeline.profiles.compiler import aggregates
 from segment_pipeline.profiles.compiler.conditions import (
     Bits,
@@ -34,7 +34,6 @@ from segment_pipeline.profiles.compiler.conditions import (
 )
 from segment_pipeline.profiles.compiler.expressions import (
     Expressions,
-    checked,
     column,
     either,
     folded,
@@ -108,23 +107,23 @@ class Compilation:
             self.extracts.define(session, latest, once=self._read_once)
         if self.bits.plain:
             query, columns = aggregates.counts_by_name(list(self.bits.plain), self.extracts)
-            session.define("segment_counts_by_name", checked("segments/counts_by_name", query))
+            session.define("segment_counts_by_name", built("segments/counts_by_name", query))
             words = aggregates.words_by_name(self.bits, columns, self.extracts)
-            session.define("segment_plain_words", checked("segments/plain_words", words), materialize=True)
+            session.define("segment_plain_words", built("segments/plain_words", words), materialize=True)
         if self.bits.others:
             Matches(self.bits, self.extracts, latest).define(session)
             words = folded(exp.to_table("segment_matches"), self.bits.other_words)
-            session.define("segment_other_words", checked("segments/other_words", words), materialize=True)
+            session.define("segment_other_words", built("segments/other_words", words), materialize=True)
         self.values.define(session, latest)
         if not self.segments:
             return
         if not self.bits.late:
-            session.define("segment_people", checked("segments/people", self._people()), materialize=True)
+            session.define("segment_people", built("segments/people", self._people()), materialize=True)
             return
-        session.define("segment_people_before", checked("segments/people", self._people()), materialize=True)
+        session.define("segment_people_before", built("segments/people", self._people()), materialize=True)
         ranked = Ranks(self.bits, self.expressions)
-        session.define("segment_ranked", checked("segments/ranked", ranked.words()), materialize=True)
-        session.define("segment_people", checked("segments/people", ranked.people()), materialize=True)
+        session.define("segment_ranked", built("segments/ranked", ranked.words()), materialize=True)
+        session.define("segment_people", built("segments/people", ranked.people()), materialize=True)
 
     @property
     def _read_once(self) -> list[Extract]:
@@ -142,7 +141,7 @@ class Compilation:
             for number, segment in enumerate(self.segments)
         ]
         nobody = nothing(segment_no="INTEGER", person_no="INTEGER")
-        return checked("segments/members", union(selects) if selects else nobody)
+        return built("segments/members", union(selects) if selects else nobody)
 
     def of_people(self, asked: Mapping[str, tuple[Value, str]]) -> Statement:
         """One row per person in `traits`: profile_id, and by name each value as its lake type; after `define`."""
@@ -162,7 +161,7 @@ class Compilation:
             cast = exp.TryCast if kind in NUMBERS else exp.Cast
             held = cast(this=self.values.expression(parted(one)), to=to)
             query = query.select(exp.alias_(held, name, quoted=True), copy=False)
-        return checked("segments/values", query)
+        return built("segments/values", query)
 
     def _people(self) -> exp.Select:
         query = exp.select(column("person_no", "n")).from_(exp.to_table("traits").as_("t"))
@@ -248,6 +247,6 @@ def resolve_latest(
         newest = exp.select(exp.Max(this=column("launched_on"))).from_(exp.to_table("segment_launches")).where(*tests)
         query = exp.select(column("collection")).distinct().from_(exp.to_table("segment_launches"))
         query = query.where(*tests).where(exp.EQ(this=column("launched_on"), expression=newest.subquery()), copy=False)
-        rows = session.rows(checked("segments/latest", query))
+        rows = session.rows(built("segments/latest", query))
         found[products] = tuple(sorted(row["collection"] for row in rows))
     return found

@@ -26,9 +26,8 @@ from segment_pipeline.algebra.nodes import (
 from segment_pipeline.algebra.parts import Rule, Scalar
 from segment_pipeline.algebra.trees import Named
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.lake import constructs, dialect
+from segment_pipeline.lake import dialect
 from segment_pipeline.lake.core_traits import RATIOS
-from segment_pipeline.lake.statements import Statement
 from segment_pipeline.profiles.compiler.conditions import Bit, Bits, literals
 from segment_pipeline.profiles.compiler.predicates import parsed
 
@@ -48,12 +47,6 @@ COMPARE: dict[str, type[exp.Binary]] = {
 
 # UNION ALL in groups: a chain as long as the catalogue would be a tree as deep.
 UNION_GROUP = 50
-
-
-def checked(name: str, tree: exp.Expr) -> Statement:
-    """A built query as a statement, under the lake's allow-list."""
-    constructs.check(tree, name=name)
-    return Statement(name, tree.sql(dialect="duckdb", copy=False))
 
 
 def union(selects: Sequence[exp.Select]) -> exp.Query:

@@ -17,6 +17,7 @@ from segment_pipeline.algebra.windows import EVER, first_day, tests
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import built
 from segment_pipeline.profiles.compiler.conditions import (
     Condition,
     CountCondition,
@@ -24,7 +25,7 @@ from segment_pipeline.profiles.compiler.conditions import (
     SumCondition,
     UnfollowedCondition,
 )
-from segment_pipeline.profiles.compiler.expressions import checked, column, value
+from segment_pipeline.profiles.compiler.expressions import column, value
 from segment_pipeline.profiles.compiler.filters import Latest, Shape, column_of, fields_of, test_field, values_of
 from segment_pipeline.profiles.compiler.kinds import HELD, choices_of, columns_of
 from segment_pipeline.profiles.compiler.tests import source_of, tested
@@ -123,13 +124,13 @@ class Extracts:
                 continue
             session.register(f"segment_values_{field}", _numbered(numbers, self._kind(field)))
         for extract in self.all:
-            query = checked("segments/activities", self._query(extract)).joined_as_written()
+            query = built("segments/activities", self._query(extract)).joined_as_written()
             session.define(extract.table, query, materialize=extract not in once)
             if extract in once:
                 continue
             kinds = exp.select(*(column(key) for key in ("name_no", *extract.fields))).distinct()
             kinds = kinds.from_(exp.to_table(extract.table))
-            session.define(extract.kinds, checked("segments/kinds", kinds), materialize=True)
+            session.define(extract.kinds, built("segments/kinds", kinds), materialize=True)
 
     def forget(self, session: Session) -> None:
         """Drop the extracts: their room is wanted for what was found in them."""

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from segment_pipeline.algebra.parts import Activities
 from segment_pipeline.lake.session import Session
-from segment_pipeline.lake.statements import statement
+from segment_pipeline.lake.statements import built, statement
 from segment_pipeline.profiles.compiler import aggregates
 from segment_pipeline.profiles.compiler.aggregates import PLACE, Selection
 from segment_pipeline.profiles.compiler.conditions import (
@@ -29,7 +29,7 @@ from segment_pipeline.profiles.compiler.conditions import (
     UnfollowedCondition,
 )
 from segment_pipeline.profiles.compiler.domains import at_domains
-from segment_pipeline.profiles.compiler.expressions import checked, column, nothing, place_of, union
+from segment_pipeline.profiles.compiler.expressions import column, nothing, place_of, union
 from segment_pipeline.profiles.compiler.extracts import Extracts
 from segment_pipeline.profiles.compiler.filters import Latest, Shape
 from segment_pipeline.profiles.compiler.past import past
@@ -65,18 +65,16 @@ class Matches:
             else:
                 counts.append(aggregates.aggregated(selection.shape.kind, chosen))
         none = nothing(person_no="INTEGER", measure="INTEGER", n="BIGINT")
-        session.define("segment_counts", checked("segments/counts", union(counts or [none])))
+        session.define("segment_counts", built("segments/counts", union(counts or [none])))
         none = nothing(person_no="INTEGER", measure="INTEGER", total="DECIMAL(38,8)")
-        session.define("segment_sums", checked("segments/sums", aggregates.added_up(union(sums or [none]))))
+        session.define("segment_sums", built("segments/sums", aggregates.added_up(union(sums or [none]))))
         for name, rows in self._terms().items():
             session.register(name, rows)
         session.define("segment_terms_met", statement("profiles/compiler", "matches"))
         terms = exp.select(*(column(key) for key in ("person_no", "word", "mask"))).from_(
             exp.to_table("segment_terms_met")
         )
-        session.define(
-            "segment_matches", checked("segments/matches", union([terms, *met, *self._ranks_and_sequences()]))
-        )
+        session.define("segment_matches", built("segments/matches", union([terms, *met, *self._ranks_and_sequences()])))
 
     def _selections(self) -> list[Selection]:
         found: dict[tuple[Shape, str, bool], dict[Activities, Mapping[str, int]]] = {}
@@ -102,18 +100,18 @@ class Matches:
             query = selection.chosen(name)
             if selection.shape.has_follower:
                 held = f"segment_candidates_{number}"
-                session.define(held, checked("segments/candidates", aggregates.about_items(query)), materialize=True)
+                session.define(held, built("segments/candidates", aggregates.about_items(query)), materialize=True)
                 candidates.append(exp.select(column("person_no"), column("item_key")).from_(exp.to_table(held)))
                 query = aggregates.unfollowed(selection, held, self.extracts)
             chosen.append((selection, query))
         if candidates:
-            session.define("segment_candidates", checked("segments/candidates", union(candidates)))
+            session.define("segment_candidates", built("segments/candidates", union(candidates)))
             same = statement("profiles/compiler", "same_articles")
             session.define("segment_same_articles", same, materialize=True)
             shapes = [selection.shape for selection, _ in chosen]
             followers = {name for shape in shapes for name in (shape.not_followed_by, shape.never) if name is not None}
             last = union([aggregates.last(name, self.extracts) for name in sorted(followers)])
-            session.define("segment_last", checked("segments/last", last), materialize=True)
+            session.define("segment_last", built("segments/last", last), materialize=True)
         return chosen
 
     def _ranks_and_sequences(self) -> Iterator[exp.Select]:

@@ -15,8 +15,9 @@ from sqlglot import exp
 from segment_pipeline.algebra.nodes import Compared
 from segment_pipeline.algebra.parts import Aggregate, Ago, Arithmetic, Constant, DaysSince, Scalar, TraitValue, Value
 from segment_pipeline.lake.session import Session
+from segment_pipeline.lake.statements import built
 from segment_pipeline.profiles.compiler.aggregates import chosen
-from segment_pipeline.profiles.compiler.expressions import COMPARE, checked, column, known, typed, value, zero
+from segment_pipeline.profiles.compiler.expressions import COMPARE, column, known, typed, value, zero
 from segment_pipeline.profiles.compiler.extracts import Extract, Extracts
 from segment_pipeline.profiles.compiler.filters import Latest
 from segment_pipeline.profiles.compiler.kinds import (
@@ -48,7 +49,7 @@ class Values:
         """Make each table of `tables`: one row per person with some chosen activity, a column per aggregate."""
         for table, (extract, held) in self.tables.items():
             query = self._together(extract, held, latest) if extract else self._ranked(held[0], latest)
-            session.define(table, checked("segments/values", query).joined_as_written(), materialize=True)
+            session.define(table, built("segments/values", query).joined_as_written(), materialize=True)
 
     @property
     def readers(self) -> Counter[Extract]:
