@@ -43,14 +43,12 @@ class Statement:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of what it selects."""
-        return tuple(_tree(self).named_selects)
+        return _columns(self)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The tables and views it reads, as they follow each other in it."""
-        from segment_pipeline.lake import constructs
-
-        return constructs.tables(_tree(self))
+        return _reads(self)
 
     def only(self, columns: Collection[str], *, lookups: Collection[str] = ()) -> "Statement":
         """The same rows with these of its columns alone: what the others are made of is not read.
@@ -58,6 +56,18 @@ class Statement:
         `lookups`: tables with one row at most for each it looks up by a LEFT JOIN; one that nothing is read of is not joined.
         """
         return _narrowed(self, frozenset(columns), frozenset(lookups))
+
+
+@lru_cache(maxsize=1024)
+def _columns(one: Statement) -> tuple[str, ...]:
+    return tuple(_tree(one).named_selects)
+
+
+@lru_cache(maxsize=1024)
+def _reads(one: Statement) -> tuple[str, ...]:
+    from segment_pipeline.lake import constructs  # late, here and below: see above
+
+    return constructs.tables(_tree(one))
 
 
 @lru_cache(maxsize=256)
@@ -69,7 +79,7 @@ def _narrowed(one: Statement, columns: frozenset[str], lookups: frozenset[str]) 
 
 @lru_cache(maxsize=256)
 def _tree(one: Statement) -> "exp.Query":
-    from segment_pipeline.lake import constructs  # late, wherever it is asked for: see above
+    from segment_pipeline.lake import constructs
 
     return constructs.parse(one.text, name=one.name)
 
