@@ -5,17 +5,17 @@ changes under its name: a new way of hashing is a new version, which the planner
 rule's name: members are known by their values as sent.
 """
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
 import idna
 import phonenumbers
 import pyarrow as pa
+
+from segment_pipeline.match_keys import MATCH_KEYS, Rule, sha256
 
 _SPACE: Final = " \t\n\r\v\f"
 # What is left around addresses and ids that were copied or typed: ends of sentences, quotes, brackets.
@@ -276,116 +276,38 @@ def device_id(raw: str | None) -> str | None:
     return None if any(re.search(pattern, value) for pattern in BLOCKED["device_id"].values()) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How destinations may want a canonical value: `apply` in Python and `sql` in DuckDB give the same text.
-
-    NULL in, NULL out. `sql` takes SQL: a quoted column or an expression of a canonical value.
-    """
-
-    apply: Callable[[str], str]
-    template: str = field(default="{column}")
-
-    def sql(self, column: str) -> str:
-        return self.template.replace("{column}", column)
-
-
 def _plain(value: str) -> str:
     return value
 
 
-def _sha256(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
-
-
 def _sha256_digits(value: str) -> str:
-    return _sha256(value.removeprefix("+"))
+    return sha256(value.removeprefix("+"))
 
 
 def _sha256_gmail(value: str) -> str:
     local, _, domain = value.partition("@")
     short = local.partition("+")[0].replace(".", "")
-    return _sha256(f"{short}@{domain}" if short and domain in _GMAIL else value)
+    return sha256(f"{short}@{domain}" if short and domain in _GMAIL else value)
 
 
 _GMAIL: Final = ("gmail.com", "googlemail.com")
 _GMAIL_LOCAL: Final = "replace(split_part(split_part({column}, '@', 1), '+', 1), '.', '')"
 
 
-def _sha256_letters(value: str) -> str:
-    letters = "".join(c for c in value.lower() if c.isalpha())
-    return _sha256(letters) if letters else ""
-
-
-def _sha256_lower(value: str) -> str:
-    lowered = value.strip(" ").lower()
-    return _sha256(lowered) if lowered else ""
-
-
-def _country(value: str) -> str:
-    return value.upper() if re.fullmatch("[A-Za-z]{2}", value) else ""
-
-
-def _postcode(value: str) -> str:
-    trimmed = value.strip(" ").upper()
-    return trimmed if re.fullmatch(_POSTCODE_TEXT, trimmed) else ""
-
-
-_POSTCODE_TEXT: Final = "[A-Z0-9][A-Z0-9 -]{1,9}"
-
-
-def _sha256_postcode(value: str) -> str:
-    short = value.lower().partition("-")[0].replace(" ", "")
-    short = short[:-2] if _UK_POSTCODE.fullmatch(short) else short
-    return _sha256(short) if short else ""
-
-
-_UK_UNIT: Final = "[a-z]{1,2}[0-9][a-z0-9]?[0-9][a-z]{2}"
-_UK_POSTCODE: Final = re.compile(_UK_UNIT)
-_SHORT_POSTCODE: Final = "replace(split_part(lower({column}), '-', 1), ' ', '')"
-
-
-def _unless_empty(normal: str) -> str:
-    return f"CASE WHEN {normal} <> '' THEN sha256({normal}) WHEN {{column}} IS NOT NULL THEN '' END"
-
-
-def _if_matched(pattern: str, normal: str) -> str:
-    """`normal` where it matches, the empty text where it does not: such a value needs no escape in any request."""
-    return f"CASE WHEN regexp_full_match({normal}, '{pattern}') THEN {normal} WHEN {{column}} IS NOT NULL THEN '' END"
-
-
 # By kind of identifier, form and version; destinations choose. `sha256`: of the canonical value, in lower-case hex.
 RULES: Final[Mapping[str, Rule]] = {
     "email/plain/1": Rule(_plain),
-    "email/sha256/1": Rule(_sha256, "sha256({column})"),
+    "email/sha256/1": Rule(sha256, "sha256({column})"),
     # Of Gmail's addresses without dots and what follows a `+`, which reach the same person.
     "email/gmail-sha256/1": Rule(
         _sha256_gmail,
         f"sha256(CASE WHEN split_part({{column}}, '@', 2) IN {_GMAIL} AND {_GMAIL_LOCAL} <> ''"
         f" THEN {_GMAIL_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
     ),
-    # What ad platforms match better by; the empty text where nothing is left. Letters alone, in lower case.
-    "name/letters-sha256/1": Rule(
-        _sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")
-    ),
-    "country/letters-sha256/1": Rule(
-        _sha256_letters, _unless_empty("regexp_replace(lower({column}), '[^\\p{L}]', '', 'g')")
-    ),
-    # As it is written, in lower case: apostrophes, hyphens and spaces stay.
-    "name/lower-sha256/1": Rule(_sha256_lower, _unless_empty("lower(trim({column}))")),
-    "country/code/1": Rule(_country, _if_matched("[A-Za-z]{2}", "upper({column})")),
-    "postcode/plain/1": Rule(_postcode, _if_matched(_POSTCODE_TEXT, "upper(trim({column}))")),
-    # Without spaces, of the US the first five digits, of the UK area, district and sector.
-    "postcode/short-sha256/1": Rule(
-        _sha256_postcode,
-        _unless_empty(
-            f"CASE WHEN regexp_full_match({_SHORT_POSTCODE}, '{_UK_UNIT}')"
-            f" THEN left({_SHORT_POSTCODE}, length({_SHORT_POSTCODE}) - 2) ELSE {_SHORT_POSTCODE} END"
-        ),
-    ),
     "external_id/plain/1": Rule(_plain),
     "phone/plain/1": Rule(_plain),
-    "phone/sha256/1": Rule(_sha256, "sha256({column})"),
+    "phone/sha256/1": Rule(sha256, "sha256({column})"),
     # Of the digits with the country code, without the `+`.
     "phone/digits-sha256/1": Rule(_sha256_digits, "sha256(ltrim({column}, '+'))"),
+    **MATCH_KEYS,
 }

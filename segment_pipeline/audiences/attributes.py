@@ -54,7 +54,8 @@ def define_attributes(session: Session, audience: Audience, capabilities: Capabi
     """The view `people_along`; raises ConfigError for a trait nobody declares or a tool that takes no attributes."""
     if not audience.attributes:
         if capabilities.along:
-            session.scan("profiles", alias="profiles_along")
+            session.scan("profiles", alias="profiles_known")
+            session.define("profiles_along", f"SELECT *, {_STATE} AS state FROM profiles_known")
             fields = list(dict.fromkeys(rule.kind for rule in capabilities.along))
             session.define("people_along", _people("profiles_along", fields))
             for place, rule in enumerate(capabilities.along):
@@ -79,6 +80,7 @@ def define_attributes(session: Session, audience: Audience, capabilities: Capabi
     session.define("people_along", _people("traits", traits))
 
 
+_STATE = "coalesce(country, '') || '-' || coalesce(region, '')"
 _JOINED = " LEFT JOIN people_along AS t ON t.profile_id = k.profile_id"
 
 

@@ -50,8 +50,9 @@ class Capabilities:
     `one_record`: the vendor keeps one record per person, found by the strongest identifier given, whatever else a row says.
     Neither: a row is held and removed as the whole tuple it was sent as.
     `attributes`: rows may carry profile attributes. `along`: what of a person's profile goes with a row so that it is matched
-    better: `kind` is a column of `profiles`, the value stands among the row's attributes as `column`. A removal goes without it, so
-    it is nothing for a tool that finds somebody by it alone, unless its connector's user has chosen that.
+    better: `kind` is a column of `profiles`, or `state`: country and region as `US-CA`, each empty where it is not known. The value
+    stands among the row's attributes as `column`. A removal goes without it, so it is nothing for a tool that finds somebody by it
+    alone, unless its connector's user has chosen that.
     `expires_after_days`: memberships lapse unless refreshed; None: never.
     """
 

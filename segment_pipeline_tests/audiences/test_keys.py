@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from segment_pipeline.audiences.audience import Attribute, Guards, SegmentToday
 from segment_pipeline.audiences.retire import retire
 from segment_pipeline.delivery.destination import Batch, IdentifierRule, Receipt
 from segment_pipeline.errors import TransientError
-from segment_pipeline.identifiers import RULES, Rule
+from segment_pipeline.identifiers import RULES
+from segment_pipeline.match_keys import Rule
 from segment_pipeline.profiles.traits.sets import declare, forget
 from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
@@ -207,7 +209,7 @@ def test_a_key_of_an_older_rule_is_denied_like_one_of_todays(
     assert sent(1, ANN).isdisjoint(changed.held())
 
 
-def named(world: World, **people: dict[str, str | None]) -> None:
+def named(world: World, **people: dict[str, str | date | None]) -> None:
     """The same people, with these fields in their profiles."""
     world.write("profiles", [row | people.get(row["profile_id"], {}) for row in world.rows("profiles")])
 
@@ -237,6 +239,29 @@ def test_what_goes_along_is_no_part_of_the_key(world: World, tmp_path: Path) -> 
     world.people([BOB, Person("cat", "cat@shop.test")])
     report = world.sync(audience(), tool)
     assert (report.removed, tool.held()) == (1, {(B, P), ("cat@shop.test", None)})
+
+
+@pytest.mark.also_on_spark("audiences/people_along", "audiences/along_values")
+def test_places_and_birthdays_go_along(world: World, tmp_path: Path) -> None:
+    """A state is one of its country, a date gives its year."""
+    kinds = {"CT": "city", "ST": "state", "DOBY": "birth_date", "DOBM": "birth_day", "GEN": "gender"}
+    rules = {"CT": "city/latin-sha256/1", "ST": "state/latin-sha256/1", "DOBY": "birth_date/year-sha256/1"}
+    rules |= {"DOBM": "birth_day/month-sha256/1", "GEN": "gender/letter-sha256/1"}
+    along = tuple(IdentifierRule(column, kind, rules[column]) for column, kind in kinds.items())
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["any_key"], along=along)
+    world.people([ANN, BOB, Person("cat", "cat@shop.test")])
+    named(
+        world,
+        ann={"country": "US", "region": "California", "city": "St. Louis", "gender": "female"},
+        bob={"country": "IT", "region": None, "birth_date": date(1986, 2, 9), "birth_day": "02-09", "gender": "other"},
+    )
+    assert world.sync(audience(), tool).added == 3
+    hashed = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("ca", "stlouis", "f", "1986", "02")}
+    assert sorted(tool.attributes(), key=len) == [
+        {},
+        {"DOBY": hashed["1986"], "DOBM": hashed["02"]},
+        {"CT": hashed["stlouis"], "ST": hashed["ca"], "GEN": hashed["f"]},
+    ]
 
 
 @pytest.mark.also_on_spark("audiences/told_apart")

@@ -98,17 +98,25 @@ class TestMetaAudiences(SandboxDestinationContract):
         assert [payload["is_raw"] for payload in sent] == [True, True]
 
     def test_match_keys_go_along_hashed_and_take_nobody_out(self, destination: MetaAudiences, audience: str) -> None:
-        """Name, postcode and country, where a member has them; what is no hash stays here."""
-        first, _, zipped, _ = [rule.column for rule in destination.capabilities.along]
-        told = {
-            first: RULES["name/letters-sha256/1"].apply("Mary"),
-            zipped: RULES["postcode/short-sha256/1"].apply("94035"),
+        """All of the guide's but the device's, where a member has them; what is no hash stays here."""
+        rules = {rule.column: RULES[rule.rule] for rule in destination.capabilities.along}
+        known = {
+            "FN": "Mary",
+            "LN": "Lee",
+            "FI": "Mary",
+            "CT": "Menlo Park",
+            "ST": "US-CA",
+            "ZIP": "94025",
+            "COUNTRY": "US",
         }
+        known |= {"DOBY": "1986-02-09", "DOBM": "02-09", "DOBD": "02-09", "GEN": "female"}
+        told = {column: rule.apply(known[column]) for column, rule in rules.items()}
+        assert set(told) == set(known)
         mary, ann = Person("mary@quiet.shop", None, json.dumps(told)), Person("ann@quiet.shop", None, '{"FN":"Ann"}')
         settle(destination, batch(destination, audience, [mary, ann, *crowd(20)]))
         rows = {row["EMAIL"]: row for row in self.members(audience) if "EMAIL" in row}
         assert rows[key_of(destination, mary)[0]] == {"id": "", "EMAIL": key_of(destination, mary)[0], **told}
-        assert first not in rows[key_of(destination, ann)[0]]
+        assert "FN" not in rows[key_of(destination, ann)[0]]
         self.server.record()
         settle(destination, batch(destination, audience, [replace(mary, attributes=None)], Operation.REMOVE, number=2))
         [sent] = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta")]

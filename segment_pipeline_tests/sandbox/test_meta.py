@@ -1,5 +1,6 @@
 """Meta's custom audiences as its guide describes them, as far as the connector's tests and Meta's SDK do not ask it."""
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -88,6 +89,26 @@ def test_a_value_that_is_not_64_lowercase_hex_digits_makes_its_row_invalid(meta:
     assert (answer["num_received"], answer["num_invalid_entries"]) == (251, 250)
     assert answer["invalid_entry_samples"] == [[value, "1"]] * 100
     assert [row["EXTERN_ID"] for row in meta.rows(audience)] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "known", "unknown"),
+    [
+        ("GEN", "f", "female"),
+        ("DOBY", "1986", "86"),
+        ("DOBM", "02", "2"),
+        ("DOBD", "31", "32"),
+        ("COUNTRY", "de", "DE"),
+    ],
+)
+def test_a_value_of_a_key_of_few_that_is_the_hash_of_none_makes_its_row_invalid(
+    meta: Meta, key: str, known: str, unknown: str
+) -> None:
+    """The guide lists them; a month without its zero would match nobody, and nothing would say so."""
+    audience, hashed = meta.audience(), {text: hashlib.sha256(text.encode()).hexdigest() for text in (known, unknown)}
+    answer = meta.users("POST", audience, ["EMAIL", key], [[MARY, hashed[known]], [OTHER, hashed[unknown]]]).json()
+    assert (answer["num_received"], answer["num_invalid_entries"]) == (2, 1)
+    assert meta.rows(audience) == [{"EMAIL": MARY, key: hashed[known]}]
 
 
 def test_received_counts_add_up_over_a_session(meta: Meta) -> None:

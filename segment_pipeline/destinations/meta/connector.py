@@ -44,8 +44,8 @@ class MetaAudiences:
     `too_few_left`, and the members stay until the audience grows or is deleted.
     Meta answers with counts, never with the rows it matched, and publishes estimates only: what it holds cannot be counted or read
     back, only replaced.
-    `match_keys`: first and last name, postcode and country go along with a row, each hashed, since Meta matches more people with
-    them; nobody is found by them alone, and a removal goes without.
+    `match_keys`: name, city, state, postcode, country, birthday and gender go along with a row, each hashed, since Meta matches
+    more people with them; nobody is found by them alone, and a removal goes without.
     `marker` tells this installation's audiences from all others.
     Not verified against the live API, therefore fields: `terms_key`, the entry of the account's `tos_accepted` map.
     """

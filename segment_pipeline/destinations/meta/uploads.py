@@ -19,8 +19,15 @@ KEYS: Final = {"email": "EMAIL", "phone": "PHONE"}
 ALONG: Final = (
     IdentifierRule("FN", "first_name", "name/letters-sha256/1"),
     IdentifierRule("LN", "last_name", "name/letters-sha256/1"),
+    IdentifierRule("FI", "first_name", "name/initial-sha256/1"),
+    IdentifierRule("CT", "city", "city/latin-sha256/1"),
+    IdentifierRule("ST", "state", "state/latin-sha256/1"),
     IdentifierRule("ZIP", "postcode", "postcode/short-sha256/1"),
     IdentifierRule("COUNTRY", "country", "country/letters-sha256/1"),
+    IdentifierRule("DOBY", "birth_date", "birth_date/year-sha256/1"),
+    IdentifierRule("DOBM", "birth_day", "birth_day/month-sha256/1"),
+    IdentifierRule("DOBD", "birth_day", "birth_day/day-sha256/1"),
+    IdentifierRule("GEN", "gender", "gender/letter-sha256/1"),
 )
 _INVALID: Final = "invalid_entry"
 

@@ -3,9 +3,12 @@
 A row matches on any one of its identifying keys (e-mail, phone, own id, device); names, places and dates only come along.
 """
 
+import hashlib
+import itertools
 import json
 import re
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +23,17 @@ HASHED = frozenset({"EMAIL", "PHONE", "GEN", "DOBY", "DOBM", "DOBD", "LN", "FN",
 OPTIONS = frozenset({"DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"})
 IDENTIFYING = ("EMAIL", "PHONE", "EXTERN_ID", "MADID", "UID", "APPUID")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+# Of what the guide gives all values of, their hashes.
+OF_FEW: Mapping[str, frozenset[str]] = {
+    name: frozenset(hashlib.sha256(value.encode()).hexdigest() for value in values)
+    for name, values in {
+        "GEN": ("m", "f"),
+        "DOBY": map(str, range(1900, 2100)),
+        "DOBM": (f"{month:02}" for month in range(1, 13)),
+        "DOBD": (f"{day:02}" for day in range(1, 32)),
+        "COUNTRY": map("".join, itertools.product(string.ascii_lowercase, repeat=2)),
+    }.items()
+}
 
 
 @dataclass(slots=True)
@@ -35,8 +49,8 @@ class People:
 def read_people(payload: Any, fault: RowErrors | None, poison: frozenset[str]) -> People:
     """Refuses (100) the whole batch when its shape is wrong, it is too large or it holds a poison value.
 
-    A row with a value that should be a SHA-256 (64 lowercase hex digits) and is not, or with no value at all, is invalid:
-    counted, sampled, and not stored under any of its keys.
+    A row with a value that should be a SHA-256 (64 lowercase hex digits) and is not, that is the hash of none of the few values its
+    key may have, or with no value at all, is invalid: counted, sampled, and not stored under any of its keys.
     """
     if not isinstance(payload, dict) or not isinstance(payload.get("data"), list) or not payload.get("schema"):
         raise refused(100, "Invalid parameter: payload needs schema and data")
@@ -73,6 +87,8 @@ def _held(schema: Sequence[str], values: Sequence[Any]) -> dict[str, str] | None
         if name in OPTIONS or value is None or value == "":
             continue
         if not isinstance(value, str | int | float) or (name in HASHED and not SHA256.fullmatch(str(value))):
+            return None
+        if name in OF_FEW and value not in OF_FEW[name]:
             return None
         held[name] = str(value)
     return held
