@@ -142,7 +142,7 @@ def _iso_state(value: str) -> str:
     country, _, of_us = _apart(value)
     if of_us:
         return f"US-{of_us.upper()}"
-    return country if country != "US" and re.fullmatch("[A-Z]{2}", country) else ""
+    return country if re.fullmatch("[A-Z]{2}", country) else "ZZ"
 
 
 _COUNTRY_OF: Final = "split_part({column}, '-', 1)"
@@ -155,8 +155,8 @@ _STATE: Final = (
     f" THEN {_STATE_LETTERS} ELSE '' END"
 )
 _ISO_STATE: Final = (
-    f"CASE WHEN {_OF_US} <> '' THEN 'US-' || upper({_OF_US}) WHEN {_COUNTRY_OF} <> 'US' AND"
-    f" regexp_full_match({_COUNTRY_OF}, '[A-Z]{{2}}') THEN {_COUNTRY_OF} WHEN {{column}} IS NOT NULL THEN '' END"
+    f"CASE WHEN {_OF_US} <> '' THEN 'US-' || upper({_OF_US}) WHEN regexp_full_match({_COUNTRY_OF}, '[A-Z]{{2}}')"
+    f" THEN {_COUNTRY_OF} WHEN {{column}} IS NOT NULL THEN 'ZZ' END"
 )
 
 
@@ -198,7 +198,7 @@ MATCH_KEYS: Final[Mapping[str, Rule]] = {
     ),
     # Two letters of the US, elsewhere as a city.
     "state/latin-sha256/1": Rule(lambda value: _hashed(_state(value)), _unless_empty(_STATE)),
-    # `US-CA`; of another country than the US its code alone.
+    # `US-CA`; the country alone where it is another, or no state of it is known; `ZZ` where neither is.
     "state/iso/1": Rule(_iso_state, _ISO_STATE),
     "gender/letter-sha256/1": Rule(
         lambda value: _hashed(_GENDERS.get(value, "")),

@@ -13,7 +13,7 @@ from facebook_business.session import FacebookSession
 
 from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.meta.connector import MetaAudiences
-from segment_pipeline.destinations.meta.uploads import body_of, session_of
+from segment_pipeline.destinations.meta.uploads import OPTIONS, body_of, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.http import Response
 from segment_pipeline.identifiers import RULES
@@ -123,6 +123,42 @@ class TestMetaAudiences(SandboxDestinationContract):
         assert sent["schema"] == ["EMAIL", "PHONE"]
         assert self.held(destination, audience) == keys_of(destination, [ann, *crowd(20)])
         assert self.remade(match_keys=False).capabilities.along == ()
+
+    @pytest.mark.parametrize("way", ["apply", "replace"])
+    def test_californias_people_are_sent_under_limited_data_use(
+        self, destination: MetaAudiences, audience: str, way: str
+    ) -> None:
+        """Where the state is not known Meta is asked to find it out; elsewhere it is off, and so it is in a removal."""
+        careful = self.remade(limited_data_use=True, match_keys=False)
+        [rule] = careful.capabilities.along
+        where = ["US-California", "US-TX", "DE-Bayern", "US-", "-", None]
+        expected = [("1", "1000"), ("[]",), ("[]",), ("0", "0"), ("0", "0"), ("0", "0")]
+        people = [
+            Person(f"p{n}@quiet.shop", None, state and json.dumps({rule.column: RULES[rule.rule].apply(state)}))
+            for n, state in enumerate(where)
+        ]
+        work = batch(careful, audience, people)
+        receipts = [careful.apply(work)] if way == "apply" else list(careful.replace([work]))
+        assert [receipt.accepted for receipt in receipts] == [6]
+        rows = {row["EMAIL"]: row for row in self.members(audience)}
+        for person, limits in zip(people, expected, strict=True):
+            row = rows[key_of(careful, person)[0]]
+            held = [row[name] for name in OPTIONS]
+            assert held == (["[]", "0", "0"] if limits == ("[]",) else ['["LDU"]', *limits])
+        self.server.record()
+        careful.apply(batch(careful, audience, people[:1], Operation.REMOVE, number=2))
+        [sent] = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta")]
+        assert sent["schema"] == ["EMAIL", "PHONE"]
+
+    def test_match_keys_and_limits_go_along_together(self, destination: MetaAudiences, audience: str) -> None:
+        both = self.remade(limited_data_use=True)
+        told = {"CT": RULES["city/latin-sha256/1"].apply("Menlo Park"), "state": "US-CA"}
+        assert {*told} < {rule.column for rule in both.capabilities.along}
+        self.server.record()
+        both.apply(batch(both, audience, [Person("mary@quiet.shop", None, json.dumps(told)), *crowd(2)]))
+        [sent] = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta")]
+        assert sent["schema"] == ["EMAIL", "PHONE", "CT", *OPTIONS]
+        assert [row[2:] for row in sent["data"]] == [[told["CT"], ["LDU"], 1, 1000], *[["", ["LDU"], 0, 0]] * 2]
 
     def test_a_full_account_says_what_to_delete(self, destination: MetaAudiences) -> None:
         self.set(audiences_per_account=0)

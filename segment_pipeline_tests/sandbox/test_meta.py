@@ -111,6 +111,26 @@ def test_a_value_of_a_key_of_few_that_is_the_hash_of_none_makes_its_row_invalid(
     assert meta.rows(audience) == [{"EMAIL": MARY, key: hashed[known]}]
 
 
+LDU = ["DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"]
+
+
+def test_limits_on_the_use_of_data_are_a_rows_own(meta: Meta) -> None:
+    """The guide's two ways: alone, so that Meta finds out where somebody is, and with country and state; `[]` is off."""
+    audience = meta.audience()
+    meta.users("POST", audience, ["EMAIL", LDU[0]], [[MARY, ["LDU"]], [OTHER, []]])
+    assert {row["EMAIL"]: row[LDU[0]] for row in meta.rows(audience)} == {OTHER: "[]", MARY: '["LDU"]'}
+    meta.users("POST", audience, ["EMAIL", *LDU], [[MARY, ["LDU"], 1, 1000]])
+    assert {"EMAIL": MARY, LDU[0]: '["LDU"]', LDU[1]: "1", LDU[2]: "1000"} in meta.rows(audience)
+    told = meta.users("POST", audience, ["EMAIL", LDU[0]], [["", ["LDU"]]]).json()
+    assert told["num_invalid_entries"] == 1
+
+
+@pytest.mark.parametrize("options", [("LDU", 1, 1000), (["CCPA"], 0, 0), (["LDU"], "US", "CA"), (["LDU"], 1, 1001)])
+def test_options_nobody_knows_are_refused(meta: Meta, options: tuple[Any, ...]) -> None:
+    """1001 is Colorado, which Meta limits for its other products only."""
+    assert error(meta.users("POST", meta.audience(), ["EMAIL", *LDU], [[MARY, *options]])) == (100, None)
+
+
 def test_received_counts_add_up_over_a_session(meta: Meta) -> None:
     audience, session = meta.audience(), {"session_id": 41, "batch_seq": 1, "last_batch_flag": False}
     assert meta.users("POST", audience, "EXTERN_ID", ["1", "2"], session=session).json()["num_received"] == 2

@@ -27,7 +27,7 @@ from segment_pipeline.destinations.meta.refusals import (
     TooFewLeft,
     version_warning,
 )
-from segment_pipeline.destinations.meta.uploads import ALONG, Replacement, body_of, in_samples, session_of
+from segment_pipeline.destinations.meta.uploads import ALONG, STATE, Replacement, body_of, in_samples, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -46,6 +46,8 @@ class MetaAudiences:
     back, only replaced.
     `match_keys`: name, city, state, postcode, country, birthday and gender go along with a row, each hashed, since Meta matches
     more people with them; nobody is found by them alone, and a removal goes without.
+    `limited_data_use`: people of California are sent under Meta's Limited Data Use, as are those whose state is not known, whose
+    state Meta then finds out; for customer lists Meta offers it for no other state.
     `marker` tells this installation's audiences from all others.
     Not verified against the live API, therefore fields: `terms_key`, the entry of the account's `tos_accepted` map.
     """
@@ -60,6 +62,7 @@ class MetaAudiences:
     marker: str = "segment-pipeline"
     terms_key: str = "custom_audience_tos"
     match_keys: bool = True
+    limited_data_use: bool = False
     attempts: int = 6
     _vendor: Vendor = field(init=False, repr=False, compare=False)
     _warnings: list[str] = field(init=False, repr=False, compare=False, default_factory=list)
@@ -81,7 +84,7 @@ class MetaAudiences:
             parallel=4,
             minimum_size=100,
             matches_any_key=True,
-            along=ALONG if self.match_keys else (),
+            along=(*(ALONG if self.match_keys else ()), *((STATE,) if self.limited_data_use else ())),
         )
 
     def secrets_present(self) -> None:
@@ -201,7 +204,8 @@ class MetaAudiences:
         """Send the next batch of a replacement; key → reason of the rows that Meta called invalid and named."""
         session.sequence += 1
         session.received += rows.num_rows
-        body, first = body_of(rows, session.told(last=last)), session.sequence == 1
+        told, first = session.told(last=last), session.sequence == 1
+        body = body_of(rows, told, limited=self.limited_data_use)
         answer: Mapping[str, Any] | None
         try:
             with self._of_audience(session.audience):
@@ -228,8 +232,9 @@ class MetaAudiences:
         if rows.num_rows == 0:
             return Receipt.final(batch, rejected, requests=0)
         keys, sent = rows.column("key").to_pylist(), self._vendor.counted()
+        body = body_of(rows, session, limited=self.limited_data_use and method == "POST")
         try:
-            rejected |= self._invalid(self._call(method, path, body=body_of(rows, session)), rows)
+            rejected |= self._invalid(self._call(method, path, body=body), rows)
         except TooFewLeft:
             rejected |= dict.fromkeys(keys, "too_few_left")
         except InvalidParameter as error:

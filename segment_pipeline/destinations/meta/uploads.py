@@ -29,6 +29,12 @@ ALONG: Final = (
     IdentifierRule("DOBD", "birth_day", "birth_day/day-sha256/1"),
     IdentifierRule("GEN", "gender", "gender/letter-sha256/1"),
 )
+# Where somebody is, for the limits on the use of their data; what is sent of it, by state. Of customer lists Meta offers them for
+# California alone. Nobody's state: 0, and Meta finds it out.
+STATE: Final = IdentifierRule("state", "state", "state/iso/1")
+OPTIONS: Final = ("DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE")
+_LIMITED: Final = {"US-CA": '["LDU"],1,1000', "US": '["LDU"],0,0', "ZZ": '["LDU"],0,0'}
+_UNLIMITED: Final = "[],0,0"
 _INVALID: Final = "invalid_entry"
 
 
@@ -68,33 +74,45 @@ def session_of(batch: Batch) -> dict[str, Any]:
     return told | {"estimated_num_total": batch.rows.num_rows}
 
 
-def body_of(rows: pa.Table, session: Mapping[str, Any] | None) -> bytes:
-    """`is_raw`: each value is a key of its own; without it Meta takes them for keys combined by somebody else."""
+def body_of(rows: pa.Table, session: Mapping[str, Any] | None, *, limited: bool = False) -> bytes:
+    """`is_raw`: each value is a key of its own; without it Meta takes them for keys combined by somebody else.
+
+    `limited`: each row says whether the use of its data is.
+    """
     along = _along(rows)
     pieces: list[pa.ChunkedArray | str] = []
     for column in (*(rows.column(name) for name in KEYS), *along.values()):
         # Nothing to escape: hashes in hex, or nothing.
         pieces += ['","' if pieces else '["', column]
-    opening = json.dumps({"schema": [*KEYS.values(), *along], "is_raw": True})[:-1]
+    pieces += ['",', _options(rows), "]"] if limited else ['"]']
+    schema = [*KEYS.values(), *along, *(OPTIONS if limited else ())]
+    opening = json.dumps({"schema": schema, "is_raw": True})[:-1]
     told = f',"session":{json.dumps(session)}' if session else ""
-    return b"".join(
-        (b'{"payload":', opening.encode(), b',"data":[', bodies.joined(*pieces, '"]'), f"]}}{told}}}".encode())
-    )
+    return b"".join((b'{"payload":', opening.encode(), b',"data":[', bodies.joined(*pieces), f"]}}{told}}}".encode()))
 
 
 def _along(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """What goes along with the rows, by Meta's name of it; nothing where no row has any."""
-    if rows.column("attributes").null_count == rows.num_rows:
-        return {}
+    """What goes along with the rows, by Meta's name of it, but what no row has."""
     values = ", ".join(
         f"CASE WHEN regexp_full_match({value}, '{bodies.HEX}') THEN {value} END AS {rule.column}"
         for rule in ALONG
         for value in [f"json_extract_string(attributes, '$.{rule.column}')"]
     )
-    told = bodies.combined(
+    told = _of_attributes(values, rows)
+    return {name: told.column(name) for name in told.column_names if told.column(name).null_count < told.num_rows}
+
+
+def _options(rows: pa.Table) -> pa.ChunkedArray:
+    known = "coalesce(json_extract_string(attributes, '$.state'), 'ZZ')"
+    cases = " ".join(f"WHEN '{state}' THEN '{options}'" for state, options in _LIMITED.items())
+    return _of_attributes(f"CASE {known} {cases} ELSE '{_UNLIMITED}' END AS options", rows).column("options")
+
+
+def _of_attributes(values: str, rows: pa.Table) -> pa.Table:
+    """SQL values of what goes along, row by row."""
+    return bodies.combined(
         f"SELECT {values} FROM (SELECT row_number() OVER () AS place, * FROM rows) ORDER BY place", rows=rows
     )
-    return {name: told.column(name) for name in told.column_names}
 
 
 def in_samples(rows: pa.Table, samples: str) -> dict[str, str]:

@@ -20,7 +20,12 @@ MAXIMUM_ROWS, MAXIMUM_SAMPLES = 10_000, 100
 ALIASES = {"EMAIL_SHA256": "EMAIL", "PHONE_SHA256": "PHONE", "MOBILE_ADVERTISER_ID": "MADID"}
 PLAIN = frozenset({"EXTERN_ID", "MADID", "UID", "APPUID", "LOOKALIKE_VALUE"})
 HASHED = frozenset({"EMAIL", "PHONE", "GEN", "DOBY", "DOBM", "DOBD", "LN", "FN", "FI", "CT", "ST", "ZIP", "COUNTRY"})
-OPTIONS = frozenset({"DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"})
+# Limited Data Use: on or off; the country, 1 is the US; the state, for customer lists California alone. 0: Meta is to find it out.
+OPTIONS: Mapping[str, tuple[Any, ...]] = {
+    "DATA_PROCESSING_OPTIONS": (["LDU"], []),
+    "DATA_PROCESSING_OPTIONS_COUNTRY": (0, 1),
+    "DATA_PROCESSING_OPTIONS_STATE": (0, 1000),
+}
 IDENTIFYING = ("EMAIL", "PHONE", "EXTERN_ID", "MADID", "UID", "APPUID")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Of what the guide gives all values of, their hashes.
@@ -57,7 +62,7 @@ def read_people(payload: Any, fault: RowErrors | None, poison: frozenset[str]) -
     single = isinstance(payload["schema"], str)
     schema = [ALIASES.get(name, name) for name in map(str, [payload["schema"]] if single else payload["schema"])]
     for name in schema:
-        if name not in HASHED | PLAIN | OPTIONS:
+        if name not in HASHED | PLAIN | set(OPTIONS):
             raise refused(100, f"Invalid parameter: the schema has no key {name}")
     data: list[Any] = payload["data"]
     if not 1 <= len(data) <= MAXIMUM_ROWS:
@@ -82,13 +87,20 @@ def read_people(payload: Any, fault: RowErrors | None, poison: frozenset[str]) -
 
 
 def _held(schema: Sequence[str], values: Sequence[Any]) -> dict[str, str] | None:
+    """What a row tells, and under what limits; None: it is invalid."""
     held: dict[str, str] = {}
+    limits: dict[str, str] = {}
     for name, value in zip(schema, values, strict=True):
-        if name in OPTIONS or value is None or value == "":
+        if value is None or value == "":
+            continue
+        if name in OPTIONS:
+            if value not in OPTIONS[name]:
+                raise refused(100, f"Invalid parameter: {name} is none of the options")
+            limits[name] = json.dumps(value)
             continue
         if not isinstance(value, str | int | float) or (name in HASHED and not SHA256.fullmatch(str(value))):
             return None
         if name in OF_FEW and value not in OF_FEW[name]:
             return None
         held[name] = str(value)
-    return held
+    return held | limits if held else None
