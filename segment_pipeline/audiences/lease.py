@@ -6,7 +6,10 @@ lease lasts: where the database's clock was set back, it counts from when that i
 
 import os
 import socket
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -36,6 +39,25 @@ class Lease:
         ).rowcount
         if not changed:
             raise ConflictError(f"another run took over audience {self.audience}: nothing more is sent by this one")
+
+
+@contextmanager
+def kept(ledger: Ledger, lease: Lease) -> Iterator[None]:
+    """The lease renewed by itself, for what takes longer than it lasts. Whoever lost it all the same hears so when he renews it next."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(max(0.5, lease.seconds / 3)):
+            with suppress(Exception), ledger.transaction() as connection:
+                lease.renew(connection)
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def acquire(ledger: Ledger, audience: str, *, seconds: float = SECONDS) -> Lease:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_pipeline import clock
-from segment_pipeline.audiences.lease import Lease
+from segment_pipeline.audiences.lease import Lease, kept
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.plan import Plan, PlannedBatch, batch_numbers
 from segment_pipeline.delivery import bodies, jobs
@@ -116,7 +116,8 @@ class Push:
             Batch(self.plan.digest, batch.number, batch.operation, self.remote_id, rows)
             for batch, rows in self._contents(session, planned)
         ]
-        receipts = patiently(lambda: list(tool.replace(batches)))
+        with kept(self.ledger, self.lease):
+            receipts = patiently(lambda: list(tool.replace(batches)))
         if len(receipts) != len(batches):
             raise ContractError(f"{self.destination.name} answered for {len(receipts)} of {len(batches)} batches")
         with self.ledger.transaction() as connection:

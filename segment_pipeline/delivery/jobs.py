@@ -18,13 +18,13 @@ class AnsweringLater(Destination, Asynchronous, Protocol):
 
 
 def ended(ask: Callable[[], T | None], seconds: float, *, of: str) -> T:
-    """What `ask` gives once it gives anything; asked at intervals that grow to a sixtieth of the seconds a job may take.
+    """What `ask` gives once it gives anything; asked at intervals that grow, as long as a job may take is long, to a sixtieth of it.
 
-    Raises ContractError when those are over: the job may yet be done.
+    Raises ContractError when its seconds are over: the job may yet be done.
     """
     started = clock.monotonic()
     for asked in range(ASKED):
-        clock.sleep(min(seconds / 60, 0.2 * 1.6**asked))
+        clock.sleep(seconds * min(1 / 60, 1.6**asked / 9000))
         if (told := ask()) is not None:
             return told
         if clock.monotonic() - started > seconds:

@@ -1,5 +1,6 @@
 """What becomes of rows on their way: refusals, silence, nonsense, jobs, old plans, and runs that lost their lease."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
@@ -11,11 +12,12 @@ import sqlalchemy as sa
 from segment_pipeline import clock
 from segment_pipeline.audiences.eligibility import define_evidence, judge
 from segment_pipeline.audiences.lease import acquire, release
+from segment_pipeline.audiences.reconcile import reconcile
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.connector import About
 from segment_pipeline.delivery.destination import Batch, Receipt
 from segment_pipeline.errors import ConflictError, ContractError, TransientError
-from segment_pipeline_tests.audiences.tool import Tool, capabilities
+from segment_pipeline_tests.audiences.tool import OpenTool, ReplacingTool, Tool, capabilities
 from segment_pipeline_tests.audiences.world import Person, World, audience, statement_of
 
 PEOPLE = [Person(f"p{i}", f"p{i}@shop.test") for i in range(10)]
@@ -212,6 +214,26 @@ def test_a_batch_of_a_holder_that_was_overtaken_stays_without_a_receipt(world: W
     assert (report.status, tool.calls()) == ("failed", [("upsert", 3)])
     [left] = world.ledger.unfinished("shoppers")
     assert [b.state for b in world.ledger.outcome(left.plan.digest)] == ["attempted", "planned", "planned", "planned"]
+
+
+def test_a_replacement_longer_than_a_lease_keeps_it(world: World, tmp_path: Path) -> None:
+    """One tool takes an hour for it: the next scheduled sync would begin another beside it."""
+    tool, tried = OpenTool(tmp_path / "t.sqlite"), list[str]()
+    world.people(PEOPLE)
+    world.sync(audience(), ReplacingTool(tool))
+    world.ledger.places.doubt("shoppers", "an older ledger was put back")
+
+    def wait(step: str) -> None:
+        if step == "before replace":
+            time.sleep(2.5)
+            with pytest.raises(ConflictError, match="by another run"):
+                acquire(world.ledger, "shoppers")
+            tried.append(step)
+
+    tool.step = wait
+    round_ = world.round([audience()], {"tool": ReplacingTool(tool)}, lease_seconds=1.5)
+    assert [report.status for report in reconcile(round_, "shoppers")] == ["synced"]
+    assert (tried, tool.held()) == (["before replace"], ALL)
 
 
 def last_to_go(world: World, tool: Tool) -> str:

@@ -1,0 +1,33 @@
+"""Jobs of a vendor: how often they are asked for, and when that ends."""
+
+import pytest
+
+from segment_pipeline import clock
+from segment_pipeline.delivery import jobs
+from segment_pipeline.errors import ContractError
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds waited so far, one by one; the clock goes on with them."""
+    waited: list[float] = []
+    monkeypatch.setattr(clock, "sleep", waited.append)
+    monkeypatch.setattr(clock, "monotonic", lambda: sum(waited))
+    return waited
+
+
+@pytest.mark.parametrize("seconds", [1800.0, 4 * 3600.0])
+def test_a_job_that_never_ends_is_given_up_when_its_time_is_over(slept: list[float], seconds: float) -> None:
+    """Asked soon and often at first, seldom after a while: many jobs share one limit of requests."""
+    with pytest.raises(ContractError, match="the tool did not finish a job in time"):
+        jobs.ended(lambda: None, seconds, of="the tool")
+    assert seconds < sum(slept) <= seconds * (1 + 1 / 60)
+    assert (slept[0], slept[-1]) == (seconds / 9000, seconds / 60)
+    assert sorted(slept) == slept
+    assert len(slept) < 75
+
+
+def test_a_job_is_asked_for_until_it_tells_something(slept: list[float]) -> None:
+    told = iter([None, None, "done", "never asked"])
+    assert jobs.ended(lambda: next(told), 1800.0, of="the tool") == "done"
+    assert len(slept) == 3
