@@ -23,28 +23,10 @@ WITH named AS (
 ),
 of_products AS (
     SELECT
-        *,
-        CAST(sum(net) OVER (PARTITION BY order_no, product_no) AS DECIMAL(18,4)) AS net_of_product,
-        sum(quantity) OVER (PARTITION BY order_no, product_no) AS units_of_product
-    FROM named
-),
-by_product AS (
-    SELECT
-        n.order_no, n.line_number, n.product_key, n.product_no, n.rate, n.sold, n.units,
-        greatest(n.given_back_at, b.given_back_at) AS given_back_at,
-        greatest(n.given_back_on, b.given_back_on) AS given_back_on,
-        CASE
-            WHEN b.goods >= n.net_of_product OR (b.quantity >= n.units_of_product AND n.net_of_product - b.goods < 0.05) THEN 0
-            WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (n.net_of_product - b.goods) / n.net_of_product AS DECIMAL(18,4))
-            ELSE n.net
-        END AS net,
-        CASE
-            WHEN b.quantity >= n.units_of_product THEN 0
-            WHEN b.quantity > 0 THEN CAST(CAST(n.quantity AS DECIMAL(19,8)) * (n.units_of_product - b.quantity) / n.units_of_product AS DECIMAL(18,8))
-            ELSE n.quantity
-        END AS quantity
-    FROM of_products AS n
-    LEFT JOIN (
+        b.order_no, b.product_no, b.goods, b.quantity, b.given_back_at, b.given_back_on,
+        CAST(sum(n.net) AS DECIMAL(18,4)) AS net_of_product, sum(n.quantity) AS units_of_product
+    FROM named AS n
+    JOIN (
         SELECT
             order_no, product_no, sum(goods) AS goods, sum(quantity) AS quantity,
             max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
@@ -52,24 +34,31 @@ by_product AS (
         WHERE product_no IS NOT NULL
         GROUP BY order_no, product_no
     ) AS b ON b.order_no = n.order_no AND b.product_no = n.product_no
+    GROUP BY b.order_no, b.product_no, b.goods, b.quantity, b.given_back_at, b.given_back_on
 ),
-of_orders AS (
-    SELECT *, CAST(sum(net) OVER (PARTITION BY order_no) AS DECIMAL(18,4)) AS net_of_order FROM by_product
-),
-spread AS (
+by_product AS (
     SELECT
         n.order_no, n.line_number, n.product_key, n.product_no, n.rate, n.sold, n.units,
-        coalesce(n.given_back_at, b.given_back_at) AS given_back_at,
-        coalesce(n.given_back_on, b.given_back_on) AS given_back_on,
+        greatest(n.given_back_at, b.given_back_at) AS given_back_at,
+        greatest(n.given_back_on, b.given_back_on) AS given_back_on,
         CASE
-            WHEN b.goods >= n.net_of_order THEN 0
-            WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (n.net_of_order - b.goods) / n.net_of_order AS DECIMAL(18,4))
+            WHEN b.goods >= b.net_of_product OR (b.quantity >= b.units_of_product AND b.net_of_product - b.goods < 0.05) THEN 0
+            WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (b.net_of_product - b.goods) / b.net_of_product AS DECIMAL(18,4))
             ELSE n.net
         END AS net,
-        -- Who was paid back all of an order keeps nothing of it, not what came for nothing either.
-        CASE WHEN b.goods >= n.net_of_order AND b.goods > 0 THEN 0 ELSE n.quantity END AS quantity
-    FROM of_orders AS n
-    LEFT JOIN (
+        CASE
+            WHEN b.quantity >= b.units_of_product THEN 0
+            WHEN b.quantity > 0 THEN CAST(CAST(n.quantity AS DECIMAL(19,8)) * (b.units_of_product - b.quantity) / b.units_of_product AS DECIMAL(18,8))
+            ELSE n.quantity
+        END AS quantity
+    FROM named AS n
+    LEFT JOIN of_products AS b ON b.order_no = n.order_no AND b.product_no = n.product_no
+),
+of_orders AS (
+    SELECT
+        b.order_no, b.goods, b.given_back_at, b.given_back_on, CAST(sum(n.net) AS DECIMAL(18,4)) AS net_of_order
+    FROM by_product AS n
+    JOIN (
         SELECT
             order_no, sum(goods) AS goods,
             max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
@@ -77,6 +66,22 @@ spread AS (
         WHERE line_number IS NULL AND product_no IS NULL
         GROUP BY order_no
     ) AS b ON b.order_no = n.order_no
+    GROUP BY b.order_no, b.goods, b.given_back_at, b.given_back_on
+),
+spread AS (
+    SELECT
+        n.order_no, n.line_number, n.product_key, n.product_no, n.rate, n.sold, n.units,
+        coalesce(n.given_back_at, b.given_back_at) AS given_back_at,
+        coalesce(n.given_back_on, b.given_back_on) AS given_back_on,
+        CASE
+            WHEN b.goods >= b.net_of_order THEN 0
+            WHEN b.goods > 0 THEN CAST(CAST(n.net AS DECIMAL(19,4)) * (b.net_of_order - b.goods) / b.net_of_order AS DECIMAL(18,4))
+            ELSE n.net
+        END AS net,
+        -- Who was paid back all of an order keeps nothing of it, not what came for nothing either.
+        CASE WHEN b.goods >= b.net_of_order AND b.goods > 0 THEN 0 ELSE n.quantity END AS quantity
+    FROM by_product AS n
+    LEFT JOIN of_orders AS b ON b.order_no = n.order_no
 )
 SELECT
     order_no, line_number, product_key, product_no, given_back_at, given_back_on,
