@@ -163,6 +163,18 @@ _LOOKUPS: Final = ("people", "products_as_of", "event_products", "campaigns_as_o
 # Orders are numbered where somebody asks, beside those kinds of facts that are of one.
 ORDER_NUMBER: Final = "order_number"
 _OF_ORDERS: Final = _MONEY - _APART
+_GIVE_BACKS: Final = frozenset({"returns", "refunds"})
+# What activities have of their order, by what an order calls it.
+_ORDER_COLUMNS: Final[Mapping[str, frozenset[str]]] = {
+    "ordered_at": frozenset({"occurred_at", ORDER_NUMBER}),
+    "local_at": frozenset({"local_at"}),
+    "channel": frozenset({"channel"}),
+    "store_key": frozenset({"store_key"}),
+    "coupon_codes": frozenset({"coupon_codes"}),
+    "campaign_key": frozenset({"campaign"}),
+    "order_key": frozenset({"order_key", ORDER_NUMBER}),
+}
+_OF_GIVE_BACKS: Final = frozenset({"channel", "store_key", "coupon_codes", "campaign_key", "order_key"})
 _BEHAVIOUR: Final = {"events": "events", "messages": "messages", "answers": "survey_answers"}
 _CONSENTS: Final = frozenset({"consent_given", "consent_withdrawn"})
 # Activities told by other facts; events by these names would be the same thing told twice.
@@ -213,7 +225,8 @@ def define_activities(
     session.define("event_products", statement("profiles/facts", "event_products"))
     if _MONEY & set(parts):
         define_orders(session, as_of)
-        define_money(session, as_of)
+        define_money(session, as_of, columns=None if columns is None else _of_orders(parts, wanted))
+    if _GIVE_BACKS & set(parts):
         define_give_backs(session)
     if "consents" in parts:
         define_consent_changes(session, as_of, key_spaces or {})
@@ -228,6 +241,12 @@ def define_activities(
             end=as_of.end,
         )
     define_view(session, as_of, parts, wanted, since=first, properties=properties, keys=keys)
+
+
+def _of_orders(parts: Collection[str], wanted: Collection[str]) -> frozenset[str]:
+    """What is read of orders for these columns of the view."""
+    read = {name for name, told in _ORDER_COLUMNS.items() if not told.isdisjoint(wanted)}
+    return frozenset(read | (_OF_GIVE_BACKS if _GIVE_BACKS & set(parts) else set()))
 
 
 def define_view(

@@ -1,6 +1,6 @@
 """Tables of a session made in the order of what they read, and dropped when nothing to come reads them.
 
-    make_all(session, ("trait_shares", "traits"), part_of, droppable=("paid_orders_held",))
+    make_all(session, ("trait_shares", "traits"), part_of, droppable=("owned_orders",))
 
 The order is found from the statements themselves: nobody keeps a list of it.
 """

@@ -23,10 +23,8 @@ from segment_pipeline.lake.tables import table
 # Facts a run of several days copies into its session, without the columns named: none of the statements over them reads those.
 HELD: Final[Mapping[str, frozenset[str]]] = {
     "customers": frozenset(),
-    "products": frozenset(),
     "carts": frozenset({"currency"}),
     "order_lines": frozenset({"gross", "discount", "ordered_on"}),
-    "refunds": frozenset({"currency", "amount_base"}),
     "events": frozenset({"received_at", "lat", "lon", "country", "utm_source", "utm_medium", "day"}),
     "messages": frozenset({"received_at", "day"}),
     "survey_answers": frozenset({"day"}),

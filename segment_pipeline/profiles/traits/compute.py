@@ -32,15 +32,12 @@ _ROOM: Final = "profiles/traits"
 # What orders and their lines say of each person. What reads orders comes first, before lines need the room.
 _OF_ORDERS: Final = ("measured", "prepaid_facts", "store_facts", "buyers", "lifetime_buyers")
 PURCHASES: Final = (*_OF_ORDERS, "person_lines", "shares", "known_spend", "department_facts")
-# What is read of paid orders more than once.
-_OF_PAID_ORDERS: Final = (
-    *("source", "day", "order_no", "updated_at", "person_no", "is_order", "ordered_on", "local_at", "store_key"),
-    *("spend", "is_worth", "is_kept", "given_back"),
-)  # fmt: skip
+# What is read of orders beside their money.
+_OF_PAID_ORDERS: Final = ("day", "local_at", "store_key")
 # What is there before the first of a day's tables is made, and goes with its last reader.
 _DROPPABLE: Final = (
     *money.WORKINGS,
-    *("buyer_records", "orders_kept", "lines_kept", "goods_returned", "exchanged", "paid_orders_held"),
+    *("owned_orders", "orders_kept", "lines_kept", "goods_returned", "exchanged"),
     "activity_persons",
 )
 # Range of days after range of days: all orders to join lines to do not fit into the memory.
@@ -133,13 +130,13 @@ class DayOfTraits:
         accounts = ("person_accounts", "person_records", "accounts")
         return {
             # Views that are there; who reads them reads what they are made of.
-            **{name: _view(name) for name in ("kept_lines", "loose_returns")},
+            **{name: _view(name) for name in ("paid_orders", "kept_lines", "loose_returns")},
             "event_contacts": Part(
                 self._defines("event_contacts", materialize=False),
                 statement(_ROOM, "event_contacts").reads,
                 is_view=True,
             ),
-            "measured": Part(self._measured, ("paid_orders_held", "loose_returns")),
+            "measured": Part(self._measured, ("paid_orders", "loose_returns")),
             "line_money": Part(
                 self._lines,
                 (*statement(_ROOM, "line_money").reads, *statement(_ROOM, "loose_line_money").reads),

@@ -22,7 +22,7 @@ _TABLES: Final = {"orders": "orders", "exchanges": "orders", "loose": "orders"}
 def define_measured(session: Session, as_of: AsOf, landed: Mapping[str, bool]) -> None:
     """Define `measured`: one row per person in `people`, person_no and each such trait by its name; unknown where its facts have not landed.
 
-    Needs paid_orders_held and loose_returns.
+    Needs paid_orders and loose_returns.
     """
     plan, asked = _plan(as_of), quantities()
     define_view(session, as_of, tellers(plan.names), plan.columns)

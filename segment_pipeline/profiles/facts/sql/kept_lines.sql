@@ -7,7 +7,7 @@ SELECT
     CASE WHEN k.order_no IS NULL THEN l.net_base ELSE k.net_base END AS net_kept,
     CASE WHEN k.order_no IS NULL THEN l.net >= 0 ELSE k.is_kept END AS is_line_kept
 FROM known_lines AS l
-JOIN paid_orders_held AS o ON o.order_no = l.order_no AND o.updated_at = l.updated_at
+JOIN paid_orders AS o ON o.order_no = l.order_no AND o.updated_at = l.updated_at
 -- NULL where nothing was given back, which is most of them: those are not looked up.
 LEFT JOIN lines_kept AS k
     ON k.order_no = CASE WHEN o.given_back THEN l.order_no END

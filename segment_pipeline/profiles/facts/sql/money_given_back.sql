@@ -14,7 +14,7 @@ SELECT
     o.source, o.order_no, o.order_key, o.person_no, p.given_back_at, p.given_back_on,
     CAST(CAST(least(p.total, k.sold) - least(p.total - p.money, k.sold) AS DECIMAL(18,4)) * k.rate AS DECIMAL(18,4)) AS amount,
     o.channel, o.store_key, o.coupon_codes, o.campaign_key
-FROM paid_orders_held AS o
+FROM paid_orders AS o
 -- Few on the right side, which is held in memory where joins go as they are written.
 JOIN orders_given_back AS k ON k.order_no = o.order_no
 JOIN so_far AS p ON p.order_no = o.order_no

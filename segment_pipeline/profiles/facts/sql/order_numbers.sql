@@ -2,5 +2,5 @@
 SELECT
     order_no,
     CAST(row_number() OVER (PARTITION BY person_no ORDER BY ordered_at, source, order_key) AS INTEGER) AS order_number
-FROM paid_orders_held
+FROM paid_orders
 WHERE is_order

@@ -6,8 +6,8 @@ SELECT
     coalesce(o.tax, 0) AS tax,
     -- A digit wider than stored, as landing has it: what two decimals of 18 digits make is 18 digits to DuckDB.
     CAST(CASE WHEN o.net_base IS NULL THEN NULL WHEN o.rate_day IS NULL THEN 1 ELSE r.rate END AS DECIMAL(19,8)) AS rate
-FROM orders_as_of AS o
+FROM owned_orders AS o
 JOIN (SELECT order_no FROM give_backs UNION SELECT order_no FROM exchanged) AS g ON g.order_no = o.order_no
 LEFT JOIN exchanged AS x ON x.order_no = o.order_no
 LEFT JOIN rates AS r ON r.currency = o.currency AND r.rate_day = o.rate_day
-WHERE o.status = 'completed' AND o.kind IN ('sale', 'exchange')
+WHERE o.is_paid AND o.kind IN ('sale', 'exchange')

@@ -1,5 +1,5 @@
 -- One row per refund held in more than one version.
 SELECT source, refund_key
-FROM refunds
+FROM refund_versions
 GROUP BY source, refund_key
 HAVING count(*) > 1

@@ -4,7 +4,7 @@ FROM (
     SELECT
         m.person_no, n.store_no,
         row_number() OVER (PARTITION BY m.person_no ORDER BY count(*) DESC, n.store_no) AS place
-    FROM paid_orders_held AS m
+    FROM paid_orders AS m
     JOIN numbered_stores AS n ON n.source = m.source AND n.store_key = m.store_key
     WHERE m.is_order AND m.ordered_on > $days_365
     GROUP BY m.person_no, n.store_no
