@@ -5,7 +5,7 @@ from datetime import date
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
-from segment_pipeline.profiles.facts.numbers import refuse, refuse_shared
+from segment_pipeline.profiles.facts.numbers import refuse
 from segment_pipeline.profiles.facts.runs import once
 
 
@@ -98,6 +98,7 @@ def define_stores(session: Session, as_of: date) -> None:
 
 def define_products(session: Session, as_of: AsOf) -> None:
     """Define products_as_of, one row per product. Raises ContractError where two have one number."""
-    session.scan("products")
-    session.define("products_as_of", statement("profiles/facts", "products_as_of"), materialize=True, as_of=as_of.day)
-    refuse_shared(session, "products_as_of", "product_no", "products")
+    once(session, "product_versions", statement("profiles/facts", "product_versions"), scans=("products",))
+    session.define("chosen_products", statement("profiles/facts", "chosen_products"), materialize=True, as_of=as_of.day)
+    refuse(session, "SELECT source, product_no AS number FROM chosen_products WHERE is_shared", "products")
+    session.define("products_as_of", statement("profiles/facts", "products_as_of"))
