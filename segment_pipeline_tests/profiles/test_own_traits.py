@@ -13,6 +13,7 @@ from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.lake.tables import table
+from segment_pipeline.profiles.facts.runs import days_of
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.profiles.traits.own import build_own_traits
 from segment_pipeline.profiles.traits.queries import query_of
@@ -86,6 +87,14 @@ def test_the_documented_views_have_the_columns_they_are_documented_with(shop: La
             assert found.column("profile_id").null_count == 0
             held = {field.name: field.type for field in found.schema}
             assert held == {name: ARROW_TYPES[kind] for name, (kind, _) in view.columns.items()}, view.name
+
+
+def test_a_run_of_several_days_has_all_columns_of_the_documented_views(shop: Lake) -> None:
+    with days_of(shop, several=True) as run:
+        session = run.day()
+        define_views(session, AS_OF, VIEWS, IdentityRules())
+        for view in VIEWS.values():
+            assert set(view.columns) <= set(session.table(f"SELECT * FROM trait_{view.name} LIMIT 0").schema.names)
 
 
 KEYS = {"customer_key", "email", "phone", "anonymous_id", "first_name", "last_name"}

@@ -25,7 +25,7 @@ HELD: Final[Mapping[str, frozenset[str]]] = {
     "customers": frozenset(),
     "carts": frozenset({"currency"}),
     "order_lines": frozenset({"gross", "discount", "ordered_on"}),
-    "events": frozenset({"received_at", "lat", "lon", "country", "utm_source", "utm_medium", "day"}),
+    "events": frozenset({"received_at", "day"}),
     "messages": frozenset({"received_at", "day"}),
     "survey_answers": frozenset({"day"}),
     "campaigns": frozenset(),
