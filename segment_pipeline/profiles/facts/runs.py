@@ -20,7 +20,7 @@ from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import Statement
 from segment_pipeline.lake.tables import table
 
-# Facts a run of several days copies into its session, without the columns named: none of the statements over them reads those.
+# Facts a run copies into its session, without the columns named: none of the statements over them reads those.
 HELD: Final[Mapping[str, frozenset[str]]] = {
     "customers": frozenset(),
     "carts": frozenset({"currency"}),
@@ -33,6 +33,8 @@ HELD: Final[Mapping[str, frozenset[str]]] = {
     "suppressions": frozenset(),
     "stores": frozenset(),
 }
+# So few rows of a table are copied for one day too: opening a year's files again costs more.
+FEW: Final = 500_000
 
 
 class Run:
@@ -64,7 +66,7 @@ class DaySession(Session):
         lost: bool | None = None,
     ) -> None:
         whole = days is None and until is None and partitions is None and alias is None
-        if not (whole and self.run.several and name in HELD):
+        if not (whole and name in HELD and self._copied(name)):
             super().scan(name, days=days, until=until, partitions=partitions, alias=alias, lost=lost)
             return
         if name not in self.run.prepared:
@@ -83,9 +85,12 @@ class DaySession(Session):
                     self.pins |= self.run.prepared[read]
                 else:
                     super().scan(read)
-            self.define(name, query, materialize=copy or self.run.several, **values)
+            self.define(name, query, materialize=copy or self._copied(*scans), **values)
             self.run.prepared[name] = self._pins_of(scans)
         self.pins |= self.run.prepared[name]
+
+    def _copied(self, *names: str) -> bool:
+        return self.run.several or sum(map(self.lake.rows, names)) <= FEW
 
     def _pins_of(self, names: Sequence[str]) -> dict[str, int]:
         return {name: self.pins[name] for name in names if name in self.pins}
@@ -113,7 +118,7 @@ def once(
 ) -> None:
     """Make a query over whole tables of facts, which does not depend on the day, a temporary table: once per run.
 
-    `copy` False: a view where only one day is to come, for what is large and read few times.
+    `copy` False: a view where only one day is to come and its rows are not FEW, for what is large and read few times.
     """
     if isinstance(session, DaySession):
         session.prepare(name, query, scans, copy=copy, values=values)
