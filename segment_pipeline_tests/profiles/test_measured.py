@@ -23,7 +23,9 @@ from segment_pipeline_tests.profiles.trait_rows import DAY, traits
 MEASURED = [trait.name for trait in CORE.traits if trait.quantity is not None]
 
 
-@pytest.mark.also_on_spark("profiles/facts/activities_exchanges", "profiles/facts/activities_loose")
+@pytest.mark.also_on_spark(
+    "profiles/facts/activities_exchanges", "profiles/facts/activities_loose", "profiles/facts/returned_lines"
+)
 def test_they_are_what_a_plain_reading_of_the_activities_says(lake: Lake, put: Put) -> None:
     night, noon = datetime(2017, 1, 8, 23, 30), datetime(2017, 1, 9, 12)
     put("customers", [customer("shop", key) for key in ("A", "B", "C", "D")])
