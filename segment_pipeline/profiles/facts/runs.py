@@ -105,12 +105,12 @@ def days_of(lake: Lake, *, several: bool) -> Iterator[Run]:
 
 @contextmanager
 def session_of(lake: Lake, run: Run | None) -> Iterator[Session]:
-    """The run's session of one day; without a run, a session of its own."""
+    """The run's session of one day; without a run, that of a run of this day alone."""
     if run is not None:
         yield run.day()
         return
-    with lake.session() as session:
-        yield session
+    with days_of(lake, several=False) as alone:
+        yield alone.day()
 
 
 def once(
