@@ -1,22 +1,48 @@
 -- One row per (source, identifier) that accounts which are gone carried and no account that is there carried beside them: when the
 -- last of them ended. What they said yes to ended with them. An account is asked after once a week: it may have ended that long
 -- before it was noticed, and who got the identifier since is no proof that it was carried on.
-WITH versions AS (
+WITH gone AS (
+    SELECT DISTINCT source, customer_key
+    FROM customers
+    WHERE entity = 'customer' AND deleted_on IS NOT NULL
+),
+met AS (
+    SELECT DISTINCT c.source, c.email, c.phone
+    FROM customers AS c
+    JOIN gone AS g ON g.source = c.source AND g.customer_key = c.customer_key
+    WHERE c.entity = 'customer'
+),
+-- Most accounts are there and share nothing with one that is gone: those are not looked at.
+concerned AS (
+    SELECT source, customer_key FROM gone
+    UNION
+    SELECT c.source, c.customer_key
+    FROM customers AS c
+    JOIN met AS m ON m.source = c.source AND m.email = c.email
+    WHERE c.entity = 'customer'
+    UNION
+    SELECT c.source, c.customer_key
+    FROM customers AS c
+    JOIN met AS m ON m.source = c.source AND m.phone = c.phone
+    WHERE c.entity = 'customer'
+),
+versions AS (
     SELECT
-        source,
-        customer_key,
-        email,
-        phone,
-        deleted_on,
+        c.source,
+        c.customer_key,
+        c.email,
+        c.phone,
+        c.deleted_on,
         row_number() OVER (
-            PARTITION BY source, customer_key ORDER BY updated_at DESC, CASE WHEN deleted_on IS NULL THEN 1 ELSE 0 END
+            PARTITION BY c.source, c.customer_key ORDER BY c.updated_at DESC, CASE WHEN c.deleted_on IS NULL THEN 1 ELSE 0 END
         ) AS place,
         CASE
-            WHEN row_number() OVER (PARTITION BY source, customer_key ORDER BY updated_at, created_at) = 1 THEN created_at
-            ELSE updated_at
+            WHEN row_number() OVER (PARTITION BY c.source, c.customer_key ORDER BY c.updated_at, c.created_at) = 1 THEN c.created_at
+            ELSE c.updated_at
         END AS since
-    FROM customers
-    WHERE entity = 'customer'
+    FROM customers AS c
+    JOIN concerned AS n ON n.source = c.source AND n.customer_key = c.customer_key
+    WHERE c.entity = 'customer'
 ),
 carried AS (
     SELECT c.source, 'email' AS identifier_type, c.email AS identifier, n.deleted_on
