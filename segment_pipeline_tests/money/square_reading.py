@@ -29,15 +29,23 @@ def read(orders: Iterable[Json], rates: Mapping[str, Mapping[str, str]], zone: s
                 loose.append((person, back.product, back.goods * rate))
             elif parent in sold:
                 sold[parent].backs.append(back)
-    for key, found in sold.items():
-        if not found.is_order and found.person is None:
-            buyers = {
-                sold[parent].person if parent in sold else _customer(newest[parent]) if parent in newest else None
-                for parent, _ in _backs(paid[key], _unit(paid[key]))
-                if parent is not None
-            }
-            found.person = buyers.pop() if len(buyers) == 1 else None
+    # An exchange may give back goods of one whose buyer is found after it.
+    while [key for key, found in sold.items() if found.person is None and _found_buyer(key, paid, sold, newest)]:
+        pass
     return accounts(sold.values(), loose)
+
+
+def _found_buyer(key: str, paid: Mapping[str, Json], sold: Mapping[str, Sold], newest: Mapping[str, Json]) -> bool:
+    """Whether the buyer of an exchange without a customer is known by now: the one of all that it gives back."""
+    if sold[key].is_order:
+        return False
+    buyers = {
+        sold[parent].person if parent in sold else _customer(newest[parent]) if parent in newest else None
+        for parent, _ in _backs(paid[key], _unit(paid[key]))
+        if parent is not None
+    }
+    sold[key].person = buyers.pop() if len(buyers) == 1 else None
+    return sold[key].person is not None
 
 
 def _is_paid(order: Json) -> bool:
