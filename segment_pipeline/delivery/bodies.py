@@ -18,6 +18,8 @@ from segment_pipeline.errors import ContractError, RejectedRecords
 
 T = TypeVar("T")
 HEX: Final = "[0-9a-f]{64}"
+PLAIN: Final = "[A-Za-z0-9_.:-]+"
+_REASONS: Final = {HEX: "not_a_hash", PLAIN: "not_an_id"}
 _lock = threading.Lock()
 
 
@@ -93,16 +95,27 @@ def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]
     return batch.rows.take(pa.array(kept, pa.int64())), refused
 
 
-def refuse_unhashed(batch: Batch, *columns: str) -> tuple[pa.Table, dict[str, str]]:
-    """Split a batch's rows into those that carry SHA-256 in hex in these columns, in one of them at least, and key → reason code."""
-    held = [batch.rows.column(column) for column in columns]
-    hashed = [pc.fill_null(pc.match_substring_regex(values, f"^{HEX}$"), fill_value=True) for values in held]
-    present = [values.is_valid() for values in held]
-    if pc.all(reduce(pc.and_, [*hashed, reduce(pc.or_, present)]), min_count=0).as_py():
+def refuse_unhashed(batch: Batch, *columns: str, plain: Sequence[str] = ()) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those fit to send and key → reason code.
+
+    Fit are rows that carry SHA-256 in hex in these columns and ids without anything to escape in the `plain` ones, in one of them all
+    at least.
+    """
+    patterns = dict.fromkeys(columns, HEX) | dict.fromkeys(plain, PLAIN)
+    held = {column: batch.rows.column(column) for column in patterns}
+    formed = [
+        pc.fill_null(pc.match_substring_regex(values, f"^{patterns[column]}$"), fill_value=True)
+        for column, values in held.items()
+    ]
+    present = [values.is_valid() for values in held.values()]
+    if pc.all(reduce(pc.and_, [*formed, reduce(pc.or_, present)]), min_count=0).as_py():
         return batch.rows, {}
-    nothing = " AND ".join(f"{column} IS NULL" for column in columns)
-    odd = " OR ".join(f"NOT coalesce(regexp_full_match({column}, '{HEX}'), true)" for column in columns)
-    return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' WHEN {odd} THEN 'not_a_hash' END")
+    nothing = " AND ".join(f"{column} IS NULL" for column in patterns)
+    odd = " ".join(
+        f"WHEN NOT coalesce(regexp_full_match({column}, '{pattern}'), true) THEN '{_REASONS[pattern]}'"
+        for column, pattern in patterns.items()
+    )
+    return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' {odd} END")
 
 
 def as_given(refused: RejectedRecords, batch: Batch, sent: pa.Table) -> RejectedRecords:

@@ -29,6 +29,7 @@ class Person:
     email: str | None = None
     phone: str | None = None
     attributes: str | None = None
+    external_id: str | None = None
 
 
 def crowd(size: int, first: int = 0) -> list[Person]:

@@ -18,7 +18,7 @@ from segment_pipeline.identifiers import RULES
 from segment_pipeline.match_keys import Rule
 from segment_pipeline.profiles.traits.sets import declare, forget
 from segment_pipeline.traits import Trait, TraitSet
-from segment_pipeline_tests.audiences.tool import HASHED, KINDS, Tool
+from segment_pipeline_tests.audiences.tool import HASHED, KINDS, PLAIN, Tool
 from segment_pipeline_tests.audiences.world import BEFORE, Person, World, audience
 
 A, B, P, Q = "ann@shop.test", "bob@shop.test", "+12025550101", "+12025550102"
@@ -130,6 +130,25 @@ def test_an_id_of_ours_stays_the_one_first_sent(world: World, tmp_path: Path) ->
     world.alias([("ann", "n-ann")])
     assert world.sync(audience(), tool).requests == 0
     assert tool.held() == {("ann",)}
+
+
+def test_an_id_of_ours_beside_other_identifiers_reaches_nobody_by_itself(world: World, tmp_path: Path) -> None:
+    """Switched on, everybody is known by it too and nobody leaves; consents and suppressions are of the others."""
+    shared, single = Person("twin", A), Person("cat", "cat@shop.test")
+    everybody = [ANN, BOB, shared, single]
+    world.people([*everybody, Person("dan", "dan@shop.test", consent=False), Person("eve")])
+    path = tmp_path / "t.sqlite"
+    assert world.sync(audience(), Tool(path)).added == 4
+    tool = Tool(path, identifiers=(*PLAIN, IdentifierRule("id", "external_id", "external_id/plain/1")))
+    assert world.sync(audience(), tool).remote == 4
+    assert tool.held() == {(p.email, p.phone, p.profile_id) for p in everybody}
+    assert world.sync(audience(), tool).requests == 0
+    world.members(["bob", "twin", "cat"])
+    assert world.sync(audience(), tool).removed == 1
+    assert tool.held() == {(p.email, p.phone, p.profile_id) for p in (BOB, shared, single)}
+    world.suppress([("email", "cat@shop.test", "*", "complained")])
+    assert world.sync(audience(), tool).removed == 1
+    assert tool.held() == {(p.email, p.phone, p.profile_id) for p in (BOB, shared)}
 
 
 def salted(version: int) -> Rule:

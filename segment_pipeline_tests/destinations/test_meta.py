@@ -13,13 +13,14 @@ from facebook_business.session import FacebookSession
 
 from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.meta.connector import MetaAudiences
-from segment_pipeline.destinations.meta.uploads import OPTIONS, body_of, session_of
+from segment_pipeline.destinations.meta.uploads import OPTIONS, body_of, in_samples, session_of
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.http import Response
 from segment_pipeline.identifiers import RULES
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
+OTHER = "1" * 64
 NEW = {"name": "a", "subtype": "CUSTOM", "customer_file_source": "USER_PROVIDED_ONLY"}
 
 
@@ -159,6 +160,40 @@ class TestMetaAudiences(SandboxDestinationContract):
         [sent] = [json.loads(each["body"])["payload"] for each in self.server.recorded("meta")]
         assert sent["schema"] == ["EMAIL", "PHONE", "CT", *OPTIONS]
         assert [row[2:] for row in sent["data"]] == [[told["CT"], ["LDU"], 1, 1000], *[["", ["LDU"], 0, 0]] * 2]
+
+    def test_ids_of_ours_go_unhashed_and_are_enough_to_take_somebody_out(
+        self, destination: MetaAudiences, audience: str
+    ) -> None:
+        """A removal of which other members carry the e-mail and the phone names the id alone."""
+        ours = self.remade(external_ids=True)
+        people = [replace(one, external_id=f"{n:032x}") for n, one in enumerate(crowd(30))]
+        assert settle(ours, batch(ours, audience, people)).accepted == 30
+        assert {row["EXTERN_ID"] for row in self.members(audience)} == {one.external_id for one in people}
+        gone = [Person(external_id=one.external_id) for one in people[:4]]
+        assert settle(ours, batch(ours, audience, gone, Operation.REMOVE, number=2)).accepted == 4
+        assert {row["EXTERN_ID"] for row in self.members(audience)} == {one.external_id for one in people[4:]}
+        assert ours.forget(batch(ours, "", [Person(external_id=people[4].external_id)], Operation.REMOVE)).accepted == 1
+        assert len(self.members(audience)) == 25
+        receipts = ours.replace([batch(ours, audience, people[:20])])
+        assert [receipt.accepted for receipt in receipts] == [20]
+        assert {row["EXTERN_ID"] for row in self.members(audience)} == {one.external_id for one in people[:20]}
+
+    def test_an_id_that_would_break_a_request_is_refused_before_anything_is_sent(
+        self, destination: MetaAudiences, audience: str
+    ) -> None:
+        ours = self.remade(external_ids=True)
+        odd = [Person("mary@quiet.shop", external_id='1"],["'), Person(), Person("ann@quiet.shop", external_id="2")]
+        receipt = settle(ours, batch(ours, audience, odd))
+        assert (receipt.accepted, set(receipt.rejected.values())) == (1, {"not_an_id", "no_identifier"})
+        assert [row["EXTERN_ID"] for row in self.members(audience)] == ["2"]
+
+    def test_a_sample_names_an_id_and_not_what_it_is_part_of(self) -> None:
+        """An id of digits stands within many a hash."""
+        ours = MetaAudiences(ad_account="1", external_ids=True)
+        rows = batch(ours, "1", [Person("mary@quiet.shop", external_id="1"), Person(external_id="7")]).rows
+        named = in_samples(rows, json.dumps([["", "", "7"]]))
+        assert named == {rows.column("key").to_pylist()[1]: "invalid_entry"}
+        assert in_samples(rows, json.dumps([[OTHER, "", ""]])) == {}
 
     def test_a_full_account_says_what_to_delete(self, destination: MetaAudiences) -> None:
         self.set(audiences_per_account=0)

@@ -27,7 +27,15 @@ from segment_pipeline.destinations.meta.refusals import (
     TooFewLeft,
     version_warning,
 )
-from segment_pipeline.destinations.meta.uploads import ALONG, STATE, Replacement, body_of, in_samples, session_of
+from segment_pipeline.destinations.meta.uploads import (
+    ALONG,
+    EXTERN_ID,
+    STATE,
+    Replacement,
+    body_of,
+    in_samples,
+    session_of,
+)
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -46,6 +54,8 @@ class MetaAudiences:
     back, only replaced.
     `match_keys`: name, city, state, postcode, country, birthday and gender go along with a row, each hashed, since Meta matches
     more people with them; nobody is found by them alone, and a removal goes without.
+    `external_ids`: the id a person has here goes with the e-mail and phone, as it is: a digest that says nothing elsewhere. It is part
+    of what a member is known by, so switching it on or off sends everybody anew. Meta forgets after 90 days whose an id is.
     `limited_data_use`: people of California are sent under Meta's Limited Data Use, as are those whose state is not known, whose
     state Meta then finds out; for customer lists Meta offers it for no other state.
     `marker` tells this installation's audiences from all others.
@@ -62,6 +72,7 @@ class MetaAudiences:
     marker: str = "segment-pipeline"
     terms_key: str = "custom_audience_tos"
     match_keys: bool = True
+    external_ids: bool = False
     limited_data_use: bool = False
     attempts: int = 6
     _vendor: Vendor = field(init=False, repr=False, compare=False)
@@ -78,6 +89,7 @@ class MetaAudiences:
             identifiers=(
                 IdentifierRule("email", "email", "email/sha256/1"),
                 IdentifierRule("phone", "phone", "phone/digits-sha256/1"),
+                *((EXTERN_ID,) if self.external_ids else ()),
             ),
             batch_rows=_ROWS,
             batch_bytes=4 * 1024 * 1024,
@@ -198,7 +210,7 @@ class MetaAudiences:
 
     def _fit(self, batch: Batch) -> tuple[pa.Table, dict[str, str]]:
         bodies.refuse_oversize(batch, _ROWS, self.name)
-        return bodies.refuse_unhashed(batch, "email", "phone")
+        return bodies.refuse_unhashed(batch, "email", "phone", plain=["external_id"] if self.external_ids else [])
 
     def _replaced(self, session: Replacement, rows: pa.Table, *, last: bool) -> dict[str, str]:
         """Send the next batch of a replacement; key → reason of the rows that Meta called invalid and named."""

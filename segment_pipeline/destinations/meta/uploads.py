@@ -4,6 +4,7 @@ says about the rows. Sends nothing.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,7 +16,8 @@ from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, IdentifierRule
 
 # Meta's name of each column.
-KEYS: Final = {"email": "EMAIL", "phone": "PHONE"}
+KEYS: Final = {"email": "EMAIL", "phone": "PHONE", "external_id": "EXTERN_ID"}
+EXTERN_ID: Final = IdentifierRule("external_id", "external_id", "external_id/plain/1")
 ALONG: Final = (
     IdentifierRule("FN", "first_name", "name/letters-sha256/1"),
     IdentifierRule("LN", "last_name", "name/letters-sha256/1"),
@@ -79,16 +81,20 @@ def body_of(rows: pa.Table, session: Mapping[str, Any] | None, *, limited: bool 
 
     `limited`: each row says whether the use of its data is.
     """
-    along = _along(rows)
+    keys, along = _keys(rows), _along(rows)
     pieces: list[pa.ChunkedArray | str] = []
-    for column in (*(rows.column(name) for name in KEYS), *along.values()):
-        # Nothing to escape: hashes in hex, or nothing.
+    for column in (*(rows.column(name) for name in keys), *along.values()):
+        # Nothing to escape: hashes in hex, ids that are none to escape, or nothing.
         pieces += ['","' if pieces else '["', column]
     pieces += ['",', _options(rows), "]"] if limited else ['"]']
-    schema = [*KEYS.values(), *along, *(OPTIONS if limited else ())]
+    schema = [*keys.values(), *along, *(OPTIONS if limited else ())]
     opening = json.dumps({"schema": schema, "is_raw": True})[:-1]
     told = f',"session":{json.dumps(session)}' if session else ""
     return b"".join((b'{"payload":', opening.encode(), b',"data":[', bodies.joined(*pieces), f"]}}{told}}}".encode()))
+
+
+def _keys(rows: pa.Table) -> dict[str, str]:
+    return {column: name for column, name in KEYS.items() if column in rows.column_names}
 
 
 def _along(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -117,8 +123,9 @@ def _of_attributes(values: str, rows: pa.Table) -> pa.Table:
 
 def in_samples(rows: pa.Table, samples: str) -> dict[str, str]:
     """Key → reason of the rows of which a value stands among the samples of invalid ones."""
+    columns, named = list(_keys(rows)), set(re.findall(bodies.PLAIN, samples))
     return {
         row["key"]: _INVALID
-        for row in rows.select(["key", *KEYS]).to_pylist()
-        if any(row[column] and row[column] in samples for column in KEYS)
+        for row in rows.select(["key", *columns]).to_pylist()
+        if not named.isdisjoint(row[column] for column in columns if row[column])
     }
