@@ -6,7 +6,6 @@ names hint at health or money.
 
 import hashlib
 import hmac
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, oldest, records, variable
+from segment_pipeline.destinations.meta import answers
 from segment_pipeline.destinations.meta.refusals import (
     InvalidParameter,
     Missing,
@@ -199,7 +199,7 @@ class MetaAudiences:
 
     def _labelled(self, label: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """The audiences of the account that carry a label, each with its id."""
-        for one in records(self._page, _after, of=self.name):
+        for one in records(self._page, answers.after, of=self.name):
             if one.get("description") == label["description"]:
                 yield str(at(one, "id", of="Meta")), one
 
@@ -227,12 +227,12 @@ class MetaAudiences:
             lost = last if isinstance(error, SessionOver) else first and error.sent
             if not lost or (answer := self._session(session)) is None:
                 raise
-        received, invalid = self._received(answer)
+        received, invalid = answers.received(answer, of=self.name)
         if received < session.received:
             raise TransientError(
                 f"{self.name} received fewer rows than were sent: replace the audience anew", sent=True
             )
-        return session.named(_samples(answer), invalid, rows)
+        return session.named(answers.samples(answer), invalid, rows)
 
     def _session(self, session: Replacement) -> dict[str, Any] | None:
         """A replacement's session as Meta lists it; None where it has none of that id, or ended it by itself."""
@@ -291,20 +291,13 @@ class MetaAudiences:
 
         Its number is not exact, and its samples stop at 100: unless the samples name all of them, the caller must split.
         """
-        received, invalid = self._received(answer)
+        received, invalid = answers.received(answer, of=self.name)
         if received < rows.num_rows:
             raise TransientError(f"{self.name} received fewer rows than the batch holds: it is sent again", sent=True)
         if invalid == 0:
             return {}
-        named = in_samples(rows, _samples(answer))
+        named = in_samples(rows, answers.samples(answer))
         return failures(named, invalid, rows.column("key").to_pylist(), reason="invalid_entry", of=self.name)
-
-    def _received(self, answer: Mapping[str, Any]) -> tuple[int, int]:
-        """Rows the session has received so far, and how many of them Meta called invalid."""
-        told = str(answer.get("num_received", "")), str(answer.get("num_invalid_entries") or 0)
-        if not all(number.isdigit() for number in told):
-            raise ContractError(f"{self.name} did not say how many rows it received: the batch may not be applied")
-        return int(told[0]), int(told[1])
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         if (warning := version_warning(response.headers)) and warning not in self._warnings:
@@ -319,17 +312,3 @@ class MetaAudiences:
 
 
 CONNECTOR = MetaAudiences
-
-
-def _samples(answer: Mapping[str, Any]) -> str:
-    return json.dumps(answer.get("invalid_entry_samples") or [])
-
-
-def _after(page: Mapping[str, Any]) -> str | None:
-    listing = page.get("paging") or {}
-    if not listing.get("next"):
-        return None
-    after = (listing.get("cursors") or {}).get("after")
-    if not after:
-        raise ContractError("a page of Meta's list says there is more but gives no cursor")
-    return str(after)
