@@ -110,12 +110,14 @@ def plan(company: Company) -> int:
     return report.held + report.held_removals
 
 
-# A name, a postcode and a country are hashed once each, and put beside the few rows that are sent.
+# A name, a city, a postcode and a country are hashed once each, and put beside the few rows that are sent.
 ALONG: Final = (
-    """'{"FN":"' || f.hash || '","LN":"' || l.hash || '","ZIP":"' || z.hash || '","COUNTRY":"' || c.hash || '"}'"""
+    """'{"FN":"' || f.hash || '","LN":"' || l.hash || '","FI":"' || i.hash || '","CT":"' || t.hash || '","ZIP":"' || z.hash"""
+    """ || '","COUNTRY":"' || c.hash || '"}'"""
 )
 NAMED: Final = """JOIN profiles AS p ON p.profile_id = k.profile_id
     JOIN firsts AS f ON f.value = p.first_name JOIN lasts AS l ON l.value = p.last_name
+    JOIN initials AS i ON i.value = p.first_name JOIN cities AS t ON t.value = p.city
     JOIN postcodes AS z ON z.value = p.postcode JOIN countries AS c ON c.value = p.country"""
 
 
@@ -126,7 +128,9 @@ def _hashed(column: str, normal: str) -> str:
 LETTERS: Final = "regexp_replace(lower(value), '[^\\p{L}]', '', 'g')"
 PLAN: Final = f"""
 WITH firsts AS MATERIALIZED ({_hashed("first_name", LETTERS)}),
+initials AS MATERIALIZED ({_hashed("first_name", f"left({LETTERS}, 1)")}),
 lasts AS MATERIALIZED ({_hashed("last_name", LETTERS)}),
+cities AS MATERIALIZED ({_hashed("city", LETTERS)}),
 countries AS MATERIALIZED ({_hashed("country", LETTERS)}),
 postcodes AS MATERIALIZED ({_hashed("postcode", "replace(split_part(lower(value), '-', 1), ' ', '')")}),
 said AS (
