@@ -6,13 +6,15 @@ runs in one process lock each other out, since each sets up Python's logging ane
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
-from multiprocessing import connection
+from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import cast
 
 import dagster as dg
@@ -151,9 +153,17 @@ def _work(channel: "Connection[object, object]", environment: Mapping[str, str],
     """A worker's whole life: one answer per task, until nobody asks any more or Ctrl-C is pressed."""
     os.environ.clear()
     os.environ.update(environment)
-    with suppress(EOFError, KeyboardInterrupt), interrupts.listening(), around(), instance_here() as instance:
+    threading.Thread(target=_ended_with, args=(parent_process(),), daemon=True).start()
+    with suppress(EOFError, OSError, KeyboardInterrupt), interrupts.listening(), around(), instance_here() as instance:
         while True:
             channel.send(_answer(cast("Task", channel.recv()), instance))
+
+
+def _ended_with(parent: BaseProcess | None) -> None:
+    """Interrupt this process once the one it works for is gone: nobody else would end it."""
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _answer(task: Task, instance: dg.DagsterInstance) -> dict[str, Made] | BaseException:

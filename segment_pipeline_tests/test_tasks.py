@@ -142,8 +142,9 @@ def test_a_process_that_is_killed_is_said() -> None:
 
 
 @pytest.mark.processes
-def test_ctrl_c_ends_all_of_it(company: Path, tmp_path: Path) -> None:
-    """Pressed at a terminal or sent to the command alone: one sentence, and nobody goes on behind its back."""
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_nobody_goes_on_once_the_command_is_ended(company: Path, tmp_path: Path, by: signal.Signals) -> None:
+    """Interrupted with one sentence, or killed without any."""
     process = subprocess.Popen(
         [sys.executable, "-m", "segment_pipeline.cli", "refresh", "--every-day", "--at-once", "2", "--from",
          str(TODAY - timedelta(days=20))], cwd=company, env=clean({"SEGMENT_PIPELINE_HOME": str(tmp_path)}),
@@ -152,11 +153,12 @@ def test_ctrl_c_ends_all_of_it(company: Path, tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("lake/identities/_delta_log/*.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    assert "interrupted: what was finished is kept" in said
+    assert process.returncode == (130 if by is signal.SIGINT else -by), said
+    if by is signal.SIGINT:
+        assert "Traceback" not in said
+        assert "interrupted: what was finished is kept" in said
     # What others were forked from ends once it sees that nobody is left.
     with pytest.raises(ProcessLookupError):
         while time.monotonic() < deadline + 60:
