@@ -1,7 +1,10 @@
 """A refresh in parts and side by side leaves what one run after the other leaves, and says what stopped it."""
 
+import importlib
 import json
 import os
+import pickle
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -15,8 +18,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+import segment_pipeline
 from segment_pipeline.days import Window
 from segment_pipeline.defs.runs import RunFailed
+from segment_pipeline.errors import SegmentPipelineError
 from segment_pipeline.init.write import init
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.refreshing import LEAST_DAYS, refresh_tasks
@@ -139,6 +144,24 @@ def test_of_one_that_fails_only_those_that_wait_for_it_are_not_begun() -> None:
 def test_a_process_that_is_killed_is_said() -> None:
     with pytest.raises(RunFailed, match=r"sales: its process ended with code -9 and no word"):
         side_by_side([task("till", "sales")], lambda _: nullcontext(), at_once=2, around=killed)
+
+
+def kinds(of: type[SegmentPipelineError]) -> Iterator[type[SegmentPipelineError]]:
+    for one in of.__subclasses__():
+        yield one
+        yield from kinds(one)
+
+
+def test_every_error_comes_out_of_its_process_as_it_was() -> None:
+    """Errors of every module, those with a constructor of their own too: what cannot be read back has lost its sentence."""
+    for module in pkgutil.walk_packages(segment_pipeline.__path__, "segment_pipeline."):
+        if not module.name.startswith(("segment_pipeline.init.template", "segment_pipeline.audiences.migrations")):
+            importlib.import_module(module.name)
+    errors = [
+        kind("a sentence") for kind in kinds(SegmentPipelineError) if kind.__module__.startswith("segment_pipeline.")
+    ]
+    assert len(errors) > 15
+    assert [type(e) for e in errors if str(pickle.loads(pickle.dumps(e))) != str(e) or str(e) != "a sentence"] == []
 
 
 @pytest.mark.processes

@@ -87,7 +87,7 @@ class Session:
         declared = table(name)
         empty = computed(name) if lost is None else lost
         if not empty and self._pinned(declared) is None and self.lake.opened.lost(name):
-            raise storage.LostTable(name)
+            raise storage.LostTable.named(name)
         files = [file.path for file in self._files(declared, days, until, partitions)]
         delta = self._pinned(declared) if files else None
         self.connection.scan(alias or name, declared, files, held=storage.held_by_all(delta) if delta else None)

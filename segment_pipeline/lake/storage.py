@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -33,8 +33,9 @@ READABLE_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 class LostTable(ContractError):
     """A table of the lake was written to and is there no more: it must not be read as an empty one."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
+    @classmethod
+    def named(cls, name: str) -> Self:
+        return cls(
             f"table {name} was written to and is missing from the lake: restore it, or begin it anew and land or compute it again "
             f"(`segment-pipeline accept {name}`)"
         )
@@ -108,7 +109,7 @@ class OpenTables:
         """
         opened = mine or self._held(table.name)
         if opened is None and not anew and self.lost(table.name):
-            raise LostTable(table.name)
+            raise LostTable.named(table.name)
         made = create(table, f"{self.root}/{table.name}", self.options, opened)
         self._note(table.name)
         return made
