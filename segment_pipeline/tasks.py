@@ -95,12 +95,16 @@ class _Worker:
     """A process that carries tasks out, one at a time. `number`: of the task under way, -1 where it is `free`."""
 
     def __init__(self, around: Around) -> None:
+        self.number, self.stage = -1, ""
+        self._around = around
+        self._start()
+
+    def _start(self) -> None:
         context = forks.loading()
         self.channel, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, dict(os.environ), around), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, dict(os.environ), self._around), daemon=True)
         self.process.start()
         theirs.close()
-        self.number, self.stage = -1, ""
 
     @property
     def free(self) -> bool:
@@ -108,6 +112,9 @@ class _Worker:
 
     def begin(self, number: int, task: Task) -> None:
         self.number, self.stage = number, task.stage
+        if not self.process.is_alive():
+            self.channel.close()
+            self._start()
         # Of one that is dead already its answer tells.
         with suppress(OSError):
             self.channel.send(task)
@@ -154,7 +161,8 @@ def _work(channel: "Connection[object, object]", environment: Mapping[str, str],
     os.environ.clear()
     os.environ.update(environment)
     threading.Thread(target=_ended_with, args=(parent_process(),), daemon=True).start()
-    with suppress(EOFError, OSError, KeyboardInterrupt), interrupts.listening(), around(), instance_here() as instance:
+    listening, gone = interrupts.listening(), suppress(EOFError, OSError)
+    with suppress(KeyboardInterrupt), listening, around(), instance_here() as instance, gone:
         while True:
             channel.send(_answer(cast("Task", channel.recv()), instance))
 

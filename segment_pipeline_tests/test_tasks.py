@@ -110,6 +110,16 @@ def killed() -> Iterator[None]:
     yield
 
 
+@contextmanager
+def killed_once() -> Iterator[None]:
+    """The first process that works here does not survive it."""
+    before = Path(os.environ["SEGMENT_PIPELINE_HOME"]).with_suffix(".killed")
+    if not before.exists():
+        before.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield
+
+
 @pytest.fixture
 def here(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process works for the company, and so do those forked for it."""
@@ -144,6 +154,22 @@ def test_of_one_that_fails_only_those_that_wait_for_it_are_not_begun() -> None:
 def test_a_process_that_is_killed_is_said() -> None:
     with pytest.raises(RunFailed, match=r"sales: its process ended with code -9 and no word"):
         side_by_side([task("till", "sales")], lambda _: nullcontext(), at_once=2, around=killed)
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("here")
+def test_what_a_killed_process_would_have_done_next_another_does() -> None:
+    ended: list[str] = []
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        yield
+        ended.append(name)
+
+    tasks = [task("profiles", "traits"), task("till", "sales")]
+    with pytest.raises(RunFailed, match="traits: its process ended with code -9"):
+        side_by_side(tasks, stage, at_once=1, around=killed_once)
+    assert ended == ["sales"]
 
 
 def kinds(of: type[SegmentPipelineError]) -> Iterator[type[SegmentPipelineError]]:
