@@ -33,14 +33,15 @@ class Vendor:
     `rates`: the vendor's limits by purpose, each (requests, seconds) pairs that all hold at once; purposes are paced apart.
     `key`: the field whose value signs each request, in the header `Authorization` behind `scheme`; where the vendor does not
     take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
-    `oauth.Bearer`; `key` is then only what a person is told to check. `refusal`: what other error an answer is.
+    `oauth.Bearer`; `key` is then only what a person is told to check, a function where that depends on what is set.
+    `refusal`: what other error an answer is.
     """
 
     def __init__(
         self,
         connector: Remote,
         *,
-        key: str,
+        key: str | Callable[[], str],
         scheme: str = "Bearer",
         auth: Auth | None = None,
         refusal: Classify,
@@ -63,7 +64,7 @@ class Vendor:
                 self._pool = HttpClient(
                     value(self._connector, "base_url"),
                     name=self._connector.name,
-                    auth=self._auth or header("Authorization", f"{self._scheme} {value(self._connector, self._key)}"),
+                    auth=self._auth or header("Authorization", f"{self._scheme} {value(self._connector, self._field)}"),
                     headers=self._headers,
                     timeout=self._timeout,
                     retry=RetryPolicy(attempts=self._connector.attempts),
@@ -87,11 +88,15 @@ class Vendor:
             self._pool = None
             self._clients.clear()
 
+    @property
+    def _field(self) -> str:
+        return self._key if isinstance(self._key, str) else self._key()
+
     def _error(self, response: Response) -> SegmentPipelineError | None:
         error, status = self._refusal(response), response.status_code
         if error is not None or status not in {401, 403}:
             return error
-        check = variable(self._connector, self._key)
+        check = variable(self._connector, self._field)
         return ConfigError(
             f"{self._connector.name} refused its credentials (HTTP {status}): check {check} and its scopes"
         )

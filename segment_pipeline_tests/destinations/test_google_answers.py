@@ -283,6 +283,17 @@ def test_a_refusal_is_of_its_kind(code: int, told: Any, kind: type[Exception], s
     assert getattr(error, "sent", None) is sent
 
 
+@pytest.mark.parametrize(
+    ("file", "variable"),
+    [("", "GOOGLE_OAUTH_REFRESH_TOKEN"), ("key.json", "GOOGLE_SERVICE_ACCOUNT_FILE")],
+)
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_refusal_without_a_word_names_what_signs_in(file: str, variable: str, code: int) -> None:
+    tool = GoogleCustomerMatch(customer="1", service_account_file=file)
+    error = tool._vendor._error(Response(code, {}, b"<html>"))
+    assert str(error) == f"google refused its credentials (HTTP {code}): check {variable} and its scopes"
+
+
 def refused(code: int, told: Any) -> SegmentPipelineError | None:
     return OFFLINE._refused(Response(code, {}, json.dumps(told).encode()))
 

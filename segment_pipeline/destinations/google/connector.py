@@ -89,7 +89,7 @@ class GoogleCustomerMatch:
             )
         vendor = Vendor(
             self,
-            key="refresh_token",
+            key=partial(credentials.signs_in_by, self),
             auth=Bearer(partial(credentials.signed_in, self)),
             refusal=self._refused,
             rates=_RATES,
@@ -240,7 +240,7 @@ class GoogleCustomerMatch:
         return instant
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
-        credential, login = credentials.signs_in_by(self), variable(self, "login_customer")
+        credential, login = variable(self, credentials.signs_in_by(self)), variable(self, "login_customer")
         return Refusals(self.name, digits(value(self, "customer")), credential, login).error(response)
 
 

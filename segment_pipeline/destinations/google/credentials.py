@@ -21,7 +21,7 @@ _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 def signed_in(connector: Remote) -> Token:
     """Raises ConfigError naming the variable to check, and TransientError."""
     if file := value(connector, _FILE):
-        claim = _claim(Path(file), signs_in_by(connector))
+        claim = _claim(Path(file), variable(connector, _FILE))
         return granted(connector, {"grant_type": _GRANT, "assertion": claim}, key=_FILE)
     return by_refresh_token(connector)
 
@@ -33,8 +33,8 @@ def present(connector: Remote) -> None:
 
 
 def signs_in_by(connector: Remote) -> str:
-    """The variable a person is told to check."""
-    return variable(connector, _FILE if value(connector, _FILE) else "refresh_token")
+    """The field whose variable a person is told to check."""
+    return _FILE if value(connector, _FILE) else "refresh_token"
 
 
 def _claim(file: Path, named: str) -> str:
