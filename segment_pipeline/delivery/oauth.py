@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from segment_pipeline import clock, redact
 from segment_pipeline.connector import value
-from segment_pipeline.delivery.vendor import Remote, at, variable
+from segment_pipeline.delivery.vendor import Remote, told, variable
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.http import HttpClient, RetryPolicy
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
 _EARLY: Final = 120.0  # seconds before its end that a token is used no more
-_REFUSALS: Final = (400, 401, 403)
+_REFUSALS: Final = (400, 401, 403, 404)
 _OF_THE_CLIENT: Final = ("invalid_client", "unauthorized_client")
 
 
@@ -74,16 +74,24 @@ def by_refresh_token(connector: Remote) -> Token:
 
 
 def granted(connector: Remote, asked: Mapping[str, str], *, key: str) -> Token:
-    """What the connector's `token_url` gives. Raises ConfigError naming the variables to check: of the client, or of the field `key`."""
+    """What the connector's `token_url` gives.
+
+    Raises ConfigError naming the variables to check: of the client, of the field `key`, or of the address where it does not answer
+    as one that gives tokens.
+    """
     address = value(connector, "token_url")
     # Asked once: the request that is to be signed is tried again as a whole.
-    with HttpClient(address, name=connector.name, retry=RetryPolicy(attempts=1)) as client:
+    with HttpClient(address, name=f"{connector.name}'s sign-in", retry=RetryPolicy(attempts=1)) as client:
         answer = client.request("POST", address, data=asked, idempotent=True, expect=_REFUSALS)
-    told = answer.json()
-    if answer.status_code == 200:
-        text, lasts = at(told, "access_token", of=connector.name), str(told.get("expires_in", ""))
+    if answer.status_code == 200 and (text := told(answer, "access_token", str)):
+        lasts = str(answer.json().get("expires_in", ""))
         return Token(text, clock.monotonic() + int(lasts) - _EARLY if lasts.isdigit() else None)
-    code = redact.code(told.get("error") if isinstance(told, Mapping) else None)
+    if answer.status_code == 200 or (error := told(answer, "error", str)) is None:
+        raise ConfigError(
+            f"{connector.name} could not sign in: the address of its tokens gave none (HTTP {answer.status_code}): "
+            f"check {variable(connector, 'token_url')}"
+        )
+    code = redact.code(error)
     fields = ("client_id", "client_secret") if code in _OF_THE_CLIENT and "client_id" in asked else (key,)
     check = " and ".join(variable(connector, name) for name in fields)
     raise ConfigError(

@@ -83,8 +83,5 @@ def test_a_request_that_could_not_be_signed_has_not_left(server: ScriptedServer)
     assert signed(server) == ["Bearer t1"]
 
 
-def test_it_shows_no_token(server: ScriptedServer) -> None:
-    auth = Bearer(Issuer())
-    with HttpClient(server.url, auth=auth) as client:
-        client.request("GET", "/")
-    assert "t1" not in repr(auth)
+def test_a_token_is_not_shown() -> None:
+    assert "t1" not in repr(Token("t1"))

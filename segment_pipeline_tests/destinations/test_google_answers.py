@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from segment_pipeline import clock
 from segment_pipeline.delivery import jobs
 from segment_pipeline.delivery.destination import AudienceGone, Operation
 from segment_pipeline.destinations.google.connector import GoogleCustomerMatch
@@ -242,6 +243,29 @@ def test_warnings_cost_a_member_its_place_only_where_nothing_of_it_is_left(
     assert "dropped 1 fields of a batch" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("code", "told", "to_check"),
+    [
+        (400, {"error": "invalid_grant"}, r"\(invalid_grant\): check GOOGLE_OAUTH_REFRESH_TOKEN"),
+        (401, {"error": "invalid_client"}, "check GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET"),
+        (403, "a proxy's page", r"\(HTTP 403\): check GOOGLE_TOKEN_URL"),
+        (404, "no page", r"\(HTTP 404\): check GOOGLE_TOKEN_URL"),
+        (200, {"said": "hello"}, r"\(HTTP 200\): check GOOGLE_TOKEN_URL"),
+    ],
+)
+def test_who_cannot_sign_in_is_told_what_to_check(
+    google: Google, tool: GoogleCustomerMatch, code: int, told: Any, to_check: str
+) -> None:
+    google.tell("/token", (code, told))
+    with pytest.raises(ConfigError, match=to_check):
+        tool.exists("7")
+
+
+def test_an_address_of_tokens_that_is_none_is_told_from_googles_own(google: Google) -> None:
+    with pytest.raises(ConfigError, match="the base URL of google's sign-in is not"):
+        remade(google, token_url="nowhere").exists("7")
+
+
 OFFLINE = GoogleCustomerMatch(customer="1")
 
 
@@ -340,8 +364,8 @@ def test_no_permission_is_no_list_that_is_gone(google: Google, tool: GoogleCusto
 def test_a_replacement_removes_what_was_there_before_by_googles_clock(
     google: Google, tool: GoogleCustomerMatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Our own clock, here a year ahead, would have Google take out those that were just added."""
-    monkeypatch.setenv("SEGMENT_PIPELINE_NOW", "2036-01-01T00:00:00+00:00")
+    """Our own clock, here years ahead, would have Google take out those that were just added."""
+    monkeypatch.setenv(clock.VARIABLE, "2036-01-01T00:00:00+00:00")
     for verb in (":ingest", ":removeAll"):
         google.tell(verb, (200, {"requestId": verb}))
     google.tell("=%3Aingest", (200, status("SUCCESS", 3)))
