@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.audiences.ledger_tables import leases
-from segment_pipeline.errors import ConflictError
+from segment_pipeline.errors import ConflictError, SegmentPipelineError
 
 SECONDS = 300.0  # more than three request time-outs
 
@@ -48,7 +48,8 @@ def kept(ledger: Ledger, lease: Lease) -> Iterator[None]:
 
     def renew() -> None:
         while not over.wait(max(0.5, lease.seconds / 3)):
-            with suppress(Exception), ledger.transaction() as connection:
+            # What the ledger says here it says again where the answer is recorded.
+            with suppress(SegmentPipelineError), ledger.transaction() as connection:
                 lease.renew(connection)
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)

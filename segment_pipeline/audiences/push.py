@@ -263,12 +263,9 @@ class Push:
             self._still_ours()
             try:
                 polled = tool.poll(str(handle), batch)
-            except TransientError as error:
+            except TransientError:
                 delivery.requests += 1
-                if error.sent:
-                    # The job itself is lost, not the question about it.
-                    raise
-                return None
+                raise
             delivery.requests += polled.requests
             handle = polled.handle
             return None if handle else polled

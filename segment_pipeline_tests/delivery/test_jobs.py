@@ -1,10 +1,12 @@
 """Jobs of a vendor: how often they are asked for, and when that ends."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from segment_pipeline import clock
 from segment_pipeline.delivery import jobs
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ContractError, TransientError
 
 
 @pytest.fixture
@@ -31,3 +33,17 @@ def test_a_job_is_asked_for_until_it_tells_something(slept: list[float]) -> None
     told = iter([None, None, "done", "never asked"])
     assert jobs.ended(lambda: next(told), 1800.0, of="the tool") == "done"
     assert len(slept) == 3
+
+
+def test_a_question_that_never_left_is_asked_again_and_a_job_that_is_lost_is_not(slept: list[float]) -> None:
+    """A limit of requests costs nobody the hour a job has taken already."""
+    told: Iterator[str | TransientError] = iter([TransientError("busy"), "done", TransientError("lost", sent=True)])
+
+    def ask() -> str:
+        if isinstance(now := next(told), TransientError):
+            raise now
+        return now
+
+    assert jobs.ended(ask, 1800.0, of="the tool") == "done"
+    with pytest.raises(TransientError, match="lost"):
+        jobs.ended(ask, 1800.0, of="the tool")
