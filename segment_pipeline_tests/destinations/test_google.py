@@ -132,6 +132,10 @@ class TestGoogleCustomerMatch(SandboxDestinationContract):
             self.remade().check()
         assert self.control("lists") == before
 
+    def test_a_check_asks_for_no_name_an_audience_has(self, destination: Destination) -> None:
+        destination.ensure_audience("check")
+        destination.check()
+
     def test_an_account_is_reached_through_its_manager(self, audience: str) -> None:
         """By a header for its lists, by the login account of each destination for its members."""
         self.set(login_accounts=["9998887777"])

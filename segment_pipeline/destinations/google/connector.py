@@ -125,7 +125,8 @@ class GoogleCustomerMatch:
     def check(self) -> None:
         """The credentials may make lists in the ad account, and nothing is left to accept: Google says so without making one."""
         self.secrets_present()
-        self._lists.may_make(self._label("check"))
+        # The label of no audience: a name that is taken would be refused.
+        self._lists.may_make(self._label(""))
 
     def ensure_audience(self, name: str) -> str:
         """The list whose integration code is our mark for `name`; made under a neutral name if there is none."""
