@@ -55,6 +55,13 @@ def _asked(tables: Mapping[str, pa.Table], ask: Callable[[duckdb.DuckDBPyConnect
     )
 
 
+def of_each(values: str, rows: pa.Table) -> pa.Table:
+    """SQL values of each row, named, in the order of the rows."""
+    return combined(
+        f"SELECT {values} FROM (SELECT row_number() OVER () AS place, * FROM rows) ORDER BY place", rows=rows
+    )
+
+
 def joined(*pieces: pa.ChunkedArray | str) -> memoryview:
     """The rows' texts with commas between them, each row the pieces one after the other; NULL counts as ''."""
     texts = [pa.scalar(piece) if isinstance(piece, str) else pc.fill_null(piece, "") for piece in pieces]

@@ -59,8 +59,7 @@ def _addresses(rows: pa.Table) -> list[pa.ChunkedArray]:
     )
     told = " || ',' || ".join(f"'\"{name}\":\"' || {held} || '\"'" for name, held in values.items())
     address = f"CASE WHEN {whole} THEN '{{\"address\":{{' || {told} || '}}}}' END AS address"
-    numbered = "(SELECT row_number() OVER () AS place, * FROM rows)"
-    return [bodies.combined(f"SELECT {address} FROM {numbered} ORDER BY place", rows=rows).column("address")]
+    return [bodies.of_each(address, rows).column("address")]
 
 
 def row_in(field: str) -> int | None:

@@ -84,7 +84,7 @@ def body_of(rows: pa.Table, session: Mapping[str, Any] | None, *, limited: bool 
     keys, along = _keys(rows), _along(rows)
     pieces: list[pa.ChunkedArray | str] = []
     for column in (*(rows.column(name) for name in keys), *along.values()):
-        # Nothing to escape: hashes in hex, ids that are none to escape, or nothing.
+        # Nothing to escape: hashes in hex, ids as `bodies.PLAIN` has them, or nothing.
         pieces += ['","' if pieces else '["', column]
     pieces += ['",', _options(rows), "]"] if limited else ['"]']
     schema = [*keys.values(), *along, *(OPTIONS if limited else ())]
@@ -104,21 +104,14 @@ def _along(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
         for rule in ALONG
         for value in [f"json_extract_string(attributes, '$.{rule.column}')"]
     )
-    told = _of_attributes(values, rows)
+    told = bodies.of_each(values, rows)
     return {name: told.column(name) for name in told.column_names if told.column(name).null_count < told.num_rows}
 
 
 def _options(rows: pa.Table) -> pa.ChunkedArray:
     known = "coalesce(json_extract_string(attributes, '$.state'), 'ZZ')"
     cases = " ".join(f"WHEN '{state}' THEN '{options}'" for state, options in _LIMITED.items())
-    return _of_attributes(f"CASE {known} {cases} ELSE '{_UNLIMITED}' END AS options", rows).column("options")
-
-
-def _of_attributes(values: str, rows: pa.Table) -> pa.Table:
-    """SQL values of what goes along, row by row."""
-    return bodies.combined(
-        f"SELECT {values} FROM (SELECT row_number() OVER () AS place, * FROM rows) ORDER BY place", rows=rows
-    )
+    return bodies.of_each(f"CASE {known} {cases} ELSE '{_UNLIMITED}' END AS options", rows).column("options")
 
 
 def in_samples(rows: pa.Table, samples: str) -> dict[str, str]:
