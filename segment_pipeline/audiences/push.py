@@ -126,8 +126,7 @@ class Push:
                 self.ledger.receive(connection, self.plan.digest, sent.number, "final", self._sound(receipt, sent))
 
     def _phase(self, session: Session, planned: Sequence[PlannedBatch]) -> None:
-        capabilities, under_way = self.destination.capabilities, set[Future[None]]()
-        most = max(1, capabilities.parallel, capabilities.jobs or 0)
+        most, under_way = self.destination.capabilities.under_way, set[Future[None]]()
         with ThreadPoolExecutor(most, thread_name_prefix="push") as pool:
             for batch, rows in self._contents(session, planned):
                 while len(under_way) >= most:

@@ -70,6 +70,11 @@ class Capabilities:
     along: tuple[IdentifierRule, ...] = ()
     expires_after_days: int | None = None
 
+    @property
+    def under_way(self) -> int:
+        """How many batches may be under way at once."""
+        return max(1, self.parallel, self.jobs or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

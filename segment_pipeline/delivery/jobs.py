@@ -1,7 +1,11 @@
 """Batches of tools that answer later: waiting for their end, and for members that failed and were not named. Knows no vendor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from threading import Semaphore
 from typing import Final, Protocol, TypeVar
 
 from segment_pipeline import clock
@@ -40,10 +44,21 @@ def ended(ask: Callable[[], T | None], seconds: float, *, of: str) -> T:
     raise ContractError(f"{of} did not finish a job in time: it is looked at again next time")
 
 
-def delivered(tool: AnsweringLater, batch: Batch) -> Receipt:
-    """The final receipt of a batch: applied, waited for, and without the members that are refused, looked for in halves if need be."""
+def all_delivered(tool: AnsweringLater, batches: Sequence[Batch]) -> Iterator[Receipt]:
+    """The final receipts of batches, in their order; as many under way at once as the tool takes, and requests in flight."""
+    room = Semaphore(max(1, tool.capabilities.parallel))
+    with ThreadPoolExecutor(tool.capabilities.under_way, thread_name_prefix=tool.name) as pool:
+        yield from pool.map(partial(delivered, tool, room=room), batches)
+
+
+def delivered(tool: AnsweringLater, batch: Batch, *, room: Semaphore | None = None) -> Receipt:
+    """The final receipt of a batch: applied, waited for, and without the members that are refused, looked for in halves if need be.
+
+    `room`: for requests that carry rows; None: there is enough.
+    """
     try:
-        receipt = tool.apply(batch)
+        with room or nullcontext():
+            receipt = tool.apply(batch)
         if receipt.handle is None:
             return receipt
         handle, before = receipt.handle, receipt.requests
@@ -57,7 +72,7 @@ def delivered(tool: AnsweringLater, batch: Batch) -> Receipt:
         return ended(ask, tool.capabilities.job_seconds, of=tool.name)
     except RejectedRecords as refused:
         rejected, parts = bodies.apart(batch.rows, refused)
-    receipts = [delivered(tool, replace(batch, rows=part)) for part in parts]
+    receipts = [delivered(tool, replace(batch, rows=part), room=room) for part in parts]
     for receipt in receipts:
         rejected |= receipt.rejected
     return Receipt.final(batch, rejected, requests=1 + sum(receipt.requests for receipt in receipts))

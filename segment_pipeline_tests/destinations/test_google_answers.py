@@ -381,6 +381,20 @@ def test_a_replacement_removes_what_was_there_before_by_googles_clock(
     assert paths.index("/v1/audienceMembers:removeAll") > paths.index("/v1/requestStatus:retrieve?requestId=%3Aingest")
 
 
+def test_a_replacement_has_as_many_jobs_under_way_as_a_sync(google: Google, tool: GoogleCustomerMatch) -> None:
+    """As many as requests in flight would take hours for a million members, half an hour each."""
+
+    def once_all_are_there() -> tuple[int, Any]:
+        return 200, status("SUCCESS" if len(google.asked(":ingest")) == 20 else "PROCESSING", 1)
+
+    google.tell(":ingest", (200, {"requestId": "in"}))
+    google.tell(":removeAll", (200, {"requestId": "out"}))
+    google.tell("=in", once_all_are_there)
+    google.tell("=out", (200, done("SUCCESS")))
+    receipts = tool.replace([batch(tool, "7", crowd(1, first=n), number=n) for n in range(20)])
+    assert [receipt.accepted for receipt in receipts] == [1] * 20
+
+
 def test_an_erasure_reaches_every_list_ten_at_a_time_and_is_waited_for(
     google: Google, tool: GoogleCustomerMatch
 ) -> None:

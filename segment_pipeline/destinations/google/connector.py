@@ -6,11 +6,11 @@ Applies changes and knows nothing of segments; names sent to Google are neutral,
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import ClassVar, Final
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from segment_pipeline import clock
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.jobs import delivered
+from segment_pipeline.delivery.jobs import all_delivered
 from segment_pipeline.delivery.oauth import Bearer
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, oldest, variable
 from segment_pipeline.destinations.google import credentials
@@ -32,7 +32,6 @@ from segment_pipeline.http import Response
 
 _ROWS: Final = 10_000
 _AT_ONCE: Final = 10  # lists one request may be about
-_PARALLEL: Final = 8
 _UNSURE: Final = 5.0  # seconds by which what Google tells of its clock may be behind it
 _LONGEST_MEMBERSHIP: Final = 540
 # Per Google Cloud project and service, with some room left; what asks for requests is of the service that takes them.
@@ -109,7 +108,7 @@ class GoogleCustomerMatch:
             ),
             batch_rows=_ROWS,
             batch_bytes=8 * 1024 * 1024,
-            parallel=_PARALLEL,
+            parallel=8,
             jobs=64,
             job_seconds=SECONDS,
             minimum_size=100,
@@ -192,10 +191,9 @@ class GoogleCustomerMatch:
             raise ContractError(f"{self.name} replaces no list by nothing at all: delete it instead")
         remote_id = batches[0].remote_id
         began = self._before_now(remote_id)
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix=self.name) as pool:
-            receipts = pool.map(partial(delivered, self), batches)
-            yield from (next(receipts) for _ in batches[1:])
-            last = next(receipts)
+        receipts = all_delivered(self, batches)
+        yield from islice(receipts, len(batches) - 1)
+        last = next(receipts)
         sent = self._vendor.counted()
         with self._lists.there(remote_id):
             self._jobs.done(self._jobs.clear([self._lists.destination(remote_id)], began), 1)
