@@ -74,6 +74,14 @@ class Vendor:
                 self._clients[purpose] = self._pool.at_rates(*self._rates.get(purpose, UNLIMITED))
             return self._clients[purpose]
 
+    def object(self, purpose: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The JSON object a request is answered with; raises ContractError for any other answer."""
+        answer = self.client(purpose).json(method, path, **options)
+        if not isinstance(answer, dict):
+            address = variable(self._connector, "base_url")
+            raise ContractError(f"{self._connector.name} answered with no object: check {address}")
+        return answer
+
     def counted(self) -> Callable[[], int]:
         """Begins to count: what it returns says how many requests this thread has sent since, whatever for."""
         pool = self.client()

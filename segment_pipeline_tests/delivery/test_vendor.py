@@ -84,6 +84,13 @@ def test_a_key_signs_each_request_and_is_named_where_it_is_refused(
     assert str(caught.value) == f"postbox refused its credentials (HTTP {status}): check POSTBOX_KEY and its scopes"
 
 
+def test_an_answer_that_is_no_object_names_the_address_to_check(vendor: Vendor, server: ScriptedServer) -> None:
+    server.play(answer(200, b'{"id": 1}'), answer(200, b"[]"))
+    assert vendor.object("reads", "GET", "/things") == {"id": 1}
+    with pytest.raises(ContractError, match="no object: check POSTBOX_BASE_URL"):
+        vendor.object("reads", "GET", "/things")
+
+
 def test_a_count_is_of_one_thread_and_of_all_purposes(vendor: Vendor) -> None:
     vendor.client("reads").request("GET", "/things")
     sent = vendor.counted()

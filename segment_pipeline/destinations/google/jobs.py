@@ -89,11 +89,8 @@ class Jobs:
         return failures({}, failed, keys, reason=outcome.reason, of=self.of.name)
 
     def _asked(self, verb: str, body: bytes) -> dict[str, Any]:
-        client, headers = self.vendor.client(MEMBERS), {"Content-Type": "application/json"}
-        answer = client.json("POST", f"/v1/audienceMembers:{verb}", data=body, headers=headers, idempotent=True)
-        if not isinstance(answer, dict):
-            raise ContractError(f"{self.of.name} answered with no object: check the base URL")
-        return answer
+        path, headers = f"/v1/audienceMembers:{verb}", {"Content-Type": "application/json"}
+        return self.vendor.object(MEMBERS, "POST", path, data=body, headers=headers, idempotent=True)
 
 
 def _id(answer: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from segment_pipeline.connector import value
 from segment_pipeline.delivery.destination import AudienceGone
 from segment_pipeline.delivery.vendor import Remote, Vendor, at
 from segment_pipeline.destinations.google.refusals import Missing
-from segment_pipeline.errors import ConfigError, ContractError
+from segment_pipeline.errors import ConfigError
 
 LISTS: Final = "lists"
 _ADS: Final = "GOOGLE_ADS"
@@ -111,13 +111,8 @@ class UserLists:
     def _asked(
         self, method: str, remote_id: str = "", *, body: Any = None, params: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        client, safe = self.vendor.client(LISTS), method != "POST"
-        answer = client.json(
-            method, self._path(remote_id), params=params, json=body, headers=self._through, idempotent=safe
-        )
-        if not isinstance(answer, dict):
-            raise ContractError(f"{self.of.name} answered with no object: check the base URL")
-        return answer
+        path, safe = self._path(remote_id), method != "POST"
+        return self.vendor.object(LISTS, method, path, params=params, json=body, headers=self._through, idempotent=safe)
 
     def _path(self, remote_id: str = "") -> str:
         return f"/v1/{_account(value(self.of, 'customer'))}/userLists/{remote_id}".rstrip("/")

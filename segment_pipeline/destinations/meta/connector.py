@@ -269,7 +269,8 @@ class MetaAudiences:
             proof = hmac.new(key.encode(), value(self, "access_token").encode(), hashlib.sha256)
             params["appsecret_proof"] = proof.hexdigest()
         rows = isinstance(body, bytes)
-        answer = self._vendor.client().json(
+        return self._vendor.object(
+            "",
             method,
             f"{self.version}/{path}",
             params=params,
@@ -277,9 +278,6 @@ class MetaAudiences:
             headers={"Content-Type": "application/json"} if rows else None,
             idempotent=(rows or None) if idempotent is None else idempotent,
         )
-        if not isinstance(answer, dict):
-            raise ContractError(f"{self.name} answered with no object: check the base URL and version")
-        return answer
 
     def _page(self, after: str | None) -> dict[str, Any]:
         asked: dict[str, Any] = {"fields": "id,name,description,operation_status", "limit": "100"}
