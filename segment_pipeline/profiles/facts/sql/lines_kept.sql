@@ -2,7 +2,14 @@
 -- names its product, over the lines of it by what is left of each, then the rest over all lines in the same way. A line is kept as long
 -- as a hundredth of its net is; one that was worth nothing, as long as units of it are. What rounding leaves of a line whose every unit
 -- was given back is nothing. What is not kept was given back when last something named the line or its product, else of the whole order.
-WITH named AS (
+WITH given AS (
+    SELECT
+        order_no, line_number, product_no, sum(goods) AS goods, sum(quantity) AS quantity,
+        max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
+    FROM give_backs_of_lines
+    GROUP BY order_no, line_number, product_no
+),
+named AS (
     SELECT
         l.order_no, l.line_number, l.product_key, l.product_no, l.rate, l.net AS sold, l.quantity AS units,
         b.given_back_at, b.given_back_on,
@@ -12,28 +19,14 @@ WITH named AS (
         END AS net,
         CASE WHEN b.quantity >= l.quantity THEN 0 ELSE l.quantity - coalesce(b.quantity, 0) END AS quantity
     FROM lines_given_back AS l
-    LEFT JOIN (
-        SELECT
-            order_no, line_number, sum(goods) AS goods, sum(quantity) AS quantity,
-            max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
-        FROM give_backs_of_lines
-        WHERE line_number IS NOT NULL
-        GROUP BY order_no, line_number
-    ) AS b ON b.order_no = l.order_no AND b.line_number = l.line_number
+    LEFT JOIN given AS b ON b.order_no = l.order_no AND b.line_number = l.line_number
 ),
 of_products AS (
     SELECT
         b.order_no, b.product_no, b.goods, b.quantity, b.given_back_at, b.given_back_on,
         CAST(sum(n.net) AS DECIMAL(18,4)) AS net_of_product, sum(n.quantity) AS units_of_product
     FROM named AS n
-    JOIN (
-        SELECT
-            order_no, product_no, sum(goods) AS goods, sum(quantity) AS quantity,
-            max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
-        FROM give_backs_of_lines
-        WHERE product_no IS NOT NULL
-        GROUP BY order_no, product_no
-    ) AS b ON b.order_no = n.order_no AND b.product_no = n.product_no
+    JOIN given AS b ON b.order_no = n.order_no AND b.product_no = n.product_no
     GROUP BY b.order_no, b.product_no, b.goods, b.quantity, b.given_back_at, b.given_back_on
 ),
 by_product AS (
@@ -58,14 +51,8 @@ of_orders AS (
     SELECT
         b.order_no, b.goods, b.given_back_at, b.given_back_on, CAST(sum(n.net) AS DECIMAL(18,4)) AS net_of_order
     FROM by_product AS n
-    JOIN (
-        SELECT
-            order_no, sum(goods) AS goods,
-            max(given_back_at) AS given_back_at, max(given_back_on) AS given_back_on
-        FROM give_backs_of_lines
-        WHERE line_number IS NULL AND product_no IS NULL
-        GROUP BY order_no
-    ) AS b ON b.order_no = n.order_no
+    JOIN given AS b ON b.order_no = n.order_no
+    WHERE b.line_number IS NULL AND b.product_no IS NULL
     GROUP BY b.order_no, b.goods, b.given_back_at, b.given_back_on
 ),
 spread AS (
