@@ -235,6 +235,7 @@ class Fill:
         return _framed(self.table, self.statement, tuple(self.absent.split()), known)
 
 
+@lru_cache(maxsize=1024)
 def listed(statement: Statement) -> tuple[str, ...] | None:
     """The columns a statement gives, where it lists them all by name."""
     tree = sqlglot.parse_one(statement.text, read="duckdb")

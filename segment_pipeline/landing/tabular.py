@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -180,7 +181,8 @@ class Tabular:
         files = {"_modified"} if self.kind is Kind.SNAPSHOT else frozenset[str]()
         return (self._named & PROVIDED) | files
 
-    @property
+    # Its expressions are parsed for it, and every column of every file is asked whether it is among them.
+    @cached_property
     def _named(self) -> frozenset[str]:
         givens = [given for fill in self.fills for given in fill.columns.values()]
         names = [name for given in givens for name in columns_of(given)]
