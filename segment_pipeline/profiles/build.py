@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import zip_longest
 
 from segment_pipeline.days import AsOf
 from segment_pipeline.lake.lake import Lake
@@ -37,8 +38,9 @@ def identities_of(
     """Identities of several days in turn, the same as one by one over the facts as the first day finds them."""
     memory = memory_bytes(settings.memory)
     with days_of(lake, several=len(days) > 1) as run:
-        for day in days:
-            yield build_identities(lake, AsOf(day, settings.timezone), rules or IdentityRules(), memory=memory, run=run)
+        for day, coming in zip_longest(days, days[1:]):
+            as_of = AsOf(day, settings.timezone)
+            yield build_identities(lake, as_of, rules or IdentityRules(), memory=memory, run=run, coming=coming)
 
 
 def traits_of(

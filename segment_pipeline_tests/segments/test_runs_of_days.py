@@ -252,6 +252,22 @@ def test_a_run_sees_what_was_landed_before_its_first_day_and_the_next_run_the_re
     assert (fresh.records - held.records, fresh.profiles - held.profiles) == (1, 1)
 
 
+def test_events_of_a_day_that_comes_next_in_the_run_are_written_by_it_alone(tmp_path: Path) -> None:
+    lake = _lake(tmp_path)
+
+    def written() -> int:
+        with lake.session() as session:
+            session.scan("identity_events")
+            return session.pins["identity_events"]
+
+    list(build.identities_of(lake, DAYS[:2], SETTINGS))
+    once = written()
+    list(build.identities_of(lake, DAYS[:2], SETTINGS))
+    again = written()
+    build.identities(lake, DAYS[0], SETTINGS)
+    assert (again - once, written() - again) == (2, 2)
+
+
 def _lake(root: Path, engine: Engine | None = None) -> Lake:
     lake = Lake(str(root / "lake"), engine or DuckDBEngine(memory="1GB", threads=2, spill=root / "spill"))
     for name, rows in FACTS.items():

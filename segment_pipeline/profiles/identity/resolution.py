@@ -65,11 +65,13 @@ def build_identities(
     newest: bool | None = None,
     memory: int = DEFAULT_MEMORY,
     run: Run | None = None,
+    coming: date | None = None,
 ) -> IdentityReport:
     """Resolve the records known by the end of `as_of` and write that day's snapshot, whatever other days exist.
 
-    `newest`: None finds out by itself; the newest day also gets the golden record. The events
-    of the next existing day are written again, so that days may be built in any order; two builds at a time may not run. `run`: of whose days this is one.
+    `newest`: None finds out by itself; the newest day also gets the golden record. The events of the next existing day are written
+    again, so that days may be built in any order; two builds at a time may not run. `run`: of whose days this is one; `coming`: the
+    one of them that is built right after it, and writes its events itself.
     Raises ContractError and, when another writer keeps winning, ConflictError.
     """
     days = lake.snapshots("identities")
@@ -92,7 +94,7 @@ def build_identities(
             golden.write_profiles(session, as_of, rules)
             proposals.write_proposals(session, as_of)
         counts = session.rows(statement("profiles/identity", "identity_counts"))[0]
-    if after is not None:
+    if after is not None and after != coming:
         next_one = AsOf(after, as_of.zone)
         with session_of(lake, run) as session:
             resolve_records(session, next_one, rules, memory)
