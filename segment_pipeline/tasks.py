@@ -24,7 +24,7 @@ from segment_pipeline.company import company
 from segment_pipeline.days import Window
 from segment_pipeline.definitions import build_definitions
 from segment_pipeline.defs.runs import Made, RunFailed, instance_here, run
-from segment_pipeline.errors import SegmentPipelineError, place_of
+from segment_pipeline.errors import SegmentPipelineError, of_the_system, place_of
 
 Stage = Callable[[str], AbstractContextManager[None]]
 Around = Callable[[], AbstractContextManager[None]]
@@ -131,11 +131,16 @@ class _Worker:
             raise told
         return cast("dict[str, Made]", told)
 
-    def end(self) -> None:
-        """Ended at once where it is free, interrupted as by Ctrl-C where it is not."""
+    def interrupt(self) -> None:
+        """As by Ctrl-C, where a task is under way."""
         if not self.free and self.process.pid:
-            with suppress(EOFError, OSError):
+            with suppress(OSError):
                 os.kill(self.process.pid, signal.SIGINT)
+
+    def end(self) -> None:
+        """Ended at once where it is free, with its answer where it was interrupted."""
+        if not self.free:
+            with suppress(EOFError, OSError):
                 self.channel.recv()
         self.channel.close()
         self.process.join()
@@ -148,10 +153,14 @@ def _answered(workers: Sequence[_Worker]) -> list[_Worker]:
 
 @contextmanager
 def _workers(count: int, around: Around) -> Iterator[list[_Worker]]:
-    workers = [_Worker(around) for _ in range(count)]
+    workers: list[_Worker] = []
     try:
+        while len(workers) < count:
+            workers.append(_Worker(around))
         yield workers
     finally:
+        for one in workers:
+            one.interrupt()
         for one in workers:
             one.end()
 
@@ -161,8 +170,13 @@ def _work(channel: "Connection[object, object]", environment: Mapping[str, str],
     os.environ.clear()
     os.environ.update(environment)
     threading.Thread(target=_ended_with, args=(parent_process(),), daemon=True).start()
-    listening, gone = interrupts.listening(), suppress(EOFError, OSError)
-    with suppress(KeyboardInterrupt), listening, around(), instance_here() as instance, gone:
+    with suppress(EOFError, OSError, KeyboardInterrupt), interrupts.listening(), ExitStack() as stack:
+
+        @cache
+        def instance() -> dg.DagsterInstance:
+            stack.enter_context(around())
+            return stack.enter_context(instance_here())
+
         while True:
             channel.send(_answer(cast("Task", channel.recv()), instance))
 
@@ -174,16 +188,19 @@ def _ended_with(parent: BaseProcess | None) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def _answer(task: Task, instance: dg.DagsterInstance) -> dict[str, Made] | BaseException:
-    """What a task made or raised: as it is where it is ours, of anything else only its kind and place."""
+def _answer(task: Task, instance: Callable[[], dg.DagsterInstance]) -> dict[str, Made] | BaseException:
+    """What a task made or raised: as it is where it is ours, of a disk what it says, of anything else only its kind and place.
+
+    `instance`: opened with the first task, so that what goes wrong with it is an answer as well.
+    """
     try:
-        return run(_definitions().resolve_job_def(task.job), instance, task.keys, task.days)
+        return run(_definitions().resolve_job_def(task.job), instance(), task.keys, task.days)
     except (SegmentPipelineError, KeyboardInterrupt) as error:
         return error
     except Exception as error:  # noqa: BLE001  its text may quote a row
         if interrupts.interrupted():
             return KeyboardInterrupt()
-        return RunFailed(f"{task.stage}: {type(error).__name__} at {place_of(error)}")
+        return RunFailed(f"{task.stage}: {of_the_system(error) or f'{type(error).__name__} at {place_of(error)}'}")
 
 
 @cache

@@ -1,5 +1,6 @@
 """A refresh in parts and side by side leaves what one run after the other leaves, and says what stopped it."""
 
+import errno
 import importlib
 import json
 import os
@@ -120,6 +121,12 @@ def killed_once() -> Iterator[None]:
     yield
 
 
+@contextmanager
+def without_room() -> Iterator[None]:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a/full/disk")
+    yield
+
+
 @pytest.fixture
 def here(company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process works for the company, and so do those forked for it."""
@@ -170,6 +177,13 @@ def test_what_a_killed_process_would_have_done_next_another_does() -> None:
     with pytest.raises(RunFailed, match="traits: its process ended with code -9"):
         side_by_side(tasks, stage, at_once=1, around=killed_once)
     assert ended == ["sales"]
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("here")
+def test_a_process_that_has_no_room_to_begin_in_says_so() -> None:
+    with pytest.raises(RunFailed, match=r"^sales: /a/full/disk cannot be used, its disk is full"):
+        side_by_side([task("till", "sales")], lambda _: nullcontext(), at_once=1, around=without_room)
 
 
 def kinds(of: type[SegmentPipelineError]) -> Iterator[type[SegmentPipelineError]]:
