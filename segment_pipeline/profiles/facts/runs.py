@@ -66,7 +66,8 @@ class DaySession(Session):
         lost: bool | None = None,
     ) -> None:
         whole = days is None and until is None and partitions is None and alias is None
-        if not (whole and name in HELD and self._copied(name)):
+        held = whole and name in HELD and (name in self.run.prepared or self._copied(name))
+        if not held:
             super().scan(name, days=days, until=until, partitions=partitions, alias=alias, lost=lost)
             return
         if name not in self.run.prepared:
