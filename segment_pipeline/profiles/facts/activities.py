@@ -225,7 +225,7 @@ def define_activities(
     session.define("event_products", statement("profiles/facts", "event_products"))
     if _MONEY & set(parts):
         define_orders(session, as_of)
-        define_money(session, as_of, columns=None if columns is None else _of_orders(parts, wanted))
+        define_money(session, as_of, columns=None if columns is None else _columns_of_orders(parts, wanted))
     if _GIVE_BACKS & set(parts):
         define_give_backs(session)
     if "consents" in parts:
@@ -243,7 +243,7 @@ def define_activities(
     define_view(session, as_of, parts, wanted, since=first, properties=properties, keys=keys)
 
 
-def _of_orders(parts: Collection[str], wanted: Collection[str]) -> frozenset[str]:
+def _columns_of_orders(parts: Collection[str], wanted: Collection[str]) -> frozenset[str]:
     """What is read of orders for these columns of the view."""
     read = {name for name, told in _ORDER_COLUMNS.items() if not told.isdisjoint(wanted)}
     return frozenset(read | (_OF_GIVE_BACKS if _GIVE_BACKS & set(parts) else set()))
