@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segment_pipeline.connector import Described
-from segment_pipeline.errors import ConfigError
+from segment_pipeline.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,6 +125,13 @@ class AudienceGone(ConfigError):
     """The vendor no longer has the audience: to be resent, which makes it anew."""
 
 
+class JobLost(TransientError):
+    """The vendor's job ended without its work done, or may have: its batch is to be sent again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=True)
+
+
 @runtime_checkable
 class Destination(Described, Protocol):
     """A tool that holds audiences. It applies changes and knows nothing of segments.
@@ -148,7 +155,10 @@ class Asynchronous(Protocol):
     """A destination whose receipts may carry a `handle`."""
 
     def poll(self, handle: str, batch: Batch) -> Receipt:
-        """The state of the batch behind a handle; `handle` still set while the vendor works on it."""
+        """The state of the batch behind a handle; `handle` still set while the vendor works on it.
+
+        Raises JobLost; any other TransientError is of the question, which is asked again.
+        """
 
 
 @runtime_checkable

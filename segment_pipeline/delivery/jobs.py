@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeVar
 
 from segment_pipeline import clock
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, Receipt
+from segment_pipeline.delivery.destination import Asynchronous, Batch, Destination, JobLost, Receipt
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 
 T = TypeVar("T")
@@ -24,18 +24,17 @@ class AnsweringLater(Destination, Asynchronous, Protocol):
 def ended(ask: Callable[[], T | None], seconds: float, *, of: str) -> T:
     """What `ask` gives once it gives anything; asked at intervals that grow, as long as a job may take is long, to a sixtieth of it.
 
-    A question that never left (TransientError, not `sent`) is asked again. Raises ContractError when its seconds are over: the job
-    may yet be done.
+    A question that fails (TransientError) is asked again. Raises JobLost, and ContractError when its seconds are over: the job may
+    yet be done.
     """
     started = clock.monotonic()
     for asked in range(ASKED):
         clock.sleep(seconds * min(1 / 60, 1.6**asked / 9000))
         try:
             told = ask()
-        except TransientError as error:
-            if error.sent:
-                # The job itself is lost, not the question about it.
-                raise
+        except JobLost:
+            raise
+        except TransientError:
             told = None
         if told is not None:
             return told

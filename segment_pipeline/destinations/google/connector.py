@@ -176,7 +176,7 @@ class GoogleCustomerMatch:
     def poll(self, handle: str, batch: Batch) -> Receipt:
         """Once Google has ended the request: everybody accepted, or everybody rejected.
 
-        Raises RejectedRecords where some failed, whom Google does not name, and TransientError where it failed by itself.
+        Raises RejectedRecords where some failed, whom Google does not name, and JobLost where it failed by itself.
         """
         sent = self._vendor.counted()
         [outcome] = self._jobs.outcomes(handle, 1)

@@ -10,12 +10,12 @@ from typing import Any, Final
 import pyarrow as pa
 
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import Batch
+from segment_pipeline.delivery.destination import Batch, JobLost
 from segment_pipeline.delivery.jobs import ended
 from segment_pipeline.delivery.vendor import Remote, Vendor, at, failures
 from segment_pipeline.destinations.google.refusals import Unknown
 from segment_pipeline.destinations.google.uploads import Outcome, body_of, outcomes, spoilt
-from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
+from segment_pipeline.errors import ContractError, RejectedRecords
 
 MEMBERS: Final = "members"
 SECONDS: Final = 4 * 3600.0
@@ -60,14 +60,14 @@ class Jobs:
         return outcomes(answer, lists)
 
     def done(self, job: str, lists: int) -> None:
-        """Wait until a job is done at all its lists; raises TransientError where it failed at one."""
+        """Wait until a job is done at all its lists; raises JobLost where it failed at one."""
 
         def ask() -> list[Outcome] | None:
             told = self.outcomes(job, lists)
             return told if all(one.ended for one in told) else None
 
         if failed := [one.reason for one in ended(ask, SECONDS, of=self.of.name) if one.state != "SUCCESS"]:
-            raise TransientError(f"{self.of.name} failed a removal ({failed[0]}): it is to be done again", sent=True)
+            raise JobLost(f"{self.of.name} failed a removal ({failed[0]}): it is to be done again")
 
     def failed(self, outcome: Outcome, rows: pa.Table) -> dict[str, str]:
         """Key → reason of the members that failed; RejectedRecords where Google took some of them, and does not say whom."""
@@ -83,7 +83,7 @@ class Jobs:
         elif outcome.state != "FAILED":
             raise ContractError(f"{self.of.name} ended a request in a state this connector does not know")
         elif outcome.reason == "internal_error":
-            raise TransientError(f"{self.of.name} failed a request by itself: it is sent again", sent=True)
+            raise JobLost(f"{self.of.name} failed a request by itself: it is sent again")
         else:
             failed = len(keys)
         return failures({}, failed, keys, reason=outcome.reason, of=self.of.name)

@@ -16,9 +16,17 @@ import pyarrow as pa
 from segment_pipeline import paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.destination import (
+    AudienceGone,
+    Batch,
+    Capabilities,
+    IdentifierRule,
+    JobLost,
+    Operation,
+    Receipt,
+)
 from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told
-from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError
 from segment_pipeline.http import Response
 from segment_pipeline.identifiers import email as canonical_email
 
@@ -125,9 +133,7 @@ class KlaviyoLists:
         jobs = {job_id: self._job(job_id) for job_id in handle.split(",")}
         states = {job["status"] for job in jobs.values()}
         if "cancelled" in states:
-            raise TransientError(
-                f"{self.name}: an import job was cancelled over there: send its batch again", sent=True
-            )
+            raise JobLost(f"{self.name}: an import job was cancelled over there: send its batch again")
         if states & {"queued", "processing"}:
             return Receipt(accepted=0, handle=handle, requests=sent())
         if states != {"complete"}:
