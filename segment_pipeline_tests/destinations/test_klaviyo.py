@@ -9,7 +9,7 @@ from klaviyo_api import KlaviyoAPI
 from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.klaviyo import connector as klaviyo
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
-from segment_pipeline.errors import ContractError, RejectedRecords
+from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 from segment_pipeline_tests.sandbox.vendors import import_of, profile
@@ -106,6 +106,18 @@ class TestKlaviyoLists(SandboxDestinationContract):
         receipt = settle(destination, work)
         assert (receipt.accepted, len(receipt.vendor_ids)) == (100, 100)
         assert len(self.members(audience)) == 100
+
+    @pytest.mark.parametrize(("earlier", "sent"), [(0, False), (1, True)])
+    def test_a_batch_of_which_a_part_has_arrived_may_have_arrived(
+        self, destination: KlaviyoLists, audience: str, earlier: int, sent: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Taken for unsent its members would be on the list unknown to us, and nothing would take them off."""
+        monkeypatch.setattr(klaviyo, "_PART_BYTES", 2_000)
+        once = self.remade(attempts=1)
+        self.misbehave({"kind": "429", "path_regex": "import-jobs$", "after": earlier, "times": 1})
+        with pytest.raises(TransientError) as caught:
+            once.apply(batch(once, audience, crowd(100)))
+        assert caught.value.sent is sent
 
     def test_a_profile_over_the_limit_is_rejected_alone(self, destination: KlaviyoLists, audience: str) -> None:
         large = Person("large@quiet.shop", None, json.dumps({"note": "x" * 100_001}))

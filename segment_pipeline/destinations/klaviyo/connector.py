@@ -26,7 +26,7 @@ from segment_pipeline.delivery.destination import (
     Receipt,
 )
 from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told
-from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 from segment_pipeline.identifiers import email as canonical_email
 
@@ -244,6 +244,9 @@ class KlaviyoLists:
         try:
             # Importing the same profiles twice leaves what once leaves, so a lost answer is sent again.
             answer = self._write("POST", _JOBS, body, idempotent=True, expect=(404,))
+        except TransientError as error:
+            error.sent = error.sent or first > 0  # earlier parts of the batch have arrived
+            raise
         except RejectedRecords as error:
             refused = error
         else:
