@@ -161,6 +161,8 @@ def _made(
     memory: str,
     write_all: Callable[["_Writer", int, Shape], None],
 ) -> Company:
+    # What a making that was cut short has left would be added to.
+    shutil.rmtree(root / "lake", ignore_errors=True)
     lake = Lake(str(root / "lake"), DuckDBEngine(memory=memory, spill=root / "spill"))
     connection = lake.engine.connect()
     assert isinstance(connection, DuckDBConnection)

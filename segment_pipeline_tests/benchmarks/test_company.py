@@ -7,7 +7,7 @@ import pytest
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
-from segment_pipeline_tests.benchmarks.company import IDENTITY, Company, make_company, make_members, open_company
+from segment_pipeline_tests.benchmarks.company import COMPLETE, IDENTITY, Company, make_company, make_members, open_company
 
 PROFILES, DAYS = 300, 21
 
@@ -32,6 +32,13 @@ def test_a_company_that_lies_there_complete_is_taken(company: Company) -> None:
     made = company.lake.version("events")
     assert make_company(company.root, PROFILES, days=DAYS) == company == open_company(company.root)
     assert company.lake.version("events") == made
+
+
+def test_what_a_making_that_was_cut_short_left_is_not_added_to(company: Company, tmp_path: Path) -> None:
+    cut = make_company(tmp_path, 30, days=3)
+    (tmp_path / COMPLETE).unlink()
+    again = make_company(tmp_path, PROFILES, days=DAYS)
+    assert again.lake.rows("orders") == company.rows["orders"] > cut.rows["orders"]
 
 
 def test_every_row_has_a_key_of_its_own(company: Company) -> None:
