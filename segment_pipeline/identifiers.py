@@ -305,6 +305,7 @@ RULES: Final[Mapping[str, Rule]] = {
         f" THEN {_GMAIL_LOCAL} || '@' || split_part({{column}}, '@', 2) ELSE {{column}} END)",
     ),
     "external_id/plain/1": Rule(_plain),
+    "user_id/plain/1": Rule(_plain),
     "phone/plain/1": Rule(_plain),
     "phone/sha256/1": Rule(sha256, "sha256({column})"),
     # Of the digits with the country code, without the `+`.

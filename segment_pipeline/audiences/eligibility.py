@@ -53,7 +53,12 @@ def define_evidence(
         memory.scan(session, place)
     session.given("destination_kinds", {"kind": "VARCHAR", "bit": "BIGINT"}, shape.kinds)
     define = session.define
-    define("known_identifiers", statement("audiences", "known_identifiers"))
+    if shape.users_of:
+        session.given("users_of", {"source": "VARCHAR"}, [(source,) for source in shape.users_of])
+        define("known_contacts", statement("audiences", "known_identifiers"))
+        define("known_identifiers", statement("audiences", "known_user_ids"))
+    else:
+        define("known_identifiers", statement("audiences", "known_identifiers"))
     define(
         "consent_now",
         statement("audiences", "consent_now"),
@@ -90,7 +95,7 @@ def judge(session: Session, audience: Audience, shape: Shape, *, as_of: date, cl
     define("special_people", statement("audiences", "special_people"), materialize=True)
     # Few as a rule: kept, so that what they are joined to is read past them and not gathered whole.
     define("special_identifiers", statement("audiences", "special_identifiers"), materialize=True)
-    columns = {"field": "VARCHAR", "kind": "VARCHAR", "place": "INTEGER", "alone": "BOOLEAN"}
+    columns = {"field": "VARCHAR", "kind": "VARCHAR", "place": "INTEGER", "alone": "BOOLEAN", "is_id": "BOOLEAN"}
     session.given("destination_fields", columns, shape.described)
     person_level = audience.channel not in ADDRESS_CHANNELS
     define(

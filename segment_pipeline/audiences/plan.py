@@ -159,7 +159,7 @@ def _define_desired(session: Session, shape: Shape, along: Told, *, known: bool)
         define("eligible", shape.nobody())
     define("keyed", shape.keyed(along), materialize=True)
     define("keyed_sent", shape.sent("keyed"))
-    define("keyed_json", f"SELECT k.profile_id, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
+    define("keyed_json", f"SELECT k.profile_id, k.key, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
     if shape.capabilities.one_record:
         define("keyed_long", shape.long("keyed_sent", "key"))
         define("record_keys", shape.record_keys(), materialize=True)

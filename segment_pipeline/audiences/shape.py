@@ -14,6 +14,7 @@ from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.statements import Statement, trusted
 
 EXTERNAL_ID = "external_id"
+USER_ID = "user_id:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +27,33 @@ class Shape:
         for identifier in self.capabilities.identifiers:
             if identifier.rule not in RULES:
                 raise ConfigError(f"there is no identifier rule {identifier.rule}: take one of {', '.join(RULES)}")
+        if self.capabilities.every and (len(self._kinds) > 1 or not _is_id(self._kinds[0])):
+            raise ConfigError(
+                "only where ids of one kind are all that a tool takes, each of a person's may be a member"
+            )
 
     @property
     def fields(self) -> list[str]:
         return [identifier.column for identifier in self.capabilities.identifiers]
 
     @property
-    def described(self) -> list[tuple[str, str, int, bool]]:
-        """Each field, its kind, its place, and whether it suffices to reach a person."""
+    def described(self) -> list[tuple[str, str, int, bool, bool]]:
+        """Each field, its kind, its place, whether it suffices to reach a person, and whether it is an id: nothing one consents to."""
         kinds = [identifier.kind for identifier in self.capabilities.identifiers]
         only_ids = set(kinds) == {EXTERNAL_ID}
         return [
-            (field, kind, place, only_ids or kind != EXTERNAL_ID)
+            (field, kind, place, only_ids or kind != EXTERNAL_ID, _is_id(kind))
             for place, (field, kind) in enumerate(zip(self.fields, kinds, strict=True))
         ]
 
     @property
     def wants_external_ids(self) -> bool:
         return any(identifier.kind == EXTERNAL_ID for identifier in self.capabilities.identifiers)
+
+    @property
+    def users_of(self) -> list[str]:
+        """The sources whose customers the destination knows by the ids they have there."""
+        return [kind.removeprefix(USER_ID) for kind in self._kinds if kind.startswith(USER_ID)]
 
     @property
     def kinds(self) -> list[tuple[str, int]]:
@@ -122,7 +132,7 @@ class Shape:
 
     def _covered(self, alias: str, kind: str, *, person_level: bool) -> str:
         """SQL: a consent covers the identifier of this kind of a person who has one of it."""
-        if kind == EXTERNAL_ID:
+        if _is_id(kind):
             return "TRUE"
         by_person = "" if person_level else f" AND {alias}.account_granted"
         bit = 1 << self._kinds.index(kind)
@@ -130,7 +140,7 @@ class Shape:
 
     def _any(self, alias: str, *, alone: bool, covered: bool, person_level: bool) -> str:
         """SQL: one of the fields has an identifier that is covered or, the other way round, one that is not."""
-        kinds = dict.fromkeys(kind for _, kind, _, suffices in self.described if suffices or not alone)
+        kinds = dict.fromkeys(kind for _, kind, _, suffices, _ in self.described if suffices or not alone)
         parts = [
             f"({alias}.kind_{self._kinds.index(kind)} IS NOT NULL "
             f"AND {'' if covered else 'NOT '}{self._covered(alias, kind, person_level=person_level)})"
@@ -153,14 +163,30 @@ class Shape:
         )
 
     def keyed(self, along: Told = NOTHING) -> Statement:
-        """One row per eligible person: their key, canonical values, and a digest of what goes along (NULL: nothing does)."""
+        """One row per eligible person, or id of theirs where each counts: key, canonical values, and a digest of what goes along.
+
+        The digest is NULL where nothing does.
+        """
         values = ", ".join(f"k.{value}" for value in self.values)
         return trusted(
             "audiences/keyed",
             f"""SELECT k.profile_id, substr(sha256({self._tuple_text("k")}), 1, 32) AS key, {values},
                 {along.digest} AS payload_hash
-            FROM (SELECT e.*, {self.as_sent("e")} FROM eligible AS e) AS k{along.joins}""",
+            FROM (SELECT e.*, {self.as_sent("e")} FROM {self._members} AS e) AS k{along.joins}""",
         )
+
+    @property
+    def _members(self) -> str:
+        if not self.capabilities.every:
+            return "eligible"
+        (kind,) = self._kinds
+        values = ", ".join(f"s.identifier AS {value}" for value in self.values)
+        return f"""(
+            SELECT p.profile_id, {values} FROM eligible AS p
+            JOIN sendable_identifiers AS s ON s.profile_id = p.profile_id AND s.identifier_type = {literal(kind)}
+            LEFT JOIN blocked_identifiers AS b ON b.identifier_type = s.identifier_type AND b.identifier = s.identifier
+            WHERE b.identifier IS NULL
+        )"""
 
     def told_apart(self, along: Told) -> Statement:
         """One row per desired key of several people with whom different things would go along: the digest of what is sent."""
@@ -291,7 +317,7 @@ class Shape:
             f"SELECT {literal(i.column + '=')} || {RULES[rule].sql('b.identifier')} AS carries, b.reason "
             f"FROM blocked_identifiers AS b WHERE b.identifier_type = {literal(i.kind)}"
             for i in self.capabilities.identifiers
-            for rule in sorted({i.rule, *(name for name in RULES if name.startswith(f"{i.kind}/"))})
+            for rule in sorted({i.rule, *(name for name in RULES if name.startswith(f"{i.kind.partition(':')[0]}/"))})
         )
         return trusted("audiences/blocked_as_sent", parts)
 
@@ -343,6 +369,10 @@ class Shape:
             ) AS c ON c.key = w.key
             LEFT JOIN staying_vendor_ids AS v ON v.vendor_id = w.vendor_id""",
         )
+
+
+def _is_id(kind: str) -> bool:
+    return kind == EXTERNAL_ID or kind.startswith(USER_ID)
 
 
 def _path(field: str) -> str:

@@ -29,7 +29,8 @@ class Operation(StrEnum):
 class IdentifierRule:
     """One identifier a destination takes.
 
-    `column`: the name rows carry it under. `kind`: `email`, `phone`, `external_id`, …
+    `column`: the name rows carry it under. `kind`: `email`, `phone`, `external_id` (ours), `user_id:<source>` (what a customer of that
+    source is called there: the company's own id of its user), …
     `rule`: how the canonical value becomes the value as sent, with its version (`email/sha256/1`): a key of `identifiers.RULES`.
     """
 
@@ -49,6 +50,8 @@ class Capabilities:
     `matches_any_key`: the vendor matches a row on any one of its identifiers, so a removal must precede a re-key.
     `one_record`: the vendor keeps one record per person, found by the strongest identifier given, whatever else a row says.
     Neither: a row is held and removed as the whole tuple it was sent as.
+    `every`: each of the ids that a person has of the one kind is a member of its own; else the best of them is. For ids alone:
+    which addresses a person is to be reached under is said of each.
     `attributes`: rows may carry profile attributes. `along`: what of a person's profile goes with a row so that it is matched
     better: `kind` is a column of `profiles`, or `state`: country and region as `US-CA`, each empty where it is not known. The value
     stands among the row's attributes as `column`. A removal goes without it, so it is nothing for a tool that finds somebody by it
@@ -66,6 +69,7 @@ class Capabilities:
     minimum_size: int = 0
     matches_any_key: bool = False
     one_record: bool = False
+    every: bool = False
     attributes: bool = False
     along: tuple[IdentifierRule, ...] = ()
     expires_after_days: int | None = None

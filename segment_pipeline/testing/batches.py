@@ -30,17 +30,21 @@ class Person:
     phone: str | None = None
     attributes: str | None = None
     external_id: str | None = None
+    user_id: str | None = None
 
 
 def crowd(size: int, first: int = 0) -> list[Person]:
     """Every second person has a phone too."""
-    return [Person(f"shopper{i}@quiet.shop", f"+1415555{i:04d}" if i % 2 else None) for i in range(first, first + size)]
+    return [
+        Person(f"shopper{i}@quiet.shop", f"+1415555{i:04d}" if i % 2 else None, user_id=f"user-{i:04d}")
+        for i in range(first, first + size)
+    ]
 
 
 def key_of(destination: Destination, person: Person) -> Key:
     """The destination key as sent."""
     return tuple(
-        RULES[rule.rule].apply(known) if (known := getattr(person, rule.kind)) is not None else None
+        RULES[rule.rule].apply(known) if (known := getattr(person, rule.kind.partition(":")[0])) is not None else None
         for rule in destination.capabilities.identifiers
     )
 

@@ -131,7 +131,7 @@ class DestinationContract(Abilities):
         """A batch over the stated capability fails whole."""
         most = destination.capabilities.batch_rows
         columns = [rule.column for rule in destination.capabilities.identifiers]
-        (row,) = batch(destination, audience, [Person("a@quiet.shop", "+14155550000")]).rows.to_pylist()
+        (row,) = batch(destination, audience, [Person("a@quiet.shop", "+14155550000", user_id="a")]).rows.to_pylist()
         rows = pa.table(
             {
                 c: pa.repeat(pa.scalar(row[c], pa.string()), most + 1)
@@ -161,11 +161,11 @@ class DestinationContract(Abilities):
     def test_odd_characters_travel_unchanged(self, destination: Destination, audience: str) -> None:
         """Everything an address may hold comes back as it was sent."""
         odd = [
-            Person("o'neil+tag/x@quiet.shop"),
-            Person("a!#$%&*=?^_`{|}~b@quiet.shop"),
-            Person("josé@quiet.shop"),
-            Person("информация@quiet.shop"),
-            Person("x@xn--bcher-kva.de", "+442071838750"),
+            Person("o'neil+tag/x@quiet.shop", user_id="o'neil+tag/x"),
+            Person("a!#$%&*=?^_`{|}~b@quiet.shop", user_id="a!#$%&*=?^_`{|}~b"),
+            Person("josé@quiet.shop", user_id="josé"),
+            Person("информация@quiet.shop", user_id="информация"),
+            Person("x@xn--bcher-kva.de", "+442071838750", user_id='"x", {y}: [z]'),
         ]
         people = [*odd, *crowd(30)]
         assert settle(destination, batch(destination, audience, people)).accepted == len(people)
@@ -175,7 +175,8 @@ class DestinationContract(Abilities):
 
     def test_a_changed_key_replaces_the_old_one(self, destination: Destination, audience: str) -> None:
         """Remove the old key, add the new one: one member before, one after."""
-        before, after = Person("old@quiet.shop", "+14155551000"), Person("new@quiet.shop", "+14155551000")
+        before = Person("old@quiet.shop", "+14155551000", user_id="old")
+        after = Person("new@quiet.shop", "+14155551000", user_id="new")
         others = crowd(30)
         settle(destination, batch(destination, audience, [before, *others]))
         settle(destination, batch(destination, audience, [before], Operation.REMOVE, number=2))

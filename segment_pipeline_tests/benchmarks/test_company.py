@@ -7,7 +7,14 @@ import pytest
 from segment_pipeline.lake import storage
 from segment_pipeline.lake.tables import table
 from segment_pipeline.profiles import build
-from segment_pipeline_tests.benchmarks.company import COMPLETE, IDENTITY, Company, make_company, make_members, open_company
+from segment_pipeline_tests.benchmarks.company import (
+    COMPLETE,
+    IDENTITY,
+    Company,
+    make_company,
+    make_members,
+    open_company,
+)
 
 PROFILES, DAYS = 300, 21
 

@@ -96,7 +96,7 @@ class SandboxDestinationContract(DestinationContract):
 
     def test_the_vendors_own_sdk_leaves_the_same_state(self, destination: Destination, audience: str) -> None:
         """The same people through the vendor's SDK and through us: the same members, by the same requests where they can be."""
-        people = [Person(f"shopper{i}@quiet.shop", f"+1415555{i:04d}") for i in range(40)]
+        people = [Person(f"shopper{i}@quiet.shop", f"+1415555{i:04d}", user_id=f"user-{i}") for i in range(40)]
         self.server.record()
         theirs = self.by_sdk(people, people[:5])
         by_sdk = self._sent(theirs)

@@ -22,7 +22,7 @@ FROM (
                 WHEN b.reason = 1 THEN 'erased'
                 WHEN b.reason = 2 THEN 'suppressed'
                 WHEN b.reason = 3 THEN 'no_consent'
-                WHEN c.status = 'granted' OR (k.identifier_type = 'external_id' AND p.any_granted) THEN NULL
+                WHEN c.status = 'granted' OR (r.is_id AND p.any_granted) THEN NULL
                 WHEN p.granted AND ($person_level OR p.account_granted) THEN NULL
                 ELSE 'no_consent'
             END AS refusal

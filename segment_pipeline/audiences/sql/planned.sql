@@ -13,7 +13,7 @@ SELECT
     FALSE AS remove_first
 FROM upserts AS c
 JOIN desired AS d ON d.key = c.key
-JOIN keyed_json AS s ON s.profile_id = d.speaker
+JOIN keyed_json AS s ON s.profile_id = d.speaker AND s.key = d.key
 LEFT JOIN told_upserts AS t ON t.key = c.key
 LEFT JOIN desired_owners AS o ON o.key = c.key
 UNION ALL
