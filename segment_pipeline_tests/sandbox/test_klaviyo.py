@@ -16,7 +16,7 @@ ERASE = "data-privacy-deletion-job"
 RELATION = "/lists/{l}/relationships/profiles"
 JOBS = "/profile-bulk-import-jobs"
 NOBODY = {"type": "profile", "id": "nobody"}
-PATCHED = {**profile(external_id="1"), "meta": {"patch_properties": {"unset": "x"}}}
+PATCHED = {**profile(external_id="1"), "meta": {"patch_properties": {"append": {"tags": "x"}}}}
 
 
 @pytest.fixture

@@ -13,15 +13,17 @@ from starlette.requests import Request
 
 from segment_pipeline.sandbox.exchange import Answer, Refused, json_body
 from segment_pipeline.sandbox.limits import LimitReached, Windows
-from segment_pipeline.sandbox.listing import seal
+from segment_pipeline.sandbox.listing import instant_of, seal
 from segment_pipeline.sandbox.lists import behind
 
 T = TypeVar("T")
+P = TypeVar("P")
 KEY = "pk_sandbox"
 NEWEST_REVISION, OLDEST_REVISION = "2026-10-15", "2024-10-15"
 MEDIA_TYPE = "application/vnd.api+json"
 REVISION = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 CALL = re.compile(r"^\s*(equals|any)\(\s*(\w+)\s*,\s*(.+)\)\s*$", re.DOTALL)
+COMPARED = re.compile(r"(greater-than|less-than)\((\w+),([^(),]+)\)")
 # By the call's name, each limit per second and per minute; the first that fits.
 TIERS = (
     (re.compile("deletion-jobs"), (3, 60)),
@@ -162,20 +164,39 @@ def wanted(request: Request, fields: Sequence[str]) -> tuple[str, list[str]] | N
     return call[2], [str(item) for item in values]
 
 
+def compared(request: Request, fields: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The filter as comparisons of times, one or several with commas between: (field, `>` or `<`, instant). Empty: it is another."""
+    parts = request.query_params.get("filter", "").replace(" ", "").removeprefix("and(")
+    found = COMPARED.findall(parts)
+    if not found:
+        return []
+    try:
+        told = [(name, ">" if call[0] == "g" else "<", instant_of(at).isoformat()) for call, name, at in found]
+    except ValueError:
+        told = []
+    if not told or parts.count("(") != len(found) or not {name for name, *_ in told} <= set(fields):
+        raise invalid("The filter is not one this endpoint takes.", "filter")
+    return told
+
+
 def collection(
     request: Request,
-    fetch: Callable[[int, int], Iterable[T]],
-    show: Callable[[T], tuple[int, Document]],
+    fetch: Callable[[P, int], Iterable[T]],
+    show: Callable[[T], tuple[P, Document]],
     *,
     largest: int = 100,
+    at: Callable[[str | None], P] = behind,  # type: ignore[assignment] # of listings by number
 ) -> Answer:
-    """A page of what `fetch` gives behind a number, so many at most; `show`: the number of one, and what is seen of it."""
+    """A page of what `fetch` gives behind a place, so many at most; `show`: the place of one, and what is seen of it.
+
+    `at`: the place a cursor stands for.
+    """
     size = request.query_params.get("page[size]", str(min(20, largest)))
     if not size.isdigit() or not 1 <= int(size) <= largest:
         raise invalid(f"page[size] must be from 1 to {largest}.", "page[size]")
     try:
         # Klaviyo's own SDK leaves the equals sign of its link in front of the cursor.
-        after = behind(request.query_params.get("page[cursor]", "").strip("="))
+        after = at(request.query_params.get("page[cursor]", "").strip("="))
     except ValueError:
         raise invalid("Invalid cursor.", "page[cursor]") from None
     found, following = [show(each) for each in fetch(after, int(size) + 1)], None

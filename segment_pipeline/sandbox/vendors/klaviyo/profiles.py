@@ -37,8 +37,10 @@ def problem_of(sent: Any) -> Document | None:
     for name in given:
         if name not in (*IDENTIFIERS, *FIELDS, *GROUPS, *UNKEPT):
             return problem(f"'{name}' is not a valid field.", f"/attributes/{name}")
-    if sent.get("meta"):
-        return problem("The sandbox patches no properties.", "/meta")
+    if (patch := sent.get("meta")) and not (
+        patch.keys() == {"patch_properties"} and patch["patch_properties"].keys() == {"unset"}
+    ):
+        return problem("The sandbox patches properties by 'unset' alone.", "/meta")
     if not sent.get("id") and not any(given.get(name) for name in IDENTIFIERS):
         return problem("One of email, phone_number, external_id or id is required.", "/attributes")
     email, phone = given.get("email"), given.get("phone_number")
@@ -69,11 +71,31 @@ def upsert(book: Book, sent: Mapping[str, Any], *, create: bool = False) -> Pers
     if taken := book.conflict(fields, found):
         detail, holder = "A profile already exists with one of these identifiers.", taken[1].id
         return problem(detail, "/attributes", "duplicate_profile", "Conflict.", 409, duplicate_profile_id=holder)
-    return book.upsert(fields, found)
+    person = book.upsert(fields, found)
+    unset = ((sent.get("meta") or {}).get("patch_properties") or {}).get("unset") or []
+    for name in [unset] if isinstance(unset, str) else unset:
+        person.held.get("properties", {}).pop(name, None)
+    return person
 
 
-def shown(profile: Person) -> Document:
+def shown(profile: Person, *, subscriptions: bool = False) -> Document:
     held = {name: profile.held.get(name) for name in (*IDENTIFIERS, *FIELDS)}
     times = {"created": profile.created_at, "updated": profile.updated_at, "last_event_date": None}
     groups = {name: profile.held.get(name, {}) for name in GROUPS}
-    return resource("profile", profile.id, {**held, **times, **groups})
+    more = {"subscriptions": _subscriptions(profile)} if subscriptions else {}
+    return resource("profile", profile.id, {**held, **times, **groups, **more, **profile.held.get("odd", {})})
+
+
+def _subscriptions(profile: Person) -> Document:
+    """What somebody said in each channel: what is known of it, and that they said nothing of the rest."""
+    said = profile.held.get("subscriptions", {})
+    never: Document = {"consent": "NEVER_SUBSCRIBED", "consent_timestamp": None, "last_updated": None}
+    never |= {"method": None, "method_detail": ""}
+    more: Document = {"custom_method_detail": None, "double_optin": None, "suppression": [], "list_suppressions": []}
+    email, sms = never | more | said.get("email", {}), never | said.get("sms", {})
+    return {
+        "email": {"marketing": {"can_receive_email_marketing": not email["suppression"], **email}},
+        "sms": {"marketing": {"can_receive_sms_marketing": sms["consent"] == "SUBSCRIBED", **sms}},
+        "mobile_push": None,
+        "whatsapp": None,
+    }

@@ -1,4 +1,5 @@
-"""Klaviyo's API as far as lists, profiles and their import go: `/klaviyo/api/...`. Consent is not played: nobody may touch it.
+"""Klaviyo's API as far as lists, profiles and their import go: `/klaviyo/api/...`. Consent is there to be read: nobody may touch it.
+What people say there about being written to comes past the API: see `changes`.
 
 What Klaviyo's documents leave open is a setting, read and changed at `/_control/klaviyo/settings`; beside those of every job:
 
@@ -15,6 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.routing import Route
 
 from segment_pipeline.sandbox import jobs, lists
 from segment_pipeline.sandbox.book import Book
@@ -25,7 +27,7 @@ from segment_pipeline.sandbox.lists import Lists, Person
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
 from segment_pipeline.sandbox.store import VendorStore, listed
 from segment_pipeline.sandbox.vendor import Served, Vendor
-from segment_pipeline.sandbox.vendors.klaviyo import jsonapi, profiles
+from segment_pipeline.sandbox.vendors.klaviyo import changes, jsonapi, profiles
 from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import (
     Document,
     batch,
@@ -152,11 +154,17 @@ class Klaviyo:
         return collection(request, find, show)
 
     def profiles(self, request: Request, find: Callable[[int, int], Sequence[Person]]) -> Answer:
-        return collection(
-            request, find, lambda each: (each.number, jsonapi.sparse(request, "profile", profiles.shown(each)))
-        )
+        return collection(request, find, lambda each: (each.number, self.shown_profile(each, request)))
+
+    def shown_profile(self, profile: Person, request: Request) -> Document:
+        more = request.query_params.get("additional-fields[profile]")
+        if more not in (None, "subscriptions"):
+            raise invalid("The sandbox has no such additional field.", "additional-fields[profile]")
+        return jsonapi.sparse(request, "profile", profiles.shown(profile, subscriptions=more is not None))
 
     def get_profiles(self, request: Request) -> Answer:
+        if bounds := jsonapi.compared(request, ("updated", "created")):
+            return changes.changed(self.store, request, bounds, self.shown_profile)
         wanted = jsonapi.wanted(request, ("id", *IDENTIFIERS))
         chosen: dict[str, Any] = {}
         if wanted is not None:
@@ -291,7 +299,8 @@ def serve(state: SandboxState) -> Served:
         "/api/data-privacy-deletion-jobs": {"POST": klaviyo.erase},
         "/{rest:path}": dict.fromkeys(("GET", "POST", "PATCH", "PUT", "DELETE"), klaviyo.unknown),
     }
-    return Served(endpoints(calls, klaviyo.admit, jsonapi.MEDIA_TYPE), klaviyo.lists.control())
+    said = Route("/people", partial(changes.told, klaviyo.lists), methods=["POST"])
+    return Served(endpoints(calls, klaviyo.admit, jsonapi.MEDIA_TYPE), [*klaviyo.lists.control(), said])
 
 
 def errors(seconds: float) -> Mapping[str, Refused]:
