@@ -86,7 +86,7 @@ def _settings() -> str:
 
 def _connectors() -> str:
     rows = []
-    for name, connector in sorted(known().items(), key=lambda each: (each[1].about.kind, each[0])):
+    for name, connector in sorted(known(), key=lambda each: (each[1].about.kind, each[0])):
         variables = fields_of(connector).values()
         about = connector.about
         rows.append(

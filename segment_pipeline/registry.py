@@ -8,16 +8,16 @@ from typing import Any
 ENTRY_POINTS = "segment_pipeline.connectors"
 
 
-def known() -> dict[str, type[Any]]:
-    """Every connector's class by its name: those of this package, and those other packages register by entry point.
+def known() -> list[tuple[str, type[Any]]]:
+    """Every connector's class with its name: those of this package, and those other packages register by entry point, which take the
+    place of one of their kind and name. A source and a destination may have the same name.
 
     A module `connector` in a package under `sources` or `destinations` says `CONNECTOR = Till`. Another package says
     `[project.entry-points."segment_pipeline.connectors"]` with `name = "package.module:Class"`.
     """
-    found = dict(_own())
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        found[entry.name] = entry.load()
-    return found
+    registered = ((entry.name, entry.load()) for entry in metadata.entry_points(group=ENTRY_POINTS))
+    found = {(name, connector.about.kind): connector for name, connector in (*_own(), *registered)}
+    return [(name, connector) for (name, _), connector in found.items()]
 
 
 def _own() -> Iterator[tuple[str, type[Any]]]:
