@@ -51,18 +51,60 @@ class TestKlaviyoLists(SandboxDestinationContract):
         settle(by_phone, batch(by_phone, audience, people[:3], Operation.REMOVE, number=2))
         assert self.held(by_phone, audience) == {(p.phone,) for p in people[3:]}
 
-    def test_attributes_become_properties_and_nulls_clear_nothing(
+    def test_two_channels_of_one_account_keep_to_their_own_lists(self, destination: KlaviyoLists) -> None:
+        """Beside each other in one company: what one takes off its list stays on the other's, be it one profile or two there."""
+        by_phone = self.remade(name="klaviyo_sms", channel="sms")
+        both = profile(email="both@quiet.shop", phone_number="+14155559000")
+        self.server.control("POST", "/klaviyo/people", both["attributes"])
+        people = [Person(f"each{i}@quiet.shop", f"+1415555{9001 + i}") for i in range(20)]
+        people.append(Person("both@quiet.shop", "+14155559000"))
+        mail, sms = destination.ensure_audience("vip_mail"), by_phone.ensure_audience("vip_sms")
+        for tool, audience in ((destination, mail), (by_phone, sms)):
+            assert settle(tool, batch(tool, audience, people)).accepted == 21
+        settle(destination, batch(destination, mail, people[10:], Operation.REMOVE, number=2))
+        assert self.held(destination, mail) == keys_of(destination, people[:10])
+        assert self.held(by_phone, sms) == keys_of(by_phone, people)
+        settle(by_phone, batch(by_phone, sms, people[:15], Operation.REMOVE, number=2))
+        assert self.held(by_phone, sms) == keys_of(by_phone, people[15:])
+        assert self.held(destination, mail) == keys_of(destination, people[:10])
+
+    def test_attributes_become_properties_and_those_not_told_stay(
         self, destination: KlaviyoLists, audience: str
     ) -> None:
-        first = Person("ann@quiet.shop", None, '{"tier": "top", "city": "Bath"}')
-        later = Person("ann@quiet.shop", None, '{"tier": "mid", "city": null}')
+        first = Person("ann@quiet.shop", None, '{"tier": "top", "city": "Bath", "items": ["a", 2]}')
+        later = Person("ann@quiet.shop", None, '{"tier": "mid"}')
         settle(destination, batch(destination, audience, [first]))
-        self.server.record()
         settle(destination, batch(destination, audience, [later], number=2))
-        (sent,) = [one for one in self.server.recorded("klaviyo") if one["method"] == "POST"]
-        assert "null" not in json.dumps(sent["body"])
         (ann,) = self.members(audience)
-        assert ann["properties"] == {"tier": "mid", "city": "Bath"}
+        assert ann["properties"] == {"tier": "mid", "city": "Bath", "items": ["a", 2]}
+
+    def test_klaviyos_own_fields_are_filled_and_a_property_may_have_the_name_of_one(
+        self, destination: KlaviyoLists, audience: str
+    ) -> None:
+        """As texts, which they are; the explicit spelling, and whatever only looks like one of them, is a property."""
+        told = {
+            "first_name": "Ann", "title": 4, "location.city": "Bath", "location.zip": 1010, "location.latitude": 51.4,
+            "properties.first_name": "Annie", "properties.properties.x": 1, "city": "York", "location": "here", "location.moon": 2,
+        }  # fmt: skip
+        settle(destination, batch(destination, audience, [Person("fields@quiet.shop", None, json.dumps(told))]))
+        (ann,) = self.members(audience)
+        assert (ann["first_name"], ann["title"]) == ("Ann", "4")
+        assert ann["location"] == {"city": "Bath", "zip": "1010", "latitude": "51.4"}
+        properties = {"first_name": "Annie", "properties.x": 1, "city": "York", "location": "here", "location.moon": 2}
+        assert ann["properties"] == properties
+
+    def test_an_attribute_that_clears_empties_what_it_is_called(self, destination: KlaviyoLists, audience: str) -> None:
+        """Null empties a field there; of a property it would be the value, so that one is unset."""
+        told = {"tier": "top", "note": "x", "first_name": "Ann", "last_name": "Lee", "location.city": "Bath"}
+        cleared = dict.fromkeys(["tier", "last_name", "location.city"])
+        settle(destination, batch(destination, audience, [Person("cleared@quiet.shop", None, json.dumps(told))]))
+        settle(
+            destination,
+            batch(destination, audience, [Person("cleared@quiet.shop", None, json.dumps(cleared))], number=2),
+        )
+        (ann,) = self.members(audience)
+        assert (ann["properties"], ann["first_name"]) == ({"note": "x"}, "Ann")
+        assert ("last_name" in ann, ann["location"]) == (False, {})
 
     def test_nothing_is_asked_that_touches_consent(self, destination: KlaviyoLists, audience: str) -> None:
         """Adding and removing import, look up and take off the list: they neither subscribe nor unsubscribe nor suppress."""

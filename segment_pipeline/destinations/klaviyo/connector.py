@@ -26,12 +26,11 @@ from segment_pipeline.delivery.destination import (
     Receipt,
 )
 from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told
+from segment_pipeline.destinations.klaviyo.profiles import Profiles
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
-from segment_pipeline.identifiers import email as canonical_email
 
 _ROWS: Final = 10_000
-_PROFILE_BYTES: Final = 100_000
 _PART_BYTES: Final = 4_700_000  # of 5 MB: room for the envelope and for the last profile of a part
 _PAGE: Final = 100
 _REMOVALS: Final = 1_000
@@ -55,8 +54,12 @@ class KlaviyoLists:
     A member is known by one identifier, the one its `channel` reaches: e-mail for `email`, the E.164 phone for `sms`.
     A profile is one person per e-mail at Klaviyo and a phone belongs to one profile only, so sending both would reject the
     second member of a household; and a changed phone would look like a new member of the list and start its flows again.
-    Klaviyo's external_id is left alone: a shop's own integration usually owns it, and two owners merge profiles.
-    Attributes become custom `properties`; a NULL is left out, since null clears a field there.
+    Klaviyo's external_id is left alone: a shop's own integration usually owns it, and two owners merge profiles. A second connector of
+    another channel, `KlaviyoLists(name="klaviyo_sms", channel="sms")`, keeps lists of its own beside the first; where two of their
+    audiences go by one `remote_name`, give it another `list_prefix` too.
+    Attributes called `first_name`, `last_name`, `organization`, `locale`, `title`, `image` and `location.address1`, `.address2`,
+    `.city`, `.country`, `.latitude`, `.longitude`, `.region`, `.zip`, `.timezone`, `.ip` are Klaviyo's own fields, sent as texts; all
+    others become custom `properties` of the type they have, and so does `properties.first_name`, as `first_name`. One that `clears` empties its field, or unsets its property.
     `learn_ids`: look up Klaviyo's ids after an import, one read per 100 members.
     Not verified against the live API: the shape of `original_payload` in import errors (searched for the identifier).
     """
@@ -71,18 +74,21 @@ class KlaviyoLists:
     learn_ids: bool = True
     attempts: int = 6
     _vendor: Vendor = field(init=False, repr=False, compare=False)
+    _profiles: Profiles = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         headers = {"revision": self.revision, "Accept": _JSON_API}
         scheme = "Klaviyo-API-Key"
         vendor = Vendor(self, key="api_key", scheme=scheme, refusal=self._refused, headers=headers, rates=_RATES)
         object.__setattr__(self, "_vendor", vendor)
+        object.__setattr__(self, "_profiles", Profiles.of(self.channel))
 
     @property
     def capabilities(self) -> Capabilities:
+        column = self._profiles.column
         return Capabilities(
             channel=self.channel,
-            identifiers=(IdentifierRule(self._column, self._column, f"{self._column}/plain/1"),),
+            identifiers=(IdentifierRule(column, column, f"{column}/plain/1"),),
             batch_rows=_ROWS,
             batch_bytes=5_000_000,
             parallel=2,
@@ -119,8 +125,10 @@ class KlaviyoLists:
         if batch.operation is Operation.REMOVE:
             self._remove(batch)
             return Receipt.final(batch, requests=sent())
-        rows, rejected = bodies.refuse_locally(batch, self._unfit())
-        jobs = [self._start_import(batch, rows, part) for part in bodies.json_parts(rows, self._profile(), _PART_BYTES)]
+        rows, rejected = bodies.refuse_locally(batch, self._profiles.unfit)
+        jobs = [
+            self._start_import(batch, rows, part) for part in bodies.json_parts(rows, self._profiles.sent, _PART_BYTES)
+        ]
         return Receipt(accepted=0, rejected=rejected, handle=",".join(jobs) or None, requests=sent())
 
     def poll(self, handle: str, batch: Batch) -> Receipt:
@@ -138,13 +146,13 @@ class KlaviyoLists:
             return Receipt(accepted=0, handle=handle, requests=sent())
         if states != {"complete"}:
             raise ContractError(f"{self.name}: an import job ended in a state this connector does not know")
-        rows, rejected = bodies.refuse_locally(batch, self._unfit())
+        rows, rejected = bodies.refuse_locally(batch, self._profiles.unfit)
         total = sum(at(job, "total_count", of="Klaviyo", kind=int) for job in jobs.values())
         if total != rows.num_rows:
             raise ContractError(
                 f"{self.name}: its import jobs hold {total} profiles, the batch {rows.num_rows}: send it again"
             )
-        keys = dict(zip(rows.column(self._column).to_pylist(), rows.column("key").to_pylist(), strict=True))
+        keys = dict(zip(rows.column(self._profiles.column).to_pylist(), rows.column("key").to_pylist(), strict=True))
         if failed := sum(at(job, "failed_count", of="Klaviyo", kind=int) for job in jobs.values()):
             rejected |= self._failures(jobs, keys, failed)
         wanted = [identifier for identifier, key in keys.items() if key not in rejected] if self.learn_ids else []
@@ -154,9 +162,9 @@ class KlaviyoLists:
     def forget(self, batch: Batch) -> Receipt:
         """Have Klaviyo delete the profiles altogether, consents and history included; one request per row."""
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, self._unfit())
-        for identifier in rows.column(self._column).to_pylist():
-            named = {"data": {"type": "profile", "attributes": {self._field: identifier}}}
+        rows, rejected = bodies.refuse_locally(batch, self._profiles.unfit)
+        for identifier in rows.column(self._profiles.column).to_pylist():
+            named = {"data": {"type": "profile", "attributes": {self._profiles.field: identifier}}}
             body = {"data": {"type": "data-privacy-deletion-job", "attributes": {"profile": named}}}
             self._write("POST", "/api/data-privacy-deletion-jobs", json.dumps(body), "erasures", idempotent=True)
         return Receipt.final(batch, rejected, requests=sent())
@@ -172,18 +180,18 @@ class KlaviyoLists:
     def members(self, remote_id: str) -> Iterator[pa.Table]:
         """Who is on the list; one read per 100 members, compared with Klaviyo's own count of before and after."""
         expected, read = self.count(remote_id), set[str]()
-        params = {"fields[profile]": self._field, "page[size]": _PAGE}
+        params = {"fields[profile]": self._profiles.field, "page[size]": _PAGE}
         listed = self._listing(f"/api/lists/{remote_id}/profiles", params)
         full = True
         while full:
             some = list(islice(listed, _ROWS))
             full = len(some) == _ROWS
             ids = [str(at(one, "id", of="Klaviyo")) for one in some]
-            known = [at(one, "attributes", of="Klaviyo", kind=dict).get(self._field) for one in some]
+            known = [at(one, "attributes", of="Klaviyo", kind=dict).get(self._profiles.field) for one in some]
             read.update(ids)
             yield pa.table(
                 {
-                    self._column: pa.array([self._as_sent(one) for one in known], pa.string()),
+                    self._profiles.column: pa.array([self._profiles.as_sent(one) for one in known], pa.string()),
                     "vendor_id": pa.array(ids, pa.string()),
                 }
             )
@@ -205,14 +213,6 @@ class KlaviyoLists:
     def close(self) -> None:
         self._vendor.close()
 
-    @property
-    def _column(self) -> str:
-        return "phone" if self.channel == "sms" else "email"
-
-    @property
-    def _field(self) -> str:
-        return "phone_number" if self.channel == "sms" else "email"
-
     def _write(self, method: str, path: str, body: str, purpose: str = "bulk", **options: Any) -> Response:
         headers = {"Content-Type": _JSON_API}
         return self._vendor.client(purpose).request(method, path, data=body.encode(), headers=headers, **options)
@@ -224,15 +224,6 @@ class KlaviyoLists:
             return self._vendor.client(purpose).json("GET", url or path, params=None if url else params)
 
         return records(fetch, paging.link_next, of=f"{self.name}: {redact.location(path)}")
-
-    def _unfit(self) -> str:
-        return f"""CASE WHEN {self._column} IS NULL THEN 'no_identifier'
-            WHEN strlen({self._column}) + strlen(coalesce(attributes, '')) > {_PROFILE_BYTES - 200} THEN 'too_large' END"""
-
-    def _profile(self) -> str:
-        known = f"'{self._field}', {self._column}"
-        return f"""json_object('type', 'profile', 'attributes', CASE WHEN attributes IS NULL THEN json_object({known})
-            ELSE json_object({known}, 'properties', json_strip_nulls(CAST(attributes AS JSON))) END)"""
 
     def _start_import(self, batch: Batch, rows: pa.Table, part: tuple[int, int, str]) -> str:
         first, count, profiles = part
@@ -268,8 +259,7 @@ class KlaviyoLists:
         named: dict[str, str] = {}
         for job in jobs:
             for item in self._listing(f"{_JOBS}/{job}/import-errors", {"page[size]": _PAGE}, "bulk"):
-                quoted = _identifier_in(item["attributes"].get("original_payload"), self._field)
-                identifier = self._as_sent(quoted)
+                identifier = self._profiles.quoted(item["attributes"].get("original_payload"))
                 if identifier is not None and identifier in keys:
                     named[keys[identifier]] = redact.code(item["attributes"].get("code"))
         return failures(named, failed, keys.values(), reason="import_error", of=self.name)
@@ -279,25 +269,23 @@ class KlaviyoLists:
         found: dict[str, str] = {}
         for start in range(0, len(identifiers), _PAGE):
             some = ",".join(json.dumps(one, ensure_ascii=False) for one in identifiers[start : start + _PAGE])
-            params = {"filter": f"any({self._field},[{some}])", "fields[profile]": self._field, "page[size]": _PAGE}
+            params = {
+                "filter": f"any({self._profiles.field},[{some}])",
+                "fields[profile]": self._profiles.field,
+                "page[size]": _PAGE,
+            }
             for profile in self._listing("/api/profiles", params):
-                if known := self._as_sent(profile["attributes"].get(self._field)):
+                if known := self._profiles.as_sent(profile["attributes"].get(self._profiles.field)):
                     found[known] = str(profile["id"])
         asked = set(identifiers)
         return {identifier: vendor_id for identifier, vendor_id in found.items() if identifier in asked}
-
-    def _as_sent(self, known: str | None) -> str | None:
-        """An identifier as Klaviyo shows it, in the form we send; it keeps an address in the case somebody typed it in."""
-        if not known or self._column != "email":
-            return known
-        return canonical_email(known) or known.strip().lower()
 
     def _remove(self, batch: Batch) -> None:
         """Take off the list the profiles we once added (their ids) and whoever has these identifiers now.
 
         Both, because a profile changes its address, and is merged into another whose id we never saw.
         """
-        current = set(self._look_up(batch.rows.column(self._column).drop_null().to_pylist()).values())
+        current = set(self._look_up(batch.rows.column(self._profiles.column).drop_null().to_pylist()).values())
         ids = sorted(current.union(batch.rows.column("vendor_id").drop_null().to_pylist()))
         for start in range(0, len(ids), _REMOVALS):
             some = ids[start : start + _REMOVALS]
@@ -342,19 +330,3 @@ CONNECTOR = KlaviyoLists
 
 def _id(document: Any) -> str:
     return str(at(document, "data", "id", of="Klaviyo"))
-
-
-def _identifier_in(payload: Any, name: str) -> str | None:
-    """The identifier of the profile an import error quotes, however deep it is; None when it quotes none."""
-    if isinstance(payload, str):
-        try:
-            payload = json.loads(payload)
-        except ValueError:
-            return None
-    if isinstance(payload, Mapping):
-        if isinstance(payload.get(name), str):
-            return str(payload[name])
-        payload = [part for part in payload.values() if isinstance(part, Mapping | list)]
-    if isinstance(payload, list):
-        return next((found for item in payload if (found := _identifier_in(item, name)) is not None), None)
-    return None
