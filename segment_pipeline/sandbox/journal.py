@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-# Everything else may be a credential.
-KEPT_HEADERS = re.compile(r"accept|content-type|user-agent|revision|[\w-]*version")
+# Everything else may be a credential; a signature is of one body, and tells no secret.
+KEPT_HEADERS = re.compile(r"accept|content-type|user-agent|revision|[\w-]*version|webhook-\w+")
 
 
 @dataclass(slots=True)

@@ -91,14 +91,15 @@ class Lists:
         self._identify = identify
         self._settle = settle
 
-    def create(self, name: str, **held: Any) -> sqlite3.Row:
+    def create(self, name: str, *, known_as: str | None = None, **held: Any) -> sqlite3.Row:
+        """A list with an id of the vendor's form, or that its maker has chosen (`known_as`)."""
         now = self.store.now
         number = self.store.database.execute(
             "INSERT INTO lists (name, held, created_at, updated_at, content_at) VALUES (?, ?, ?, ?, ?)",
             (name, json.dumps(held), now, now, now),
         ).lastrowid
         assert number is not None
-        identifier = self._identify(number)
+        identifier = known_as or self._identify(number)
         self.store.database.execute("UPDATE lists SET id = ? WHERE number = ?", (identifier, number))
         made = self.get(identifier)
         assert made is not None
