@@ -102,6 +102,12 @@ def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]
     return batch.rows.take(pa.array(kept, pa.int64())), refused
 
 
+def refuse_nobody(batch: Batch, *columns: str) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those with a value in one of these columns at least, and key → `no_identifier`."""
+    nothing = " AND ".join(f"{column} IS NULL" for column in columns)
+    return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' END")
+
+
 def refuse_unhashed(batch: Batch, *columns: str, plain: Sequence[str] = ()) -> tuple[pa.Table, dict[str, str]]:
     """Split a batch's rows into those fit to send and key → reason code.
 

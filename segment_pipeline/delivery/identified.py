@@ -1,0 +1,37 @@
+"""What a destination that leaves the choice to its user knows members by: which identifiers, plain or hashed.
+
+Knows no destination.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from segment_pipeline.delivery.destination import IdentifierRule
+from segment_pipeline.errors import ConfigError
+
+Form = Literal["plain", "sha256"]
+PERSONAL: Final = ("email", "phone")
+USER_ID: Final = "user_id"
+
+
+def identified(kinds: Sequence[str], form: Form, *, of: str) -> tuple[IdentifierRule, ...]:
+    """The rules of these kinds, strongest first; `form` is that of e-mail and phone, ids go as they are.
+
+    Columns are named as their kinds, one of `user_id:<source>` is `user_id`. Raises ConfigError for a kind nobody knows, for
+    two of one column, and for none at all.
+    """
+    columns = [kind.partition(":")[0] for kind in kinds]
+    known = all(kind in (*PERSONAL, "external_id") or kind.startswith(f"{USER_ID}:") for kind in kinds)
+    if not columns or not known or len(set(columns)) < len(columns):
+        raise ConfigError(
+            f"{of}: `identifiers` are {list(kinds)}: name email, phone, external_id or user_id:<source>, each once at most"
+        )
+    forms = {column: form if column in PERSONAL else "plain" for column in columns}
+    return tuple(
+        IdentifierRule(column, kind, f"{column}/{forms[column]}/1") for column, kind in zip(columns, kinds, strict=True)
+    )
+
+
+def every(rules: Sequence[IdentifierRule]) -> bool:
+    """Each user id of a person is a member of its own, where members are known by that alone."""
+    return [rule.column for rule in rules] == [USER_ID]
