@@ -84,10 +84,10 @@ class SandboxApp(Starlette):
             vendor.pattern(method, path.removeprefix(f"/{vendor.name}") or "/"),
             write=method in vendor.declared.writes,
         )
-        self.journal.record(vendor.name, scope, content)
+        kept = self.journal.record(vendor.name, scope, content)
         rule = self.faults.pick(vendor.name, method, path, content)
         if rule is None:
-            await super().__call__(scope, replay, send)
+            await super().__call__(scope, replay, send if kept is None else _answering(kept, send))
             return
         self.journal.count_fault(vendor.name, rule.kind)
         await self._misbehave(rule, vendor, scope, replay, send)
@@ -185,6 +185,23 @@ def _dated(send: Send, state: SandboxState) -> Send:
         await send(message)
 
     return dated
+
+
+def _answering(kept: dict[str, Any], send: Send) -> Send:
+    """Keeps the answer beside the request, before it is sent: who asked finds it there once they have it."""
+    answer: dict[str, Any] = {"status": 0, "body": ""}
+
+    @wraps(send)
+    async def answering(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer["status"] = message["status"]
+        else:
+            answer["body"] += message.get("body", b"").decode("utf-8", "replace")
+        if not message.get("more_body", message["type"] == "http.response.start"):
+            kept["answer"] = answer
+        await send(message)
+
+    return answering
 
 
 async def _read(receive: Receive) -> bytes:

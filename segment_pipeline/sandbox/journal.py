@@ -1,4 +1,4 @@
-"""What the sandbox was asked: counts of reads and writes per vendor, and whole requests when recording is on.
+"""What the sandbox was asked: counts of reads and writes per vendor, and whole requests with their answers when recording is on.
 
 Holds bodies only in memory and only while recording.
 """
@@ -61,21 +61,21 @@ class Journal:
         if on:
             self._kept = deque(maxlen=limit)
 
-    def record(self, vendor: str, scope: Scope, content: bytes) -> None:
-        """Keep one request, without its credentials' headers."""
+    def record(self, vendor: str, scope: Scope, content: bytes) -> dict[str, Any] | None:
+        """Keep one request, without its credentials' headers; what is kept, for its `answer`, or None."""
         if not self.recording:
-            return
+            return None
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        self._kept.append(
-            {
-                "vendor": vendor,
-                "method": scope["method"],
-                "path": scope["path"],
-                "query": parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True),
-                "headers": {name: value for name, value in headers.items() if KEPT_HEADERS.fullmatch(name)},
-                "body": content.decode("utf-8", "replace"),
-            }
-        )
+        kept = {
+            "vendor": vendor,
+            "method": scope["method"],
+            "path": scope["path"],
+            "query": parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True),
+            "headers": {name: value for name, value in headers.items() if KEPT_HEADERS.fullmatch(name)},
+            "body": content.decode("utf-8", "replace"),
+        }
+        self._kept.append(kept)
+        return kept
 
     def recorded(self, vendor: str | None) -> list[dict[str, Any]]:
         """The last requests kept, oldest first; `vendor` None: everybody's."""

@@ -214,17 +214,35 @@ class Lists:
     def control(self) -> list[Route]:
         """What a test sees and changes past the vendor: its lists, who is on them, everybody, and its settings.
 
-        `GET /lists`, `GET /lists/{id}` (`members`: id and what is held of each), `POST /lists/{id}` (change), `GET /people`.
+        `GET /lists`, `POST /lists` (`{names: […], like: id}` makes some like one), `DELETE /lists` (`{ids: […]}`), `GET /lists/{id}` (`members`: id and what is held of each),
+        `POST /lists/{id}` (change), `DELETE /lists/{id}`, `GET /people`.
         """
         return [
             *self.store.control(),
-            Route("/lists", lambda _: JSONResponse([self._shown(row) for row in self.page(0, -1)]), methods=["GET"]),
-            Route("/lists/{id}", self._one, methods=["GET", "POST"]),
+            Route("/lists", self._all, methods=["GET", "POST", "DELETE"]),
+            Route("/lists/{id:path}", self._one, methods=["GET", "POST", "DELETE"]),
             Route("/people", lambda _: JSONResponse(_seen(self.people())), methods=["GET"]),
         ]
 
+    def _all(self, request: Request) -> Response:
+        asked = json_body(request) or {}
+        if request.method == "DELETE":
+            with self.store.writing():
+                for table, column in (("members", "list"), ("lists", "id")):
+                    query = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
+                    self.store.database.execute(query, (listed(asked["ids"]),))
+        if request.method == "POST":
+            like = self.get(asked["like"])
+            with self.store.writing():
+                for name in asked["names"]:
+                    self.create(name, **json.loads(like["held"] if like else "{}"))
+        return JSONResponse([self._shown(row) for row in self.page(0, -1)])
+
     def _one(self, request: Request) -> Response:
         identifier = request.path_params["id"]
+        if request.method == "DELETE":
+            self.drop(identifier)
+            return JSONResponse({})
         if request.method == "POST":
             self.change(identifier, **(json_body(request) or {}))
         row = self.get(identifier)

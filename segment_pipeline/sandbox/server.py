@@ -128,7 +128,10 @@ class SandboxServer:
         self.control("PUT", "/recording", {"on": on, "limit": limit})
 
     def recorded(self, vendor: str) -> list[dict[str, Any]]:
-        """The vendor's requests since `record`, oldest first: method, path, query, headers, body."""
+        """The vendor's requests since `record`, oldest first: method, path, query, headers, body, and `answer` (status, body).
+
+        What a fault has answered is not kept.
+        """
         kept: list[dict[str, Any]] = self.control("GET", f"/recorded?vendor={vendor}")["requests"]
         return kept
 

@@ -1,16 +1,17 @@
 """The suite of destinations whose vendor has a module in the sandbox: the general one, and what a network adds to it."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 
 from segment_pipeline.connector import fields_of, value
 from segment_pipeline.delivery.destination import Destination, Operation
-from segment_pipeline.errors import ConfigError, RejectedRecords, SegmentPipelineError, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.testing import DestinationContract
 from segment_pipeline.testing.batches import (
@@ -23,6 +24,10 @@ from segment_pipeline.testing.batches import (
     settle,
     settle_again,
 )
+from segment_pipeline_tests.contracts.published import Schema, published
+from segment_pipeline_tests.sandbox.source_world import specs_at_hand
+
+MANY: Final = 12_000
 
 
 class SandboxDestinationContract(DestinationContract):
@@ -40,7 +45,23 @@ class SandboxDestinationContract(DestinationContract):
     """The sandbox vendor's own settings."""
     alike: ClassVar[Collection[str]] = ()
     """Methods of the requests in which the vendor's SDK and the connector are to agree to the letter."""
+    published: ClassVar[str] = ""
+    """What the vendor has published: a file of the folder of vendors' schemas. Every request, and every answer, is one of its."""
+    besides: ClassVar[Mapping[str, Schema]] = {}
+    """What the vendor's pages show and its document lacks: more properties of the objects that stand in a property of this name."""
+    undescribed: ClassVar[str] = ""
+    """Which calls (`METHOD /path`, a regular expression) the file was cut without, and are not held to it."""
+    unpublished: ClassVar[str] = ""
+    """Why there is no such file."""
+    no_sdk: ClassVar[str] = ""
+    """Why no SDK of the vendor's can put people into an audience: the test by it is not collected."""
     server: SandboxServer
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        assert bool(cls.published) != bool(cls.unpublished), "what the vendor published, or why there is nothing"
+        if cls.no_sdk:
+            cls.test_the_vendors_own_sdk_leaves_the_same_state = None  # type: ignore[assignment, method-assign]
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -54,11 +75,14 @@ class SandboxDestinationContract(DestinationContract):
         self.server = _running
         before = self.control("settings")
         self.open = ExitStack()
+        _running.record(limit=5_000)
         with self.open:
             yield
+        asked = _running.recorded(self.vendor)
         _running.clear_faults()
         _running.record(on=False)
         self.set(**before)
+        assert sorted({why for each in asked for why in self.wrong(each)}) == []
 
     @pytest.fixture
     def destination(self, _well_behaved: None) -> Destination:
@@ -89,6 +113,22 @@ class SandboxDestinationContract(DestinationContract):
     def misbehave(self, *rules: Mapping[str, object]) -> None:
         """Faults of the other side, in force until the test ends."""
         self.server.faults([{"vendor": self.vendor, **rule} for rule in rules])
+
+    def wrong(self, recorded: Mapping[str, Any]) -> Iterable[str]:
+        """What of a recorded request and its answer the vendor does not describe; nothing where its document is not at hand."""
+        undescribed = re.fullmatch(self.undescribed, f"{recorded['method']} {self.asked(recorded['path'])}")
+        if not self.published or not specs_at_hand() or undescribed:
+            return ()
+        return published(self.published, self.besides).wrong(recorded, self.asked(recorded["path"]))
+
+    def asked(self, path: str) -> str:
+        """The path of a request as the vendor's document has it."""
+        return path.removeprefix(f"/{self.vendor}")
+
+    def test_what_the_vendor_published_is_at_hand(self) -> None:
+        """Then each test here, at its end, holds what was asked and answered in it against that."""
+        if self.published:
+            assert published(self.published, self.besides).document["paths"]
 
     def by_sdk(self, people: Sequence[Person], gone: Sequence[Person]) -> str:
         """The audience that the vendor's own SDK makes, puts people into and takes some of them out of."""
@@ -131,6 +171,56 @@ class SandboxDestinationContract(DestinationContract):
             if not variable.optional and not variable.default:
                 with pytest.raises(ConfigError, match=f"{variable.name} is not set"):
                     self.remade(**{"base_url": "http://127.0.0.1:9", name: ""}).secrets_present()
+
+    @pytest.mark.parametrize("operation", list(Operation))
+    def test_credentials_that_end_in_mid_run_name_their_variable(
+        self, destination: Destination, audience: str, operation: Operation
+    ) -> None:
+        """What was taken before stays, a person is told what to renew, and once it is renewed the same batch goes on."""
+        people = crowd(20)
+        settle(destination, batch(destination, audience, people[:10]))
+        work = batch(
+            destination, audience, people[10:] if operation is Operation.UPSERT else people[:5], operation, number=2
+        )
+        self.misbehave({"kind": "expired_token"})
+        secrets = [variable.name for variable in fields_of(destination).values() if variable.secret]
+        with pytest.raises(ConfigError, match="|".join(secrets)):
+            settle(destination, work)
+        assert self.held(destination, audience) == keys_of(destination, people[:10])
+        self.server.clear_faults()
+        renewed = self.remade()
+        assert settle(renewed, work).accepted == work.rows.num_rows
+        left = people if operation is Operation.UPSERT else people[5:10]
+        assert self.held(destination, audience) == keys_of(destination, left)
+
+    def test_an_audience_renamed_over_there_is_still_ours(self, destination: Destination, audience: str) -> None:
+        """It is known by its id: what somebody else calls it costs nobody their place."""
+        settle(destination, batch(destination, audience, crowd(30)))
+        self.server.control("POST", f"/{self.vendor}/lists/{audience}", {"name": "Spring campaign"})
+        settle(destination, batch(destination, audience, crowd(10, first=30), number=2))
+        settle(destination, batch(destination, audience, crowd(5), Operation.REMOVE, number=3))
+        assert self.held(destination, audience) == keys_of(destination, crowd(35, first=5))
+        assert counts(destination, audience) in (None, 35)
+
+    def test_an_audience_deleted_over_there_is_told(self, destination: Destination, audience: str) -> None:
+        """Neither made anew without a word, nor taken for empty: whoever syncs is told to resend."""
+        settle(destination, batch(destination, audience, crowd(10)))
+        self.server.control("DELETE", f"/{self.vendor}/lists/{audience}")
+        with pytest.raises((ConfigError, ContractError)):
+            settle(destination, batch(destination, audience, crowd(5, first=20), number=2))
+
+    def test_one_of_many_audiences_is_found(self, destination: Destination) -> None:
+        """In an account with thousands of lists an audience is found again, whatever page it is on, and others are left alone."""
+        first = destination.ensure_audience("before the many")
+        known = {one["id"] for one in self.control("lists")}
+        others = [f"somebody else's {n}" for n in range(MANY)]
+        self.server.control("POST", f"/{self.vendor}/lists", {"like": first, "names": others})
+        last = destination.ensure_audience("after the many")
+        assert destination.ensure_audience("before the many") == first
+        assert destination.ensure_audience("after the many") == last
+        made = [one["id"] for one in self.control("lists") if one["id"] not in known]
+        assert len(made) == MANY + 1
+        self.server.control("DELETE", f"/{self.vendor}/lists", {"ids": made})
 
     def test_a_lost_answer_to_a_creation_makes_no_second_audience(self, destination: Destination) -> None:
         """What was made without our hearing of it is found, not made again."""

@@ -12,14 +12,16 @@ from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
+from segment_pipeline_tests.sandbox.test_klaviyo_schema import FILE, MORE_OF_ERRORS
 from segment_pipeline_tests.sandbox.vendors import import_of, profile
 
 
 class TestKlaviyoLists(SandboxDestinationContract):
     vendor, connector = "klaviyo", KlaviyoLists
     given = {"api_key": "pk_sandbox"}
-    settings = {"lists_per_day": 10_000}
+    settings = {"lists_per_day": 100_000}
     created, applied = "/lists$", "/profile-bulk-import-jobs$|/relationships/profiles$"
+    published, besides, undescribed = FILE, MORE_OF_ERRORS, "(PATCH|DELETE) /api/lists/[^/]+"
 
     alike = ("POST", "DELETE")
 

@@ -20,6 +20,7 @@ from segment_pipeline.sandbox.world.store import WorldWriter
 from segment_pipeline_tests.tiers import NO_SPECS
 
 Version = tuple[str, str, str, str, str, str, str, str | None, str | None]
+SPECS = "SEGMENT_PIPELINE_VENDOR_SPECS"
 NOW = "2018-01-01T08:00:00+00:00"
 
 
@@ -93,11 +94,15 @@ def move_clock(client: Client, instant: str) -> None:
     assert client.put("/_control/clock", json={"now": instant}).status_code == 200
 
 
+def specs_at_hand() -> bool:
+    return bool(os.environ.get(SPECS))
+
+
 def vendor_schema(name: str) -> Path:
     """A vendor's schema, a file of the folder SEGMENT_PIPELINE_VENDOR_SPECS names; a test skips where it names none."""
-    folder = os.environ.get("SEGMENT_PIPELINE_VENDOR_SPECS")
-    if not folder:
+    if not specs_at_hand():
         pytest.skip(f"{NO_SPECS}: {name} is one")
+    folder = os.environ[SPECS]
     path = Path(folder) / name
     if not path.exists():
         pytest.fail(f"the vendor's schema {name} is not in {folder}")

@@ -107,7 +107,8 @@ class KlaviyoLists:
         wanted = f"{self.list_prefix}{name}"
 
         def find() -> Iterator[str]:
-            return (str(one["id"]) for one in self._listing("/api/lists") if one["attributes"]["name"] == wanted)
+            named = {"filter": f"equals(name,{json.dumps(wanted, ensure_ascii=False)})"}
+            return (str(one["id"]) for one in self._listing("/api/lists", named) if one["attributes"]["name"] == wanted)
 
         def make() -> str:
             body = {"data": {"type": "list", "attributes": {"name": wanted}}}
