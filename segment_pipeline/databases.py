@@ -3,6 +3,7 @@
 Whatever a database or its driver raises leaves here as one of our errors, named by its kind alone: their texts quote rows.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from segment_pipeline.errors import ConfigError, ContractError, TransientError, of_the_system
@@ -50,8 +51,8 @@ def open_engine(url: str, *, what: str, setting: str, pragmas: Sequence[str] = (
 
 @contextmanager
 def transaction(engine: Engine, *, what: str, hint: str) -> Iterator[Connection]:
-    """One transaction. Raises TransientError when the database did not answer, ConfigError when its disk is full or read-only,
-    ContractError with `hint` when it refused.
+    """One transaction. Raises TransientError when the database did not answer, ConfigError when its disk is full or read-only or its
+    URL opens nothing, ContractError with `hint` when it refused.
     """
     try:
         with engine.begin() as connection:
@@ -59,9 +60,25 @@ def transaction(engine: Engine, *, what: str, hint: str) -> Iterator[Connection]
     except OperationalError as error:
         if said := of_the_disk(error):
             raise ConfigError(f"{what} {said}") from None
+        if locked_out(error):
+            raise ConfigError(
+                f"{what} let nobody in ({kind(error)}): see user, password and database of its URL"
+            ) from None
         raise TransientError(f"{what} did not answer ({kind(error)}): run again") from None
     except SQLAlchemyError as error:
         raise ContractError(f"{what} refused a statement ({kind(error)}): {hint}") from None
+
+
+# Drivers file a wrong password and a broken line alike under OperationalError; their words tell them apart.
+_LOCKED_OUT = re.compile(
+    r"authentication|access denied|password|database \S+ does not exist|unknown database|role \S+ does not exist",
+    re.IGNORECASE,
+)
+
+
+def locked_out(error: DBAPIError) -> bool:
+    """The database is there, and takes neither this user nor this password, or has no database of this name."""
+    return isinstance(error, OperationalError | InterfaceError) and bool(_LOCKED_OUT.search(str(error.orig)))
 
 
 # By the beginning of SQLite's name for it.

@@ -9,13 +9,10 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
+from segment_pipeline.databases import locked_out
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 
 # Drivers file nearly everything under OperationalError, a wrong statement and a broken line alike; their words tell them apart.
-LOCKED_OUT = re.compile(
-    r"authentication|access denied|password|database \S+ does not exist|unknown database|role \S+ does not exist",
-    re.IGNORECASE,
-)
 NOWHERE = re.compile(r"unable to open database|file is not a database|no such file or directory", re.IGNORECASE)
 MISSING = re.compile(
     r"no such (table|column|function|view)|unknown (column|table)|doesn't exist|does not exist|invalid (object|column) name"
@@ -42,7 +39,7 @@ def told(where: str) -> Iterator[None]:
 def _meant(where: str, error: exc.DBAPIError) -> SegmentPipelineError:
     kind, said = type(error.orig).__name__, str(error.orig)
     operational = isinstance(error, exc.OperationalError | exc.InterfaceError)
-    if operational and LOCKED_OUT.search(said):
+    if locked_out(error):
         return ConfigError(f"{where}: the database let nobody in ({kind}): see user, password and database of its URL")
     if NOWHERE.search(said):
         return ConfigError(f"{where}: there is no database where its URL says ({kind}): correct the URL")
