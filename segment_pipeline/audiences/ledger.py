@@ -8,7 +8,7 @@ holder of the audience's lease. Opening migrates. Errors of the database leave a
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,7 +28,7 @@ from segment_pipeline.audiences.ledger_tables import (
     row_outcomes,
     secrets,
 )
-from segment_pipeline.audiences.places import Place, Places
+from segment_pipeline.audiences.places import Place, Places, in_utc
 from segment_pipeline.audiences.plan import Plan, PlannedBatch
 from segment_pipeline.databases import of_the_disk, open_engine, transaction
 from segment_pipeline.delivery.destination import Operation, Receipt
@@ -242,6 +242,28 @@ class Ledger:
         ]
         if told:
             c.execute(row_outcomes.insert(), told)
+
+    def refusals(self, place: Place) -> dict[str, str]:
+        """Key → reason the tool last refused it for, at a place; of keys that it took later, too."""
+        here = (plans.c.audience == place.audience) & (plans.c.destination == place.destination)
+        query = (
+            sa.select(row_outcomes.c.key, row_outcomes.c.reason)
+            .join(plans, plans.c.digest == row_outcomes.c.plan)
+            .where(here & (plans.c.remote_id == place.remote_id) & (row_outcomes.c.outcome == "rejected"))
+            .order_by(plans.c.sequence, row_outcomes.c.batch)
+        )
+        with self.transaction() as c:
+            return {key: reason or "rejected" for key, reason in c.execute(query)}
+
+    def answered(self, digests: Collection[str]) -> list[tuple[datetime, int]]:
+        """When the final answer to each batch of these plans came, and of how many rows; the oldest first."""
+        query = (
+            sa.select(batches.c.ended_at, batches.c.rows)
+            .where(batches.c.plan.in_(list(digests)) & (batches.c.state == "final"))
+            .order_by(batches.c.ended_at)
+        )
+        with self.transaction() as c:
+            return [(in_utc(ended_at), rows) for ended_at, rows in c.execute(query)]
 
     def give_up(self, digest: str) -> None:
         """Batches of a killed run: what was attempted and never answered is uncertain for good."""

@@ -185,8 +185,12 @@ def _stored(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if name == "as_of" and value else value for name, value in values.items()}
 
 
+def in_utc(at: datetime) -> datetime:
+    """An instant of the ledger's: SQLite keeps no zone, and what was written is UTC."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _place(row: RowMapping) -> Place:
-    # SQLite keeps no zone: what was written is UTC.
-    read_at = row["read_at"].replace(tzinfo=UTC) if row["read_at"] and not row["read_at"].tzinfo else row["read_at"]
+    read_at = in_utc(row["read_at"]) if row["read_at"] else None
     as_of = date.fromisoformat(row["as_of"]) if row["as_of"] else None
     return Place(**dict(row) | {"read_at": read_at, "as_of": as_of})

@@ -19,7 +19,9 @@ class SyncReport:
     held fewer keys than it had been sent, or another number where nobody else writes to it); `planned` (shown: a sync would not be held); `off`
     (SEGMENT_PIPELINE_SENDING is off: the numbers are what would have been sent, and nothing was, denials included); `retired`
     (it came to its end at this tool);
-    `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now.
+    `failed` (`reasons` says why; what was sent is accounted for). `rejected` counts keys the tool refuses, lately or now;
+    `rejections` these and the removals it refuses by its code, of a sync alone. `hours_behind`: from the end of the day that decided
+    to the tool's final answer, of half of the rows it answered (`p50`) and of 95 in 100 (`p95`), in hours; empty: none was sent.
     `requests`: requests that carried changes. `remote`: keys the tool holds: `counted` by the tool, or as its receipts say
     where it tells no number; None: not known. `denials`: keys that explicit denials, suppressions or erasures take out and that are
     not known to be out, all of them where a plan is shown and not sent; `denied_since`: when the oldest of those was said (None:
@@ -52,12 +54,26 @@ class SyncReport:
     denied_since: datetime | None = None
     digests: Sequence[str] = ()
     reasons: Sequence[str] = ()
+    rejections: Mapping[str, int] = field(default_factory=dict)
+    hours_behind: Mapping[str, float] = field(default_factory=dict)
 
     def waiting(self, now: datetime) -> str:
         """How many denials wait, and how long already; empty where none does."""
         if not self.denials:
             return ""
         return f"{self.denials} {'denial waits' if self.denials == 1 else 'denials wait'}, {waited(self.denied_since, now)}"
+
+
+def hours_behind(since: datetime, answered: Sequence[tuple[datetime, int]]) -> dict[str, float]:
+    """Of when how many rows were answered, the earliest first: the hours within which half of them were, and 95 in 100."""
+    rows = sum(count for _, count in answered)
+    found, so_far = dict[str, float](), 0
+    for at, count in answered:
+        so_far += count
+        for name, share in (("p50", 50), ("p95", 95)):
+            if name not in found and so_far * 100 >= rows * share:
+                found[name] = round((at - since) / timedelta(hours=1), 2)
+    return found if rows else {}
 
 
 def waited(since: datetime | None, now: datetime) -> str:

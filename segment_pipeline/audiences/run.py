@@ -3,10 +3,13 @@
 The order of these steps is what makes a kill anywhere harmless; each step's own rules live in its module.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import Any
+
+import pyarrow as pa
 
 from segment_pipeline import clock
 from segment_pipeline.audiences import memory, sent, trust
@@ -22,15 +25,17 @@ from segment_pipeline.audiences.places import GONE, Place
 from segment_pipeline.audiences.plan import DENIALS, MAIN, REPLACEMENT, Plan, draw, keep_approved, write
 from segment_pipeline.audiences.push import Push
 from segment_pipeline.audiences.recheck import Recheck
-from segment_pipeline.audiences.report import SyncReport
+from segment_pipeline.audiences.report import SyncReport, hours_behind
 from segment_pipeline.audiences.round import Round
 from segment_pipeline.audiences.shape import Shape
+from segment_pipeline.days import AsOf
 from segment_pipeline.delivery.destination import AudienceGone, Replaceable
 from segment_pipeline.errors import ConfigError, ConflictError, SegmentPipelineError
 from segment_pipeline.lake.session import Session
 from segment_pipeline.lake.statements import statement
 
 Look = Callable[[Session], None]
+_REFUSALS = pa.schema({"key": pa.string(), "reason": pa.string()})
 
 
 class Run(AtTool):
@@ -182,6 +187,7 @@ class Run(AtTool):
         memory.scan(session, self.place, "audience_members_now")
         self.report = replace(account(session, self.report), requests=self.requests, digests=tuple(digests))
         self.report = replace(self.report, **self._denials(session, "denials_undelivered"))
+        self.report = replace(self.report, **self._answers(session, decision.as_of, digests))
         if self.stopped:
             raise self.stopped
         ours = int(session.value("SELECT count(*) FROM audience_members_now WHERE state <> 'rejected'"))
@@ -210,6 +216,26 @@ class Run(AtTool):
             "differs": drift,
         }
         return next((status for status, true in named.items() if true), "synced")
+
+    def _answers(self, session: Session, as_of: date | None, digests: Sequence[str]) -> dict[str, Any]:
+        """What the tool refuses, and how far behind the day its answers to these plans came."""
+        told: dict[str, Any] = {}
+        if self.report.rejected or self.report.remove_rejected:
+            told["rejections"] = self._rejections(session)
+        if digests and as_of is not None:
+            end = AsOf(as_of, self.of.settings.timezone).end
+            told["hours_behind"] = hours_behind(end, self.ledger.answered(digests))
+        return told
+
+    def _rejections(self, session: Session) -> dict[str, int]:
+        """Keys that the tool refuses to take or to let go, by the code it gave, the most first."""
+        said = self.ledger.refusals(self.place)
+        session.register("refusals", pa.table([list(said), list(said.values())], _REFUSALS))
+        rows = session.rows(
+            "SELECT coalesce(r.reason, 'unknown') AS reason, count(*) AS keys FROM audience_members_now AS m "
+            "LEFT JOIN refusals AS r ON r.key = m.key WHERE m.refused IS NOT NULL GROUP BY 1 ORDER BY keys DESC, reason"
+        )
+        return {row["reason"]: int(row["keys"]) for row in rows}
 
     def _denials(self, session: Session, which: str) -> dict[str, Any]:
         """How many keys denials are still to take out, by the statement `which`, and since when the oldest of them waits."""

@@ -22,6 +22,7 @@ from segment_pipeline.defs.failures import in_our_words
 from segment_pipeline.defs.resources import in_run, kind_of, resource_keys
 from segment_pipeline.defs.segments import segment_key
 from segment_pipeline.delivery.destination import Destination
+from segment_pipeline.delivery.reasons import meaning
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.schema import Column
 from segment_pipeline.landing.consents import refresh_consents
@@ -64,16 +65,24 @@ def assets(
     ]
 
 
-def metadata(report: SyncReport) -> dict[str, Any]:
+def metadata(report: SyncReport, destination: Destination) -> dict[str, Any]:
     """A sync's numbers under their fixed names, those people look for first on top; what is 0 as a rule is left out while it is.
 
-    Reasons for ineligibility are `ineligible_<reason>`; `why` is what became of the plan, in words.
+    Reasons for ineligibility are `ineligible_<reason>`; `why` is what became of the plan, in words. `rejections` is a table: by the
+    tool's code how many keys, what it means and what to do; each is a number of its own as well, `rejected_<code>`.
     """
     values = asdict(report)
     why = "; ".join([SAID.get(report.status, report.status), *report.reasons])
     numbers: dict[str, Any] = {name: values[name] for name in FIRST} | {"why": why}
     numbers |= {name: values[name] for name in NUMBERS if name in ALWAYS or values[name]}
     numbers |= {f"ineligible_{reason}": count for reason, count in sorted(report.ineligible.items()) if count}
+    numbers |= {f"hours_behind_{part}": hours for part, hours in report.hours_behind.items()}
+    if report.rejections:
+        rows = [f"| `{code}` | {keys} | {meaning(destination, code)} |" for code, keys in report.rejections.items()]
+        numbers["rejections"] = dg.MetadataValue.md(
+            "\n".join(["| code | keys | what it means |", "|---|---|---|", *rows])
+        )
+        numbers |= {f"rejected_{code}": keys for code, keys in report.rejections.items()}
     numbers |= {
         "status": report.status,
         "as_of": report.as_of.isoformat() if report.as_of else "none",
@@ -192,8 +201,9 @@ def _audience_asset(
         yield from _checked(audience, report)
         yield _left_behind(audience, left)
         if report.status in FAILING:
-            raise dg.Failure(_why(report), metadata=metadata(report), allow_retries=False)
-        yield dg.MaterializeResult(asset_key=audience_key(audience.name), metadata=metadata(report))
+            raise dg.Failure(_why(report), metadata=metadata(report, tools[audience.destination]), allow_retries=False)
+        told = metadata(report, tools[audience.destination])
+        yield dg.MaterializeResult(asset_key=audience_key(audience.name), metadata=told)
 
     return body
 

@@ -49,6 +49,7 @@ def test_a_batch_refused_for_a_bad_row_is_split_until_that_row_alone_is_rejected
     assert tool.held() == ALL - BAD
     again = world.sync(audience(), tool)
     assert (again.requests, again.rejected, again.unchanged) == (0, 2, 8), "what was refused is not sent every night"
+    assert report.rejections == again.rejections == {"poison" if names_rows else "refused": 2}
 
 
 def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
@@ -57,11 +58,12 @@ def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
     tool.refuses = frozenset({"p3@shop.test", "p4@shop.test"})
     world.people(PEOPLE)
     report = world.sync(audience(), tool)
-    assert (report.added, report.rejected, report.remote) == (8, 2, 8)
+    assert (report.added, report.rejected, report.remote, sum(report.rejections.values())) == (8, 2, 8, 2)
     tool.refuses = frozenset()
     assert world.sync(audience(max_age_hours=9999), tool).requests == 0
     monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-09T06:00:00+00:00")
-    assert world.sync(audience(max_age_hours=9999), tool).remote == 10
+    report = world.sync(audience(max_age_hours=9999), tool)
+    assert (report.remote, report.rejections) == (10, {})
 
 
 def test_an_asynchronous_job_is_polled_to_its_end(world: World, tool: Tool) -> None:
