@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS job_people (job TEXT, person INTEGER, PRIMARY KEY (jo
 CREATE TABLE IF NOT EXISTS job_errors (number INTEGER PRIMARY KEY, job TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS job_errors_job ON job_errors (job, number);
 """
-DEFAULTS: Mapping[str, Any] = {"apply_jobs": "at_once", "job_seconds": 300, "polls_to_complete": 2}
+SETTINGS: Mapping[str, Any] = {"apply_jobs": "at_once", "job_seconds": 300, "polls_to_complete": 2}
 
 
 class Work(NamedTuple):

@@ -25,7 +25,7 @@ NOON = datetime(2018, 1, 1, 12, tzinfo=UTC)
 def store(tmp_path: Path) -> VendorStore:
     state = SandboxState(tmp_path)
     state.set_now(NOON)
-    return VendorStore(state, "post", defaults=jobs.DEFAULTS, schema=(lists.SCHEMA, jobs.SCHEMA))
+    return VendorStore(state, "post", defaults=jobs.SETTINGS, schema=(lists.SCHEMA, jobs.SCHEMA))
 
 
 @pytest.fixture

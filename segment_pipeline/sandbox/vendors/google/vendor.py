@@ -44,7 +44,7 @@ from segment_pipeline.sandbox.vendors.google.userlists import UserLists
 FIRST_LIST = 8_100_000_000
 TOKEN = "/token"
 DEFAULTS: Mapping[str, Any] = {
-    **jobs.DEFAULTS,
+    **jobs.SETTINGS,
     "apply_jobs": "when_complete",
     "removal_matches": "any",
     "consent_region": True,

@@ -44,7 +44,7 @@ LARGEST_IMPORT, LARGEST_BODY, LARGEST_RELATION = 10_000, 5 * 2**20, 1000
 IMPORT = "profile-bulk-import-job"
 ROWS = "/data/attributes/profiles/data"
 DEFAULTS: Mapping[str, Any] = {
-    **jobs.DEFAULTS,
+    **jobs.SETTINGS,
     "lacking": 0,
     "limit_factor": 1000,
     "lists_per_day": 150,
