@@ -1,4 +1,4 @@
-"""Amplitude's Export API: a zip of gzipped JSON lines by the hour in which the server took the events in.
+"""Amplitude's Export API: a zip of gzipped JSON lines by the hour in which the server took the events in. `cohorts` stands beside it.
 
 An hour H shows once the sandbox's clock is past H + 3 h (it ends an hour later and is exportable about two hours after that):
 a reader that comes earlier gets a smaller archive, or 404, and no warning. Chosen here because the vendor's page does not say:
@@ -23,14 +23,15 @@ from segment_pipeline.sandbox.listing import Condition, Listing, Records
 from segment_pipeline.sandbox.state import SandboxState
 from segment_pipeline.sandbox.store import VendorStore
 from segment_pipeline.sandbox.vendor import Served, Vendor
+from segment_pipeline.sandbox.vendors.amplitude import cohorts
 
 KEY, SECRET = "sandbox-amplitude-key", "sandbox-amplitude-secret"
 AUTHORIZATION = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
-PROJECT = "100001"
+PROJECT, OWNER = "100001", "owner@shop.example"
 HOUR = "%Y%m%dT%H"
 LONGEST = timedelta(days=365)
 EXPORTABLE_AFTER = timedelta(hours=3)
-DEFAULTS: Mapping[str, Any] = {"max_export_bytes": 4 * 1024**3, "packed_bytes": 4 * 1024**3, "file_lines": 50_000}
+EXPORT: Mapping[str, Any] = {"max_export_bytes": 4 * 1024**3, "packed_bytes": 4 * 1024**3, "file_lines": 50_000}
 
 
 class _Sink(io.BytesIO):
@@ -51,7 +52,7 @@ class Amplitude:
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
-        self.store = VendorStore(state, "amplitude", defaults=DEFAULTS)
+        self.store = VendorStore(state, "amplitude", defaults={**EXPORT, **cohorts.SETTINGS}, schema=(cohorts.SCHEMA,))
         self.records = Records(state.directory / "world.sqlite")
 
     def export(self, request: Request) -> Response:
@@ -95,7 +96,8 @@ class Amplitude:
 
 def serve(state: SandboxState) -> Served:
     amplitude = Amplitude(state)
-    return Served([Route("/api/2/export", amplitude.export, methods=["GET"])], amplitude.store.control())
+    held = cohorts.Cohorts(amplitude.store, AUTHORIZATION, (int(PROJECT), OWNER))
+    return Served([Route("/api/2/export", amplitude.export, methods=["GET"]), *held.routes()], held.lists.control())
 
 
 def fault_response(kind: str, request: Request) -> Response | None:
@@ -110,7 +112,9 @@ def fault_response(kind: str, request: Request) -> Response | None:
 VENDOR = Vendor(
     serve=serve,
     fault_response=fault_response,
+    writes=frozenset({"POST"}),
     secrets={"AMPLITUDE_API_KEY": KEY, "AMPLITUDE_SECRET_KEY": SECRET},
+    account={"AMPLITUDE_APP_ID": PROJECT, "AMPLITUDE_COHORT_OWNER": OWNER, "AMPLITUDE_SEED_USER": "seed-of-cohorts"},
 )
 
 
