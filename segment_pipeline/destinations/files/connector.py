@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from segment_pipeline.connector import About, ConnectorKind, address, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.names import SAFE, spellings
 from segment_pipeline.delivery.vendor import variable
 from segment_pipeline.destinations.files import tables
 from segment_pipeline.destinations.files.layouts import LAYOUTS, Layout
@@ -30,7 +31,6 @@ from segment_pipeline.settings import Settings
 _ROWS: Final = 1_000_000
 _MEMBERS: Final = "members.csv"
 _NAME: Final = ".name"
-_SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class HashedFiles:
         for said in self._root.glob(f"*/{_NAME}"):
             if said.read_text("utf-8") == name:
                 return said.parent.name
-        return next(folder for folder in _folders(name) if not (self._root / folder / _NAME).exists())
+        return next(folder for folder in spellings(name) if not (self._root / folder / _NAME).exists())
 
     def apply(self, batch: Batch) -> Receipt:
         """Write the change, then the members. The same batch again writes the same files."""
@@ -197,7 +197,7 @@ class HashedFiles:
 
     def _folder(self, remote_id: str) -> Path:
         folder = self._root / remote_id
-        if not _SAFE.fullmatch(remote_id) or not (folder / _MEMBERS).exists():
+        if not SAFE.fullmatch(remote_id) or not (folder / _MEMBERS).exists():
             raise AudienceGone(
                 f"{self.name} no longer has the folder of audience {remote_id}: resend it to make it anew"
             )
@@ -225,19 +225,6 @@ class HashedFiles:
 
 
 CONNECTOR = HashedFiles
-
-
-def _folders(name: str) -> Iterator[str]:
-    """Folders an audience of this name may have, the first that no other one keeps; of equal names the same ones."""
-    if _SAFE.fullmatch(name):
-        yield name
-    slug = _slug(name)
-    for more in ("", *map(str, range(1, 1_000))):
-        yield f"{slug}-{hashlib.sha256((name + more).encode()).hexdigest()[:12]}"
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:40] or "audience"
 
 
 def _change_name(batch: Batch, kind: str) -> str:
