@@ -68,7 +68,8 @@ def endpoints(
     """The routes of one API: `calls` by path and HTTP method, each path with and without a slash at its end.
 
     `admit` gets the request and the name of its call (`POST /lists/{id}`), and gives what the call is handed and the headers
-    of its answer. Both may raise Refused; a call returns status and document, bytes as they are, None for an empty answer.
+    of its answer. Both may raise Refused; a call returns status and document, bytes as they are, None for an empty answer, or a whole
+    Response.
     """
 
     def route(path: str, methods: Mapping[str, Callable[[Asked], Answer]]) -> list[BaseRoute]:
@@ -79,6 +80,8 @@ def endpoints(
                 status, content = methods[request.method](asked)
             except Refused as error:
                 return error.response(headers, media_type)
+            if isinstance(content, Response):
+                return content
             if content is None:
                 return Response(status_code=status, headers=headers)
             if isinstance(content, bytes):
