@@ -68,6 +68,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return number if number < _EPOCH_FROM else max(0.0, number - server_now.timestamp())
 
 
+def reset_in(headers: Mapping[str, str], name: str, *, per_second: int = 1) -> float | None:
+    """Seconds to wait by a header that says when a limit is lifted, in so many ticks `per_second`, told as `retry_after` tells them."""
+    try:
+        number = float(headers.get(name, "")) / per_second
+    except ValueError:
+        return None
+    return retry_after({"retry-after": repr(number), "date": headers.get("date", "")})
+
+
 def _http_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)

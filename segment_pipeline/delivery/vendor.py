@@ -31,8 +31,8 @@ class Vendor:
     """One connector's connections: one pool, made when it is first used and closed once; safe to share between threads.
 
     `rates`: the vendor's limits by purpose, each (requests, seconds) pairs that all hold at once; purposes are paced apart.
-    `key`: the field whose value signs each request, in the header `Authorization` behind `scheme`; where the vendor does not
-    take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
+    `key`: the field whose value signs each request, in the header `key_header` behind `scheme` (empty: alone); where the vendor does
+    not take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
     `oauth.Bearer`; `key` is then only what a person is told to check, a function where that depends on what is set.
     `refusal`: what other error an answer is.
     """
@@ -43,6 +43,7 @@ class Vendor:
         *,
         key: str | Callable[[], str],
         scheme: str = "Bearer",
+        key_header: str = "Authorization",
         auth: Auth | None = None,
         refusal: Classify,
         headers: Mapping[str, str] | None = None,
@@ -50,7 +51,8 @@ class Vendor:
         timeout: tuple[float, float] = (5.0, 60.0),
     ) -> None:
         self._connector = connector
-        self._key, self._scheme, self._auth, self._refusal = key, scheme, auth, refusal
+        self._key, self._scheme, self._key_header = key, scheme, key_header
+        self._auth, self._refusal = auth, refusal
         self._headers, self._timeout = headers, timeout
         self._rates = rates or {}
         self._lock = threading.Lock()
@@ -64,7 +66,8 @@ class Vendor:
                 self._pool = HttpClient(
                     value(self._connector, "base_url"),
                     name=self._connector.name,
-                    auth=self._auth or header("Authorization", f"{self._scheme} {value(self._connector, self._field)}"),
+                    auth=self._auth
+                    or header(self._key_header, f"{self._scheme} {value(self._connector, self._field)}".lstrip()),
                     headers=self._headers,
                     timeout=self._timeout,
                     retry=RetryPolicy(attempts=self._connector.attempts),
