@@ -4,6 +4,7 @@ care, rows that failed, and creation without doubles.
 Parts to be composed; nothing here is inherited from, and nothing knows a vendor.
 """
 
+import base64
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
@@ -31,17 +32,17 @@ class Vendor:
     """One connector's connections: one pool, made when it is first used and closed once; safe to share between threads.
 
     `rates`: the vendor's limits by purpose, each (requests, seconds) pairs that all hold at once; purposes are paced apart.
-    `key`: the field whose value signs each request, in the header `key_header` behind `scheme` (empty: alone); where the vendor does
-    not take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
+    `key`: the field whose value signs each request, in the header `key_header` behind `scheme` (empty: alone), or the two of a user
+    and a password; where the vendor does not take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
     `oauth.Bearer`; `key` is then only what a person is told to check, a function where that depends on what is set.
-    `refusal`: what other error an answer is.
+    `refusal`: what other error an answer is. `address`: the field of the vendor's address.
     """
 
     def __init__(
         self,
         connector: Remote,
         *,
-        key: str | Callable[[], str],
+        key: str | tuple[str, str] | Callable[[], str],
         scheme: str = "Bearer",
         key_header: str = "Authorization",
         auth: Auth | None = None,
@@ -49,8 +50,9 @@ class Vendor:
         headers: Mapping[str, str] | None = None,
         rates: Mapping[str, Rates] | None = None,
         timeout: tuple[float, float] = (5.0, 60.0),
+        address: str = "base_url",
     ) -> None:
-        self._connector = connector
+        self._connector, self._address = connector, address
         self._key, self._scheme, self._key_header = key, scheme, key_header
         self._auth, self._refusal = auth, refusal
         self._headers, self._timeout = headers, timeout
@@ -64,10 +66,9 @@ class Vendor:
         with self._lock:
             if self._pool is None:
                 self._pool = HttpClient(
-                    value(self._connector, "base_url"),
+                    value(self._connector, self._address),
                     name=self._connector.name,
-                    auth=self._auth
-                    or header(self._key_header, f"{self._scheme} {value(self._connector, self._field)}".lstrip()),
+                    auth=self._auth or header(self._key_header, self._signature()),
                     headers=self._headers,
                     timeout=self._timeout,
                     retry=RetryPolicy(attempts=self._connector.attempts),
@@ -81,7 +82,7 @@ class Vendor:
         """The JSON object a request is answered with; raises ContractError for any other answer."""
         answer = self.client(purpose).json(method, path, **options)
         if not isinstance(answer, dict):
-            address = variable(self._connector, "base_url")
+            address = variable(self._connector, self._address)
             raise ContractError(f"{self._connector.name} answered with no object: check {address}")
         return answer
 
@@ -100,14 +101,21 @@ class Vendor:
             self._clients.clear()
 
     @property
-    def _field(self) -> str:
-        return self._key if isinstance(self._key, str) else self._key()
+    def _fields(self) -> tuple[str, ...]:
+        key = self._key() if callable(self._key) else self._key
+        return (key,) if isinstance(key, str) else key
+
+    def _signature(self) -> str:
+        held = ":".join(value(self._connector, field) for field in self._fields)
+        if len(self._fields) == 1:
+            return f"{self._scheme} {held}".lstrip()
+        return "Basic " + base64.b64encode(held.encode()).decode("ascii")
 
     def _error(self, response: Response) -> SegmentPipelineError | None:
         error, status = self._refusal(response), response.status_code
         if error is not None or status not in {401, 403}:
             return error
-        check = variable(self._connector, self._field)
+        check = " and ".join(variable(self._connector, field) for field in self._fields)
         return ConfigError(
             f"{self._connector.name} refused its credentials (HTTP {status}): check {check} and its scopes"
         )

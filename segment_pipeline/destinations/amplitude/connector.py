@@ -3,10 +3,9 @@
 Changes who is in a cohort, and nothing about a user: no property is set, nobody is made and nobody deleted.
 """
 
-import base64
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from segment_pipeline import redact
@@ -16,9 +15,6 @@ from segment_pipeline.delivery.user_ids import fit, user_id
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError
 from segment_pipeline.http import Response
-
-if TYPE_CHECKING:
-    from requests import PreparedRequest
 
 _IDS: Final = 100_000
 _COHORTS: Final = "/api/3/cohorts"
@@ -60,7 +56,7 @@ class AmplitudeCohorts:
     _vendor: Vendor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        vendor = Vendor(self, key="secret_key", auth=self._signed, refusal=self._refused, timeout=(5.0, 120.0))
+        vendor = Vendor(self, key=("api_key", "secret_key"), refusal=self._refused, timeout=(5.0, 120.0))
         object.__setattr__(self, "_vendor", vendor)
 
     @property
@@ -167,11 +163,6 @@ class AmplitudeCohorts:
         answer = self._vendor.object("", "POST", f"{_COHORTS}/membership", json=body, idempotent=True)
         skipped: list[str] = at(answer, "memberships_result", 0, "skipped_ids", of="Amplitude", kind=list)
         return skipped
-
-    def _signed(self, request: "PreparedRequest") -> "PreparedRequest":
-        keys = f"{value(self, 'api_key')}:{value(self, 'secret_key')}"
-        request.headers["Authorization"] = "Basic " + base64.b64encode(keys.encode()).decode("ascii")
-        return request
 
     def _gone(self) -> AudienceGone:
         return AudienceGone(f"{self.name} no longer has the cohort: resend the audience to make it anew")
