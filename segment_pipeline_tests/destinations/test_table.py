@@ -146,6 +146,9 @@ class TestAudienceTable(DestinationContract):
         for call in (tool.check, lambda: tool.ensure_audience("vip")):
             with pytest.raises(ConfigError, match=f"table audience_members .*{said}.*: name another `table`"):
                 call()
+        engine = sa.create_engine(url)
+        assert sa.inspect(engine).get_table_names() == ["audience_members"]
+        engine.dispose()
 
     def test_a_table_that_was_dropped_is_gone_and_made_anew(self, destination: AudienceTable, audience: str) -> None:
         destination.apply(batch(destination, audience, crowd(3)))
@@ -191,6 +194,7 @@ class TestTableOfPostgres(TestAudienceTable):
                 tool.check()
             texts = [repr(tool), str(caught.value), caplog.text]
             assert "s3cret" not in " ".join(texts)
+            assert getattr(caught.value, "sent", False) is False
         with pytest.raises(SegmentPipelineError) as caught:
             self.made(url="s3cret://ann:s3cret-pass@host").check()
         assert "s3cret" not in str(caught.value)
@@ -203,6 +207,11 @@ class TestTableOfMariaDB(TestAudienceTable):
         return mariadb_servers.new_database(mariadb)
 
     test_a_batch_is_all_there_or_not_at_all = TestTableOfPostgres.test_a_batch_is_all_there_or_not_at_all
+
+
+def test_a_kind_nobody_knows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="`columns` has int: a kind is text, integer"):
+        AudienceTable(columns={"orders": "int"})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ from segment_pipeline.delivery.destination import (
 from segment_pipeline.delivery.identified import Form, every, identified
 from segment_pipeline.delivery.vendor import variable
 from segment_pipeline.destinations.table.tables import AUDIENCE, IDENTIFIER, KEY, UPDATED, Tables
-from segment_pipeline.destinations.table.values import as_held, kinds_of
-from segment_pipeline.errors import RejectedRecords, TransientError
+from segment_pipeline.destinations.table.values import KINDS, as_held, kinds_of
+from segment_pipeline.errors import ConfigError, RejectedRecords, TransientError
 
 _ROWS: Final = 5_000
 _AT_ONCE: Final = 500  # values of one IN
@@ -70,6 +70,8 @@ class AudienceTable:
     _engines: list[Engine] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        if unknown := {*(self.columns or {}).values()} - {*KINDS}:
+            raise ConfigError(f"{self.name}: `columns` has {', '.join(sorted(unknown))}: a kind is {', '.join(KINDS)}")
         rules = identified(self.identifiers, self.form, of=self.name)
         object.__setattr__(self, "_rules", rules)
         tables = Tables(self.table, [rule.column for rule in rules], self.columns, self.name)
@@ -235,9 +237,10 @@ class AudienceTable:
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         """What was asked of a database that did not answer may have been done; what it takes no row of is refused for some row."""
-        hint = "may its user make tables, and write and delete there?"
+        hint, reached = "may its user make tables, and write and delete there?", False
         try:
             with transaction(self._engine(), what=f"{self.name}: its database", hint=hint) as connection:
+                reached = True
                 try:
                     yield connection
                 except IntegrityError:
@@ -245,7 +248,7 @@ class AudienceTable:
                 except DataError:
                     raise RejectedRecords(f"{self.name}: its database takes some value of a batch not") from None
         except TransientError as error:
-            error.sent = True
+            error.sent = reached
             raise
 
     def _engine(self) -> Engine:

@@ -78,8 +78,9 @@ class Tables:
 
     def make(self, connection: Connection) -> None:
         """Both, where they are missing. Raises ConfigError for one that is not of this shape."""
+        missing = self.found(connection) is None
         self.audiences.create(connection, checkfirst=True)
-        if self.found(connection) is None:
+        if missing:
             self.rows(self.declared or {}).create(connection)
 
     def found(self, connection: Connection) -> dict[str, str] | None:
