@@ -14,6 +14,7 @@ from segment_pipeline import clock
 from segment_pipeline.connector import About, ConnectorKind, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
+from segment_pipeline.filesystems import Access
 from segment_pipeline.landing import columns, extracts, fitting
 from segment_pipeline.landing.extracts import Extract
 from segment_pipeline.landing.raw import Pulled, RawPages
@@ -22,7 +23,7 @@ from segment_pipeline.landing.tabular import Tabular
 from segment_pipeline.landing.tabular_rows import RAGGED, ROWS
 from segment_pipeline.sources.files.formats import Csv, Format
 from segment_pipeline.sources.files.lines import Refused
-from segment_pipeline.sources.files.places import Found, Place, opened
+from segment_pipeline.sources.files.places import Found, Place
 
 SETTLED = timedelta(seconds=60)
 
@@ -106,14 +107,8 @@ class Files:
         return next(table for table in self.tables if table.name == name)
 
     def _place(self) -> Place:
-        return opened(
-            self.root,
-            self.name,
-            password=value(self, "password"),
-            key_file=self.key_file,
-            host_keys=self.host_keys,
-            options=dict(self.options),
-        )
+        access = Access(value(self, "password"), self.key_file, self.host_keys, self.options)
+        return Place(self.root, self.name, access)
 
 
 class _Pull:
