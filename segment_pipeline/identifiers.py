@@ -296,6 +296,8 @@ _GMAIL_LOCAL: Final = "replace(split_part(split_part({column}, '@', 1), '+', 1),
 
 # By kind of identifier, form and version; destinations choose. `sha256`: of the canonical value, in lower-case hex.
 RULES: Final[Mapping[str, Rule]] = {
+    # What stands in a person's profile, as it stands there.
+    "text/plain/1": Rule(_plain),
     "email/plain/1": Rule(_plain),
     "email/sha256/1": Rule(sha256, "sha256({column})"),
     # Of Gmail's addresses without dots and what follows a `+`, which reach the same person.

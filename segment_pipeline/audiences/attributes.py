@@ -98,9 +98,7 @@ def _told_of(mapped: str | None, message: Mapping[str, str]) -> str:
 def _along(along: Sequence[IdentifierRule]) -> str:
     """SQL: a JSON object of what is known of a person `t`, each as sent; NULL for nothing."""
     parts = " || ".join(
-        f"CASE WHEN coalesce(a{place}.sent, '') = '' THEN '' "
-        f"ELSE {literal(',' + _json_name(rule.column))} || '\"' || a{place}.sent || '\"' END"
-        for place, rule in enumerate(along)
+        f"coalesce({literal(',' + _json_name(rule.column))} || a{place}.sent, '')" for place, rule in enumerate(along)
     )
     return f"'{{' || substr(nullif({parts}, ''), 2) || '}}'"
 
@@ -113,11 +111,14 @@ def _looked_up(along: Sequence[IdentifierRule]) -> str:
 
 
 def _values(rule: IdentifierRule) -> Statement:
-    """One row per value anybody has in a field of their profile, with the value as sent: many people share a name or a country."""
+    """One row per value anybody has in a field of their profile, with the value as sent, as JSON: many people share a name or a country.
+
+    NULL where nothing is left to send.
+    """
     sent = RULES[rule.rule].sql("v.value")
     return trusted(
         "audiences/along_values",
-        f"""SELECT v.value, {sent} AS sent
+        f"""SELECT v.value, CAST(to_json(nullif(CAST({sent} AS VARCHAR), '')) AS VARCHAR) AS sent
         FROM (SELECT DISTINCT {quote(rule.kind)} AS value FROM profiles_along) AS v WHERE v.value IS NOT NULL""",
     )
 

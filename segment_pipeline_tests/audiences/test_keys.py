@@ -283,6 +283,20 @@ def test_places_and_birthdays_go_along(world: World, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.also_on_spark("audiences/people_along", "audiences/along_values")
+def test_what_goes_along_as_it_is_may_hold_anything(world: World, tmp_path: Path) -> None:
+    """An address for a letter, in whatever characters it was typed; what is empty does not go along."""
+    kinds = ("first_name", "last_name", "street", "city")
+    along = tuple(IdentifierRule(kind, kind, "text/plain/1") for kind in kinds)
+    tool = Tool(tmp_path / "t.sqlite", **KINDS["any_key"], along=along)
+    world.people([ANN, Person("cat", "cat@shop.test")])
+    odd = {"first_name": 'Zo\u00eb "Z"', "last_name": "O'Hara\\", "street": "1, High St\n\tback {x}"}
+    named(world, ann={**odd, "city": ""})
+    assert world.sync(audience(), tool).added == 2
+    assert sorted(tool.attributes(), key=len) == [{}, odd]
+    assert world.sync(audience(), tool).requests == 0
+
+
 @pytest.mark.also_on_spark("audiences/told_apart")
 def test_of_several_people_under_one_key_the_least_text_goes_along(world: World, tmp_path: Path) -> None:
     """Whose it is does not change from run to run, and only another text is another."""
