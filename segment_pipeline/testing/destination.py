@@ -49,7 +49,7 @@ class DestinationContract(Abilities):
     def test_its_repr_holds_no_secret(self, destination: Destination) -> None:
         """Printing it, as Dagster and debuggers do, shows no credential."""
         secrets = [value(destination, name) for name, held in fields_of(destination).items() if held.secret]
-        assert [secret for secret in secrets if secret in repr(destination) + str(destination)] == []
+        assert [secret for secret in secrets if secret and secret in repr(destination) + str(destination)] == []
 
     def test_ensuring_twice_makes_one(self, destination: Destination) -> None:
         """The same name gives the same audience, another name another one."""

@@ -4,27 +4,35 @@ import hashlib
 import json
 import stat
 from collections.abc import Iterator
-from csv import DictReader
+from contextlib import contextmanager
+from csv import DictReader, reader as csv_rows
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pyarrow as pa
 import pytest
-from pyarrow import csv
+from pyarrow import csv, parquet
 
 from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.testing import DestinationContract
-from segment_pipeline.testing.batches import Key, Person, batch, crowd, key_of, keys_of
+from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of
+from segment_pipeline_tests.ssh import PASSWORD, USER, known, sftp
 
 HEADERS = {"tiktok": "Email_SHA256,Phone_SHA256", "google": "Email,Phone"}
 
 
-def members(folder: Path, platform: str = "plain") -> set[Key]:
-    lines = (folder / "members.csv").read_text().splitlines()
-    assert lines[0] == HEADERS.get(platform, "email,phone")
-    return {tuple(cell or None for cell in line.split(",")) for line in lines[1:]}
+def members(folder: Path, platform: str = "plain", header: str = "email,phone") -> set[Key]:
+    if (folder / "members.parquet").exists():
+        table = parquet.read_table(folder / "members.parquet", partitioning=None)
+        assert ",".join(table.column_names) == header
+        return {tuple(row.values()) for row in table.to_pylist()}
+    with (folder / "members.csv").open(newline="") as file:
+        first, *rows = csv_rows(file)
+    assert ",".join(first) == HEADERS.get(platform, header)
+    return {tuple(cell or None for cell in row) for row in rows}
 
 
 class TestHashedFiles(DestinationContract):
@@ -34,7 +42,8 @@ class TestHashedFiles(DestinationContract):
 
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         assert isinstance(destination, HashedFiles)
-        return members(Path(destination.directory) / remote_id, destination.platform)
+        header = ",".join(rule.column for rule in destination.capabilities.identifiers)
+        return members(Path(destination.directory) / remote_id, destination.platform, header)
 
 
 class TestFilesForGoogle(TestHashedFiles):
@@ -47,6 +56,18 @@ class TestFilesForSnapchat(TestHashedFiles):
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Iterator[Destination]:
         yield HashedFiles(directory=str(tmp_path / "out"), platform="snapchat")
+
+
+class TestFilesAsTheyAreInParquet(TestHashedFiles):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Iterator[Destination]:
+        yield HashedFiles(directory=str(tmp_path / "out"), form="plain", format="parquet")
+
+
+class TestFilesByUserId(TestHashedFiles):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Iterator[Destination]:
+        yield HashedFiles(directory=str(tmp_path / "out"), identifiers=["user_id:shop"])
 
 
 @pytest.fixture
@@ -258,3 +279,173 @@ def test_members_edited_into_something_else_are_refused(destination: HashedFiles
     with pytest.raises(ContractError) as caught:
         destination.count(audience)
     assert "mary" not in str(caught.value)
+
+
+def told(**address: str | None) -> str:
+    return json.dumps(address)
+
+
+def test_letters_have_name_and_address_of_whoever_has_one(tmp_path: Path) -> None:
+    """By our id, so that somebody without e-mail and phone gets one; a removal names the id alone."""
+    letters = HashedFiles(directory=str(tmp_path), platform="mail")
+    assert (letters.capabilities.channel, letters.capabilities.attributes) == ("mail", False)
+    assert [(rule.column, rule.kind) for rule in letters.capabilities.along] == [
+        (field, field) for field in ("first_name", "last_name", "street", "city", "region", "postcode", "country")
+    ]
+    home = {"first_name": "Ann", "last_name": 'O"Hara', "street": "1, High St\n=1", "city": "Bath", "postcode": "BA1"}
+    people = [
+        Person(external_id="01", attributes=told(**home, country="GB")),
+        Person(external_id="2", attributes=told(last_name="Lee", street="2 Low St", postcode="BA1")),
+        Person(external_id="3", attributes=told(last_name="Ray", city="Bath", postcode="BA1")),
+        Person(external_id="4", attributes=told(last_name="Kay", street="3 Low St")),
+        Person(external_id="5"),
+    ]
+    audience = letters.ensure_audience("winter")
+    receipt = letters.apply(batch(letters, audience, people))
+    assert receipt.rejected == {digest((each.external_id,)): "no_address" for each in people[2:]}
+    with (tmp_path / "winter/members.csv").open(newline="") as file:
+        rows = list(DictReader(file))
+    assert rows == [
+        {"id": "01", **home, "region": "", "country": "GB"},
+        {"id": "2", "first_name": "", "last_name": "Lee", "street": "2 Low St", "city": "", "region": "", "postcode": "BA1", "country": ""},
+    ]  # fmt: skip
+    letters.apply(batch(letters, audience, [Person(external_id="01")], Operation.REMOVE, number=2))
+    assert (tmp_path / "winter/changes-5ee15ee15ee15ee1-00002-remove.csv").read_text().split() == ["id", '"01"']
+    assert letters.count(audience) == 1
+
+
+def test_another_format_takes_the_members_along(tmp_path: Path) -> None:
+    """The next change writes them in the new one, and nothing is left that somebody might go on with."""
+    before, after = HashedFiles(directory=str(tmp_path)), HashedFiles(directory=str(tmp_path), format="parquet")
+    audience, people = before.ensure_audience("vip"), crowd(5)
+    before.apply(batch(before, audience, people))
+    assert after.count(audience) == 5
+    after.apply(batch(after, audience, people[:2], Operation.REMOVE, number=2))
+    assert members(tmp_path / "vip") == keys_of(after, people[2:])
+    assert {path.name for path in (tmp_path / "vip").glob("[!.]*")} == {
+        "changes-5ee15ee15ee15ee1-00001-add.csv",
+        "changes-5ee15ee15ee15ee1-00002-remove.parquet",
+        "members.parquet",
+    }
+    after.forget(batch(after, "", people[:1]))
+    assert str(key_of(after, people[0])[0]) not in (tmp_path / "vip/changes-5ee15ee15ee15ee1-00001-add.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"platform": "meta", "format": "parquet"},
+        {"platform": "tiktok", "form": "plain"},
+        {"platform": "mail", "identifiers": ["email"]},
+        {"identifiers": ["loyalty_id"]},
+    ],
+)
+def test_what_a_platform_would_not_read_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        HashedFiles(**changes)
+
+
+def under(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def delivering(tmp_path: Path, **changes: Any) -> Iterator[tuple[HashedFiles, Path]]:
+    """To an SFTP server, and where its files are."""
+    key, there = asyncssh.generate_private_key("ssh-ed25519"), tmp_path / "there"
+    (there / "in").mkdir(parents=True)
+    with sftp(there, key) as port:
+        hosts = known(tmp_path / "known", port, key)
+        declared = {"password": PASSWORD, "host_keys": str(hosts), "platform": "snapchat", **changes}
+        files = HashedFiles(directory=str(tmp_path / "here"), target=f"sftp://{USER}@127.0.0.1:{port}/in", **declared)
+        yield files, there / "in"
+        files.close()
+
+
+def test_what_is_delivered_by_sftp_is_what_is_kept(tmp_path: Path) -> None:
+    """Every file, lists too; what was half uploaded under another name is no file of anybody's."""
+    with delivering(tmp_path) as (files, there):
+        files.check()
+        assert under(there) == {}
+        audience = files.ensure_audience("vip")
+        files.apply(batch(files, audience, crowd(9)))
+        files.apply(batch(files, audience, crowd(4), Operation.REMOVE, number=2))
+        list(files.replace([batch(files, audience, crowd(7, first=3), number=3)]))
+        files.forget(batch(files, "", crowd(1, first=5)))
+        kept = {name: held for name, held in under(tmp_path / "here").items() if "/." not in name}
+        assert len(kept) == 4 * 3
+        assert under(there) == kept
+        files.delete(audience)
+        assert under(there) == {}
+
+
+def test_a_file_that_cannot_be_delivered_is_not_kept_either(tmp_path: Path) -> None:
+    """What is gone by is what arrived: the batch is sent again, and whoever was to be forgotten is found again."""
+    with delivering(tmp_path) as (files, there):
+        audience, folder = files.ensure_audience("vip"), tmp_path / "here/vip"
+        files.apply(batch(files, audience, crowd(3)))
+        before = under(folder)
+        (there / "vip").rename(tmp_path / "away")
+        (there / "vip").write_text("in the way")
+        with pytest.raises(TransientError, match="delivering .* failed"):
+            files.apply(batch(files, audience, crowd(2, first=3), number=2))
+        with pytest.raises(TransientError, match="delivering .* failed"):
+            files.forget(batch(files, "", crowd(1)))
+        assert under(folder) == before
+        (there / "vip").unlink()
+        (tmp_path / "away").rename(there / "vip")
+        files.apply(batch(files, audience, crowd(2, first=3), number=2))
+        assert members(there / "vip", "snapchat") == keys_of(files, crowd(5))
+
+
+def test_a_host_that_is_not_known_gets_nothing(tmp_path: Path) -> None:
+    with delivering(tmp_path) as (files, there):
+        (tmp_path / "known").write_text(
+            known(tmp_path / "other", 1, asyncssh.generate_private_key("ssh-ed25519")).read_text()
+        )
+        with pytest.raises(ConfigError, match="is not among the known ones"):
+            files.check()
+    with delivering(tmp_path / "2", password="wr0ng") as (files, there):
+        with pytest.raises(ConfigError, match="refused to let us in") as caught:
+            files.ensure_audience("vip")
+        assert "wr0ng" not in str(caught.value) + repr(files)
+        assert under(there) == {}
+
+
+def test_what_is_delivered_to_a_bucket_is_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        address = "http://{}:{}".format(*server.get_host_and_port())
+        client = boto3.client("s3", endpoint_url=address)
+        client.create_bucket(Bucket="exports")
+
+        def there() -> dict[str, bytes]:
+            listed = client.list_objects_v2(Bucket="exports").get("Contents", [])
+            held = {each["Key"]: client.get_object(Bucket="exports", Key=each["Key"])["Body"] for each in listed}
+            return {key.removeprefix("in/"): body.read() for key, body in held.items()}
+
+        files = HashedFiles(
+            directory=str(tmp_path), target="s3://exports/in", options={"endpoint_url": address}, format="parquet"
+        )
+        files.check()
+        assert there() == {}
+        audience = files.ensure_audience("vip")
+        files.apply(batch(files, audience, crowd(9)))
+        files.apply(batch(files, audience, crowd(4), Operation.REMOVE, number=2))
+        assert there() == {name: held for name, held in under(tmp_path).items() if "/." not in name}
+        assert len(there()) == 3
+        files.delete(audience)
+        assert there() == {}
+        with pytest.raises(TransientError, match="delivering"):
+            HashedFiles(
+                directory=str(tmp_path), target="s3://nowhere", options={"endpoint_url": address}
+            ).ensure_audience("another")
+    finally:
+        server.stop()
