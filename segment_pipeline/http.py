@@ -10,7 +10,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from json import JSONDecodeError, loads
@@ -109,7 +109,7 @@ class _Sent:
 class HttpClient:
     """Requests to one vendor, safe to share between threads.
 
-    `rates`: (requests, seconds) pairs that all hold at once. `classify` sees every complete answer first: an error it
+    `rates`: (requests, seconds) pairs that all hold at once. `at_once`: the most requests in flight. `classify` sees every complete answer first: an error it
     returns is raised, retried if Transient; None leaves the status code to decide. `requests` counts requests sent,
     `requests_of_thread` those of the calling thread.
     Never follows redirects, never sends its credentials to another origin, keeps no cookies.
@@ -128,6 +128,7 @@ class HttpClient:
         classify: Classify | None = None,
         max_response_bytes: int = 256 * 1024 * 1024,
         connections: int = 16,
+        at_once: int | None = None,
     ) -> None:
         from requests import Session
         from requests.adapters import HTTPAdapter
@@ -148,6 +149,7 @@ class HttpClient:
         self._classify = classify
         self._max_bytes = max_response_bytes
         self._pacer = Pacer(rates)
+        self._room: AbstractContextManager[Any] = threading.BoundedSemaphore(at_once) if at_once else nullcontext()
         self._session = Session()
         self._session.headers.update(headers or {})
         self._session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
@@ -289,12 +291,15 @@ class HttpClient:
             self._pacer.wait()
             try:
                 # Reading goes on inside the same guard: a body cut short is a failure of the request.
-                with self._session.send(
-                    prepared,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),
-                ) as answer:
+                with (
+                    self._room,
+                    self._session.send(
+                        prepared,
+                        timeout=self._timeout,
+                        allow_redirects=False,
+                        **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),
+                    ) as answer,
+                ):
                     if answer.status_code != 401 or renew is None:
                         return read(answer)
             except (RequestException, HTTPError) as error:

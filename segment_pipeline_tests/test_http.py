@@ -2,10 +2,13 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -376,3 +379,23 @@ def test_a_vendors_words_are_kept_and_its_values_masked(said: str, kept: str) ->
 def test_a_code_is_a_word_and_no_value(said: object, kept: str) -> None:
     """A constant in capitals is one, however long and whatever number a word of it ends in."""
     assert redact.code(said) == kept
+
+
+def test_no_more_requests_are_in_flight_than_are_allowed_at_once(server: ScriptedServer) -> None:
+    """Whatever they are for: other rates of the same client share the room."""
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def step(handler: Any) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        answer(200)(handler)
+
+    server.play(step)
+    with HttpClient(server.url, at_once=3) as client, ThreadPoolExecutor(12) as pool:
+        clients = [client, client.at_rates((1000, 1.0))]
+        list(pool.map(lambda n: clients[n % 2].request("GET", "/things"), range(24)))
+    assert most == [3]

@@ -13,6 +13,7 @@ from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy, header
+from segment_pipeline.identifiers import email as canonical_email
 
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
@@ -35,7 +36,8 @@ class Vendor:
     `key`: the field whose value signs each request, in the header `key_header` behind `scheme` (empty: alone), or the two of a user
     and a password; where the vendor does not take it (401, 403), a person is told which variable to check. `auth`: what signs them instead, where that is no fixed value:
     `oauth.Bearer`; `key` is then only what a person is told to check, a function where that depends on what is set.
-    `refusal`: what other error an answer is. `address`: the field of the vendor's address.
+    `refusal`: what other error an answer is. `at_once`: the most requests in flight, whatever for. `address`: the field of the
+    vendor's address.
     """
 
     def __init__(
@@ -49,13 +51,14 @@ class Vendor:
         refusal: Classify,
         headers: Mapping[str, str] | None = None,
         rates: Mapping[str, Rates] | None = None,
+        at_once: int | None = None,
         timeout: tuple[float, float] = (5.0, 60.0),
         address: str = "base_url",
     ) -> None:
         self._connector, self._address = connector, address
         self._key, self._scheme, self._key_header = key, scheme, key_header
         self._auth, self._refusal = auth, refusal
-        self._headers, self._timeout = headers, timeout
+        self._headers, self._timeout, self._at_once = headers, timeout, at_once
         self._rates = rates or {}
         self._lock = threading.Lock()
         self._pool: HttpClient | None = None
@@ -71,6 +74,7 @@ class Vendor:
                     auth=self._auth or header(self._key_header, self._signature()),
                     headers=self._headers,
                     timeout=self._timeout,
+                    at_once=self._at_once,
                     retry=RetryPolicy(attempts=self._connector.attempts),
                     classify=self._error,
                 )
@@ -121,17 +125,24 @@ class Vendor:
         )
 
 
-def found_or_made(find: Callable[[], Iterable[str]], make: Callable[[], str]) -> str:
-    """The oldest of the ids `find` gives, or else what `make` gives; a creation whose answer was lost is found, not made again."""
+def found_or_made(find: Callable[[], Iterable[str]], make: Callable[[], str | None], *, taken: str = "") -> str:
+    """The oldest of the ids `find` gives, or else what `make` gives; a creation whose answer was lost is found, not made again.
+
+    None of `make`: the tool says that there is one of that name, which is looked for again. `taken`: the ConfigError where it is
+    not found, since it is another's.
+    """
     for last in (False, True):
         if found := oldest(find()):
             return found
         try:
-            return make()
+            if made := make():
+                return made
         except TransientError as error:
             if last or not error.sent:
                 raise
-    raise AssertionError("unreachable: the second pass returns or raises")
+    if found := oldest(find()):
+        return found
+    raise ConfigError(taken)
 
 
 def oldest(found: Iterable[str]) -> str | None:
@@ -162,6 +173,11 @@ def failures(named: Mapping[str, str], count: int, keys: Collection[str], *, rea
     if len(named) < count:
         raise RejectedRecords(f"{of} failed {count} rows of a batch and named {len(named)}: split the batch")
     return dict(named)
+
+
+def email_as_sent(known: str | None) -> str | None:
+    """An e-mail address as a tool shows it, in the form we send; tools keep it in the case somebody typed it in."""
+    return (canonical_email(known) or known.strip().lower()) if known else None
 
 
 def told(response: Response, name: str, kind: type[Any]) -> Any:

@@ -9,7 +9,16 @@ import pytest
 
 from segment_pipeline import clock
 from segment_pipeline.connector import About, ConnectorKind, Env, address, secret
-from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, records, told, variable
+from segment_pipeline.delivery.vendor import (
+    Vendor,
+    at,
+    email_as_sent,
+    failures,
+    found_or_made,
+    records,
+    told,
+    variable,
+)
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.http import Response
 from segment_pipeline_tests.scripted_server import ScriptedServer, answer
@@ -180,3 +189,19 @@ def test_what_an_error_says_is_read_where_it_is_there(content: bytes, expected: 
 def test_a_message_names_the_variable_a_field_is_really_read_from() -> None:
     assert variable(Postbox(), "key") == variable(Postbox(key="given"), "key") == "POSTBOX_KEY"
     assert variable(Postbox(key=Env("OTHER_KEY")), "key") == "OTHER_KEY"
+
+
+def test_a_name_that_is_taken_is_looked_for_again_and_anothers_is_not_ours() -> None:
+    """Made meanwhile it is found; what is never found has a name that the tool takes for the same."""
+    found: list[list[str]] = [[], ["7"]]
+    assert found_or_made(lambda: found.pop(0), lambda: None) == "7"
+    with pytest.raises(ConfigError, match="call it otherwise"):
+        found_or_made(list, lambda: None, taken="call it otherwise")
+
+
+@pytest.mark.parametrize(
+    ("shown", "sent"),
+    [(" Ann@Quiet.Shop ", "ann@quiet.shop"), ("ANN@bücher.de", "ann@xn--bcher-kva.de"), ("No Address", "no address"), ("", None), (None, None)],
+)  # fmt: skip
+def test_an_address_a_tool_shows_is_known_again(shown: str | None, sent: str | None) -> None:
+    assert email_as_sent(shown) == sent

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from segment_pipeline.delivery import attributes
 from segment_pipeline.delivery.attributes import KNOWN, NAME, TEXT, listed, members, wrapped
-from segment_pipeline.identifiers import email as canonical_email
+from segment_pipeline.delivery.vendor import email_as_sent
 
 MOST_BYTES: Final = 100_000
 FIELDS: Final = ("first_name", "last_name", "organization", "locale", "title", "image")
@@ -53,10 +53,8 @@ class Profiles:
         return f"CASE WHEN attributes IS NULL THEN {known} || '}}}}' ELSE {' || '.join((known, *parts))} || '}}' END"
 
     def as_sent(self, known: str | None) -> str | None:
-        """An identifier as Klaviyo shows it, in the form we send; it keeps an address in the case somebody typed it in."""
-        if not known or self.column != "email":
-            return known
-        return canonical_email(known) or known.strip().lower()
+        """An identifier as Klaviyo shows it, in the form we send."""
+        return email_as_sent(known) if self.column == "email" else known
 
     def quoted(self, payload: Any) -> str | None:
         """The identifier, as sent, of the profile an import error quotes, however deep it is; None when it quotes none."""
