@@ -1,6 +1,6 @@
 """The people one batch is about: found by id or identifier, merged in memory, saved once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from segment_pipeline.sandbox.lists import Lists, Person, new_id
@@ -9,11 +9,19 @@ from segment_pipeline.sandbox.lists import Lists, Person, new_id
 class Book:
     """The people a batch may be about, loaded once, changed in memory, saved once; within one write.
 
-    `sent` are the fields of each row that is to be looked up, its `id` among them where the vendor takes one.
+    `sent` are the fields of each row that is to be looked up, its `id` among them where the vendor takes one. `identify` makes the id
+    of a new person of that number.
     """
 
-    def __init__(self, lists: Lists, sent: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        lists: Lists,
+        sent: Iterable[Mapping[str, Any]],
+        *,
+        identify: Callable[[int], str] = lambda _: new_id(),
+    ) -> None:
         rows = list(sent)
+        self._identify = identify
         self._lists = lists
         self._now = lists.store.now
         self._next = lists.store.rows("SELECT coalesce(max(number), 0) + 1 FROM people")[0][0]
@@ -45,7 +53,7 @@ class Book:
         """A row without conflict, merged into its person or into a new one."""
         person = found
         if person is None:
-            person = Person(self._next, new_id(), {}, self._now, self._now)
+            person = Person(self._next, self._identify(self._next), {}, self._now, self._now)
             self._next += 1
         before = self._lists.keys_of(person.held)
         merge(person.held, {name: value for name, value in sent.items() if name != "id"})
