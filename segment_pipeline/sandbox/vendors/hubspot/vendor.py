@@ -33,7 +33,7 @@ EMAIL = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s]+\.[^@\s.]+")
 LARGEST_BATCH, LARGEST_PAGE = 100, 250
 FIRST_LIST, FIRST_RECORD = 31_000_000, 7_000_000
 RATE = (100, 10.0)
-DEFAULTS: Mapping[str, Any] = {
+LEFT_OPEN: Mapping[str, Any] = {
     "properties": ["email", "firstname", "lastname", "company", "phone", "city", "zip", "country", "value_tier"],
     "poison": [],
     "told_apart": True,
@@ -76,7 +76,7 @@ class HubSpot:
     """The endpoints over one store. A contact is a record known by its e-mail, in whatever case."""
 
     def __init__(self, state: SandboxState) -> None:
-        self.store = VendorStore(state, "hubspot", defaults=DEFAULTS, schema=(lists.SCHEMA,))
+        self.store = VendorStore(state, "hubspot", defaults=LEFT_OPEN, schema=(lists.SCHEMA,))
         self.lists = Lists(self.store, identify=lambda n: str(FIRST_LIST + n), identifiers=["email"], folded=["email"])
         self.windows = Windows()
 
@@ -157,10 +157,11 @@ class HubSpot:
 
     def change_members(self, request: Request) -> Answer:
         given = sent(request)
-        adds, removes = (given.get(name) for name in ("recordIdsToAdd", "recordIdsToRemove"))
-        for ids in (adds, removes):
+        asked: list[Any] = [given.get(name) for name in ("recordIdsToAdd", "recordIdsToRemove")]
+        for ids in asked:
             if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
                 raise invalid("recordIdsToAdd and recordIdsToRemove are lists of record ids, which are texts.")
+        adds, removes = asked
         if len(adds) + len(removes) > (most := self.store.setting("most_members")):
             raise invalid(f"At most {most} records are taken.")
         fault, identifier = row_errors(request), request.path_params["id"]
