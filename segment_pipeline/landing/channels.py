@@ -5,7 +5,7 @@ from typing import Final
 
 from segment_pipeline.lake.dialect import literal
 
-CHANNELS: Final = ("email", "sms", "ads", "mail", "push")
+CHANNELS: Final = ("email", "sms", "ads", "mail", "push", "product")
 EVERY: Final = "*"
 SPELLINGS: Final[Mapping[str, str]] = {
     "email": "e-mail|e_mail|e mail|emails|e-mails|mailing|newsletter|email_marketing",
@@ -13,6 +13,7 @@ SPELLINGS: Final[Mapping[str, str]] = {
     "ads": "ad|advertising|advertisement|advertisements|retargeting",
     "mail": "post|postal|letter|direct mail|direct_mail|postal mail|postal_mail",
     "push": "push notification|push notifications|push_notification|push_notifications|app push|web push",
+    "product": "in-app|in_app|in app|on-site|on_site|on site|onsite|personalisation|personalization|experiments",
     EVERY: "all|any|every|everything|all channels|all_channels",
 }
 

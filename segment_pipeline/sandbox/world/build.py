@@ -12,8 +12,8 @@ Shapes of the bodies, as the vendors' APIs give them:
   are plain lists; the key is the numeric tail of the gid. A product's category is its `productType`, its collection the
   only entry of `collections`, its department and launch day the metafields custom.department and custom.launched_on.
 - amplitude/events: `sql/amplitude.sql`. `user_id` is the numeric Shopify customer id; mail events and those of
-  logged-in visitors carry the e-mail in `user_properties`. Advertising consent is `consent_updated`; e-mail and SMS
-  consent of people without a shop account too, otherwise Shopify's marketing states.
+  logged-in visitors carry the e-mail in `user_properties`. Consent to advertising, and to what the shop itself shows, is
+  `consent_updated`; e-mail and SMS consent of people without a shop account too, otherwise Shopify's marketing states.
 
 Products sold on the web and at the till share their SKU. `versions` holds one row per version of a record; see timeline.
 """

@@ -66,6 +66,7 @@ class Proportions:
     email_consent: float = 0.75
     ads_consent: float = 0.55
     sms_consent: float = 0.30
+    product_consent: float = 0.65
     withdrawn_last_month: float = 0.03
     withdrawn_after: float = 0.01
     data_sale_opt_out: float = 0.03

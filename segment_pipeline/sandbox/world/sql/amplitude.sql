@@ -132,13 +132,13 @@ create table mail_events as
                campaign_ends_on: c.ends_at::date::varchar, campaign_cost: c.cost, coupon_upc: coupon}))::varchar as properties
     from acts a join campaigns c using (campaign_id) join mailable m using (person_id);
 
--- Consent that no shop account holds: advertising for everybody, e-mail and SMS for those without an account.
+-- Consent that no shop account holds: advertising and what the shop itself shows for everybody, e-mail and SMS for those without an account.
 create table consent_events as
     with facts as (
         select m.*, c.channel, c.granted, c.withdrawn_at as ends_at, if(c.channel = 'sms', 'phone', 'email') as identifier_type, if(c.channel = 'sms', m.phone, m.mail) as identifier,
                getvariable('t0') + seconds(u('asked', person_id) * least(20, getvariable('days') / 2) * 86400) as asked_at
         from (select * exclude (withdrawn_at, mails_ok) from mailable) m join consents c using (person_id)
-        where c.channel = 'ads' or not m.account),
+        where c.channel in ('ads', 'product') or not m.account),
     told as (
         select *, asked_at as moment, if(granted, 'granted', 'denied') as status, if(granted, 'sign-up form 3, box ticked', 'sign-up form 3, box left empty') as evidence from facts where granted or u('denied.' || channel, person_id) < 0.2
         union all select *, ends_at, 'denied', 'preference centre' from facts where granted and ends_at > asked_at)

@@ -30,10 +30,10 @@ create view shopify_products_versions as
 -- Consent: one row per person; withdrawn_at NULL: never. Times after the last day are for runs that move the clock.
 create table consents as
     with draws as (
-        select person_id, planted, unnest(['email', 'ads', 'sms']) as channel, till_email, web_email, till_phone, web_phone from people)
+        select person_id, planted, unnest(['email', 'ads', 'sms', 'product']) as channel, till_email, web_email, till_phone, web_phone from people)
     select person_id, channel,
            planted is not null or u('consent.' || channel, person_id) < case channel when 'email' then getvariable('p_email_consent')
-               when 'ads' then getvariable('p_ads_consent') else getvariable('p_sms_consent') end as granted,
+               when 'ads' then getvariable('p_ads_consent') when 'sms' then getvariable('p_sms_consent') else getvariable('p_product_consent') end as granted,
            case when planted is not null then null
                 when u('withdrawn.' || channel, person_id) < getvariable('p_withdrawn_last_month') then getvariable('t1') - seconds(u('withdrawn.moment.' || channel, person_id) * 29 * 86400 + 60)
                 when u('withdrawn.' || channel, person_id) > 1 - getvariable('p_withdrawn_after') then getvariable('t1') + seconds(14400 + u('withdrawn.moment.' || channel, person_id) * 5 * 86400)
@@ -50,7 +50,7 @@ create table web_account_states as
         union all select customer_no, getvariable('t1') + seconds(14400 + u('later.mail', customer_no) * 5 * 86400), 'email', 0
                   from a where role = 'main' and draw > 0.985
         union all select a.customer_no, withdrawn_at, 'no_' || channel, 0 from a join consents using (person_id)
-                  where role = 'main' and granted and channel <> 'ads' and withdrawn_at > created_at
+                  where role = 'main' and granted and channel in ('email', 'sms') and withdrawn_at > created_at
         union all select m.customer_no, s.merged_at, 'merged', 0 from a s join a m using (person_id) where s.role = 'second' and m.role = 'main'
         union all select customer_no, merged_at, 'gone', 0 from a where role = 'second'
         union all select customer_no, getvariable('t1') - seconds(u('deleted', customer_no) * getvariable('days') * 43200), 'gone', 0
