@@ -54,6 +54,15 @@ def json_body(request: Request) -> Any:
     return json.loads(content) if content else None
 
 
+def json_object(request: Request) -> dict[str, Any] | None:
+    """The body as a JSON object; None where it is anything else."""
+    try:
+        given = json_body(request)
+    except ValueError:
+        return None
+    return given if isinstance(given, dict) else None
+
+
 def row_errors(request: Request) -> RowErrors | None:
     """The fault that applies to the rows of this request, if one is on."""
     fault: RowErrors | None = request.scope.get(ROW_ERRORS)

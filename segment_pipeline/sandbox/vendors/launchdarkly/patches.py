@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 
-from segment_pipeline.sandbox.exchange import Refused, json_body
+from segment_pipeline.sandbox.exchange import Refused, json_object
 
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 MOST_OPERATIONS, MOST_TARGETS = 1_500, 15_000
@@ -32,11 +32,7 @@ def wrong(message: str) -> Refused:
 
 
 def json_of(request: Request) -> dict[str, Any]:
-    try:
-        given = json_body(request)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
+    if (given := json_object(request)) is None:
         raise wrong("the body is no JSON object")
     return given
 

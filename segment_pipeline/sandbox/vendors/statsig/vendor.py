@@ -19,7 +19,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from segment_pipeline.sandbox import lists
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_body, row_errors
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_object, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.idlists import IdLists
 from segment_pipeline.sandbox.limits import LimitReached, Windows
@@ -185,11 +185,7 @@ def refused(status: int, message: str) -> Refused:
 
 def json_of(request: Request) -> dict[str, Any]:
     """The body, which a DELETE needs as well."""
-    try:
-        given = json_body(request)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
+    if (given := json_object(request)) is None:
         raise refused(400, "A body is required")
     return given
 
