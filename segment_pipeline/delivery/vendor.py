@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
+from segment_pipeline.delivery.destination import AudienceGone
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy, header
 from segment_pipeline.identifiers import email as canonical_email
@@ -89,6 +90,18 @@ class Vendor:
             address = variable(self._connector, self._address)
             raise ContractError(f"{self._connector.name} answered with no object: check {address}")
         return answer
+
+    def of_audience(
+        self, remote_id: str, method: str, path: str, *, purpose: str = "", expect: Collection[int] = (), **options: Any
+    ) -> Response:
+        """A request about one audience; raises AudienceGone where it is answered that there is no such thing (404)."""
+        answer = self.client(purpose).request(method, path, expect=(*expect, 404), **options)
+        if answer.status_code == 404:
+            raise self.gone(remote_id)
+        return answer
+
+    def gone(self, remote_id: str) -> AudienceGone:
+        return AudienceGone(f"{self._connector.name} no longer has audience {remote_id}: resend it to make it anew")
 
     def counted(self) -> Callable[[], int]:
         """Begins to count: what it returns says how many requests this thread has sent since, whatever for."""

@@ -9,6 +9,7 @@ import pytest
 
 from segment_pipeline import clock
 from segment_pipeline.connector import About, ConnectorKind, Env, address, secret
+from segment_pipeline.delivery.destination import AudienceGone
 from segment_pipeline.delivery.vendor import (
     Vendor,
     at,
@@ -205,3 +206,11 @@ def test_a_name_that_is_taken_is_looked_for_again_and_anothers_is_not_ours() -> 
 )  # fmt: skip
 def test_an_address_a_tool_shows_is_known_again(shown: str | None, sent: str | None) -> None:
     assert email_as_sent(shown) == sent
+
+
+def test_what_an_audience_is_not_there_for_is_gone(vendor: Vendor, server: ScriptedServer) -> None:
+    """404 of a request about it, whatever else is expected; any other answer goes on."""
+    server.play(answer(200), answer(400), answer(404))
+    assert [vendor.of_audience("7", "GET", "/lists/7", expect=(400,)).status_code for _ in range(2)] == [200, 400]
+    with pytest.raises(AudienceGone, match="no longer has audience 7: resend it"):
+        vendor.of_audience("7", "GET", "/lists/7")

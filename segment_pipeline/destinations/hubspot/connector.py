@@ -16,7 +16,6 @@ from segment_pipeline import paging
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import attributes, bodies
 from segment_pipeline.delivery.destination import (
-    AudienceGone,
     Batch,
     Capabilities,
     IdentifierRule,
@@ -79,6 +78,14 @@ class HubSpotLists:
             attributes=True,
         )
 
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        return {
+            "invalid_email": "HubSpot does not take the address: correct it where it is made",
+            "invalid_option": "a value is none of its property's options: add the option there, or map another trait",
+            "record_missing": "the contact was deleted or merged there meanwhile: it is made anew with the next sync that sends it",
+        }
+
     def secrets_present(self) -> None:
         require(self)
 
@@ -140,12 +147,9 @@ class HubSpotLists:
 
         def fetch(after: str | None) -> Mapping[str, Any]:
             params = {"limit": _PAGE, **({"after": after} if after else {})}
-            answer = self._vendor.client().request(
-                "GET", f"{self._lists}/{remote_id}/memberships", params=params, expect=(404,)
-            )
-            if answer.status_code == 404:
-                raise self._gone(remote_id)
-            page: Mapping[str, Any] = answer.json()
+            page: Mapping[str, Any] = self._vendor.of_audience(
+                remote_id, "GET", f"{self._lists}/{remote_id}/memberships", params=params
+            ).json()
             return page
 
         def following(page: Mapping[str, Any]) -> str | None:
@@ -159,10 +163,7 @@ class HubSpotLists:
 
     def rename(self, remote_id: str, name: str) -> None:
         path, params = f"{self._lists}/{remote_id}/update-list-name", {"listName": self._label(name)}
-        answer = self._vendor.client().request("PUT", path, params=params, expect=(400, 404))
-        if answer.status_code == 404:
-            raise self._gone(remote_id)
-        if answer.status_code == 400:
+        if self._vendor.of_audience(remote_id, "PUT", path, params=params, expect=(400,)).status_code == 400:
             raise ConfigError(f"{self.name} has another list {self._label(name)}: rename or delete that one there")
 
     def delete(self, remote_id: str) -> None:
@@ -195,9 +196,6 @@ class HubSpotLists:
     def _label(self, name: str) -> str:
         return f"{self.list_prefix}{name}"
 
-    def _gone(self, list_id: str) -> AudienceGone:
-        return AudienceGone(f"{self.name} no longer has list {list_id}: resend the audience to make it anew")
-
     def _upserted(self, rows: pa.Table) -> tuple[dict[str, str], dict[str, str]]:
         """Key → record id of contacts, a hundred at most, and key → reason of those that failed; in halves where none is named."""
         ((_, count, inputs),) = bodies.json_parts(rows, _INPUT, rows.nbytes + _BYTES)
@@ -227,9 +225,7 @@ class HubSpotLists:
         for start in range(0, len(ids), _ROWS):
             body = {"recordIdsToAdd": [], "recordIdsToRemove": [], what: list(ids[start : start + _ROWS])}
             path = f"{self._lists}/{list_id}/memberships/add-and-remove"
-            answer = self._vendor.client().request("PUT", path, json=body, expect=(404,))
-            if answer.status_code == 404:
-                raise self._gone(list_id)
+            answer = self._vendor.of_audience(list_id, "PUT", path, json=body)
             missing.update(at(answer.json(), "recordIdsMissing", of="HubSpot", kind=list))
         return missing
 

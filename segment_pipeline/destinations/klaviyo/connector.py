@@ -17,7 +17,6 @@ from segment_pipeline import paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import (
-    AudienceGone,
     Batch,
     Capabilities,
     IdentifierRule,
@@ -173,9 +172,7 @@ class KlaviyoLists:
     def count(self, remote_id: str) -> int:
         """Profiles on the list: Klaviyo's ids are the destination's keys."""
         asked = {"additional-fields[list]": "profile_count"}
-        answer = self._vendor.client("counts").request("GET", f"/api/lists/{remote_id}", params=asked, expect=(404,))
-        if answer.status_code == 404:
-            raise self._gone(remote_id)
+        answer = self._vendor.of_audience(remote_id, "GET", f"/api/lists/{remote_id}", purpose="counts", params=asked)
         return int(at(answer.json(), "data", "attributes", "profile_count", of="Klaviyo", kind=int))
 
     def members(self, remote_id: str) -> Iterator[pa.Table]:
@@ -206,7 +203,7 @@ class KlaviyoLists:
         changed = {"type": "list", "id": remote_id, "attributes": {"name": f"{self.list_prefix}{name}"}}
         body = json.dumps({"data": changed})
         if self._write("PATCH", f"/api/lists/{remote_id}", body, idempotent=True, expect=(404,)).status_code == 404:
-            raise self._gone(remote_id)
+            raise self._vendor.gone(remote_id)
 
     def delete(self, remote_id: str) -> None:
         self._vendor.client("bulk").request("DELETE", f"/api/lists/{remote_id}", expect=(404,))
@@ -243,7 +240,7 @@ class KlaviyoLists:
             refused = error
         else:
             if answer.status_code == 404:
-                raise self._gone(batch.remote_id)
+                raise self._vendor.gone(batch.remote_id)
             return _id(answer.json())
         raise bodies.as_given(refused, batch, rows.slice(first, count))
 
@@ -294,10 +291,7 @@ class KlaviyoLists:
                 continue
             living = [vendor_id for vendor_id in some if vendor_id in current]
             if living and not self._taken_off(batch.remote_id, living):
-                raise self._gone(batch.remote_id)
-
-    def _gone(self, list_id: str) -> AudienceGone:
-        return AudienceGone(f"{self.name} no longer has list {list_id}: resend the audience to make it anew")
+                raise self._vendor.gone(batch.remote_id)
 
     def _taken_off(self, list_id: str, ids: Sequence[str]) -> bool:
         """False when Klaviyo answers 404: the list or one of the profiles does not exist."""
