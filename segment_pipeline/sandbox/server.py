@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Self
+from urllib.parse import quote
 
 import uvicorn
 
@@ -138,7 +139,7 @@ class SandboxServer:
     def control(self, method: str, path: str, content: object = None, *, timeout: float = 60) -> Any:
         """One call of the control plane. Raises ConfigError with the sandbox's own words when it refuses."""
         request = urllib.request.Request(
-            f"{self.base_url}/_control{path}",
+            f"{self.base_url}/_control{quote(path, safe='/?&=%,')}",
             data=None if content is None else json.dumps(content).encode(),
             headers={"Content-Type": "application/json"},
             method=method,
