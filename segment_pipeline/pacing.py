@@ -49,12 +49,12 @@ def _milliseconds() -> int:
     return round(clock.monotonic() * 1000)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after`: seconds, a Unix time, or an HTTP date; None when absent, unreadable or no time at all.
+def retry_after(headers: Mapping[str, str], name: str = "retry-after") -> float | None:
+    """Seconds to wait by `retry-after`, or the header a vendor says it in: seconds, a Unix time, or an HTTP date; None when absent, unreadable or no time at all.
 
     Points in time are compared with the answer's own Date where there is one: the two clocks need not agree.
     """
-    value = headers.get("retry-after", "").strip()
+    value = headers.get(name, "").strip()
     if not value:
         return None
     server_now = _http_date(headers.get("date", "")) or clock.now()
