@@ -117,7 +117,9 @@ class FaultBook:
         self.rules.extend([FaultRule.parse(rule) for rule in rules])
 
     def clear(self) -> None:
+        """No rules any more, and nothing known of what went unheard under them."""
         self.rules.clear()
+        self._unheard.clear()
 
     def pick(self, vendor: str, method: str, path: str, content: bytes) -> FaultRule | None:
         """The first rule that fires on this request."""
