@@ -214,6 +214,16 @@ class TestKlaviyoLists(SandboxDestinationContract):
         destination.apply(batch(destination, audience, people[:2], Operation.REMOVE, number=2, vendor_ids=gone))
         assert self.held(destination, audience) == keys_of(destination, people[2:])
 
+    def test_an_id_that_is_gone_keeps_nobody_else_on_the_list(self, destination: KlaviyoLists, audience: str) -> None:
+        """One whose address changed is known by id alone; where another id of the request is gone, that one still counts."""
+        self.set(strangers_are_404=True)
+        receipt, was = settle(destination, batch(destination, audience, crowd(3))), Person("was-once@quiet.shop")
+        ids = {digest(key_of(destination, was)): receipt.vendor_ids[digest(key_of(destination, crowd(1)[0]))]}
+        ids |= {digest(key_of(destination, crowd(2)[1])): "01NEVERWASAPROFILE00000000"}
+        stale = batch(destination, audience, [was, crowd(2)[1]], Operation.REMOVE, number=2, vendor_ids=ids)
+        assert destination.apply(stale).accepted == 2
+        assert self.held(destination, audience) == keys_of(destination, crowd(3)[2:])
+
     def test_a_job_that_is_forgotten_is_not_asked_for_again(self, destination: KlaviyoLists) -> None:
         """A time-out of our own making would keep the sync polling a job that will never be known again."""
         with pytest.raises(ContractError, match="its batch is to be sent again"):

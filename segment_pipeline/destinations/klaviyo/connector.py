@@ -263,20 +263,28 @@ class KlaviyoLists:
         return failures(named, failed, keys.values(), reason="import_error", of=self.name)
 
     def _look_up(self, identifiers: Sequence[str]) -> dict[str, str]:
-        """Klaviyo's id by identifier, for those it knows; 100 per request, every page read."""
+        """Klaviyo's id by identifier, for those it knows."""
         found: dict[str, str] = {}
-        for start in range(0, len(identifiers), _PAGE):
-            some = ",".join(json.dumps(one, ensure_ascii=False) for one in identifiers[start : start + _PAGE])
+        for profile in self._profiles_by(self._profiles.field, identifiers):
+            if known := self._profiles.as_sent(profile["attributes"].get(self._profiles.field)):
+                found[known] = str(profile["id"])
+        asked = set(identifiers)
+        return {identifier: vendor_id for identifier, vendor_id in found.items() if identifier in asked}
+
+    def _living(self, ids: Sequence[str]) -> list[str]:
+        """Those of Klaviyo's ids that are still a profile's."""
+        return [str(profile["id"]) for profile in self._profiles_by("id", ids)]
+
+    def _profiles_by(self, field: str, values: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """Profiles with one of these values; 100 per request, every page read."""
+        for start in range(0, len(values), _PAGE):
+            some = ",".join(json.dumps(one, ensure_ascii=False) for one in values[start : start + _PAGE])
             params = {
-                "filter": f"any({self._profiles.field},[{some}])",
+                "filter": f"any({field},[{some}])",
                 "fields[profile]": self._profiles.field,
                 "page[size]": _PAGE,
             }
-            for profile in self._listing("/api/profiles", params):
-                if known := self._profiles.as_sent(profile["attributes"].get(self._profiles.field)):
-                    found[known] = str(profile["id"])
-        asked = set(identifiers)
-        return {identifier: vendor_id for identifier, vendor_id in found.items() if identifier in asked}
+            yield from self._listing("/api/profiles", params)
 
     def _remove(self, batch: Batch) -> None:
         """Take off the list the profiles we once added (their ids) and whoever has these identifiers now.
@@ -289,7 +297,8 @@ class KlaviyoLists:
             some = ids[start : start + _REMOVALS]
             if self._taken_off(batch.remote_id, some):
                 continue
-            living = [vendor_id for vendor_id in some if vendor_id in current]
+            # Of whom the profile is gone nobody is left on the list; all others are.
+            living = self._living(some)
             if living and not self._taken_off(batch.remote_id, living):
                 raise self._vendor.gone(batch.remote_id)
 

@@ -4,6 +4,7 @@ What people say there about being written to comes past the API: see `changes`.
 What Klaviyo's documents leave open is a setting, read and changed at `/_control/klaviyo/settings`; beside those of every job:
 
 - `poison` ([]): e-mails whose presence makes Klaviyo refuse a whole import with a pointer to the row.
+- `strangers_are_404` (false): a change of a list with an id that is no profile's is 404 on removal too, as it is on adding.
 - `lacking` (0): so many of a list's members are missing from its listing, though they count.
 - `limit_factor` (1000; 1 gives Klaviyo's own limits), `lists_per_day` (150).
 """
@@ -49,6 +50,7 @@ DEFAULTS: Mapping[str, Any] = {
     "limit_factor": 1000,
     "lists_per_day": 150,
     "poison": [],
+    "strangers_are_404": False,
 }
 
 
@@ -118,10 +120,11 @@ class Klaviyo:
         identifier, ids = self.the_list(request)["id"], {str(one["id"]) for one in data}
         with self.store.writing():
             numbers = [profile.number for profile in self.lists.people(ids=ids)]
-            if request.method == "DELETE":
-                self.lists.remove(identifier, numbers)
-            elif len(numbers) < len(ids):
+            adding = request.method == "POST"
+            if len(numbers) < len(ids) and (adding or self.store.setting("strangers_are_404")):
                 raise jsonapi.not_found("profile")
+            if not adding:
+                self.lists.remove(identifier, numbers)
             else:
                 self.lists.add([identifier], numbers)
         return 204, None
