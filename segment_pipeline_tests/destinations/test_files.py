@@ -387,8 +387,9 @@ def test_a_file_that_cannot_be_delivered_is_not_kept_either(tmp_path: Path) -> N
         before = under(folder)
         (there / "vip").rename(tmp_path / "away")
         (there / "vip").write_text("in the way")
-        with pytest.raises(TransientError, match="delivering .* failed"):
+        with pytest.raises(TransientError, match="delivering .* failed") as caught:
             files.apply(batch(files, audience, crowd(2, first=3), number=2))
+        assert caught.value.sent
         with pytest.raises(TransientError, match="delivering .* failed"):
             files.forget(batch(files, "", crowd(1)))
         assert under(folder) == before

@@ -306,7 +306,8 @@ class HashedFiles:
             with _locked(folder):
                 yield folder
         except OSError as error:
-            raise TransientError(f"{self.name}: audience {remote_id} could not be written ({_errno(error)})") from None
+            said = f"{self.name}: audience {remote_id} could not be written ({_errno(error)})"
+            raise TransientError(said, sent=bool(self.target)) from None
 
     @contextmanager
     def _as_config(self) -> Iterator[None]:

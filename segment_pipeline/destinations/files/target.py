@@ -7,6 +7,7 @@ import threading
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from segment_pipeline.errors import TransientError
 from segment_pipeline.filesystems import Access, opened, told
 
 _OF_OBJECTS: Final = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
@@ -21,17 +22,27 @@ class Target:
         self._opened: tuple[Any, str] | None = None
 
     def put(self, file: Path, path: str) -> None:
-        """Deliver a file under a path below the root, in the place of the one that is there."""
-        with told(self._name, f"delivering {PurePosixPath(path).name}"):
+        """Deliver a file under a path below the root, in the place of the one that is there. What failed may have arrived all the same."""
+        doing = f"delivering {PurePosixPath(path).name}"
+        with told(self._name, doing):
             fs, whole = self._at(path)
-            if self._of_objects(fs):
-                fs.put_file(str(file), whole)
-                return
-            folder, name = whole.rpartition("/")[::2]
-            partial = f"{folder}/.{name}.part"
-            fs.makedirs(folder, exist_ok=True)
-            fs.put_file(str(file), partial)
-            fs.mv(partial, whole)
+        try:
+            with told(self._name, doing):
+                self._put(fs, file, whole)
+        except TransientError as error:
+            error.sent = True
+            raise
+
+    def _put(self, fs: Any, file: Path, whole: str) -> None:
+        said = fs.protocol
+        if not _OF_OBJECTS.isdisjoint((said,) if isinstance(said, str) else said):
+            fs.put_file(str(file), whole)
+            return
+        folder, name = whole.rpartition("/")[::2]
+        partial = f"{folder}/.{name}.part"
+        fs.makedirs(folder, exist_ok=True)
+        fs.put_file(str(file), partial)
+        fs.mv(partial, whole)
 
     def remove(self, path: str) -> None:
         """One that is gone already counts as removed."""
@@ -52,8 +63,3 @@ class Target:
                 self._opened = opened(self._root, self._name, self._access, setting=self._setting)
             fs, root = self._opened
         return fs, f"{root.rstrip('/')}/{path}"
-
-    @staticmethod
-    def _of_objects(fs: Any) -> bool:
-        said = fs.protocol
-        return not _OF_OBJECTS.isdisjoint((said,) if isinstance(said, str) else said)
