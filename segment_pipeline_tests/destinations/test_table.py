@@ -183,6 +183,19 @@ class TestTableOfPostgres(TestAudienceTable):
             destination.apply(type(work)(work.plan, 1, work.operation, audience, longer))
         assert self.held(destination, audience) == set()
 
+    def test_a_table_stands_in_the_schema_it_names(self, url: str) -> None:
+        self.rows(url, "CREATE SCHEMA crm")
+        tool = self.made(url=url, table="crm.members")
+        audience = tool.ensure_audience("vip")
+        for number, said in enumerate(['{"tier": "a"}', '{"orders": 1}']):
+            tool.apply(batch(tool, audience, [Person("ann@quiet.shop", None, said)], number=number))
+        tool.check()
+        assert self.rows(url, "SELECT audience, tier, orders FROM crm.members") == [
+            {"audience": "vip", "tier": "a", "orders": 1}
+        ]
+        with pytest.raises(SegmentPipelineError, match="may its user make tables"):
+            self.made(url=url, table="nowhere.members").ensure_audience("vip")
+
     def test_no_error_holds_the_password_or_a_row(self, url: str, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("DEBUG")
         open_url = sa.make_url(url)

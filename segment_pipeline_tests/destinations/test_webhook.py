@@ -126,7 +126,7 @@ class TestSignedWebhook(SandboxDestinationContract):
         for previous in (True, False):
             self.set(previous=previous)
             both.check()
-        self.remade(signing_secret=SECRET, next_secret="").check()
+        self.remade(signing_secret=SECRET.rstrip("="), next_secret="").check()
         self.set(previous=True)
         with pytest.raises(ConfigError, match="WEBHOOK_SECRET"):
             self.remade(signing_secret=SECRET, next_secret="").check()
@@ -231,6 +231,7 @@ OFFLINE = SignedWebhook(signing_secret=SECRET, base_url="https://hooks.quiet.sho
         ({"signing_secret": SECRET.removeprefix("whsec_")}, "WEBHOOK_SECRET is no secret"),
         ({"next_secret": "whsec_?"}, "WEBHOOK_NEXT_SECRET is no secret"),
         ({"header": "abc"}, "WEBHOOK_HEADER is no header"),
+        ({"header": "X Key: abc"}, "WEBHOOK_HEADER is no header"),
         ({"header": "X-Key: a\nX-Other: b"}, "WEBHOOK_HEADER is no header"),
     ],
 )

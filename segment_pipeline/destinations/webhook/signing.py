@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from typing import TYPE_CHECKING, Final
 
 from segment_pipeline import clock
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "whsec_"
 _SIZES: Final = range(24, 65)
+_HEADER: Final = re.compile(r"([\w!#$%&'*+.^`|~-]+): *([!-~](?:[ -~]*[!-~])?)", re.ASCII)
 _MAKE_ONE: Final = f"python -c \"import base64, os; print('{PREFIX}' + base64.b64encode(os.urandom(32)).decode())\""
 
 
@@ -46,15 +48,16 @@ class Signed:
     def header(self) -> dict[str, str]:
         """What a gateway asks for. Raises ConfigError where it is no header."""
         said = value(self._connector, "header")
-        name, colon, held = (part.strip() for part in said.partition(":"))
-        if said and not (colon and name and held and said.isascii() and said.isprintable()):
+        found = _HEADER.fullmatch(said)
+        if said and not found:
             raise ConfigError(f"{self._of('header')} is no header: set it like `X-Api-Key: …`")
-        return {name: held} if said else {}
+        return {found[1]: found[2]} if found else {}
 
     def _key(self, name: str) -> bytes:
         said = value(self._connector, name)
+        text = said.removeprefix(PREFIX).rstrip("=")
         try:
-            key = base64.b64decode(said.removeprefix(PREFIX), validate=True)
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
             key = b""
         if not said.startswith(PREFIX) or len(key) not in _SIZES:
