@@ -3,7 +3,7 @@
 Changes who is in a cohort, and nothing about a user: no property is set, nobody is made and nobody deleted.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -68,6 +68,13 @@ class AmplitudeCohorts:
             batch_bytes=32 * 1024 * 1024,
             every=True,
         )
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        return {
+            "unknown_user": "Amplitude has had no event of a user with this id: it is tried again, and taken once there is one",
+            "seed_user": "the test account that new cohorts are made with is never a member: set `seed_user` to another",
+        }
 
     def secrets_present(self) -> None:
         require(self, "api_key", "secret_key", "app_id", "owner", "seed_user")

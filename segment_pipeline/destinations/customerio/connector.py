@@ -14,7 +14,7 @@ import pyarrow as pa
 from segment_pipeline import paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, Operation, Receipt
+from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.user_ids import COLUMN, user_id
 from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
@@ -42,7 +42,8 @@ class CustomerIoSegments:
     needs people with an `id`, and passes others over in silence.
     A segment takes those alone who have been identified: each is, before, with the audience's attributes, and made if Customer.io does
     not know them. `existing_only`: nobody is made; whoever is unknown is passed over in silence, so that fewer are there than were sent.
-    Attributes with the names Customer.io reserves (`email`, `unsubscribed`, …) mean what they mean there; a NULL is left out.
+    Attributes with the names Customer.io reserves (`email`, `unsubscribed`, …) mean what they mean there; null, which only one
+    that clears has, removes one.
     Not verified against the live API: what a change of a segment that is gone is answered with (it is looked for then), and the App
     API's answers, which are read from its pages.
     """
@@ -82,6 +83,10 @@ class CustomerIoSegments:
             every=True,
             attributes=True,
         )
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        return {"invalid": "Customer.io does not take the id or an attribute: look at what is mapped along"}
 
     def secrets_present(self) -> None:
         require(self)
@@ -153,9 +158,7 @@ class CustomerIoSegments:
         return {str(one["id"]): str(one["name"]) for one in listed if one.get("type") == "manual"}
 
     def _asked(self, segment: str, what: str, **params: str) -> dict[str, Any]:
-        answer = self._app.client().request("GET", f"{_SEGMENTS}/{segment}/{what}", params=params, expect=(404,))
-        if answer.status_code == 404:
-            raise self._gone(segment)
+        answer = self._app.of_audience(segment, "GET", f"{_SEGMENTS}/{segment}/{what}", params=params)
         found: dict[str, Any] = answer.json()
         return found
 
@@ -165,9 +168,9 @@ class CustomerIoSegments:
 
     def _person(self) -> str:
         only = """'{"_update": true}'""" if self.existing_only else "'{}'"
-        attributes = f"json_merge_patch(json_strip_nulls(CAST(coalesce(attributes, '{{}}') AS JSON)), {only})"
         who = f"'type', 'person', 'action', 'identify', 'identifiers', json_object('id', {COLUMN})"
-        return f"json_object({who}, 'attributes', {attributes})"
+        told = f"json_merge_patch(CAST(coalesce(attributes, '{{}}') AS JSON), {only})"
+        return f"json_object({who}, 'attributes', {told})"
 
     def _identified(self, batch: Batch, rows: pa.Table) -> dict[str, str]:
         """Key → reason of the people Customer.io did not take, each told by its position."""
@@ -209,7 +212,7 @@ class CustomerIoSegments:
         else:
             return
         if segment not in self._segments():
-            raise self._gone(segment)
+            raise self._app.gone(segment)
         raise refused
 
     def _post(self, path: str, body: str, **params: str) -> Response:
@@ -218,9 +221,6 @@ class CustomerIoSegments:
         return self._track.client().request(
             "POST", path, params=params, data=body.encode(), headers=headers, idempotent=True
         )
-
-    def _gone(self, segment: str) -> AudienceGone:
-        return AudienceGone(f"{self.name} no longer has segment {segment}: resend the audience to make it anew")
 
     def _refused(self, response: Response, statuses: Collection[int] = (400, 404)) -> SegmentPipelineError | None:
         status = response.status_code

@@ -14,7 +14,7 @@ import pyarrow as pa
 from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import bodies
-from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.user_ids import user_id
 from segment_pipeline.delivery.vendor import Rates, Vendor, at, failures, found_or_made, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
@@ -40,7 +40,7 @@ class IterableLists:
     https://api.eu.iterable.com.
 
     `by`: what people are known by, as your project has it: `email`, or `user_id`, which are then the customer ids of the source `users_of`.
-    Attributes become `dataFields`; a NULL is left out. A field must be of the type it first had in your project.
+    Attributes become `dataFields`; null, which only one that clears has, empties the field. A field must be of the type it first had in your project.
     `existing_only`: people Iterable does not know are rejected as `unknown`; otherwise it makes them as they come onto a list.
     Not verified against the live API: how many people a request may hold (1,000, 4 MB) and how many requests a second it takes
     (`per_second`), and what a list that is gone is answered with (it is looked for among all lists then).
@@ -79,6 +79,16 @@ class IterableLists:
             every=by_id,
             attributes=True,
         )
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        return {
+            "forgotten": "Iterable was asked to forget the person and takes them no more: nothing to do",
+            "conflict": "e-mail and user id are of two users there: merge them at Iterable",
+            "invalid": "Iterable takes no such identifier: correct it where it is made",
+            "invalid_data": "a data field is not of the type it first had there: map another field, or correct the type",
+            "unknown": "Iterable does not know the person, and may not make them (`existing_only`)",
+        }
 
     def secrets_present(self) -> None:
         require(self)
@@ -140,7 +150,7 @@ class IterableLists:
     def members(self, remote_id: str) -> Iterator[pa.Table]:
         """Who is on the list: one reading of all, compared with Iterable's own count of before."""
         if not self.exists(remote_id):
-            raise self._gone(remote_id)
+            raise self._vendor.gone(remote_id)
         expected = int(self._read(f"/api/lists/{remote_id}/size") or 0)
         by_id = str(self.by == "user_id").lower()
         read = self._read("/api/lists/getUsers", listId=remote_id, preferUserId=by_id).splitlines()
@@ -174,7 +184,7 @@ class IterableLists:
         if not adding:
             return f"json_object({known})"
         known += "" if self.by == "email" else ", 'preferUserId', true"
-        fields = "json_strip_nulls(CAST(attributes AS JSON))"
+        fields = "CAST(attributes AS JSON)"
         return f"CASE WHEN attributes IS NULL THEN json_object({known}) ELSE json_object({known}, 'dataFields', {fields}) END"
 
     def _changed(self, remote_id: str, verb: str, head: str, people: str) -> dict[str, Any]:
@@ -187,7 +197,7 @@ class IterableLists:
         except _Refused as error:
             refused = error
         if not self.exists(remote_id):
-            raise self._gone(remote_id)
+            raise self._vendor.gone(remote_id)
         raise refused
 
     def _failed(self, answer: Mapping[str, Any], keys: Mapping[str, str], spared: frozenset[str]) -> dict[str, str]:
@@ -211,11 +221,8 @@ class IterableLists:
 
     def _number(self, remote_id: str) -> int:
         if not remote_id.isdecimal():
-            raise self._gone(remote_id)
+            raise self._vendor.gone(remote_id)
         return int(remote_id)
-
-    def _gone(self, remote_id: str) -> AudienceGone:
-        return AudienceGone(f"{self.name} no longer has list {remote_id}: resend the audience to make it anew")
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         if response.status_code not in {400, 404, 413}:

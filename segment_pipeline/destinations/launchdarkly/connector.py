@@ -6,14 +6,14 @@ Changes whom a segment includes. It excludes nobody, and touches no rule and no 
 import csv
 import io
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
 from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import jobs
-from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, Operation, Receipt
+from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.names import spellings
 from segment_pipeline.delivery.user_ids import fit, user_id
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, told, variable
@@ -83,6 +83,11 @@ class LaunchDarklySegments:
             every=True,
         )
 
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        said = "LaunchDarkly took the change and does not show the key among those included: look the segment up there"
+        return {"not_included": said}
+
     def secrets_present(self) -> None:
         require(self, "access_token", "project", "environment")
 
@@ -116,7 +121,7 @@ class LaunchDarklySegments:
         """Keys included, as LaunchDarkly counts them."""
         segment = self._segment(remote_id)
         if segment is None:
-            raise self._gone(remote_id)
+            raise self._vendor.gone(remote_id)
         if not self._big:
             return len(self._included(segment))
         return int(at(segment, "_unboundedMetadata", "includedCount", of="LaunchDarkly", kind=int))
@@ -180,7 +185,7 @@ class LaunchDarklySegments:
         answer = self._vendor.client().request(method, path, idempotent=True, expect=(404,), **options)
         if answer.status_code == 404:
             self.check()
-            raise self._gone(key)
+            raise self._vendor.gone(key)
         return answer
 
     def _contexts(self, key: str, included: dict[str, list[str]]) -> None:
@@ -239,9 +244,6 @@ class LaunchDarklySegments:
         return ConfigError(
             f"{self.name}: a standard segment holds {_TARGETS} keys at most: set kind='big', delete the segment there and resend the audience"
         )
-
-    def _gone(self, key: str) -> AudienceGone:
-        return AudienceGone(f"{self.name} no longer has segment {key}: resend the audience to make it anew")
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         status, headers = response.status_code, response.headers

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
-from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, Operation, Receipt
+from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.names import spellings
 from segment_pipeline.delivery.user_ids import COLUMN, fit, user_id
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, told
@@ -128,7 +128,7 @@ class StatsigSegments:
     def count(self, remote_id: str) -> int:
         found = self._segment(remote_id)
         if found is None:
-            raise self._gone(remote_id)
+            raise self._vendor.gone(remote_id)
         return int(at(found, "count", of="Statsig", kind=int))
 
     def apply(self, batch: Batch) -> Receipt:
@@ -142,15 +142,13 @@ class StatsigSegments:
             self._see_that_they_fit(batch.remote_id, ids)
         # A removal is a DELETE with a body, which says its length like any other.
         body, headers = json.dumps({"ids": list(ids)}), {"Content-Type": "application/json"}
-        options: dict[str, Any] = {"data": body.encode(), "headers": headers, "idempotent": True, "expect": (404,)}
+        options: dict[str, Any] = {"data": body.encode(), "headers": headers, "idempotent": True}
         path = f"{_SEGMENTS}/{batch.remote_id}/{_TYPE}"
         try:
-            answer = self._vendor.client("lists").request("PATCH" if adding else "DELETE", path, **options)
+            self._vendor.of_audience(batch.remote_id, "PATCH" if adding else "DELETE", path, purpose="lists", **options)
         except _Invalid as error:
             refused = RejectedRecords(str(error))
         else:
-            if answer.status_code == 404:
-                raise self._gone(batch.remote_id)
             if adding:
                 self._at_most[batch.remote_id] += len(ids)
             return Receipt.final(batch, rejected, requests=sent())
@@ -197,10 +195,7 @@ class StatsigSegments:
 
     def _read(self, segment: str, what: str, **params: Any) -> Any:
         path = f"{_SEGMENTS}/{segment}/{what}"
-        answer = self._vendor.client("reads").request("GET", path, params=params, expect=(404,))
-        if answer.status_code == 404:
-            raise self._gone(segment)
-        return answer.json()
+        return self._vendor.of_audience(segment, "GET", path, purpose="reads", params=params).json()
 
     def _state(self, segment: str) -> object:
         """The version of the list; raises ContractError while it is being replaced."""
@@ -218,9 +213,6 @@ class StatsigSegments:
             if not ids or not at(told, "pagination", of="Statsig", kind=dict).get("nextPage"):
                 return
             page += 1
-
-    def _gone(self, segment: str) -> AudienceGone:
-        return AudienceGone(f"{self.name} no longer has segment {segment}: resend the audience to make it anew")
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         status = response.status_code
