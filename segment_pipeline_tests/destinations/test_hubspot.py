@@ -11,6 +11,7 @@ from hubspot.crm.contacts import BatchInputSimplePublicObjectBatchInputUpsert as
 from hubspot.crm.lists import ListCreateRequest, MembershipChangeRequest
 
 from segment_pipeline.delivery.destination import Destination, Operation
+from segment_pipeline.destinations.hubspot.answers import failed
 from segment_pipeline.destinations.hubspot.connector import HubSpotLists
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, read, settle
@@ -87,7 +88,7 @@ class TestHubSpotLists(SandboxDestinationContract):
         settle(destination, batch(destination, audience, crowd(3)))
         [asked] = self.sent("/batch/upsert")
         for number, one in enumerate(asked["inputs"]):
-            assert (one["idProperty"], one["objectWriteTraceId"]) == ("email", str(number))
+            assert (one["idProperty"], one["objectWriteTraceId"]) == ("email", f"row-{number}")
             assert one["properties"] == {"email": one["id"]}
 
     @pytest.mark.parametrize("named_by", ["objectWriteTraceId", "ids", ""])
@@ -150,9 +151,51 @@ class TestHubSpotLists(SandboxDestinationContract):
     def test_a_list_made_meanwhile_is_found_by_its_name(self, destination: HubSpotLists, monkeypatch: Any) -> None:
         """A taken name is 400 ILS.DUPLICATE_LIST_NAMES, which says nothing of the id."""
         other = destination.ensure_audience("raced")
-        found = [None, other]
-        monkeypatch.setattr(HubSpotLists, "find", lambda *_: found.pop(0))
+        found = [None, {"listId": other}]
+        monkeypatch.setattr(HubSpotLists, "_named", lambda *_: found.pop(0))
         assert destination.ensure_audience("raced") == other
+
+    def test_a_list_that_was_deleted_and_is_still_shown_is_gone(
+        self, destination: HubSpotLists, audience: str, request: pytest.FixtureRequest
+    ) -> None:
+        """It can be restored for 90 days, and its document has a place for when it was deleted."""
+        self.server.control("POST", f"/hubspot/lists/{audience}", {"deletedAt": "2026-11-01T00:00:00Z"})
+        assert (destination.exists(audience), destination.find(f"audience of {request.node.name}")) == (False, None)
+
+    def test_a_list_that_follows_a_rule_is_not_taken_for_ours(self, destination: HubSpotLists, audience: str) -> None:
+        self.server.control(
+            "POST", f"/hubspot/lists/{audience}", {"processingType": "DYNAMIC", "name": "segment-pipeline: x"}
+        )
+        with pytest.raises(ConfigError, match="follows a rule"):
+            destination.ensure_audience("x")
+
+    def test_nobody_stays_because_a_look_up_failed(self, destination: HubSpotLists, audience: str) -> None:
+        """What a 207 does not show, for another reason than that it is not there, may be on the list."""
+        settle(destination, batch(destination, audience, crowd(5)))
+        self.set(unread=[crowd(3)[2].email])
+        with pytest.raises(TransientError, match="could not read some contacts"):
+            destination.apply(batch(destination, audience, crowd(5), Operation.REMOVE, number=2))
+        self.set(unread=[])
+        destination.apply(batch(destination, audience, crowd(5), Operation.REMOVE, number=2))
+        assert self.held(destination, audience) == set()
+
+    @pytest.mark.parametrize("told_apart", [True, False])
+    def test_an_admins_rule_costs_those_alone_who_break_it(
+        self, destination: HubSpotLists, audience: str, told_apart: bool
+    ) -> None:
+        """From 2026-09 on they are asked at every write, in words of the account's own."""
+        people = crowd(60)
+        self.set(rules=[people[7].email], told_apart=told_apart)
+        receipt = settle(destination, batch(destination, audience, people))
+        assert (receipt.accepted, list(receipt.rejected)) == (59, [digest(key_of(destination, people[7]))])
+        self.set(rules=[person.email for person in people], told_apart=False)
+        with pytest.raises(ContractError, match="refused each of 60 contacts"):
+            settle(destination, batch(destination, audience, people, number=2))
+
+    def test_a_failure_is_laid_to_nobody_whose_place_its_words_happen_to_name(self) -> None:
+        """Record ids are numbers, and so are places in a batch."""
+        told = {"errors": [{"category": "X", "message": "", "context": {"ids": ["1"], "objectWriteTraceId": "row-2"}}]}
+        assert failed("hubspot", told, [f"row-{n}" for n in range(5)]) == {"row-2": "x"}
 
     def test_a_list_is_not_renamed_to_a_name_that_is_taken(self, destination: HubSpotLists, audience: str) -> None:
         destination.ensure_audience("taken")

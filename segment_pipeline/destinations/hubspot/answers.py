@@ -16,6 +16,10 @@ _ABSENT: Final = "PROPERTY_DOESNT_EXIST"
 _DAY: Final = 3600.0
 
 
+class Invalid(ContractError):
+    """HubSpot did not take a request as it is; in a batch of contacts any of them may be to blame."""
+
+
 def refusal(name: str, answer: Response) -> SegmentPipelineError | None:
     status = answer.status_code
     if status == 429 and told(answer, "policyName", str) == "DAILY":
@@ -34,7 +38,7 @@ def refusal(name: str, answer: Response) -> SegmentPipelineError | None:
     if _WHAT.search(message):
         return RejectedRecords(f"{name} refused a batch for the values of some of its contacts: split the batch")
     category = redact.code(told(answer, "category", str))
-    return ContractError(f"{name} refused a request (HTTP 400, {category}): {redact.text(message)}")
+    return Invalid(f"{name} refused a request (HTTP 400, {category}): {redact.text(message)}")
 
 
 def failed(name: str, answer: Any, places: Collection[str]) -> dict[str, str]:
@@ -47,10 +51,19 @@ def failed(name: str, answer: Any, places: Collection[str]) -> dict[str, str]:
         what = _WHAT.search(message)
         reason = redact.code(what[1] if what else error.get("category")).lower()
         context: Mapping[str, Any] = error.get("context") or {}
-        for named in (*context.get("objectWriteTraceId", ()), *context.get("ids", ()), *context.get("id", ())):
-            if named in places:
-                found[named] = reason
+        named = [one for key in ("objectWriteTraceId", "ids", "id") for one in _listed(context.get(key))]
+        found |= {one: reason for one in named if one in places}
     return found
+
+
+def all_read(name: str, answer: Any) -> None:
+    """Raises TransientError where a reading of many records failed for some: what it does not show may be there."""
+    for error in answer.get("errors") or ():
+        if error.get("category") != "OBJECT_NOT_FOUND":
+            category = redact.code(error.get("category"))
+            raise TransientError(
+                f"{name} could not read some contacts ({category}): they are asked for again", sent=True
+            )
 
 
 def no_property(name: str, message: str) -> ConfigError | None:
@@ -58,6 +71,10 @@ def no_property(name: str, message: str) -> ConfigError | None:
         return None
     whose = " and ".join(dict.fromkeys(_WHOSE.findall(message))) or "of an attribute"
     return ConfigError(f"{name} has no contact property {whose}: create it there, or map its trait to another field")
+
+
+def _listed(named: Any) -> list[Any]:
+    return named if isinstance(named, list) else [named]
 
 
 def _lacking(answer: Response) -> list[str]:

@@ -23,8 +23,8 @@ from segment_pipeline.delivery.destination import (
     Receipt,
 )
 from segment_pipeline.delivery.vendor import Vendor, at, email_as_sent, found_or_made
-from segment_pipeline.destinations.hubspot.answers import failed, refusal
-from segment_pipeline.errors import ConfigError, RejectedRecords
+from segment_pipeline.destinations.hubspot.answers import Invalid, all_read, failed, refusal
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords
 from segment_pipeline.http import Response
 
 _ROWS: Final = 1_000
@@ -35,7 +35,7 @@ _BYTES: Final = 100_000_000  # no limit is known
 _VALUE: Final = f"""CASE json_type({attributes.VALUE}) WHEN 'NULL' THEN '""'
     WHEN 'ARRAY' THEN to_json(array_to_string(from_json({attributes.VALUE}, '["VARCHAR"]'), ';')) ELSE {attributes.TEXT} END"""
 _PROPERTIES: Final = attributes.members(where=f"NOT {attributes.named(['email'])}", value=_VALUE)
-_INPUT: Final = f"""'{{"id":' || to_json(email) || ',"idProperty":"email","objectWriteTraceId":"' || (row_number() OVER () - 1) || '","properties":{{"email":'
+_INPUT: Final = f"""'{{"id":' || to_json(email) || ',"idProperty":"email","objectWriteTraceId":"row-' || (row_number() OVER () - 1) || '","properties":{{"email":'
     || to_json(email) || {attributes.wrapped(_PROPERTIES, ",", "")} || '}}}}'"""
 _UNFIT: Final = "CASE WHEN email IS NULL THEN 'no_identifier' END"
 
@@ -99,26 +99,37 @@ class HubSpotLists:
     def ensure_audience(self, name: str) -> str:
         """The list of that name, made if there is none."""
 
+        def find() -> Iterator[str]:
+            if listed := self._named(name):
+                if listed.get("processingType") == "DYNAMIC":
+                    raise ConfigError(
+                        f"{self.name} has a list {self._label(name)} that follows a rule and takes nobody: rename it there"
+                    )
+                yield _list_id(listed)
+
         def make() -> str | None:
             body = {"name": self._label(name), "objectTypeId": "0-1", "processingType": "MANUAL"}
             answer = self._vendor.client().request("POST", self._lists, json=body, expect=(400,))
-            return None if answer.status_code == 400 else _list_id(answer)
+            return None if answer.status_code == 400 else _list_id(_shown(answer))
 
         taken = (
             f"{self.name} has another list {self._label(name)}, in other capitals: give the audience a `remote_name`"
         )
-        return found_or_made(lambda: filter(None, [self.find(name)]), make, taken=taken)
+        return found_or_made(find, make, taken=taken)
 
     def find(self, name: str) -> str | None:
+        listed = self._named(name)
+        return _list_id(listed) if listed else None
+
+    def _named(self, name: str) -> Mapping[str, Any] | None:
         path = f"{self._lists}/object-type-id/0-1/name/{quote(self._label(name), safe='')}"
         answer = self._vendor.client().request("GET", path, expect=(404,))
-        if answer.status_code == 404 or at(answer.json(), "list", "name", of="HubSpot") != self._label(name):
-            return None
-        return _list_id(answer)
+        listed = None if answer.status_code == 404 else _shown(answer)
+        return listed if listed and at(listed, "name", of="HubSpot") == self._label(name) and _there(listed) else None
 
     def exists(self, remote_id: str) -> bool:
         answer = self._vendor.client().request("GET", f"{self._lists}/{remote_id}", expect=(404,))
-        return answer.status_code != 404
+        return answer.status_code != 404 and _there(_shown(answer))
 
     def apply(self, batch: Batch) -> Receipt:
         """Upsert: contacts by the hundred, then all of them onto the list. Remove: whoever has these e-mails now, and whom we once added."""
@@ -134,7 +145,12 @@ class HubSpotLists:
             return Receipt.final(batch, requests=sent())
         ids_of: dict[str, str] = {}
         for start in range(0, rows.num_rows, _CONTACTS):
-            made, refused = self._upserted(rows.slice(start, _CONTACTS))
+            some = rows.slice(start, _CONTACTS)
+            made, refused = self._upserted(some)
+            if some.num_rows > 1 and not made and set(refused.values()) == {"refused"}:
+                raise ContractError(
+                    f"{self.name} refused each of {some.num_rows} contacts and named no reason: look there"
+                )
             ids_of |= made
             rejected |= refused
         if missing := self._change(batch.remote_id, "recordIdsToAdd", sorted(set(ids_of.values()))):
@@ -153,7 +169,7 @@ class HubSpotLists:
             return page
 
         def following(page: Mapping[str, Any]) -> str | None:
-            return at(page, "paging", "next", "after", of="HubSpot") if page.get("paging", {}).get("next") else None
+            return at(page, "paging", "next", "after", of="HubSpot") if (page.get("paging") or {}).get("next") else None
 
         for page in paging.pages(fetch, following, what=f"the members of a list of {self.name}"):
             ids = [str(at(one, "recordId", of="HubSpot")) for one in at(page, "results", of="HubSpot", kind=list)]
@@ -200,7 +216,7 @@ class HubSpotLists:
         """Key → record id of contacts, a hundred at most, and key → reason of those that failed; in halves where none is named."""
         ((_, count, inputs),) = bodies.json_parts(rows, _INPUT, rows.nbytes + _BYTES)
         keys, emails = rows.column("key").to_pylist(), rows.column("email").to_pylist()
-        place = {str(n): n for n in range(count)} | {email: n for n, email in enumerate(emails)}
+        place = {f"row-{n}": n for n in range(count)} | {email: n for n, email in enumerate(emails)}
         try:
             answer = self._post("batch/upsert", f'{{"inputs":[{inputs}]}}')
             made = {}
@@ -211,8 +227,9 @@ class HubSpotLists:
             lost = {keys[place[named]]: reason for named, reason in failed(self.name, answer, place).items()}
             if unknown := count - len(made.keys() | lost.keys()):
                 raise RejectedRecords(f"{self.name} did not say what became of {unknown} of {count} contacts")
-        except RejectedRecords as refused:
-            lost, parts = bodies.apart(rows, refused)
+        except (RejectedRecords, Invalid) as refused:
+            blamed = refused if isinstance(refused, RejectedRecords) else RejectedRecords(str(refused))
+            lost, parts = bodies.apart(rows, blamed)
             made = {}
             for part in parts:
                 more, worse = self._upserted(part)
@@ -237,6 +254,7 @@ class HubSpotLists:
             body |= {"properties": ["email"], "propertiesWithHistory": []} | ({"idProperty": by} if by else {})
             # 207: some are not there.
             answer = self._post("batch/read", json.dumps(body))
+            all_read(self.name, answer)
             for one in at(answer, "results", of="HubSpot", kind=list):
                 if known := email_as_sent((one.get("properties") or {}).get("email")):
                     found[known] = str(at(one, "id", of="HubSpot"))
@@ -248,8 +266,18 @@ class HubSpotLists:
         return self._vendor.client().json("POST", url, data=body.encode(), headers=headers, idempotent=True)
 
 
-def _list_id(answer: Response) -> str:
-    return str(at(answer.json(), "list", "listId", of="HubSpot"))
+def _shown(answer: Response) -> Mapping[str, Any]:
+    listed: Mapping[str, Any] = at(answer.json(), "list", of="HubSpot", kind=dict)
+    return listed
+
+
+def _list_id(listed: Mapping[str, Any]) -> str:
+    return str(at(listed, "listId", of="HubSpot"))
+
+
+def _there(listed: Mapping[str, Any]) -> bool:
+    """One that was deleted can be restored for 90 days, and may be shown until then."""
+    return not listed.get("deletedAt")
 
 
 CONNECTOR = HubSpotLists

@@ -6,10 +6,16 @@ What HubSpot's documents leave open is a setting, read and changed at `/_control
 - `told_apart` (true): with a trace id on every input a failure is told of its record, in a 207; without, the whole batch is refused.
 - `named_by` (`objectWriteTraceId`; `ids`; empty: nothing): what the context of a record's failure names it by.
 - `added_key` (`recordsIdsAdded`): how the answer to a change of members spells who was added.
+- `unread` ([]): e-mails and record ids of which a reading of many says that it failed. `rules` ([]): e-mails a rule of the account's admin
+  refuses, in words nobody has published; where they are not told apart, with the whole batch.
 - `most_members` (1000): ids in one change. `names_fold` (false): two lists cannot have names that differ in capitals alone.
 - `limit_factor` (1000; 1 gives HubSpot's own limit), `policy` (`TEN_SECONDLY_ROLLING`; `DAILY`): what a 429 is about.
+
+A list that `POST /_control/hubspot/lists/{id}` gives `deletedAt` is deleted and still shown; one with the `processingType` DYNAMIC takes
+nobody by hand.
 """
 
+import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -36,6 +42,8 @@ RATE = (100, 10.0)
 LEFT_OPEN: Mapping[str, Any] = {
     "properties": ["email", "firstname", "lastname", "company", "phone", "city", "zip", "country", "value_tier"],
     "poison": [],
+    "rules": [],
+    "unread": [],
     "told_apart": True,
     "named_by": "objectWriteTraceId",
     "added_key": "recordsIdsAdded",
@@ -115,7 +123,16 @@ class HubSpot:
             raise no_list(identifier)
         told = {"processingType": "MANUAL", "processingStatus": "COMPLETE", "objectTypeId": "0-1", "listVersion": 1}
         times = {"createdAt": row["created_at"], "updatedAt": row["updated_at"]}
-        return told | times | {"listId": row["id"], "name": row["name"]}
+        held: Document = json.loads(row["held"])
+        return told | held | times | {"listId": row["id"], "name": row["name"]}
+
+    def by_hand(self, identifier: str) -> None:
+        """Refuses a change of the members of a list that is deleted, or follows a rule."""
+        told = self.shown(identifier)
+        if told.get("deletedAt"):
+            raise no_list(identifier)
+        if told["processingType"] == "DYNAMIC":
+            raise invalid("List memberships can only be changed for lists of the type MANUAL or SNAPSHOT.")
 
     def get_list(self, request: Request) -> Answer:
         return 200, {"list": self.shown(request.path_params["id"])}
@@ -166,7 +183,7 @@ class HubSpot:
             raise invalid(f"At most {most} records are taken.")
         fault, identifier = row_errors(request), request.path_params["id"]
         with self.store.writing():
-            self.shown(identifier)
+            self.by_hand(identifier)
             kept = [one for n, one in enumerate([*adds, *removes]) if not (fault and fault.picks(n))]
             people = {each.id: each.number for each in self.lists.people(ids=kept)}
             inside = self.lists.joined(identifier, people.values()).keys()
@@ -224,6 +241,8 @@ class HubSpot:
             return "An upsert by e-mail names it as idProperty, and among the properties."
         if not EMAIL.fullmatch(one["id"]) or one["id"] in self.store.setting("poison"):
             return not_valid("Email address is invalid", "INVALID_EMAIL", "email")
+        if one["id"] in self.store.setting("rules"):
+            return "A validation rule of this account is not met."
         for name in properties:
             if name not in self.store.setting("properties"):
                 return not_valid(f'Property \\"{name}\\" does not exist', "PROPERTY_DOESNT_EXIST", name)
@@ -250,6 +269,8 @@ class HubSpot:
         else:
             people = self.lists.people(ids=asked)
             missing = sorted(set(asked) - {each.id for each in people})
+        unread = set(self.store.setting("unread"))
+        people = [each for each in people if unread.isdisjoint({each.id, each.held.get("email")})]
         lost = {
             "status": "error",
             "category": "OBJECT_NOT_FOUND",
@@ -260,7 +281,9 @@ class HubSpot:
         lost["message"] = (
             "Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid."
         )
-        return self.told([self.contact(each, given["properties"]) for each in people], [lost] if missing else [])
+        failed = {**lost, "category": "INTERNAL_ERROR", "context": {}, "message": "internal error"}
+        errors = [*([lost] if missing else []), *([failed] if not unread.isdisjoint(asked) else [])]
+        return self.told([self.contact(each, given["properties"]) for each in people], errors)
 
     def erase(self, request: Request) -> Answer:
         given = sent(request)
