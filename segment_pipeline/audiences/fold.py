@@ -14,6 +14,7 @@ from segment_pipeline.audiences.ledger import RecordedBatch, RecordedPlan
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.plan import REPLACEMENT
 from segment_pipeline.audiences.push import WITHHELD
+from segment_pipeline.delivery.reasons import PASSING
 from segment_pipeline.lake.dialect import literal
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -59,7 +60,8 @@ def fold(lake: Lake, session: Session, place: Place, recorded: RecordedPlan, out
         if any(batch.state != "final" for batch in outcome):
             return
         session.define("members_before", "SELECT * FROM members_before_anywhere WHERE FALSE")
-    session.define("members_after", statement("audiences", "members_after"), digest=plan.digest, now=clock.now())
+    after = statement("audiences", "members_after")
+    session.define("members_after", after, digest=plan.digest, now=clock.now(), passing=PASSING)
     session.define("living_on", _living_on(plan.fields), materialize=True)
     memory.write(
         session,

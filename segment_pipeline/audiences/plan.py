@@ -21,6 +21,7 @@ from segment_pipeline.lake.statements import statement
 
 DENIALS, MAIN, REPLACEMENT = "denials", "main", "replacement"
 TRY_REFUSED_AGAIN = timedelta(days=7)
+TRY_PASSING_AGAIN = timedelta(hours=20)  # a daily sync is not always at the same minute
 REFRESH_AT = 0.8  # share of a membership's life at the platform after which it is sent again
 UNDESIRED = frozenset({"leaving", "stuck", "forgotten"})
 SETTLED = frozenset({"unchanged", "refused", "forgotten"})  # nothing is sent of these, nor was to be taken out
@@ -110,6 +111,7 @@ def compare(
         materialize=True,
         now=now,
         try_again_before=now if everything else now - TRY_REFUSED_AGAIN,
+        passed_before=now if everything else now - TRY_PASSING_AGAIN,
         removals_again_before=now if removals_again or everything else now - TRY_REFUSED_AGAIN,
         refresh_before=FOREVER if everything else now - timedelta(days=expires * REFRESH_AT) if expires else EPOCH,
     )

@@ -8,10 +8,13 @@ OURS: Final[Mapping[str, str]] = {
     "not_a_hash": "a value is no SHA-256 in hex: a rule of the connector's identifiers is wrong, report it",
     "not_an_id": "an id holds characters the tool's requests cannot: correct it where it is made",
     "too_large": "with what goes along the member is larger than the tool takes: map fewer or shorter traits",
+    "unknown_user": "the tool has never seen this user: they are tried again each day, until they use the product",
     "refused": "the tool refused a request, and this member when it was sent alone, and said no more: look the person up there",
     "rejected": "the tool rejected the member without a reason: look the person up there",
     "unknown": "it was refused before reasons were kept, or the record of it is lost: it is tried again within a week",
 }
+# Under these a tool that refuses somebody today may take them tomorrow: they are tried again after a day, not after a week.
+PASSING: Final = ("unknown_user", "record_missing")
 UNKNOWN: Final = "a code of the tool's own: its documents say what it means"
 
 

@@ -90,7 +90,7 @@ TABLES = (
             C(
                 "refused",
                 "VARCHAR",
-                "payload_hash last refused, or the reason a removal was; not tried again for a week. NULL: nothing was",
+                "payload_hash last refused, behind `passing:` where it may be taken soon, or the reason a removal was; not tried again for a week, or for a day. NULL: nothing was",
             ),
             C("since", "TIMESTAMPTZ", "when it was first confirmed or attempted", nullable=False),
             C("refreshed_at", "TIMESTAMPTZ", "when it was last sent", nullable=False),

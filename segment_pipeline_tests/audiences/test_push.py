@@ -66,6 +66,21 @@ def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
     assert (report.remote, report.rejections) == (10, {})
 
 
+def test_whom_a_tool_may_know_tomorrow_is_tried_again_after_a_day(
+    world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who never used the product may have by the next sync: a week would keep them out for six days."""
+    tool.refuses, tool.why = frozenset({"p3@shop.test", "p4@shop.test"}), "unknown_user"
+    world.people(PEOPLE)
+    first, again = (world.sync(audience(max_age_hours=9999), tool) for _ in range(2))
+    assert (first.rejected, again.rejected, again.requests) == (2, 2, 0), "not at each sync of a day"
+    assert first.rejections == again.rejections == {"unknown_user": 2}
+    tool.refuses = frozenset({"p4@shop.test"})
+    monkeypatch.setenv("SEGMENT_PIPELINE_CLOCK", "2017-07-03T05:30:00+00:00")
+    report = world.sync(audience(max_age_hours=9999), tool)
+    assert (report.added, report.rejections, report.remote) == (1, {"unknown_user": 1}, 9)
+
+
 def test_an_asynchronous_job_is_polled_to_its_end(world: World, tool: Tool) -> None:
     tool.asynchronous, tool.refuses = True, frozenset({"p3@shop.test", "p4@shop.test"})
     world.people(PEOPLE)

@@ -45,7 +45,7 @@ KINDS: dict[str, dict[str, Any]] = {
 class Tool:
     """`poison`: values a row must not carry, `names_rows`: whether a refusal of the whole batch says which row it was.
 
-    `refuses`: values whose rows are rejected one by one. `smallest`: no removal may leave fewer. `trouble`: share of calls
+    `refuses`: values whose rows are rejected one by one, with the code `why`. `smallest`: no removal may leave fewer. `trouble`: share of calls
     that go wrong, drawn from `seed`. `step` is called around each change, for crashes.
     """
 
@@ -56,6 +56,7 @@ class Tool:
         self.poison: frozenset[str] = frozenset()
         self.names_rows = False
         self.refuses: frozenset[str] = frozenset()
+        self.why = "invalid"
         self.smallest = 0
         self.asynchronous = False
         self.trouble, self.random = 0.0, random.Random(7)
@@ -116,7 +117,7 @@ class Tool:
                     return Receipt(accepted=0, rejected={row["key"]: "too_few_left" for row in rows})
             for row in rows:
                 if self.refuses & set(self._ids(row).values()) and batch.operation is Operation.UPSERT:
-                    rejected[row["key"]] = "invalid"
+                    rejected[row["key"]] = self.why
                 elif batch.operation is Operation.UPSERT:
                     vendor_ids[row["key"]] = self._upsert(database, batch.remote_id, row)
                 else:

@@ -9,6 +9,7 @@ SELECT
         WHEN d.key IS NULL THEN 'leaving'
         WHEN h.key IS NULL THEN 'added'
         WHEN h.refused = d.payload_hash AND h.refreshed_at > $try_again_before AND h.refreshed_at <= $now THEN 'refused'
+        WHEN h.refused = 'passing:' || d.payload_hash AND h.refreshed_at > $passed_before AND h.refreshed_at <= $now THEN 'refused'
         WHEN h.state = 'rejected' THEN 'added'
         WHEN h.state = 'uncertain' THEN 'resent'
         WHEN h.payload_hash <> d.payload_hash THEN 'updated'

@@ -17,6 +17,7 @@ SELECT
     CASE
         WHEN r.result <> 'rejected' THEN CAST(NULL AS VARCHAR)
         WHEN r.operation = 'remove' THEN 'remove:' || coalesce(r.reason, '')
+        WHEN list_contains($passing, r.reason) THEN 'passing:' || r.payload_hash
         ELSE r.payload_hash
     END AS refused,
     CASE WHEN h.state IN ('confirmed', 'uncertain') THEN h.since ELSE CAST($now AS TIMESTAMPTZ) END AS since,

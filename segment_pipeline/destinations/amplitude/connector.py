@@ -31,7 +31,7 @@ class AmplitudeCohorts:
     https://analytics.eu.amplitude.com.
 
     `users_of`: the source whose customer ids the project's users have as their user id. Ids that Amplitude has never had an event of
-    are rejected as `unknown_user` and sent again as soon as they may be known. Amplitude makes no empty cohort: each is made with
+    are rejected as `unknown_user` and sent again each day. Amplitude makes no empty cohort: each is made with
     `AMPLITUDE_SEED_USER`, a test account of yours that has used the product, who is taken out again and is never a member (`seed_user`).
     A cohort is replaced by one upload, so only one that is to hold 100,000 ids at most.
     Not verified against the live API: what wrong parameters of an upload are answered with (400 is taken for any of them), and that 404
