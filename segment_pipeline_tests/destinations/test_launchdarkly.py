@@ -18,7 +18,7 @@ from launchdarkly_api import (
 )
 
 from segment_pipeline import clock
-from segment_pipeline.delivery.destination import Destination, Operation
+from segment_pipeline.delivery.destination import AudienceGone, Destination, Operation
 from segment_pipeline.destinations.launchdarkly.connector import LaunchDarklySegments
 from segment_pipeline.errors import ConfigError, RejectedRecords, TransientError
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, key_of, keys_of, settle
@@ -64,6 +64,15 @@ class Segments(SandboxDestinationContract):
         for wrong in ({"project": "other"}, {"environment": "other"}):
             with pytest.raises(ConfigError, match="LAUNCHDARKLY_PROJECT and LAUNCHDARKLY_ENVIRONMENT"):
                 settle(self.remade(**wrong), batch(self.remade(), audience, crowd(2)))
+
+    def test_a_segment_that_says_it_is_deleted_is_gone(self, destination: LaunchDarklySegments, audience: str) -> None:
+        self.server.control("POST", f"/launchdarkly/lists/{audience}", {"deleted": True})
+        with pytest.raises(AudienceGone, match="resend"):
+            destination.count(audience)
+
+    def test_an_odd_project_is_not_found_and_leads_nowhere_else(self) -> None:
+        with pytest.raises(ConfigError, match="no such project"):
+            self.remade(environment="production?x=1").check()
 
     def test_each_request_says_its_version(self, destination: LaunchDarklySegments, audience: str) -> None:
         """A token without one speaks the version it was made with."""
@@ -214,3 +223,12 @@ class TestStandardSegments(Segments):
         self.set(deaf=[people[0].user_id])
         receipt = settle(destination, batch(destination, audience, people))
         assert (receipt.accepted, list(receipt.rejected.values())) == (2, ["not_included"])
+
+    def test_whom_the_answer_still_includes_has_not_left(
+        self, destination: LaunchDarklySegments, audience: str
+    ) -> None:
+        people = crowd(3)
+        settle(destination, batch(destination, audience, people))
+        self.set(kept=[people[0].user_id])
+        receipt = settle(destination, batch(destination, audience, people, Operation.REMOVE, number=2))
+        assert (receipt.accepted, list(receipt.rejected.values())) == (2, ["still_included"])

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
+from urllib.parse import quote
 
 from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
@@ -139,7 +140,8 @@ class LaunchDarklySegments:
                 held = self._instructed(
                     batch.remote_id, "addIncludedTargets" if adding else "removeIncludedTargets", ids
                 )
-                rejected |= {key: "not_included" for one, key in ids.items() if adding and one not in held}
+                told = "not_included" if adding else "still_included"
+                rejected |= {key: told for one, key in ids.items() if (one in held) is not adding}
         except _Invalid as error:
             refused = RejectedRecords(str(error))
         else:
@@ -169,7 +171,8 @@ class LaunchDarklySegments:
         return self.kind == "big"
 
     def _path(self, *below: str) -> str:
-        return "/".join(["/api/v2/segments", value(self, "project"), value(self, "environment"), *below])
+        named = (value(self, "project"), value(self, "environment"), *below)
+        return "/".join(["/api/v2/segments", *(quote(each, safe="") for each in named)])
 
     def _segment(self, key: str) -> dict[str, Any] | None:
         answer = self._vendor.client().request("GET", self._path(key), expect=(404,))
@@ -177,7 +180,7 @@ class LaunchDarklySegments:
             self.check()
             return None
         found: dict[str, Any] = answer.json()
-        return found
+        return None if found.get("deleted") else found
 
     def _changed(self, method: str, key: str, *below: str, **options: Any) -> Response:
         """What a change of a segment is answered with; each may be made twice."""

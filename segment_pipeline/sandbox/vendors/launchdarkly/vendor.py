@@ -6,7 +6,7 @@ What LaunchDarkly's documents leave open is a setting of `/_control/launchdarkly
 - `calls_per_window` (100,000): more calls in 10 seconds are 429, with when to come again in milliseconds and no Retry-After.
 - `conflicts` (0): so many of the next changes are 409, as if somebody else were at it.
 - `poison` ([]): context keys that get a whole request refused. So does a fault of rows: there is no partial failure.
-- `deaf` ([]): context keys that a patch passes over in silence.
+- `deaf` ([]): context keys that a patch passes over in silence, `kept` ([]): those it takes out as little.
 - `imports` (`complete`): how an import ends, also `stopped`, or `pending_approval`, which has no end.
 """
 
@@ -45,6 +45,7 @@ SETTINGS: Mapping[str, Any] = {
     "conflicts": 0,
     "poison": [],
     "deaf": [],
+    "kept": [],
     "imports": "complete",
 }
 
@@ -84,7 +85,14 @@ class LaunchDarkly:
     def shown(self, row: sqlite3.Row) -> dict[str, Any]:
         held, key = self.held(row), row["id"]
         made, changed = (round(parse_instant(row[at]).timestamp() * 1000) for at in ("created_at", "content_at"))
-        shown = {"key": key, "name": row["name"], "tags": held["tags"], "deleted": False, "generation": 1, "rules": []}
+        shown = {
+            "key": key,
+            "name": row["name"],
+            "tags": held["tags"],
+            "deleted": bool(held.get("deleted")),
+            "generation": 1,
+            "rules": [],
+        }
         shown |= {"creationDate": made, "lastModifiedDate": changed, "version": held["version"]}
         shown |= {"unbounded": held["unbounded"], "_links": {"self": {"href": f"{ROOT}/{key}"}}}
         if held["unbounded"]:
@@ -150,7 +158,8 @@ class LaunchDarkly:
         sides, kind = (patches.instructed if semantic else patches.pointed)(given, self.targets(row))
         self.wholesome(request, [*sides["included"]])
         with self.store.writing():
-            self.lists.exchange(key, sides["included"] - set(self.store.setting("deaf")))
+            kept = set(self.store.setting("kept")) & set(self.lists.ids(key))
+            self.lists.exchange(key, sides["included"] - set(self.store.setting("deaf")) | kept)
             self.lists.exchange(key + EXCLUDED, sides["excluded"])
             self.lists.change(key, kind=kind, version=self.held(row)["version"] + 1)
         return 200, self.shown(self.segment(request))
