@@ -1,5 +1,6 @@
 """Klaviyo's API as far as lists, profiles and their import go: `/klaviyo/api/...`. Consent is there to be read: nobody may touch it.
-What people say there about being written to comes past the API: see `changes`.
+What people say there about being written to comes past the API, as `subscriptions` of somebody (see `sandbox.changes`) in the form they
+are shown in: `{"email": {"consent": "UNSUBSCRIBED", "consent_timestamp": …, "suppression": […]}, "sms": {…}}`.
 
 What Klaviyo's documents leave open is a setting, read and changed at `/_control/klaviyo/settings`; beside those of every job:
 
@@ -17,18 +18,18 @@ from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.routing import Route
 
-from segment_pipeline.sandbox import jobs, lists
+from segment_pipeline.sandbox import changes, jobs, lists
 from segment_pipeline.sandbox.book import Book
 from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.limits import Windows
+from segment_pipeline.sandbox.listing import unseal
 from segment_pipeline.sandbox.lists import Lists, Person
 from segment_pipeline.sandbox.state import SandboxState, parse_instant
 from segment_pipeline.sandbox.store import VendorStore, listed
 from segment_pipeline.sandbox.vendor import Served, Vendor
-from segment_pipeline.sandbox.vendors.klaviyo import changes, jsonapi, profiles
+from segment_pipeline.sandbox.vendors.klaviyo import jsonapi, profiles
 from segment_pipeline.sandbox.vendors.klaviyo.jsonapi import (
     Document,
     batch,
@@ -165,9 +166,19 @@ class Klaviyo:
             raise invalid("The sandbox has no such additional field.", "additional-fields[profile]")
         return jsonapi.sparse(request, "profile", profiles.shown(profile, subscriptions=more is not None))
 
+    def changed(self, request: Request, bounds: Sequence[tuple[str, str, str]]) -> Answer:
+        if request.query_params.get("sort") != "updated":
+            raise invalid("The sandbox lists what has changed by 'updated' alone.", "sort")
+        return collection(
+            request,
+            lambda after, limit: changes.changed(self.lists, bounds, after, limit),
+            lambda each: (each.place, self.shown_profile(each.person, request)),
+            at=lambda cursor: str(unseal(cursor)[0]) if cursor else "",
+        )
+
     def get_profiles(self, request: Request) -> Answer:
         if bounds := jsonapi.compared(request, ("updated", "created")):
-            return changes.changed(self.store, request, bounds, self.shown_profile)
+            return self.changed(request, bounds)
         wanted = jsonapi.wanted(request, ("id", *IDENTIFIERS))
         chosen: dict[str, Any] = {}
         if wanted is not None:
@@ -302,7 +313,7 @@ def serve(state: SandboxState) -> Served:
         "/api/data-privacy-deletion-jobs": {"POST": klaviyo.erase},
         "/{rest:path}": dict.fromkeys(("GET", "POST", "PATCH", "PUT", "DELETE"), klaviyo.unknown),
     }
-    said = Route("/people", partial(changes.told, klaviyo.lists), methods=["POST"])
+    said = changes.people(klaviyo.lists)
     return Served(endpoints(calls, klaviyo.admit, jsonapi.MEDIA_TYPE), [*klaviyo.lists.control(), said])
 
 

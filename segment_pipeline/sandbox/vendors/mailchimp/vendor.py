@@ -19,10 +19,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from segment_pipeline.sandbox import lists
+from segment_pipeline.sandbox import changes, lists
 from segment_pipeline.sandbox.book import Book
 from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_body, row_errors
 from segment_pipeline.sandbox.faults import answered
+from segment_pipeline.sandbox.listing import instant_of
 from segment_pipeline.sandbox.lists import Lists, Person
 from segment_pipeline.sandbox.state import SandboxState
 from segment_pipeline.sandbox.store import VendorStore
@@ -163,8 +164,22 @@ class Mailchimp:
         return None
 
     def shown(self, person: Person) -> Document:
-        held = {"merge_fields": {}, **person.held}
-        return {"id": person.id, "list_id": LIST, "last_changed": person.updated_at, **held}
+        held = {name: value for name, value in person.held.items() if name not in ("seen", "odd")}
+        told: Document = {"id": person.id, "list_id": LIST, "last_changed": person.updated_at, "merge_fields": {}}
+        return told | held | person.held.get("odd", {})
+
+    def changed(self, request: Request) -> Answer:
+        """The list's members, by when they were changed last."""
+        query, bounds = request.query_params, []
+        if (query.get("sort_field"), query.get("sort_dir")) != ("last_changed", "ASC"):
+            raise invalid("The sandbox lists members by 'last_changed' alone, oldest first.")
+        for name, sign in (("since", ">"), ("before", "<")):
+            if instant := query.get(f"{name}_last_changed"):
+                bounds.append(("updated", sign, instant_of(instant).isoformat()))
+        count, offset = page_of(request)
+        found = changes.changed(self.lists, bounds)
+        told = [self.shown(each.person) for each in found[offset : offset + count]]
+        return 200, {"members": told, "list_id": LIST, "total_items": len(found)}
 
     def the_member(self, request: Request) -> Person:
         if not (found := self.lists.people(ids=[request.path_params["hash"]])):
@@ -316,6 +331,7 @@ def serve(state: SandboxState) -> Served:
     own = "/3.0/lists/{list_id}"
     calls: Calls[Request] = {
         own: {"GET": mailchimp.the_list, "POST": mailchimp.upsert},
+        f"{own}/members": {"GET": mailchimp.changed},
         f"{own}/members/{{hash}}": {"GET": mailchimp.member},
         f"{own}/members/{{hash}}/actions/delete-permanent": {"POST": mailchimp.erase},
         f"{own}/segments": {"GET": mailchimp.tags, "POST": mailchimp.create_tag},
@@ -327,7 +343,8 @@ def serve(state: SandboxState) -> Served:
         },
         f"{own}/segments/{{id}}/members": {"GET": mailchimp.members},
     }
-    return Served(endpoints(calls, mailchimp.admit), mailchimp.lists.control())
+    said = changes.people(mailchimp.lists, lambda given: member_id(given["email_address"]))
+    return Served(endpoints(calls, mailchimp.admit), [*mailchimp.lists.control(), said])
 
 
 def errors(_: float) -> Mapping[str, Refused]:
