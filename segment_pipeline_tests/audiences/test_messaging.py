@@ -17,8 +17,10 @@ from segment_pipeline.destinations.hubspot.connector import HubSpotLists
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
 from segment_pipeline.destinations.mailchimp.connector import MailchimpTags
 from segment_pipeline.landing.consents import refresh_consents
+from segment_pipeline.landing.source import Source
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sources.klaviyo.connector import KlaviyoConsents
+from segment_pipeline.sources.mailchimp.connector import MailchimpUnsubscribes
 from segment_pipeline_tests.audiences.world import BEFORE, LATER, NOW, Person, World, audience, statement_of
 
 pytestmark = pytest.mark.slow
@@ -60,7 +62,12 @@ class Tools:
                 api_key="sandbox-braze-key", base_url=f"{server.base_url}/braze", attribute_prefix=space
             ),
         }  # fmt: skip
-        self.source = KlaviyoConsents(api_key="pk_sandbox", base_url=f"{server.base_url}/klaviyo")
+        self.sources: dict[str, Source] = {
+            "klaviyo": KlaviyoConsents(api_key="pk_sandbox", base_url=f"{server.base_url}/klaviyo"),
+            "mailchimp": MailchimpUnsubscribes(
+                api_key="sandbox-mailchimp-us1", list_id="a1b2c3d4e5", base_url=f"{server.base_url}/mailchimp"
+            ),
+        }
 
     def held(self, world: World) -> dict[str, set[str]]:
         """Who is in each, by the identifier it is known by there."""
@@ -153,10 +160,13 @@ def test_what_people_say_in_a_tool_comes_back(world: World, tools: Tools) -> Non
     for person, said in ((0, {"email": unsubscribed}), (1, {"email": complained}), (6, {"email": old_yes})):
         tools.server.control("POST", "/klaviyo/people", {"email": MAIL(person), "subscriptions": said})
     tools.server.control("POST", "/klaviyo/people", {"phone_number": PEOPLE[2].phone, "subscriptions": stopped})
-    refresh_consents(world.lake, {"klaviyo": tools.source}, world.settings, "run")
+    tools.server.control(
+        "POST", "/mailchimp/people", {"email_address": MAIL(3), "status": "unsubscribed", "updated": at}
+    )
+    refresh_consents(world.lake, tools.sources, world.settings, "run")
     reports = run(world, tools)
     assert {report.status for report in reports.values()} == {"synced"}
-    left = {MAIL(i) for i in range(2, 6)}
+    left = {MAIL(i) for i in (2, 4, 5)}
     held = tools.held(world)
     assert {name: held[name] for name in ("klaviyo", "hubspot", "mailchimp", "braze")} == dict.fromkeys(
         ("klaviyo", "hubspot", "mailchimp", "braze"), left

@@ -166,7 +166,7 @@ class Mailchimp:
     def shown(self, person: Person) -> Document:
         held = {name: value for name, value in person.held.items() if name not in ("seen", "odd")}
         told: Document = {"id": person.id, "list_id": LIST, "last_changed": person.updated_at, "merge_fields": {}}
-        return told | held | person.held.get("odd", {})
+        return {**told, **held, **person.held.get("odd", {})}
 
     def changed(self, request: Request) -> Answer:
         """The list's members, by when they were changed last."""
