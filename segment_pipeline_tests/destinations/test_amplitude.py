@@ -1,11 +1,13 @@
 """Amplitude cohorts: the contract over real HTTP, and what is Amplitude's own about them."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 
 from segment_pipeline.delivery.destination import AudienceGone, Destination, Operation
 from segment_pipeline.destinations.amplitude.connector import AmplitudeCohorts
@@ -95,11 +97,23 @@ class TestAmplitudeCohorts(SandboxDestinationContract):
         assert (gone.accepted, self.members(audience)) == (10, [])
 
     def test_each_call_has_its_own_word_for_user_ids(self, destination: AmplitudeCohorts, audience: str) -> None:
-        """BY_USER_ID is refused by the one, BY_NAME by the other."""
-        self.server.record()
+        """BY_USER_ID is refused by the one, BY_NAME by the other, and an upload of nobody altogether."""
         assert list(destination.replace([batch(destination, audience, crowd(2))]))
         assert all('"id_type": "BY_USER_ID"' in one["body"] for one in self.sent("/upload"))
         assert all('"id_type": "BY_NAME"' in one["body"] for one in self.sent("/membership"))
+        upload, change = (json.loads(self.sent(path)[-1]["body"]) for path in ("/upload", "/membership"))
+        self.server.record(on=False)
+        [member] = change["memberships"]
+        for path, body in (
+            ("upload", {**upload, "id_type": "BY_NAME"}),
+            ("upload", {**upload, "ids": []}),
+            ("membership", {**change, "memberships": [{**member, "id_type": "BY_USER_ID"}]}),
+        ):
+            url, keys = (
+                f"{destination.base_url}/api/3/cohorts/{path}",
+                (self.given["api_key"], self.given["secret_key"]),
+            )
+            assert requests.post(url, json=body, auth=keys, timeout=30).status_code == 400
 
     def test_two_changes_of_one_cohort_at_a_time_are_429_and_tried_again(
         self, destination: AmplitudeCohorts, audience: str

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+import requests
 
 from segment_pipeline.delivery.destination import AudienceGone, Destination, Operation
 from segment_pipeline.destinations.iterable import connector as iterable
@@ -40,6 +41,11 @@ class TestIterableLists(SandboxDestinationContract):
         (sent,) = self.bodies("unsubscribe")
         assert (sent["channelUnsubscribe"], sent["campaignId"]) == (False, None)
         assert [one for one in self.control("people") if one.get("unsubscribed")] == []
+        self.server.record(on=False)
+        del sent["channelUnsubscribe"]
+        url = f"{destination.base_url}/api/lists/unsubscribe"
+        assert requests.post(url, json=sent, headers={"Api-Key": self.given["api_key"]}, timeout=30).ok
+        assert len([one for one in self.control("people") if one.get("unsubscribed")]) == 3
 
     @pytest.mark.parametrize(
         ("setting", "reason"),

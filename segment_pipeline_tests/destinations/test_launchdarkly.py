@@ -109,7 +109,8 @@ class Segments(SandboxDestinationContract):
         assert accounts.count(segment) == 7
         assert [receipt.accepted for receipt in accounts.replace([batch(accounts, segment, crowd(4))])] == [4]
         shown = self.call("GET", f"/{segment}").json()
-        assert shown.get("unboundedContextKind") or shown["includedContexts"][0]["contextKind"] == "account"
+        kind = shown.get("unboundedContextKind") or shown["includedContexts"][0]["contextKind"]
+        assert kind == "account"
         assert accounts.count(segment) == 4
 
 

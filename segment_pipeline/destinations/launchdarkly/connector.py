@@ -46,8 +46,8 @@ class LaunchDarklySegments:
     `kind`: `big` segments hold any number; they are of some plans, and your SDKs need a store for them or the Relay Proxy. `standard`
     ones hold 15,000 keys and are changed 1,500 at a time.
     The token needs the actions createSegment, updateIncluded and deleteSegment; of a service account, it outlives people.
-    Not verified against the live API: how many keys a change of a big segment may have (`keys_per_call`), what a change that needs an
-    approval is answered with, and the limits of requests, which LaunchDarkly does not publish and tells in headers.
+    Not verified against the live API: how many keys a change of a big segment may have (`keys_per_call`), how soon its count follows,
+    what a change that needs an approval is answered with, and the limits of requests, which are not published and told in headers.
     """
 
     about: ClassVar[About] = About(
