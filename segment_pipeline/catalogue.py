@@ -9,12 +9,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from segment_pipeline.algebra.spelling import meant
 from segment_pipeline.audiences.audience import Audience, SegmentToday
+from segment_pipeline.connector import misset
 from segment_pipeline.delivery.destination import Destination
 from segment_pipeline.errors import ConfigError, SegmentPipelineError
 from segment_pipeline.events import Event
@@ -132,7 +133,9 @@ class Catalogue:
     def problems(self) -> list[str]:
         """Every mistake in the declarations, one sentence each, a rule's with its file and line; empty when there is none."""
         found = [*_misnamed(self.sources, "source"), *_misnamed(self.destinations, "destination")]
+        found += _misset(self.destinations)
         found += _unknown_sources(self.identity, _by_name(self.sources))
+        found += _unknown_users(self.destinations, _by_name(self.sources))
         found += [*sets.problems(self.trait_sets), *event_problems(self.events)]
         if unread := [*_unread(self.sources)]:
             return found + unread  # what may be asked of people depends on what the sources fill
@@ -219,6 +222,22 @@ def _misnamed(connectors: Sequence[Any], kind: str) -> list[str]:
                 f"{kind} {name} has the name of a room of asset keys ({', '.join(sorted(ROOMS))}): choose another"
             )
     return found
+
+
+def _misset(destinations: Sequence[Any]) -> Iterator[str]:
+    """Settings that would fail a sync, or do another thing than was meant. Another package's connector may be no dataclass."""
+    for made in destinations:
+        if is_dataclass(made) and not isinstance(made, type):
+            yield from (f"destination {said}" for said in misset(made))
+
+
+def _unknown_users(destinations: Sequence[Any], declared: Collection[str]) -> Iterator[str]:
+    """A source misspelt here has no customers: audiences of ids would be empty without a word."""
+    for made in destinations:
+        for rule in () if isinstance(made, type) else made.capabilities.identifiers:
+            kind, _, source = rule.kind.partition(":")
+            if kind == "user_id" and source not in declared:
+                yield f"destination {made.name} knows people by the ids of source {source}, which nobody declares{meant(source, declared)}"
 
 
 def _message_problems(audience: Audience, segments: Sequence[Segment]) -> Iterator[str]:

@@ -19,7 +19,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Protocol,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 from segment_pipeline.errors import ConfigError
 
@@ -128,6 +139,27 @@ def require(connector: Any, *names: str) -> None:
     needed = names or [name for name, held in fields_of(connector).items() if held.secret and not held.optional]
     for name in needed:
         value(connector, name)
+
+
+def misset(connector: Any) -> Iterator[str]:
+    """What is wrong with settings by themselves, a sentence each: a word that is none of its field's, a number below 1 where it is 1 or
+    more by default, anything of another type than its field.
+    """
+    hints = get_type_hints(type(connector))
+    for each in filter(lambda each: each.init, fields(connector)):
+        given, hint = getattr(connector, each.name), hints[each.name]
+        if get_origin(hint) is Literal:
+            if given not in get_args(hint):
+                said = f"set one of {', '.join(map(str, get_args(hint)))}"
+                yield f"{connector.name} has the {each.name} {given!r}: {said}"
+        elif hint in (str, int, bool) and "variable" not in each.metadata:
+            if not isinstance(given, hint) or (isinstance(given, bool) and hint is not bool):
+                yield f"{connector.name} has the {each.name} {given!r}, which is no {_PLAIN[hint]}"
+            elif hint is int and isinstance(each.default, int) and given < 1 <= each.default:
+                yield f"{connector.name} has the {each.name} {given}: set 1 or more"
+
+
+_PLAIN: Final[Mapping[type[Any], str]] = {str: "text", int: "whole number", bool: "True or False"}
 
 
 @contextmanager

@@ -9,6 +9,10 @@ import pytest
 
 from segment_pipeline.audiences.audience import Attribute, Holdout
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.destinations.hubspot.connector import HubSpotLists
+from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.destinations.meta.connector import MetaAudiences
+from segment_pipeline.destinations.statsig.connector import StatsigSegments
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.goals import Goal
 from segment_pipeline.profiles.rules import IdentityRules
@@ -55,6 +59,23 @@ def test_what_is_declared_is_switched_on_unless_the_settings_name_some(tmp_path:
 def test_a_name_that_cannot_be_part_of_a_key_is_refused(tmp_path: Path, names: tuple[str, ...], said: str) -> None:
     (problem,) = named(tmp_path, *names).problems()
     assert problem.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (KlaviyoLists(channel="SMS"), "klaviyo has the channel 'SMS': set one of email, sms"),  # type: ignore[arg-type]
+        (HubSpotLists(attempts=0), "hubspot has the attempts 0: set 1 or more"),
+        (HubSpotLists(per_ten_seconds="10"), "per_ten_seconds '10', which is no whole number"),  # type: ignore[arg-type]
+        (MetaAudiences(match_keys="no"), "match_keys 'no', which is no True or False"),  # type: ignore[arg-type]
+        (StatsigSegments(users_of="till", max_list_size=-1), "statsig has the max_list_size -1: set 1 or more"),
+        (StatsigSegments(users_of="til"), "ids of source til, which nobody declares: did you mean till"),
+    ],
+)
+def test_a_setting_a_tool_cannot_have_is_told_when_the_company_is_loaded(made: Any, said: str) -> None:
+    """Taken as they come, the first would send e-mails as SMS, and others fail in the middle of a sync."""
+    (problem,) = Catalogue(sources=[Frames(name="till", tables=())], destinations=[made], segments=()).problems()
+    assert said in problem
 
 
 def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 Knows no destination.
 """
 
+import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from segment_pipeline.delivery.destination import IdentifierRule
 from segment_pipeline.errors import ConfigError
@@ -21,7 +22,9 @@ def identified(kinds: Sequence[str], form: Form, *, of: str) -> tuple[Identifier
     two of one column, and for none at all.
     """
     columns = [kind.partition(":")[0] for kind in kinds]
-    known = all(kind in (*PERSONAL, "external_id") or kind.startswith(f"{USER_ID}:") for kind in kinds)
+    if form not in get_args(Form):
+        raise ConfigError(f"{of}: `form` is {form!r}: set one of {', '.join(get_args(Form))}")
+    known = all(kind in (*PERSONAL, "external_id") or re.fullmatch(rf"{USER_ID}:.+", kind) for kind in kinds)
     if not columns or not known or len(set(columns)) < len(columns):
         raise ConfigError(
             f"{of}: `identifiers` are {list(kinds)}: name email, phone, external_id or user_id:<source>, each once at most"

@@ -35,6 +35,12 @@ def members(folder: Path, platform: str = "plain", header: str = "email,phone") 
     return {tuple(cell or None for cell in row) for row in rows}
 
 
+def test_a_platform_and_a_format_nobody_knows_are_told() -> None:
+    for given in ({"platform": "myspace"}, {"format": "xlsx"}, {"form": "md5"}):
+        with pytest.raises(ConfigError, match="set one of"):
+            HashedFiles(**given)  # type: ignore[arg-type]
+
+
 class TestHashedFiles(DestinationContract):
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Iterator[Destination]:

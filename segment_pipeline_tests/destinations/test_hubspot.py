@@ -71,6 +71,11 @@ class TestHubSpotLists(SandboxDestinationContract):
             path for path in paths if not path.startswith((f"lists/{version}", f"objects/{version}/contacts"))
         } == set()
 
+    @pytest.mark.parametrize("version", ["", "4", "2026-09/../v3"])
+    def test_a_version_in_no_form_of_one_is_told(self, version: str) -> None:
+        with pytest.raises(ConfigError, match="`version` is a date"):
+            self.remade(version=version)
+
     def test_a_version_there_is_not_is_a_persons_business(self) -> None:
         with pytest.raises(ConfigError, match="no version 2031-01"):
             self.remade(version="2031-01").check()

@@ -65,6 +65,11 @@ class Segments(SandboxDestinationContract):
             with pytest.raises(ConfigError, match="LAUNCHDARKLY_PROJECT and LAUNCHDARKLY_ENVIRONMENT"):
                 settle(self.remade(**wrong), batch(self.remade(), audience, crowd(2)))
 
+    @pytest.mark.parametrize("prefix", ["a/b", "-x", "x" * 101, "a b"])
+    def test_a_prefix_no_key_can_have_is_told(self, prefix: str) -> None:
+        with pytest.raises(ConfigError, match="`prefix` begins keys"):
+            self.remade(prefix=prefix)
+
     def test_a_segment_that_says_it_is_deleted_is_gone(self, destination: LaunchDarklySegments, audience: str) -> None:
         self.server.control("POST", f"/launchdarkly/lists/{audience}", {"deleted": True})
         with pytest.raises(AudienceGone, match="resend"):

@@ -38,6 +38,11 @@ class TestStatsigSegments(SandboxDestinationContract):
         headers = {"STATSIG-API-KEY": KEY, "STATSIG-API-VERSION": "20240601"}
         return requests.request(method, url, json=body, headers=headers, timeout=30)
 
+    @pytest.mark.parametrize("prefix", ["a/b", "", "x" * 37, "a b"])
+    def test_a_prefix_no_id_can_have_is_told(self, prefix: str) -> None:
+        with pytest.raises(ConfigError, match="`prefix` begins ids"):
+            self.remade(prefix=prefix)
+
     def test_a_removal_is_a_delete_with_its_body(self, destination: StatsigSegments, audience: str) -> None:
         """Much that stands in between drops it: without one Statsig takes nobody out."""
         settle(destination, batch(destination, audience, crowd(3)))

@@ -1,6 +1,7 @@
 """Audiences as rows of a table: the contract on SQLite, PostgreSQL and MariaDB, and what becomes of a table others have been at."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date, datetime
@@ -62,6 +63,35 @@ class TestAudienceTable(DestinationContract):
         found = {each["name"]: str(each["type"]) for each in sa.inspect(engine).get_columns("audience_members")}
         engine.dispose()
         return found
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"table": ""}, "`table` is ''"),
+            ({"table": "crm."}, "`table` is 'crm.'"),
+            ({"table": "x" * 54}, "53 bytes at most"),
+            ({"columns": {"Email": "text"}}, "attribute Email can be no column"),
+            ({"columns": {"city": "text", "CITY": "text"}}, "attribute city can be no column"),
+            ({"columns": {"": "text"}}, "can be no column"),
+            ({"columns": {"city": "varchar"}}, "a kind is text"),
+            ({"form": "sha512"}, "set one of plain, sha256"),
+            ({"identifiers": ["user_id:"]}, "name email"),
+        ],
+    )
+    def test_what_no_database_takes_is_told_before_it_is_asked(self, given: Any, said: str) -> None:
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            AudienceTable(**given)
+
+    def test_a_name_too_long_or_taken_is_a_persons_business(self, destination: AudienceTable, audience: str) -> None:
+        """Tried again it would be refused again, and no row of a batch is to blame."""
+        destination.ensure_audience("taken")
+        with pytest.raises(ConfigError, match="has another audience taken"):
+            destination.rename(audience, "taken")
+        for asked in (destination.ensure_audience, lambda name: destination.rename(audience, name)):
+            with pytest.raises(ConfigError, match="255 characters at most"):
+                asked("x" * 300)
+        destination.rename(audience, "taken not")
+        destination.rename(audience, "taken not")
 
     def test_attributes_are_typed_columns_and_what_is_not_said_stays(
         self, destination: AudienceTable, audience: str

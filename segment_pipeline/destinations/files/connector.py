@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segment_pipeline.connector import About, ConnectorKind, address, secret, value
+from segment_pipeline.connector import About, ConnectorKind, address, misset, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.identified import PERSONAL, Form, every, identified
@@ -80,6 +80,8 @@ class HashedFiles:
     _targets: dict[str, Target] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        for mistake in misset(self):
+            raise ConfigError(mistake)
         layout, nobodys = self._layout, not self._layout.rules
         if self.format == "parquet" and not (nobodys or layout.along):
             raise ConfigError(f"{self.name}: {self.platform} uploads CSV: leave `format` out")

@@ -5,6 +5,7 @@ deleted or archived but who is to be forgotten.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -27,6 +28,7 @@ from segment_pipeline.destinations.hubspot.answers import Invalid, all_read, fai
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords
 from segment_pipeline.http import Response
 
+_VERSIONS: Final = re.compile(r"v3|\d{4}-\d{2}(-beta)?")
 _ROWS: Final = 1_000
 _CONTACTS: Final = 100
 _PAGE: Final = 250
@@ -63,6 +65,8 @@ class HubSpotLists:
     _vendor: Vendor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not _VERSIONS.fullmatch(self.version):
+            raise ConfigError(f"{self.name}: `version` is a date like 2026-09, or v3")
         rates = {"": ((self.per_ten_seconds, 10.0),)}
         vendor = Vendor(self, key="access_token", refusal=lambda answer: refusal(self.name, answer), rates=rates)
         object.__setattr__(self, "_vendor", vendor)

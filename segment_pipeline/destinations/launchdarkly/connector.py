@@ -6,6 +6,7 @@ Changes whom a segment includes. It excludes nobody, and touches no rule and no 
 import csv
 import io
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
@@ -30,6 +31,7 @@ from segment_pipeline.pacing import reset_in, retry_after
 
 _VERSION: Final = "20240415"  # the others end with 2026
 _SEMANTIC: Final = "application/json; domain-model=launchdarkly.semanticpatch"
+_PREFIX: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99})?")
 _OPERATIONS, _TARGETS = 1_500, 15_000
 
 
@@ -68,6 +70,10 @@ class LaunchDarklySegments:
     _vendor: Vendor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ConfigError(
+                f"{self.name}: `prefix` begins keys: letters, digits, full stops, hyphens and underscores, 100 at most, the first a letter or digit"
+            )
         headers = {"LD-API-Version": _VERSION}
         vendor = Vendor(
             self, key="access_token", scheme="", refusal=self._refused, headers=headers, timeout=(5.0, 120.0)
@@ -87,7 +93,8 @@ class LaunchDarklySegments:
     @property
     def reasons(self) -> Mapping[str, str]:
         said = "LaunchDarkly took the change and does not show the key among those included: look the segment up there"
-        return {"not_included": said}
+        kept = "LaunchDarkly took the change and still includes the key: look the segment up there"
+        return {"not_included": said, "still_included": kept}
 
     def secrets_present(self) -> None:
         require(self, "access_token", "project", "environment")

@@ -4,6 +4,7 @@ Changes which ids are on a list. It makes no gate and no experiment, and changes
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -36,6 +37,7 @@ _RATES: Final = {
     "changes": ((100, 10.0), (900, 900.0)),
     "reads": ((100, 10.0),),
 }
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{2,36}")
 _TYPE: Final = "id_list"
 
 
@@ -72,6 +74,8 @@ class StatsigSegments:
     _at_most: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ConfigError(f"{self.name}: `prefix` begins ids: 2 to 36 letters, digits, hyphens and underscores")
         vendor = Vendor(
             self,
             key="console_key",

@@ -29,7 +29,7 @@ from segment_pipeline.delivery.destination import (
 )
 from segment_pipeline.delivery.identified import Form, every, identified
 from segment_pipeline.delivery.vendor import variable
-from segment_pipeline.destinations.table.tables import AUDIENCE, IDENTIFIER, KEY, UPDATED, Tables
+from segment_pipeline.destinations.table.tables import AUDIENCE, IDENTIFIER, KEY, LONGEST, UPDATED, Tables
 from segment_pipeline.destinations.table.values import KINDS, as_held, kinds_of
 from segment_pipeline.errors import ConfigError, RejectedRecords, TransientError
 
@@ -98,6 +98,7 @@ class AudienceTable:
             self._tables.found(connection)
 
     def ensure_audience(self, name: str) -> str:
+        self._fits(name)
         with self._transaction() as connection:
             self._tables.make(connection)
             audiences = self._tables.audiences
@@ -158,8 +159,13 @@ class AudienceTable:
                 yield pa.table([*held, pa.nulls(len(some), pa.string())], names=[*columns, "vendor_id"])
 
     def rename(self, remote_id: str, name: str) -> None:
+        self._fits(name)
         with self._transaction() as connection:
             before = self._named(connection, remote_id)
+            audiences = self._tables.audiences
+            taken = sa.select(audiences.c[AUDIENCE]).where(audiences.c[AUDIENCE] == name)
+            if name != before and connection.execute(taken).scalar() is not None:
+                raise ConfigError(f"{self.name} has another audience {name}: rename or delete that one there")
             for table in (self._tables.rows({}), self._tables.audiences):
                 connection.execute(table.update().where(table.c[AUDIENCE] == before).values({AUDIENCE: name}))
 
@@ -172,6 +178,10 @@ class AudienceTable:
     def close(self) -> None:
         while self._engines:
             self._engines.pop().dispose()
+
+    def _fits(self, name: str) -> None:
+        if len(name) > LONGEST:
+            raise ConfigError(f"{self.name}: an audience's name has {LONGEST} characters at most: set a `remote_name`")
 
     def _fit(self, batch: Batch) -> tuple[pa.Table, dict[str, str]]:
         return bodies.refuse_nobody(batch, *self._columns)

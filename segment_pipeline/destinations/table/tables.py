@@ -3,7 +3,7 @@
 `<table>` has one row per audience and member; `<table>_audiences` says which audiences there are, empty ones included.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from segment_pipeline.destinations.table.values import BOOLEAN, DATE, INTEGER, N
 from segment_pipeline.errors import ConfigError
 
 AUDIENCE, KEY, UPDATED, IDENTIFIER = "audience", "member_key", "updated_at", "audience_id"
-_LONGEST: Final = 255
+LONGEST: Final = 255
 _LONGEST_NAME: Final = 63
 _TYPES: Final[Mapping[str, sa.types.TypeEngine[Any]]] = {
     TEXT: sa.Text(),
@@ -43,6 +43,13 @@ class Tables:
     declared: Mapping[str, str] | None
     of: str
 
+    def __post_init__(self) -> None:
+        if not all(self.name.split(".")) or len(self.audiences.name.encode()) > _LONGEST_NAME:
+            most = _LONGEST_NAME - len("_audiences")
+            raise ConfigError(f"{self.of}: `table` is {self.name!r}: a name of {most} bytes at most, behind its schema")
+        for name in self.declared or ():
+            self._see_that_it_fits(name, self.declared or ())
+
     @property
     def schema(self) -> str | None:
         return self.name.rpartition(".")[0] or None
@@ -57,7 +64,7 @@ class Tables:
             f"{self.plain}_audiences",
             sa.MetaData(),
             sa.Column(IDENTIFIER, sa.String(32), primary_key=True),
-            sa.Column(AUDIENCE, sa.String(_LONGEST), nullable=False, unique=True),
+            sa.Column(AUDIENCE, sa.String(LONGEST), nullable=False, unique=True),
             schema=self.schema,
             **_EXACT,
         )
@@ -67,7 +74,7 @@ class Tables:
         return sa.Table(
             self.plain,
             sa.MetaData(),
-            sa.Column(AUDIENCE, sa.String(_LONGEST), primary_key=True),
+            sa.Column(AUDIENCE, sa.String(LONGEST), primary_key=True),
             sa.Column(KEY, sa.String(64), primary_key=True),
             *(sa.Column(name, sa.Text()) for name in self.identifiers),
             sa.Column(UPDATED, sa.DateTime(timezone=True), nullable=False),
@@ -119,16 +126,20 @@ class Tables:
         held = self.found(connection) or {}
         added = {name: self._wanted(name, of) for name, of in kinds.items() if name not in held}
         columns = held | added
-        names = [name.casefold() for name in (*self.rows({}).columns.keys(), *columns)]
         for name, of in kinds.items():
-            if names.count(name.casefold()) > 1 or len(name.encode()) > _LONGEST_NAME:
-                raise self._unfit(name, f"can be no column of {self.name}, its name is too long or taken: rename it")
+            self._see_that_it_fits(name, columns)
             if not fits(of, columns[name]):
                 said = f"is {' and '.join(sorted(of))} and its column {columns[name] or 'of another type'}"
                 raise self._unfit(name, f"{said}: declare another kind in `columns`, and drop the column")
         for name, kind in added.items():
             connection.execute(AddColumn(self.plain, sa.Column(name, _TYPES[kind]), schema=self.schema))
         return {name: kind for name, kind in columns.items() if kind}
+
+    def _see_that_it_fits(self, name: str, among: Iterable[str]) -> None:
+        """Raises ConfigError for an attribute that can be no column beside ours and these."""
+        names = [each.casefold() for each in (*self.rows({}).columns.keys(), *among)]
+        if not name or names.count(name.casefold()) > 1 or len(name.encode()) > _LONGEST_NAME:
+            raise self._unfit(name, f"can be no column of {self.name}, its name is too long or taken: rename it")
 
     def _wanted(self, name: str, kinds: set[str]) -> str:
         """The kind of column an attribute is to get."""
