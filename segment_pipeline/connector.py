@@ -44,12 +44,16 @@ class ConnectorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A kind of system, in the words of the reference. `untested`: what no test of ours has run against; empty: nothing."""
+    """A kind of system, in the words of the reference. `untested`: what no test of ours has run against; empty: nothing.
+
+    `oracle`: what its tests hold it to that is not ours: the vendor's SDK, as `name version`, or what the vendor published.
+    """
 
     kind: ConnectorKind
     title: str
     what: str
     untested: str = ""
+    oracle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import quote
 
 import dagster as dg
 from dagster._core.instance.runs.run_domain import RunDomain
@@ -194,11 +195,14 @@ def _run(stages: Stages, settings: Settings, as_of: date) -> list[str]:
 
 
 def _sync_tasks(settings: Settings) -> list[Task]:
-    """The audiences of each tool in a run of their own: a tool has one run at a time."""
+    """As many runs as there are processors, each with all audiences of some tools: a tool has one run at a time."""
     audiences_of: dict[str, list[dg.AssetKey]] = {}
     for audience in STARTER.enabled_audiences(settings):
         audiences_of.setdefault(audience.destination, []).append(audiences.audience_key(audience.name))
-    return [Task("sync", "sync", tuple(keys)) for keys in audiences_of.values()]
+    runs: list[list[dg.AssetKey]] = [[] for _ in range(min(forks.processors(), len(audiences_of)))]
+    for keys in sorted(audiences_of.values(), key=len, reverse=True):
+        min(runs, key=len).extend(keys)
+    return [Task("sync", "sync", tuple(keys)) for keys in runs]
 
 
 def _report(settings: Settings, as_of: date, seconds: dict[str, float], sandbox: SandboxServer) -> dict[str, Any]:
@@ -248,6 +252,7 @@ def _failed(instance: dg.DagsterInstance, runs: int) -> dict[str, Failed]:
 def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, dict[str, Any]]:
     """The last sync's numbers per audience, from Dagster's own record of them, and what the tool really holds."""
     found: dict[str, dict[str, Any]] = {}
+    destinations = STARTER.enabled_destinations(settings)
     with dagster_instance() as instance, closing(Ledger.open(settings.ledger)) as ledger:
         failed = _failed(instance, len(_sync_tasks(settings)))
         for audience in STARTER.enabled_audiences(settings):
@@ -260,12 +265,11 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
                 metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
             reasons = {reason: metadata.get(f"ineligible_{reason}", 0) for reason in sorted(REASONS)}
             remote = metadata.get("remote")
-            if audience.destination in NAMES:
+            vendor = _vendor_of(destinations[audience.destination])
+            if vendor in NAMES:
                 # A tool that publishes estimates only has a sync count receipts; the sandbox is asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
-                remote = (
-                    sandbox.control("GET", f"/{audience.destination}/lists/{remote_id}")["size"] if remote_id else 0
-                )
+                remote = sandbox.control("GET", f"/{vendor}/lists/{quote(remote_id)}")["size"] if remote_id else 0
             numbers = {name: metadata.get(name, 0) for name in audiences.NUMBERS}
             found[audience.name] = {
                 "destination": audience.destination,
@@ -274,6 +278,11 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
                 "remote": remote,
             }
     return found
+
+
+def _vendor_of(destination: Any) -> str:
+    """A connector's folder and that of the vendor the sandbox plays have one name, whatever a company calls the connector."""
+    return type(destination).__module__.split(".")[-2]
 
 
 def free(port: int) -> None:

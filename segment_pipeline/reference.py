@@ -1,12 +1,25 @@
 """The reference, written from the declarations themselves: what there is, in Markdown tables. Nothing of it is written by hand."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, fields
 from typing import Any
 
 import click
 
 from segment_pipeline.catalogue import Catalogue
-from segment_pipeline.connector import Variable, fields_of
+from segment_pipeline.connector import ConnectorKind, Variable, fields_of
+from segment_pipeline.delivery.destination import (
+    Capabilities,
+    Countable,
+    Deletable,
+    Erasing,
+    Findable,
+    Readable,
+    Renameable,
+    Replaceable,
+    Traceable,
+)
 from segment_pipeline.lake.core_traits import CORE
 from segment_pipeline.lake.tables import all_tables
 from segment_pipeline.registry import known
@@ -14,10 +27,8 @@ from segment_pipeline.segments.examples import EXAMPLES, STAY
 from segment_pipeline.segments.wording import words
 from segment_pipeline.settings import SETTINGS
 
-SECTIONS = ("commands", "settings", "connectors", "traits", "tables", "rules", "segments")
 
-
-def reference(group: click.Group, catalogue: Catalogue | None, sections: Sequence[str] = SECTIONS) -> str:
+def reference(group: click.Group, catalogue: Catalogue | None, sections: Sequence[str]) -> str:
     """The sections asked for. `catalogue`: whose segments, audiences and own traits are told of; None: of no company."""
     parts = []
     for name in sections:
@@ -28,6 +39,8 @@ def reference(group: click.Group, catalogue: Catalogue | None, sections: Sequenc
                 text = _settings()
             case "connectors":
                 text = _connectors()
+            case "destinations":
+                text = _destinations()
             case "traits":
                 text = _traits(catalogue)
             case "tables":
@@ -99,6 +112,84 @@ def _connectors() -> str:
             )
         )
     return _table(("name", "kind", "what", "secrets", "moved by"), rows)
+
+
+# What a destination can do beside adding and removing, by the protocol that says so, and what is said of one that cannot be looked at.
+_ABILITIES: tuple[tuple[type[Any], str], ...] = (
+    (Replaceable, "replaces all"),
+    (Readable, "reads back"),
+    (Countable, "counts"),
+    (Traceable, "knows whether it is there"),
+    (Findable, "finds by name"),
+    (Renameable, "renames"),
+    (Deletable, "deletes"),
+    (Erasing, "forgets a person"),
+)
+_UNVERIFIED = re.compile(r"Not verified against the live API[:,] (.+?)\.(?:\s|$)", re.DOTALL)
+
+
+def _destinations() -> str:
+    rows = []
+    for name, kind in sorted(known(), key=lambda each: each[0]):
+        if kind.about.kind is not ConnectorKind.DESTINATION:
+            continue
+        connector = _bare(kind)
+        can: Capabilities = connector.capabilities
+        unverified = _UNVERIFIED.search(kind.__doc__ or "")
+        rows.append(
+            (
+                f"`{name}`",
+                _variables(v for v in fields_of(kind).values() if v.secret),
+                ", ".join(f"`{i.kind}` as `{i.rule}`" for i in can.identifiers)
+                + (", each of somebody's" if can.every else ""),
+                ", ".join(said for protocol, said in _ABILITIES if isinstance(connector, protocol)) or "–",
+                _limits(can),
+                _taken_out(can),
+                f"{can.expires_after_days} days, renewed before" if can.expires_after_days else "never",
+                can.channel,
+                kind.about.oracle or "–",
+                " ".join(unverified[1].split()) if unverified else "–",
+            )
+        )
+    return (
+        "What each tool is sent and can do, of a connector whose fields are left as they are; its docstring says what fields change. None of\n"
+        "them has been run against a live account here: `held to` is what their tests compare requests, answers and results with.\n\n"
+        + _table(
+            (
+                "tool",
+                "signed in by",
+                "knows people by",
+                "besides adding and removing",
+                "limits",
+                "who is taken out",
+                "lapses",
+                "consent",
+                "held to",
+                "not verified",
+            ),
+            rows,
+        )
+    )
+
+
+def _bare(kind: type[Any]) -> Any:
+    """A connector of which nothing is said but what must be: names in angle brackets."""
+    missing = (f for f in fields(kind) if f.init and f.default is MISSING and f.default_factory is MISSING)
+    return kind(**{field.name: f"<{field.name}>" for field in missing})
+
+
+def _limits(can: Capabilities) -> str:
+    said = [
+        f"{can.batch_rows:,} rows a batch",
+        f"{can.under_way} at once" if can.under_way > 1 else "one after the other",
+    ]
+    return ", ".join([*said, *([f"from {can.minimum_size} members on"] if can.minimum_size else [])])
+
+
+def _taken_out(can: Capabilities) -> str:
+    if can.matches_any_key:
+        return "who has any of the identifiers sent, which nobody who stays has"
+    return "the record its strongest identifier finds" if can.one_record else "the member as it was put in"
 
 
 def _variables(variables: Iterator[Variable]) -> str:

@@ -16,10 +16,13 @@ import pytest
 
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.cli import cli
+from segment_pipeline.commands.docs import SECTIONS
+from segment_pipeline.connector import ConnectorKind
 from segment_pipeline.days import Window
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.reference import reference
+from segment_pipeline.registry import known
 from segment_pipeline.settings import SETTINGS, Settings
 from segment_pipeline.starter.company import STARTER
 
@@ -46,7 +49,7 @@ def console_lines(paper: Path) -> Iterator[str]:
 
 def test_the_reference_is_as_the_code_is() -> None:
     """`SEGMENT_PIPELINE_CATALOGUE=segment_pipeline.starter.company:STARTER segment-pipeline docs > segment_pipeline/docs/reference.md`"""
-    assert text_of(DOCS / "reference.md") == "# Reference\n\n" + reference(cli, STARTER)
+    assert text_of(DOCS / "reference.md") == "# Reference\n\n" + reference(cli, STARTER, SECTIONS)
 
 
 def test_the_readme_is_short() -> None:
@@ -181,6 +184,25 @@ def in_folder(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environ, capture_output=True, text=True, timeout=600, check=False
     )
+
+
+DESTINATIONS = [
+    pytest.param(name, kind, id=name) for name, kind in known() if kind.about.kind is ConnectorKind.DESTINATION
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), DESTINATIONS)
+def test_each_destination_says_what_it_is_held_to_and_that_is_installed(name: str, kind: type[Any]) -> None:
+    """The versions of SDKs that the table names are those the tests run with; a vendor's document they name, its suite reads."""
+    oracle = kind.about.oracle
+    assert oracle
+    assert f"| `{name}` |" in text_of(DOCS / "reference.md").partition("## Destinations")[2].partition("## Traits")[0]
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for package, version in re.findall(r"([a-z]+(?:-[a-z]+)*) (\d+\.\d+\.\d+)", oracle):
+        assert f"\n{package}=={version} " in locked, (package, version)
+    suite = (ROOT / f"segment_pipeline_tests/destinations/test_{name}.py").read_text(encoding="utf-8")
+    held = re.findall(r"^    (published|unpublished|no_sdk)\b.*=", suite, re.MULTILINE)
+    assert ("published" in held) == ("OpenAPI" in oracle or "schema" in oracle)
 
 
 @pytest.mark.parametrize("name", ["club", "postbox"])

@@ -4,13 +4,13 @@ import click
 
 from segment_pipeline.errors import ConfigError
 
-SECTIONS = ("commands", "settings", "connectors", "traits", "tables", "rules", "segments")
+SECTIONS = ("commands", "settings", "connectors", "destinations", "traits", "tables", "rules", "segments")
 
 
 @click.command()
 @click.argument("sections", nargs=-1, type=click.Choice(SECTIONS), metavar="[SECTION]...")
 def docs(sections: tuple[str, ...]) -> None:
-    """The reference as Markdown, of this installation and your company: commands, settings, connectors, traits, tables, rules, segments."""
+    """The reference as Markdown, of this installation and your company: commands, settings, connectors, destinations, traits, tables, rules, segments."""
     from segment_pipeline.commands.company import company
     from segment_pipeline.reference import reference
 

@@ -1,6 +1,6 @@
 """The starter's audiences: which segment is kept in which tool, under which consent.
 
-`lookalike_seed` goes to all four tools. The three e-mail audiences form a group: one person is in at most one of them.
+`lookalike_seed` goes to every tool. The three e-mail audiences form a group: one person is in at most one of them.
 """
 
 from segment_pipeline.audiences.audience import Attribute, Audience, Guards, Holdout, Priority
@@ -32,6 +32,46 @@ STARTER_AUDIENCES = (
         channel="email",
         owner="team:crm",
         attributes=(Attribute("value_tier", "value_tier"), Attribute("top_department", "top_department")),
+    ),
+    Audience(
+        "best_customers_hubspot",
+        segment="lookalike_seed",
+        destination="hubspot",
+        channel="email",
+        owner="team:crm",
+    ),
+    Audience(
+        "best_customers_webhook",
+        segment="lookalike_seed",
+        destination="webhook",
+        channel="email",
+        owner="team:data",
+        attributes=(
+            Attribute("value_tier", "tier"),
+            Attribute("spend_365d", "spend"),
+            Attribute("last_order_on", "last_order"),
+        ),
+    ),
+    Audience(
+        "best_customers_amplitude",
+        segment="lookalike_seed",
+        destination="amplitude_cohorts",
+        channel="product",
+        owner="team:product",
+    ),
+    Audience(
+        "best_customers_launchdarkly",
+        segment="lookalike_seed",
+        destination="launchdarkly",
+        channel="product",
+        owner="team:product",
+    ),
+    Audience(
+        "best_customers_statsig",
+        segment="lookalike_seed",
+        destination="statsig",
+        channel="product",
+        owner="team:product",
     ),
     Audience(
         "best_customers_files",

@@ -4,10 +4,15 @@ from datetime import date
 from decimal import Decimal
 
 from segment_pipeline.catalogue import Catalogue
+from segment_pipeline.destinations.amplitude.connector import AmplitudeCohorts
 from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.destinations.google.connector import GoogleCustomerMatch
+from segment_pipeline.destinations.hubspot.connector import HubSpotLists
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.destinations.launchdarkly.connector import LaunchDarklySegments
 from segment_pipeline.destinations.meta.connector import MetaAudiences
+from segment_pipeline.destinations.statsig.connector import StatsigSegments
+from segment_pipeline.destinations.webhook.connector import SignedWebhook
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.sources.amplitude.connector import Amplitude
 from segment_pipeline.sources.shopify.connector import Shopify
@@ -25,7 +30,17 @@ IDENTITY = IdentityRules(key_spaces={"amplitude": "shopify"}, unreachable={})
 
 STARTER = Catalogue(
     sources=(Square(), Shopify(), Amplitude()),
-    destinations=(MetaAudiences(), GoogleCustomerMatch(), KlaviyoLists(), HashedFiles()),
+    destinations=(
+        MetaAudiences(),
+        GoogleCustomerMatch(),
+        KlaviyoLists(),
+        HubSpotLists(),
+        SignedWebhook(),
+        AmplitudeCohorts(users_of="shopify"),
+        LaunchDarklySegments(users_of="shopify"),
+        StatsigSegments(users_of="shopify"),
+        HashedFiles(),
+    ),
     identity=IDENTITY,
     rates=RATES,
     segments=STARTER_SEGMENTS,

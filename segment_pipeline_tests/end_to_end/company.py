@@ -183,13 +183,13 @@ def supersede(home: Path, key: tuple[str, str, str], at: datetime, change: Calla
         )
 
 
-def current_keys(home: Path, vendor: str, entity: str, at: datetime) -> list[str]:
-    """Keys of the records a vendor shows at an instant, in order."""
-    seen = f"{at:%Y-%m-%dT%H:%M:%S}.000000Z"
+def current_keys(home: Path, vendor: str, entity: str, at: datetime, since: datetime | None = None) -> list[str]:
+    """Keys of the records a vendor shows at an instant, in order; of those it shows since another, where that is given."""
+    seen, shown = (f"{each:%Y-%m-%dT%H:%M:%S}.000000Z" if each else "" for each in (at, since))
     with closing(sqlite3.connect(home / "sandbox" / "world.sqlite")) as store:
         rows = store.execute(
             "SELECT key FROM versions WHERE vendor = ? AND entity = ? AND visible_from <= ?"
-            " AND (visible_until IS NULL OR visible_until > ?) AND body IS NOT NULL ORDER BY key",
-            (vendor, entity, seen, seen),
+            " AND (visible_until IS NULL OR visible_until > ?) AND visible_from >= ? AND body IS NOT NULL ORDER BY key",
+            (vendor, entity, seen, seen, shown),
         )
         return [key for (key,) in rows]

@@ -40,7 +40,10 @@ class AmplitudeCohorts:
     """
 
     about: ClassVar[About] = About(
-        ConnectorKind.DESTINATION, "Amplitude", "cohorts of user ids (Behavioral Cohorts API 3)"
+        ConnectorKind.DESTINATION,
+        "Amplitude",
+        "cohorts of user ids (Behavioral Cohorts API 3)",
+        oracle="a schema of Amplitude's documents",
     )
     name: str = "amplitude_cohorts"
     users_of: str

@@ -49,7 +49,12 @@ class BrazeAttributes:
     Not verified against the live API: adding to a list and removing from it, what an empty request is answered (it is how the key is checked), and which errors name a position.
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Braze", "custom attributes of users (users/track)")
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION,
+        "Braze",
+        "custom attributes of users (users/track)",
+        oracle="a schema of Braze's documents",
+    )
     name: str = "braze"
     api_key: str = secret("BRAZE_API_KEY", "REST key that may track and delete users")
     base_url: str = address(

@@ -49,7 +49,10 @@ class CustomerIoSegments:
     """
 
     about: ClassVar[About] = About(
-        ConnectorKind.DESTINATION, "Customer.io", "manual segments (Track API v1 and v2, App API v1)"
+        ConnectorKind.DESTINATION,
+        "Customer.io",
+        "manual segments (Track API v1 and v2, App API v1)",
+        oracle="Customer.io's OpenAPI of the Track API",
     )
     name: str = "customerio"
     users_of: str

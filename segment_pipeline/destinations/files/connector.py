@@ -60,6 +60,7 @@ class HashedFiles:
         "Hashed files",
         "CSV or Parquet, hashed or as it is, current members and changes per plan, in a folder, a bucket or on an SFTP server",
         untested="object stores other than S3",
+        oracle="an S3 of moto's and an SFTP server of asyncssh's",
     )
     name: str = "files"
     directory: str = address("SEGMENT_PIPELINE_FILES", "<home>/files", "folder of the hashed files destination")

@@ -58,7 +58,10 @@ class GoogleCustomerMatch:
     """
 
     about: ClassVar[About] = About(
-        ConnectorKind.DESTINATION, "Google", "Customer Match lists of Google Ads (Data Manager API v1)"
+        ConnectorKind.DESTINATION,
+        "Google",
+        "Customer Match lists of Google Ads (Data Manager API v1)",
+        oracle="google-ads-datamanager 0.9.4 and its protos",
     )
     name: str = "google"
     client_id: str = address("GOOGLE_OAUTH_CLIENT_ID", "", "id of the OAuth client")

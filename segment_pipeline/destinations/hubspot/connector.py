@@ -54,7 +54,12 @@ class HubSpotLists:
     is not the trace id, and that an upsert by e-mail wants the e-mail among the properties too.
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "HubSpot", "contacts on lists (API 2026-09)")
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION,
+        "HubSpot",
+        "contacts on lists (API 2026-09)",
+        oracle="hubspot-api-client 12.0.0 and schemas made of it",
+    )
     name: str = "hubspot"
     access_token: str = secret("HUBSPOT_ACCESS_TOKEN", "service key that may read and write contacts and lists")
     base_url: str = address("HUBSPOT_BASE_URL", "https://api.hubapi.com")

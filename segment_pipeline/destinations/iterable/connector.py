@@ -46,7 +46,12 @@ class IterableLists:
     (`per_second`), and what a list that is gone is answered with (it is looked for among all lists then).
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Iterable", "static lists")
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION,
+        "Iterable",
+        "static lists",
+        oracle="schemas of @iterable/api, Iterable's client for Node",
+    )
     name: str = "iterable"
     api_key: str = secret("ITERABLE_API_KEY", "server-side API key of the project")
     base_url: str = address("ITERABLE_BASE_URL", "https://api.iterable.com")

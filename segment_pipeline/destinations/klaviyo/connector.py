@@ -63,7 +63,12 @@ class KlaviyoLists:
     Not verified against the live API: the shape of `original_payload` in import errors (searched for the identifier).
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Klaviyo", "lists (revision 2026-10-15)")
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION,
+        "Klaviyo",
+        "lists (revision 2026-10-15)",
+        oracle="klaviyo-api 25.0.0 and Klaviyo's OpenAPI of 2026-07-15",
+    )
     name: str = "klaviyo"
     api_key: str = secret("KLAVIYO_API_KEY", "private key that may read and write lists and profiles")
     base_url: str = address("KLAVIYO_BASE_URL", "https://a.klaviyo.com")

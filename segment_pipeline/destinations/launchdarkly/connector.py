@@ -53,7 +53,10 @@ class LaunchDarklySegments:
     """
 
     about: ClassVar[About] = About(
-        ConnectorKind.DESTINATION, "LaunchDarkly", f"big and standard segments (API {_VERSION})"
+        ConnectorKind.DESTINATION,
+        "LaunchDarkly",
+        f"big and standard segments (API {_VERSION})",
+        oracle="launchdarkly-api 25.0.1 and LaunchDarkly's OpenAPI",
     )
     name: str = "launchdarkly"
     users_of: str

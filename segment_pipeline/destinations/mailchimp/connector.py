@@ -55,7 +55,12 @@ class MailchimpTags:
     Not verified against the live API: which positions a refusal of a whole batch names, and that the number of those with a tag is told with everybody in it.
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Mailchimp", "tags of a list (Marketing API 3.0)")
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION,
+        "Mailchimp",
+        "tags of a list (Marketing API 3.0)",
+        oracle="mailchimp-marketing 3.0.80 and Mailchimp's OpenAPI 3.0.55",
+    )
     name: str = "mailchimp"
     api_key: str = secret("MAILCHIMP_API_KEY", "key of the account")
     list_id: str = address("MAILCHIMP_LIST_ID", "", "id of the list")

@@ -59,10 +59,12 @@ class MetaAudiences:
     `limited_data_use`: people of California are sent under Meta's Limited Data Use, as are those whose state is not known, whose
     state Meta then finds out; for customer lists Meta offers it for no other state.
     `marker` tells this installation's audiences from all others.
-    Not verified against the live API, therefore fields: `terms_key`, the entry of the account's `tos_accepted` map.
+    Not verified against the live API: the entry of the account's `tos_accepted` map, `terms_key`.
     """
 
-    about: ClassVar[About] = About(ConnectorKind.DESTINATION, "Meta", "custom audiences (Graph v27.0)")
+    about: ClassVar[About] = About(
+        ConnectorKind.DESTINATION, "Meta", "custom audiences (Graph v27.0)", oracle="facebook-business 26.0.3"
+    )
     name: str = "meta"
     access_token: str = secret("META_ACCESS_TOKEN", "token of a system user with the permission ads_management")
     app_secret: str = secret("META_APP_SECRET", "the app's secret, where the app asks for proofs", optional=True)

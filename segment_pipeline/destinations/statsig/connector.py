@@ -59,7 +59,10 @@ class StatsigSegments:
     """
 
     about: ClassVar[About] = About(
-        ConnectorKind.DESTINATION, "Statsig", f"segments that are lists of ids (console API {_VERSION})"
+        ConnectorKind.DESTINATION,
+        "Statsig",
+        f"segments that are lists of ids (console API {_VERSION})",
+        oracle="Statsig's OpenAPI of 2026-05-20",
     )
     name: str = "statsig"
     users_of: str

@@ -57,6 +57,7 @@ class AudienceTable:
         "Table",
         "rows of a table of PostgreSQL, MariaDB or whatever else SQLAlchemy speaks to",
         untested="DuckDB, Snowflake, BigQuery, Redshift and every other dialect but PostgreSQL, MariaDB and SQLite",
+        oracle="servers of PostgreSQL and MariaDB, and SQLite",
     )
     name: str = "table"
     url: str = secret("TABLE_DESTINATION_URL", "SQLAlchemy URL of the database, with a user who may write there")

@@ -50,7 +50,10 @@ class SignedWebhook:
     """
 
     about: ClassVar[About] = About(
-        ConnectorKind.DESTINATION, "Webhook", "signed JSON batches to an address of your own"
+        ConnectorKind.DESTINATION,
+        "Webhook",
+        "signed JSON batches to an address of your own",
+        oracle="standardwebhooks 1.1.0, which verifies each signature",
     )
     name: str = "webhook"
     signing_secret: str = secret("WEBHOOK_SECRET", "signs requests: `whsec_` and 24 to 64 bytes in base64")
