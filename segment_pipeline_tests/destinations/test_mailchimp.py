@@ -162,6 +162,19 @@ class TestMailchimpTags(SandboxDestinationContract):
         expected = {"FNAME": "Ann", "TIER": "a, b", "SPENT": 12.5, "VIP": "true", "LNAME": "", "CITY": "Bath"}
         assert ann["merge_fields"] == expected
 
+    def test_a_merge_field_the_list_lacks_is_named(self, destination: MailchimpTags, audience: str) -> None:
+        """Mailchimp would take the member and drop the value without a word; what is there is asked for once."""
+        people = [Person(f"lacks{n}@quiet.shop", None, '{"FNAME": "Ann", "SHOE": 4}') for n in range(3)]
+        with pytest.raises(ConfigError, match="no merge field SHOE: add it there"):
+            destination.apply(batch(destination, audience, people))
+        self.set(merge_fields=["FNAME", "SHOE"])
+        self.server.record()
+        for number in range(2):
+            settle(destination, batch(destination, audience, people, number=number))
+        paths = [one["path"] for one in self.server.recorded("mailchimp")]
+        assert len([path for path in paths if path.endswith("/merge-fields")]) == 1
+        assert {one["merge_fields"]["SHOE"] for one in self.members(audience)} == {4}
+
     @pytest.mark.parametrize("html", [429, 403])
     def test_no_more_than_eight_calls_are_under_way(self, destination: MailchimpTags, audience: str, html: int) -> None:
         """The eleventh at once is refused, with a page in place of JSON; a user's other tools have connections too."""

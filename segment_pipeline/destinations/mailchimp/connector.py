@@ -49,7 +49,7 @@ class MailchimpTags:
 
     Whoever is not on the list is put there with the status `status_if_new`: `transactional`, who is sent no campaigns, `subscribed`
     where the consent here is one Mailchimp may rely on, `pending` for a list with double opt-in. Whoever is on it keeps the status they have. Attributes
-    become merge fields, by their tag (`FNAME`), which Mailchimp passes over in silence where the list has no such field; one that `clears` empties it.
+    become merge fields, by their tag (`FNAME`), which the list must have, since Mailchimp passes over others in silence; one that `clears` empties it.
     An account is of one data centre: `MAILCHIMP_BASE_URL` is https://us21.api.mailchimp.com for a key that ends in `-us21` where the address for all does not
     know it. Whom `forget` deletes can never be put on the list again.
     Not verified against the live API: which positions a refusal of a whole batch names, and that the number of those with a tag is told with everybody in it.
@@ -69,6 +69,7 @@ class MailchimpTags:
     tag_prefix: str = "segment-pipeline/"
     attempts: int = 6
     _vendor: Vendor = field(init=False, repr=False, compare=False)
+    _tags: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     def __post_init__(self) -> None:
         vendor = Vendor(self, key="api_key", refusal=self._refused, at_once=_AT_ONCE, timeout=_TIMEOUT)
@@ -128,6 +129,7 @@ class MailchimpTags:
                 keys[email]: "still_tagged" for email in self._change(batch.remote_id, "members_to_remove", [*keys])
             }
             return Receipt.final(batch, rejected, requests=sent())
+        self._require_fields(rows)
         members: dict[str, str] = {}
         for _, _, written in bodies.json_parts(rows, self._member(), _BYTES):
             try:
@@ -214,6 +216,19 @@ class MailchimpTags:
                 raise ContractError(f"{self.name} showed {read} of {total} of a listing: read it again")
             read += len(page)
             yield page
+
+    def _require_fields(self, rows: pa.Table) -> None:
+        """Raises ConfigError for an attribute the list has no merge field for; the list is asked where one is not known yet."""
+        named = {tag for (tag,) in bodies.query("SELECT DISTINCT unnest(json_keys(attributes)) FROM rows", rows)}
+        if named <= self._tags:
+            return
+        params = {"fields": "merge_fields.tag"}
+        for page in self._listed(self._asked, "/merge-fields", "merge_fields", params):
+            self._tags.update(str(one.get("tag")) for one in page)
+        if absent := ", ".join(sorted(named - self._tags)):
+            raise ConfigError(
+                f"{self.name}'s list has no merge field {absent}: add it there, or map its trait to another"
+            )
 
     def _member(self) -> str:
         return f"""'{{"email_address":' || to_json(email) || ',"status_if_new":"{self.status_if_new}"' || {_FIELDS} || '}}'"""

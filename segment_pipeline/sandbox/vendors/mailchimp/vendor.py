@@ -2,7 +2,7 @@
 
 A tag is a static segment. What Mailchimp's documents leave open is a setting, read and changed at `/_control/mailchimp/settings`:
 
-- `poison` ([]): e-mails that fail. `erased_for_ever` (true): who was deleted for good never comes back. `absent_removals` (true): taking somebody off a tag they do not have is an error of that row.
+- `merge_fields` (FNAME, LNAME, …): tags of the fields the list has; values of others are passed over in silence. `poison` ([]): e-mails that fail. `erased_for_ever` (true): who was deleted for good never comes back. `absent_removals` (true): taking somebody off a tag they do not have is an error of that row.
 - `connections` (10), `hold_seconds` (0): so many calls at once, and how long each takes.
 - `html` (`429`; `403`): what is answered, without JSON, where that is exceeded, and to a `429` that is asked for.
 """
@@ -35,6 +35,7 @@ EMAIL = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[^@\s]+\.[^@\s.]+")
 LARGEST_BATCH, LARGEST_PAGE, FIRST_SEGMENT = 500, 1000, 7_000_000
 ERASED = "CREATE TABLE IF NOT EXISTS erased (email TEXT PRIMARY KEY) WITHOUT ROWID;"
 LEFT_OPEN: Mapping[str, Any] = {
+    "merge_fields": ["FNAME", "LNAME", "PHONE", "TIER", "SPENT", "VIP", "CITY"],
     "poison": [],
     "erased_for_ever": True,
     "absent_removals": True,
@@ -114,6 +115,11 @@ class Mailchimp:
 
     # Members.
 
+    def merge_fields(self, request: Request) -> Answer:
+        (count, offset), tags = page_of(request), self.store.setting("merge_fields")
+        told = [{"tag": tag, "name": tag.title(), "type": "text"} for tag in tags[offset : offset + count]]
+        return 200, {"merge_fields": told, "list_id": LIST, "total_items": len(tags)}
+
     def upsert(self, request: Request) -> Answer:
         given = sent(request)
         rows = listed(given, "members")
@@ -138,6 +144,9 @@ class Mailchimp:
                     continue
                 status = row.get("status") or (found.held["status"] if found else row["status_if_new"])
                 held = {name: value for name, value in row.items() if name not in ("status_if_new", "tags")}
+                if "merge_fields" in held:
+                    known = self.store.setting("merge_fields")
+                    held["merge_fields"] = {tag: value for tag, value in held["merge_fields"].items() if tag in known}
                 person = book.upsert(held | {"status": status}, found)
                 person.id = member_id(row["email_address"])
                 if given.get("sync_tags"):
@@ -331,6 +340,7 @@ def serve(state: SandboxState) -> Served:
     own = "/3.0/lists/{list_id}"
     calls: Calls[Request] = {
         own: {"GET": mailchimp.the_list, "POST": mailchimp.upsert},
+        f"{own}/merge-fields": {"GET": mailchimp.merge_fields},
         f"{own}/members": {"GET": mailchimp.changed},
         f"{own}/members/{{hash}}": {"GET": mailchimp.member},
         f"{own}/members/{{hash}}/actions/delete-permanent": {"POST": mailchimp.erase},
