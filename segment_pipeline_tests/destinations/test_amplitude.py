@@ -63,6 +63,23 @@ class TestAmplitudeCohorts(SandboxDestinationContract):
         receipt = settle(seeded, batch(seeded, audience, crowd(3)))
         assert dict(receipt.rejected) == {digest(key_of(destination, crowd(1)[0])): "seed_user"}
 
+    def test_the_seed_can_be_taken_out_like_anybody(self, destination: AmplitudeCohorts, audience: str) -> None:
+        """Somebody who was a member before they were made the seed would never leave."""
+        settle(destination, batch(destination, audience, crowd(3)))
+        seeded = self.remade(seed_user=key_of(destination, crowd(1)[0])[0])
+        assert settle(seeded, batch(seeded, audience, crowd(2), Operation.REMOVE, number=2)).accepted == 2
+        assert self.held(destination, audience) == keys_of(destination, crowd(1, 2))
+
+    @pytest.mark.parametrize(("app_id", "told"), [("100001", False), ("0100001", True)])
+    def test_a_cohort_is_found_however_its_project_is_told(
+        self, destination: AmplitudeCohorts, audience: str, app_id: str, told: bool
+    ) -> None:
+        """The page does not say that each cohort names it; taken for another's it would be made anew each time."""
+        self.set(tells_project=told)
+        ours = self.remade(app_id=app_id)
+        assert ours.exists(audience)
+        assert ours.ensure_audience("found anew") == ours.ensure_audience("found anew")
+
     @pytest.mark.parametrize("wrong", [{"app_id": "7"}, {"owner": "nobody@shop.example"}, {"seed_user": "stranger"}])
     def test_what_an_upload_needs_is_checked_without_making_one(self, wrong: dict[str, str]) -> None:
         self.set(strangers=["stranger"])

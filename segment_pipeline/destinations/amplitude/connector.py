@@ -81,7 +81,8 @@ class AmplitudeCohorts:
 
     def secrets_present(self) -> None:
         require(self, "api_key", "secret_key", "app_id", "owner", "seed_user")
-        if not value(self, "app_id").isdecimal():
+        app_id = value(self, "app_id")
+        if not (app_id.isascii() and app_id.isdecimal()):
             raise ConfigError(f"{variable(self, 'app_id')} is no number: copy it from the project's settings")
         if urlsplit(value(self, "base_url")).hostname == _BROWSER:
             raise ConfigError(
@@ -147,12 +148,16 @@ class AmplitudeCohorts:
         return value(self, "seed_user")
 
     def _fit(self, batch: Batch) -> tuple[dict[str, str], dict[str, str]]:
-        return fit(batch, _IDS, self.name, never={self._seed: "seed_user"})
+        adding = batch.operation is Operation.UPSERT
+        return fit(batch, _IDS, self.name, never={self._seed: "seed_user"} if adding else None)
 
     def _cohorts(self) -> dict[str, str]:
         """Name by id of the project's cohorts that are in use."""
         listed = at(self._vendor.object("", "GET", _COHORTS), "cohorts", of="Amplitude", kind=list)
-        ours = (one for one in listed if not one.get("archived") and str(one.get("appId")) == value(self, "app_id"))
+        self.secrets_present()
+        # The keys are of one project: where a cohort does not say whose it is, it is that one's.
+        app_id = int(value(self, "app_id"))
+        ours = (one for one in listed if not one.get("archived") and one.get("appId", app_id) == app_id)
         return {str(at(one, "id", of="Amplitude")): str(at(one, "name", of="Amplitude")) for one in ours}
 
     def _upload(self, name: str, ids: Collection[str], **more: Any) -> dict[str, Any]:

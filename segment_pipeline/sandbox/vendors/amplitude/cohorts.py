@@ -4,6 +4,7 @@ What Amplitude's page leaves open is a setting of `/_control/amplitude/settings`
 
 - `strangers` ([]): user ids that nobody in the project has; everybody else has used the product.
 - `unmatched` (`refused`): an upload of which no id is somebody's is refused with 400, or `made` with nobody in it.
+- `tells_project` (true): a listed cohort says of which project it is.
 - `largest_cohort` (2,000,000): a change that would put more into a cohort is refused.
 - `work_seconds` (0): for so long a change holds its cohort, in real time; whoever else comes meanwhile is answered 429.
 
@@ -50,7 +51,13 @@ UPLOAD_MORE: Final[Mapping[str, type]] = {
 MEMBERSHIP: Final[Mapping[str, type]] = {"cohort_id": str, "memberships": list}
 MEMBERSHIP_MORE: Final[Mapping[str, type]] = {"count_group": str, "skip_invalid_ids": bool}
 CHANGE: Final[Mapping[str, type]] = {"ids": list, "id_type": str, "operation": str}
-SETTINGS: Mapping[str, Any] = {"strangers": [], "unmatched": "refused", "largest_cohort": 2_000_000, "work_seconds": 0}
+SETTINGS: Mapping[str, Any] = {
+    "strangers": [],
+    "unmatched": "refused",
+    "largest_cohort": 2_000_000,
+    "work_seconds": 0,
+    "tells_project": True,
+}
 SCHEMA = lists.SCHEMA
 
 
@@ -86,6 +93,8 @@ class Cohorts:
         shown = {name: int(parse_instant(at).timestamp()) for name, at in changed.items()}
         shown |= {"id": row["id"], "name": row["name"], "appId": self._project, "size": self.lists.size(row["id"])}
         shown |= {"archived": held.get("archived", False), "published": held.get("published", True)}
+        if not self.store.setting("tells_project"):
+            del shown["appId"]
         return shown | {"owners": [held.get("owner", self._member)]}
 
     def upload(self, request: Request) -> Answer:
