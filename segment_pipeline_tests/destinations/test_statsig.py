@@ -43,6 +43,17 @@ class TestStatsigSegments(SandboxDestinationContract):
         with pytest.raises(ConfigError, match="`prefix` begins ids"):
             self.remade(prefix=prefix)
 
+    def test_a_list_larger_than_statsig_agreed_to_is_not_split(
+        self, audience: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each half would be refused for the same reason, 20,000 requests long at 12 in ten seconds."""
+        monkeypatch.setattr("segment_pipeline.destinations.statsig.connector._UNASKED", 50)
+        self.set(largest_list=50)
+        more = self.remade(max_list_size=100)
+        settle(more, batch(more, audience, crowd(40)))
+        with pytest.raises(ConfigError, match="only if Statsig has agreed to it"):
+            more.apply(batch(more, audience, crowd(20, 40), number=2))
+
     def test_a_removal_is_a_delete_with_its_body(self, destination: StatsigSegments, audience: str) -> None:
         """Much that stands in between drops it: without one Statsig takes nobody out."""
         settle(destination, batch(destination, audience, crowd(3)))

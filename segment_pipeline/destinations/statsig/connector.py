@@ -28,6 +28,7 @@ from segment_pipeline.http import Response
 
 _VERSION: Final = "20240601"
 _LARGEST: Final = 100_000
+_UNASKED: Final = 10_000  # more ids Statsig puts on a list only for those it has agreed it with
 _PAGE: Final = 100
 _SEGMENTS: Final = "/console/v1/segments"
 # Of a project: changes of lists 12 in 10 seconds and 900 in 15 minutes, other changes 100 in 10 seconds. What is said of reading a
@@ -159,6 +160,10 @@ class StatsigSegments:
             if adding:
                 self._at_most[batch.remote_id] += len(ids)
             return Receipt.final(batch, rejected, requests=sent())
+        # Halves of too many would be refused too, down to the last id.
+        large = adding and self.max_list_size > _UNASKED
+        if large and self.count(batch.remote_id) + len(ids) > _UNASKED:
+            raise ConfigError(f"{refused}: it may hold more than {_UNASKED} ids only if Statsig has agreed to it")
         raise refused
 
     def members(self, remote_id: str) -> Iterator[pa.Table]:
