@@ -49,6 +49,12 @@ def test_every_answer_is_one_the_vendor_describes(klaviyo: Klaviyo) -> None:
     [made] = klaviyo.pages("/profiles", filter=f'equals(email,"{people[0]["attributes"]["email"]}")')[0]
     for method in ("DELETE", "POST"):
         klaviyo.call(method, f"/lists/{listed}/relationships/profiles", [{"type": "profile", "id": made["id"]}])
+    bounced = [{"reason": "HARD_BOUNCE", "timestamp": "2017-05-01T10:00:00+00:00"}]
+    said = {"email": {"consent": "SUBSCRIBED", "suppression": bounced}, "sms": {"consent": "UNSUBSCRIBED"}}
+    klaviyo.server.control("POST", "/klaviyo/people", {"email": email(), "subscriptions": said})
+    since = {"filter": "greater-than(updated,2016-01-01T00:00:00Z),less-than(updated,2030-01-01T00:00:00Z)"}
+    told = klaviyo.pages("/profiles", **{"additional-fields[profile]": "subscriptions", "sort": "updated", **since})
+    assert sum(map(len, told)) > 30
     klaviyo.upsert(email=email())
     klaviyo.upsert(email=email().upper(), phone_number=None)
     klaviyo.call("POST", "/profiles", profile(email=email()))

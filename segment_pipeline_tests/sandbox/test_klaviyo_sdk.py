@@ -116,3 +116,17 @@ def test_it_erases_a_profile(server: SandboxServer, sdk: KlaviyoAPI) -> None:
     job = {"type": "data-privacy-deletion-job", "attributes": {"profile": {"data": gone}}}
     sdk.Data_Privacy.request_profile_deletion({"data": job})
     assert made not in {one["id"] for one in server.control("GET", "/klaviyo/people")}
+
+
+def test_it_reads_what_changed_with_what_people_said(server: SandboxServer, sdk: KlaviyoAPI) -> None:
+    """In the order of time, between two instants, subscriptions only where they are asked for."""
+    said = {"email": {"consent": "UNSUBSCRIBED", "consent_timestamp": "2017-05-02T10:00:00+00:00"}}
+    for day in (3, 1, 2, 9):
+        body = {"email": f"day{day}@example.com", "subscriptions": said, "updated": f"2016-05-0{day}T10:00:00+00:00"}
+        server.control("POST", "/klaviyo/people", body)
+    between = "greater-than(updated,2016-05-01T09:59:59Z),less-than(updated,2016-05-03T10:00:01Z)"
+    read = sdk.Profiles.get_profiles(additional_fields_profile=["subscriptions"], filter=between, sort="updated").data
+    assert [one.attributes.email for one in read] == [f"day{day}@example.com" for day in (1, 2, 3)]
+    assert {one.attributes.subscriptions.email.marketing.consent for one in read} == {"UNSUBSCRIBED"}
+    plain = sdk.Profiles.get_profiles(filter=between, sort="updated").data
+    assert [one.attributes.subscriptions for one in plain] == [None] * 3

@@ -14,6 +14,8 @@ from segment_pipeline.settings import Settings
 from segment_pipeline.sources.klaviyo.connector import KlaviyoConsents
 from segment_pipeline.testing import source_contract
 from segment_pipeline.testing.source import JUNE
+from segment_pipeline_tests.contracts.published import Published
+from segment_pipeline_tests.sandbox.test_klaviyo_schema import FILE, MORE_OF_ERRORS
 from segment_pipeline_tests.sources.klaviyo_records import KLAVIYO, SUBSCRIPTIONS, Said, mail, profile, serve
 
 BY = "klaviyo email marketing consent by "
@@ -95,3 +97,17 @@ def test_a_yes_read_back_is_no_newer_than_when_it_was_said(
         query = "SELECT arg_max(status, recorded_at) AS status FROM consent_statements WHERE channel = 'email' AND ended_on IS NULL"
         [row] = session.rows(query)
     assert row["status"] == holds
+
+
+def test_what_is_asked_and_answered_is_what_the_vendor_describes(
+    tmp_path: Path, lake: Lake, settings: Settings
+) -> None:
+    described = Published(FILE, MORE_OF_ERRORS)
+    with serve(tmp_path, [profile(n, subscriptions=mail()) for n in range(7)]) as server:
+        server.http.put("/_control/recording", json={"on": True}).raise_for_status()
+        source: Any = KLAVIYO.source(server.base_url)
+        source.check()
+        ingest(lake, source, "subscriptions", JUNE, settings, "run")
+        recorded = server.http.get("/_control/recorded").json()["requests"]
+    assert len(recorded) == 4
+    assert [why for one in recorded for why in described.wrong(one, one["path"].removeprefix("/klaviyo"))] == []

@@ -15,6 +15,7 @@ from segment_pipeline.settings import Settings
 from segment_pipeline.sources.mailchimp.connector import MailchimpUnsubscribes
 from segment_pipeline.testing import source_contract
 from segment_pipeline.testing.source import JUNE, NOON, PAGE, Records, Vendor
+from segment_pipeline_tests.contracts.published import Published
 from segment_pipeline_tests.sandbox.source_world import NOW, client
 from segment_pipeline_tests.sources.sandboxed import Sandboxed
 
@@ -104,3 +105,16 @@ def test_members_who_change_while_the_list_is_read_cost_nobody_their_place(
         session.scan("consents")
         found = {row["identifier"] for row in session.rows("SELECT identifier FROM consents")}
     assert {one["email_address"] for one in members[3:]} <= found
+
+
+def test_what_is_asked_and_answered_is_what_the_vendor_describes(
+    tmp_path: Path, lake: Lake, settings: Settings
+) -> None:
+    described = Published("mailchimp_marketing_openapi_3.0.55_trimmed.json.gz")
+    with serve(tmp_path, [member(n) for n in range(7)]) as server:
+        server.http.put("/_control/recording", json={"on": True}).raise_for_status()
+        source(server.base_url).check()
+        ingest(lake, source(server.base_url), "statuses", JUNE, settings, "run")
+        recorded = server.http.get("/_control/recorded").json()["requests"]
+    assert len(recorded) == 5
+    assert [why for one in recorded for why in described.wrong(one, one["path"].removeprefix("/mailchimp/3.0"))] == []
