@@ -159,7 +159,7 @@ def _define_desired(session: Session, shape: Shape, along: Told, *, known: bool)
     define = session.define
     if not known:
         define("eligible", shape.nobody())
-    define("keyed", shape.keyed(along), materialize=True)
+    define("keyed", shape.keyed(along, known=known), materialize=True)
     define("keyed_sent", shape.sent("keyed"))
     define("keyed_json", f"SELECT k.profile_id, k.key, {shape.json('k')} AS identifiers FROM keyed_sent AS k")
     if shape.capabilities.one_record:

@@ -162,17 +162,18 @@ class Shape:
             for value, i in zip(self.values, self.capabilities.identifiers, strict=True)
         )
 
-    def keyed(self, along: Told = NOTHING) -> Statement:
+    def keyed(self, along: Told = NOTHING, *, known: bool = True) -> Statement:
         """One row per eligible person, or id of theirs where each counts: key, canonical values, and a digest of what goes along.
 
-        The digest is NULL where nothing does.
+        The digest is NULL where nothing does. `known` False: nobody is eligible, and of nobody is it worked out what they have.
         """
+        members = self._members if known else "eligible"
         values = ", ".join(f"k.{value}" for value in self.values)
         return trusted(
             "audiences/keyed",
             f"""SELECT k.profile_id, substr(sha256({self._tuple_text("k")}), 1, 32) AS key, {values},
                 {along.digest} AS payload_hash
-            FROM (SELECT e.*, {self.as_sent("e")} FROM {self._members} AS e) AS k{along.joins}""",
+            FROM (SELECT e.*, {self.as_sent("e")} FROM {members} AS e) AS k{along.joins}""",
         )
 
     @property

@@ -8,9 +8,10 @@ import pytest
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.delivery.destination import IdentifierRule
 from segment_pipeline.errors import ConfigError
+from segment_pipeline_tests.audiences.shoppers import ended
 from segment_pipeline_tests.audiences.test_keys import ANN, BOB
 from segment_pipeline_tests.audiences.tool import PLAIN, Tool, capabilities
-from segment_pipeline_tests.audiences.world import BEFORE, Person, World, audience
+from segment_pipeline_tests.audiences.world import BEFORE, LATER, Person, World, audience
 
 USERS = (IdentifierRule("user", "user_id:shop", "user_id/plain/1"),)
 
@@ -73,6 +74,21 @@ def test_who_says_no_or_is_erased_leaves_with_every_id(world: World, tool: Tool)
     world.suppress([("email", "bob@shop.test", "*", "erased")])
     world.sync(audience(), tool)
     assert tool.held() == {("c-cat",)}
+
+
+def test_who_says_no_leaves_while_who_should_be_in_it_is_not_known(world: World, tool: Tool) -> None:
+    """Held for another reason, an audience still lets go of whoever withdraws; retired, of everybody."""
+    world.people([ANN, BOB])
+    known(world, "ann", "shop:second")
+    world.sync(audience(), tool)
+    world.people([replace(ANN, consent=False, said=LATER), BOB])
+    known(world, "ann", "shop:second")
+    world.write("memberships", [], {"as_of": [world.day]})
+    world.write("segment_sizes", [], {"as_of": [world.day]})
+    report = world.sync(audience(), tool)
+    assert (report.status, report.removed, tool.held()) == ("held", 2, {("c-bob",)})
+    assert [report.status for report in ended(world, tool, "empty")] == ["retired"]
+    assert tool.held() == set()
 
 
 def test_without_every_id_the_best_of_them_stands_for_the_person(world: World, tmp_path: Path) -> None:
