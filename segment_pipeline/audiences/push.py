@@ -27,6 +27,7 @@ from segment_pipeline.lake.statements import trusted
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
 SPLIT = 1_000_000  # parts of a split batch are numbered from here, so that no vendor takes one for its whole
+HOPELESS = 30  # members of a batch refused one by one, and nobody taken: no member is to blame
 WITHHELD = "withheld"
 REKEYED_PHASE = 4
 
@@ -92,6 +93,8 @@ class Push:
         self.unsettled = False
         self.troubles: list[str] = []
         self._splits: dict[int, int] = {}
+        self._alone: dict[int, int] = {}
+        self._taken: set[int] = set()
         self._room = Semaphore(max(1, destination.capabilities.parallel))
         self._done = 0
 
@@ -178,7 +181,8 @@ class Push:
             self.lease.renew(connection)
             self.ledger.attempt(connection, self.plan.digest, batch.number, self.lease.token)
         delivery = self._deliver(batch, rows, batch.number) if rows.num_rows else Delivery()
-        rejected = delivery.rejected | dict.fromkeys(withheld, WITHHELD)
+        told = {} if self._hopeless(batch.number) else delivery.rejected
+        rejected = told | dict.fromkeys(withheld, WITHHELD)
         receipt = Receipt(
             accepted=batch.rows - len(rejected),
             rejected=rejected,
@@ -224,6 +228,8 @@ class Push:
                 # The answer made no sense; the rows may well be there.
                 delivery.state, delivery.trouble = "uncertain", str(error)
                 return delivery
+            if receipt.accepted:
+                self._taken.add(number % SPLIT)
             delivery.trouble = None
             delivery.rejected.update(receipt.rejected)
             delivery.vendor_ids.update(receipt.vendor_ids)
@@ -275,12 +281,25 @@ class Push:
         self, planned: PlannedBatch, rows: pa.Table, refusal: RejectedRecords, number: int
     ) -> Delivery:
         """The rows named are rejected and the others sent again; where none is named, halves are sent until one row is left."""
+        parent = number % SPLIT
         rejected, parts = bodies.apart(rows, refusal)
-        sent = [self._deliver(planned, part, self._part(number)) for part in parts]
+        if not refusal.rows and rejected:
+            self._alone[parent] = self._alone.get(parent, 0) + 1
+        sent = []
+        for part in parts:
+            if self._hopeless(parent):
+                trouble = f"{refusal}: so was each of {HOPELESS} members by themselves, and nobody was taken"
+                sent.append(Delivery("uncertain", trouble=trouble))
+                break
+            sent.append(self._deliver(planned, part, self._part(number)))
         first, *others = [Delivery(rejected=rejected), *sent] if rejected else sent
         for other in others:
             first.join(other)
         return first
+
+    def _hopeless(self, parent: int) -> bool:
+        """Whatever the tool refuses a batch for, it is none of its members: to go on would take two requests for each of them."""
+        return parent not in self._taken and self._alone.get(parent, 0) >= HOPELESS
 
     def _part(self, number: int) -> int:
         parent = number % SPLIT

@@ -52,6 +52,20 @@ def test_a_batch_refused_for_a_bad_row_is_split_until_that_row_alone_is_rejected
     assert report.rejections == again.rejections == {"poison" if names_rows else "refused": 2}
 
 
+def test_a_batch_refused_for_nobodys_sake_is_not_split_to_the_last_member(world: World, tool: Tool) -> None:
+    """A tool that refuses whatever it is sent would be asked twice for each member, and all would rest for a week."""
+    people = [Person(f"q{n}", f"q{n}@shop.test") for n in range(300)]
+    tool.given, tool.poison = capabilities(batch_rows=300), frozenset(f"q{n}@shop.test" for n in range(300))
+    world.people(people)
+    report = world.sync(audience(), tool)
+    assert (report.status, report.uncertain, report.rejected, report.remote) == ("partial", 300, 0, 0)
+    assert report.requests < 90
+    assert any("so was each of 30 members by themselves" in reason for reason in report.reasons)
+    tool.poison = frozenset({"q7@shop.test"})
+    report = world.sync(audience(), tool)
+    assert (report.status, report.rejected, report.remote) == ("synced", 1, 299)
+
+
 def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
     world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
