@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from segment_pipeline.sandbox import lists
 from segment_pipeline.sandbox.book import Book
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, json_body, row_errors
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, json_object, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.limits import LimitReached, Windows
 from segment_pipeline.sandbox.lists import Lists
@@ -135,11 +135,7 @@ def changed(held: Any, value: Any) -> Any:
 
 
 def sent(request: Request) -> dict[str, Any]:
-    try:
-        given = json_body(request)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
+    if (given := json_object(request)) is None:
         raise refused(400, "The body is not valid JSON.")
     return given
 

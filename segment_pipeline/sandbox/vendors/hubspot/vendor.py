@@ -25,7 +25,7 @@ from starlette.requests import Request
 
 from segment_pipeline.sandbox import lists
 from segment_pipeline.sandbox.book import Book
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_body, row_errors
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_body, json_object, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.limits import LimitReached, Windows
 from segment_pipeline.sandbox.lists import Lists, Person
@@ -300,11 +300,7 @@ def not_valid(message: str, code: str, name: str) -> str:
 
 
 def sent(request: Request) -> Document:
-    try:
-        given = json_body(request)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
+    if (given := json_object(request)) is None:
         raise invalid("Invalid input JSON.")
     return given
 

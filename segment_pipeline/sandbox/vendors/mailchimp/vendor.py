@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from segment_pipeline.sandbox import changes, lists
 from segment_pipeline.sandbox.book import Book
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_body, row_errors
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, json_object, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.listing import instant_of
 from segment_pipeline.sandbox.lists import Lists, Person
@@ -312,11 +312,7 @@ class Mailchimp:
 
 
 def sent(request: Request) -> Document:
-    try:
-        given = json_body(request)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
+    if (given := json_object(request)) is None:
         raise problem(400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.")
     return given
 
