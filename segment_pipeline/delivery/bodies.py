@@ -62,12 +62,12 @@ def of_each(values: str, rows: pa.Table) -> pa.Table:
     )
 
 
-def joined(*pieces: pa.ChunkedArray | str) -> memoryview:
-    """The rows' texts with commas between them, each row the pieces one after the other; NULL counts as ''."""
+def joined(*pieces: pa.ChunkedArray | str, between: str = ",") -> memoryview:
+    """The rows' texts with commas, or what else, between them, each row the pieces one after the other; NULL counts as ''."""
     texts = [pa.scalar(piece) if isinstance(piece, str) else pc.fill_null(piece, "") for piece in pieces]
     column = pa.chunked_array(pc.binary_join_element_wise(*texts, pa.scalar(""))).combine_chunks()
     rows = pa.LargeListArray.from_arrays(pa.array([0, len(column)], pa.int64()), column)
-    return memoryview(pc.binary_join(rows, ",")[0].as_buffer())
+    return memoryview(pc.binary_join(rows, between)[0].as_buffer())
 
 
 def json_parts(rows: pa.Table, expression: str, limit_bytes: int) -> list[tuple[int, int, str]]:
