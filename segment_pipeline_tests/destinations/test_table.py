@@ -82,6 +82,24 @@ class TestAudienceTable(DestinationContract):
         with pytest.raises(ConfigError, match=re.escape(said)):
             AudienceTable(**given)
 
+    def test_an_attribute_may_be_called_anything_a_column_may(self, destination: AudienceTable, audience: str) -> None:
+        """Once there is a column called as a value of our own statements, no batch would be taken any more."""
+        names = ["k", "v0", "b0", "bb", "a:b", "rate % (net)", "SELECT", "semi;--", "x.y", 'q"uote', "ü"]
+        for number in (1, 2):
+            told = json.dumps({name: f"{number} {name}" for name in names})
+            destination.apply(batch(destination, audience, [Person("ann@quiet.shop", None, told)], number=number))
+        engine = sa.create_engine(destination.url)
+        with engine.connect() as connection:
+            table = sa.Table("audience_members", sa.MetaData(), autoload_with=engine)
+            [row] = connection.execute(sa.select(table)).mappings()
+            assert {name: row[name] for name in names} == {name: f"2 {name}" for name in names}
+        engine.dispose()
+        for name in ("trailing ", "", "new\nline", "back`tick", "%(v0)s", "Audience"):
+            told = json.dumps({name: 1})
+            with pytest.raises(ConfigError, match="odd, too long or taken") as caught:
+                destination.apply(batch(destination, audience, [Person("ann@quiet.shop", None, told)], number=3))
+            assert "\n" not in str(caught.value)
+
     def test_a_name_too_long_or_taken_is_a_persons_business(self, destination: AudienceTable, audience: str) -> None:
         """Tried again it would be refused again, and no row of a batch is to blame."""
         destination.ensure_audience("taken")

@@ -5,9 +5,10 @@ By SQLAlchemy's own constructs, so that what a database calls things is its dial
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, ClassVar, Final, Literal
 
 import pyarrow as pa
@@ -209,19 +210,20 @@ class AudienceTable:
         table, now = self._tables.rows(kinds), clock.now()
         members = rows.select(["key", *self._columns]).rename_columns([KEY, *self._columns])
         there = self._there(connection, table, name, rows.column("key").to_pylist())
+        bound = _unlike(table.c.keys())
         new, changed = list[dict[str, Any]](), dict[tuple[str, ...], list[dict[str, Any]]]()
         for member, said in zip(members.to_pylist(), told, strict=True):
             values = {n: as_held(held, kinds[n]) for n, held in said.items() if n in kinds}
             if member[KEY] in there:
-                bound = {f"v{place}": held for place, held in enumerate(values.values())}
-                changed.setdefault(tuple(values), []).append({"k": member[KEY], **bound})
+                given = {f"{bound}{place}": held for place, held in enumerate((member[KEY], *values.values()))}
+                changed.setdefault(tuple(values), []).append(given)
             else:
                 new.append({**dict.fromkeys(kinds), **member, **values, AUDIENCE: name, UPDATED: now})
         if new:
             connection.execute(table.insert(), new)
         for attributes, some in changed.items():
-            here = table.update().where(table.c[AUDIENCE] == name, table.c[KEY] == sa.bindparam("k"))
-            values = {n: sa.bindparam(f"v{place}") for place, n in enumerate(attributes)}
+            here = table.update().where(table.c[AUDIENCE] == name, table.c[KEY] == sa.bindparam(f"{bound}0"))
+            values = {n: sa.bindparam(f"{bound}{place}") for place, n in enumerate(attributes, 1)}
             connection.execute(here.values({UPDATED: now, **values}), some)
 
     def _put(self, remote_id: str, parts: Sequence[pa.Table]) -> None:
@@ -270,6 +272,12 @@ class AudienceTable:
 
 
 CONNECTOR = AudienceTable
+
+
+def _unlike(columns: Collection[str]) -> str:
+    """The beginning of names that are no column's: SQLAlchemy has columns' names for itself."""
+    tried = ("b" * n for n in count(1))
+    return next(start for start in tried if not any(column.startswith(start) for column in columns))
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:

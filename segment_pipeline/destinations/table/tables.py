@@ -138,8 +138,10 @@ class Tables:
     def _see_that_it_fits(self, name: str, among: Iterable[str]) -> None:
         """Raises ConfigError for an attribute that can be no column beside ours and these."""
         names = [each.casefold() for each in (*self.rows({}).columns.keys(), *among)]
-        if not name or names.count(name.casefold()) > 1 or len(name.encode()) > _LONGEST_NAME:
-            raise self._unfit(name, f"can be no column of {self.name}, its name is too long or taken: rename it")
+        # MySQL takes no blank at the end, and SQLAlchemy does not find there again what has a backtick, and takes the other for a value.
+        odd = not name or name != name.strip() or not name.isprintable() or "`" in name or "%(" in name
+        if odd or names.count(name.casefold()) > 1 or len(name.encode()) > _LONGEST_NAME:
+            raise self._unfit(name, f"can be no column of {self.name}, its name is odd, too long or taken: rename it")
 
     def _wanted(self, name: str, kinds: set[str]) -> str:
         """The kind of column an attribute is to get."""
@@ -152,7 +154,7 @@ class Tables:
         return kind
 
     def _unfit(self, name: str, why: str) -> ConfigError:
-        return ConfigError(f"{self.of}: attribute {name} {why}")
+        return ConfigError(f"{self.of}: attribute {name if name.isprintable() else ascii(name)} {why}")
 
     def _other(self, how: str) -> ConfigError:
         return ConfigError(
