@@ -23,6 +23,7 @@ FAILED = 1
 HELD = 3
 UNDELIVERED = 4
 INTERRUPTED = 130
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 INTERRUPTION = "interrupted: what was finished is kept, the same command goes on from there"
 
 
@@ -96,18 +97,20 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool, title: str = "", colu
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     names = list(columns or (rows[0] if rows else ()))
     grid = Table()
     for name in names:
         numeric = bool(rows) and isinstance(rows[0].get(name), int | float | Decimal)
-        grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        grid.add_column(Text(_seen(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(_cell(row.get(name)) for name in names))
+        # Text, and no markup: a bracket of a description or of somebody's data is a bracket, and ":x:" no picture.
+        grid.add_row(*(Text(_seen(_cell(row.get(name)))) for name in names))
     console = Console(width=None if sys.stdout.isatty() else 160)
     if title:
         # Not the grid's own title, which is broken to the width of the columns.
-        console.print(title, style="italic", highlight=False, markup=False)
+        console.print(Text(_seen(title)), style="italic", highlight=False)
     console.print(grid)
 
 
@@ -145,6 +148,11 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def _seen(text: str) -> str:
+    """A text as a terminal may have it: what would move its cursor or change its colours is written out."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 class Stages:
     """One line of progress per stage, and the seconds each took."""
 
@@ -156,7 +164,7 @@ class Stages:
         self.seconds = seconds
         self.bar = Progress(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TimeElapsedColumn(),
             console=Console(stderr=True),
