@@ -62,6 +62,7 @@ MEAN: list[tuple[dict[str, Any], list[tuple[str, str | None, str]], list[str]]] 
 ]
 
 
+@pytest.mark.also_on_spark("sources/klaviyo/said", "sources/klaviyo/suppressions")
 def test_profiles_become_statements_and_suppressions(tmp_path: Path, lake: Lake, settings: Settings) -> None:
     people = [profile(n, phone_number=f"+1415555{n:04d}", subscriptions=said) for n, (said, *_) in enumerate(MEAN)]
     statements = (

@@ -67,6 +67,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings.from_env({"SEGMENT_PIPELINE_HOME": str(tmp_path)})
 
 
+@pytest.mark.also_on_spark("sources/mailchimp/said", "sources/mailchimp/suppressions")
 def test_only_a_no_comes_back(tmp_path: Path, lake: Lake, settings: Settings) -> None:
     """A subscription may be one that our own import made: as a yes it would undo a no from elsewhere."""
     states = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
