@@ -5,6 +5,7 @@ empty cell.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from segment_pipeline.delivery import bodies
-from segment_pipeline.errors import ContractError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.dialect import literal, quote
 
 Delivered = Callable[[Path, str], None]
@@ -127,7 +128,13 @@ class Sheet:
         return pa.table(dict(zip(in_order.column_names, emptied, strict=True)))
 
     def _in_order(self, names: Collection[str]) -> list[str]:
-        """A layout's columns as it has them, all of them, and then what attributes there are."""
+        """A layout's columns as it has them, all of them, and then what attributes there are. ConfigError for a name that is taken: capitals tell
+        no two columns apart.
+        """
+        taken = Counter(name.casefold() for name in {*self.key, *self.header, *self.columns, *names})
+        for name in sorted({*names} - {*self.columns}):
+            if not name or name in self.key or taken[name.casefold()] > 1:
+                raise ConfigError(f"a file of members has no room for attribute {name!r}, its name is taken: rename it")
         return [*self.columns, *sorted({*names} - {*self.columns})]
 
     def _with_columns(self, table: pa.Table, names: Sequence[str]) -> pa.Table:
