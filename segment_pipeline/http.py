@@ -384,8 +384,13 @@ def _no_auth(request: "PreparedRequest") -> "PreparedRequest":
     return request  # an auth of any kind also keeps requests from reading ~/.netrc
 
 
-def header(name: str, text: str) -> Auth:
-    """An auth that is one header, the same with every request."""
+def header(name: str, text: str, *, read_from: str = "") -> Auth:
+    """An auth that is one header, the same with every request. Raises ConfigError for a text that can be none, naming `read_from`."""
+    if not (text.isascii() and text.isprintable() and text == text.strip()):
+        # Python would refuse it later, and quote it.
+        raise ConfigError(
+            f"what is sent as {name} holds a character no key has, the end of a line perhaps: set {read_from or 'the variable it is read from'} anew"
+        )
 
     def auth(request: "PreparedRequest") -> "PreparedRequest":
         request.headers[name] = text

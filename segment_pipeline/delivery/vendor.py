@@ -72,7 +72,7 @@ class Vendor:
                 self._pool = HttpClient(
                     value(self._connector, self._address),
                     name=self._connector.name,
-                    auth=self._auth or header(self._key_header, self._signature()),
+                    auth=self._auth or header(self._key_header, self._signature(), read_from=self._variables),
                     headers=self._headers,
                     timeout=self._timeout,
                     at_once=self._at_once,
@@ -122,6 +122,10 @@ class Vendor:
         key = self._key() if callable(self._key) else self._key
         return (key,) if isinstance(key, str) else key
 
+    @property
+    def _variables(self) -> str:
+        return " and ".join(variable(self._connector, field) for field in self._fields)
+
     def _signature(self) -> str:
         held = ":".join(value(self._connector, field) for field in self._fields)
         if len(self._fields) == 1:
@@ -132,9 +136,8 @@ class Vendor:
         error, status = self._refusal(response), response.status_code
         if error is not None or status not in {401, 403}:
             return error
-        check = " and ".join(variable(self._connector, field) for field in self._fields)
         return ConfigError(
-            f"{self._connector.name} refused its credentials (HTTP {status}): check {check} and its scopes"
+            f"{self._connector.name} refused its credentials (HTTP {status}): check {self._variables} and its scopes"
         )
 
 

@@ -214,3 +214,12 @@ def test_what_an_audience_is_not_there_for_is_gone(vendor: Vendor, server: Scrip
     assert [vendor.of_audience("7", "GET", "/lists/7", expect=(400,)).status_code for _ in range(2)] == [200, 400]
     with pytest.raises(AudienceGone, match="no longer has audience 7: resend it"):
         vendor.of_audience("7", "GET", "/lists/7")
+
+
+@pytest.mark.parametrize("key", ["s3cr3t\n", "s3cr\u20act", "s3c\r\nX: y", "s3cr3t\x00"])
+def test_a_key_that_can_be_in_no_header_names_its_variable_and_is_not_shown(key: str) -> None:
+    """As a line's end at the end of a variable is. Python's own error quotes the header."""
+    made = Postbox(key=key)
+    with pytest.raises(ConfigError, match="set POSTBOX_KEY anew") as caught:
+        made.vendor.client()
+    assert "s3c" not in str(caught.value)
