@@ -46,6 +46,7 @@ from segment_pipeline.profiles.compiler.conditions import CountCondition, SumCon
 from segment_pipeline.profiles.compiler.expressions import column, value
 from segment_pipeline.profiles.compiler.filters import Shape
 from segment_pipeline.profiles.compiler.kinds import parted
+from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
 from segment_pipeline.segments.definition import reads_core, traits_of
 from segment_pipeline.segments.memberships import define_asked_activities, open_people
@@ -278,8 +279,8 @@ def _compiled(
         declared=declared,
         properties=known.properties,
     )
-    # A rank is among all people.
-    if only is not None and not compilation.bits.late:
+    # A rank is among all people, and whose an address is that somebody consented with is seen among all who have it.
+    if only is not None and not compilation.bits.late and "consents" not in tellers(compilation.names or ()):
         # Numbers stay; what others did is left out with those who have none.
         session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)
         session.define("people", "SELECT profile_id, person_no FROM one_person")

@@ -1,5 +1,6 @@
 """What people did, as one view: literal facts in, literal activities out."""
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -240,6 +241,32 @@ def test_events_answers_and_messages_are_their_persons(lake: Lake, put: Put) -> 
     ann, other = found[0]["profile_id"], found[2]["profile_id"]
     assert [row["profile_id"] for row in found] == [ann, ann, other, ann, ann]
     assert ann != other
+
+
+@pytest.mark.parametrize(
+    "names", [{"product_viewed"}, {"message_opened"}, {"survey_answered"}, {"visit", "message_opened"}]
+)
+def test_what_is_asked_for_alone_happened_as_often_as_among_all(lake: Lake, put: Put, names: set[str]) -> None:
+    """An address that many events, messages or answers carry is one address, whatever else is read."""
+    put("customers", [customer("shopify", "S1", email="ann.lee@mail.io")])
+    ours = {"email": "ann.lee@mail.io"}
+    put("events", [event(str(n), ("product_viewed", "visit")[n % 2], jan(3), **ours) for n in range(6)])
+    put("messages", [message(str(n), "opened", jan(4), "ann.lee@mail.io") for n in range(4)])
+    put(
+        "survey_answers",
+        [
+            {
+                "source": "amplitude", "answer_key": str(n), "survey_key": "s", "question_key": "nps", "answer": "9", "score": 9.0, **ours,
+                "answered_at": datetime(2017, 1, 7, tzinfo=UTC), "answered_on": jan(7), "day": jan(7),
+            }
+            for n in range(3)
+        ],
+    )  # fmt: skip
+    alone, among = (
+        Counter(row["name"] for row in activities(lake, names=asked) if row["name"] in names) for asked in (names, None)
+    )
+    assert alone == among
+    assert sum(alone.values()) >= 3
 
 
 def test_since_and_as_of_bound_the_days_on_both_ends(lake: Lake, put: Put) -> None:

@@ -342,9 +342,9 @@ def define_behaviour(session: Session, parts: Collection[str], key_spaces: Mappi
     for part in parts:
         session.scan(_BEHAVIOUR[part])
     met = [f"SELECT source, email FROM {_BEHAVIOUR[part]} WHERE email IS NOT NULL" for part in parts]
-    session.define(
-        "addresses_met", " UNION ".join(met) if met else "SELECT source, record_key AS email FROM persons WHERE FALSE"
-    )
+    nobody = "SELECT source, record_key AS email FROM persons WHERE FALSE"
+    # Once each, however many of the parts there are: each is joined to all that names it.
+    session.define("addresses_met", f"SELECT DISTINCT source, email FROM ({' UNION ALL '.join(met) or nobody}) AS met")
     session.define("activity_addresses", statement("profiles/facts", "activity_addresses"), materialize=True)
     if "events" in parts:
         session.define("person_events", statement("profiles/facts", "person_events"))
