@@ -99,13 +99,16 @@ def published(file: str, besides: Mapping[str, Schema]) -> Published:
     return _known[known]
 
 
-def closed(schema: Any, of: Schema, besides: Mapping[str, Schema], inside: Sequence[str] = ()) -> Any:
+def closed(
+    schema: Any, of: Schema, besides: Mapping[str, Schema], inside: Sequence[str] = (), *, condition: bool = False
+) -> Any:
     """The schema with references and `allOf` written out, and every object with named properties closed.
 
-    What refers to itself is open from its second turn on.
+    What refers to itself is open from its second turn on, and so is a `condition`: what is said of some properties of an object
+    that is described elsewhere.
     """
     if isinstance(schema, list):
-        return [closed(each, of, besides, inside) for each in schema]
+        return [closed(each, of, besides, inside, condition=condition) for each in schema]
     if not isinstance(schema, dict):
         return schema
     if reference := schema.get("$ref"):
@@ -116,7 +119,12 @@ def closed(schema: Any, of: Schema, besides: Mapping[str, Schema], inside: Seque
         for part in schema["allOf"]:
             whole = merged(whole, closed(part, of, besides, inside))
         schema = whole
-    named = {name: closed(each, of, besides, inside) for name, each in schema.items() if name != "properties"}
+    conditions = {"if", "then", "else", *(("anyOf", "oneOf") if "additionalProperties" in schema else ())}
+    named = {
+        name: closed(each, of, besides, inside, condition=name in conditions)
+        for name, each in schema.items()
+        if name != "properties"
+    }
     if not isinstance(schema.get("properties"), dict):
         return named
     inner = {name: closed(each, of, besides, inside) for name, each in schema["properties"].items()}
@@ -124,7 +132,7 @@ def closed(schema: Any, of: Schema, besides: Mapping[str, Schema], inside: Seque
         if isinstance(inner.get(name), dict):
             inner[name] = _with(inner[name], more)
     # A map beside the named properties, where the vendor says so, stays one.
-    return {"additionalProperties": False, **named, "properties": inner}
+    return {**({} if condition else {"additionalProperties": False}), **named, "properties": inner}
 
 
 def _at(reference: str, of: Schema) -> Any:
