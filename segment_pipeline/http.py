@@ -73,7 +73,7 @@ class RetryPolicy:
     total_seconds: float = 300.0
     base_seconds: float = 0.5
     cap_seconds: float = 60.0
-    statuses: frozenset[int] = frozenset({500, 502, 503, 504, 524})
+    statuses: frozenset[int] = frozenset({408, 500, 502, 503, 504, 524})
 
 
 @runtime_checkable

@@ -50,7 +50,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
-@pytest.mark.parametrize("failure", [answer(503), answer(429), reset, cut_short, cut_chunks])
+@pytest.mark.parametrize("failure", [answer(503), answer(408), answer(429), reset, cut_short, cut_chunks])
 def test_a_named_failure_is_tried_again(server: ScriptedServer, client: HttpClient, failure: Step) -> None:
     server.play(failure, answer(200, b"[1]"))
     assert client.json("GET", "/things") == [1]
