@@ -16,6 +16,11 @@ from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords,
 from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy, header
 from segment_pipeline.identifiers import email as canonical_email
 
+
+class NotTaken(ContractError):
+    """The tool did not take a request as it is; in one that carries rows any of them may be to blame."""
+
+
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
 

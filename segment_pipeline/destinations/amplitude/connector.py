@@ -12,17 +12,13 @@ from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.user_ids import fit, user_id
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, told, variable
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError
 from segment_pipeline.http import Response
 
 _IDS: Final = 100_000
 _COHORTS: Final = "/api/3/cohorts"
 _BROWSER: Final = "analytics.amplitude.com"
-
-
-class _Refused(ContractError):
-    """Amplitude did not take a request as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +162,7 @@ class AmplitudeCohorts:
         body |= {"owner": value(self, "owner"), "published": True, "skip_invalid_ids": True, **more}
         try:
             return self._vendor.object("", "POST", f"{_COHORTS}/upload", json=body, idempotent=bool(more))
-        except _Refused as error:
+        except NotTaken as error:
             said = str(error)
         asked = ", ".join(variable(self, each) for each in ("app_id", "owner", "seed_user"))
         raise ConfigError(f"{said}: check {asked}")
@@ -194,7 +190,7 @@ class AmplitudeCohorts:
             return None
         if status == 404:
             return self._gone()
-        return _Refused(f"{self.name} refused a request (HTTP 400): {redact.text(str(error.get('message', '')))}")
+        return NotTaken(f"{self.name} refused a request (HTTP 400): {redact.text(str(error.get('message', '')))}")
 
 
 CONNECTOR = AmplitudeCohorts

@@ -16,7 +16,7 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.user_ids import COLUMN, user_id
-from segment_pipeline.delivery.vendor import Vendor, at, failures, found_or_made, told, variable
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, failures, found_or_made, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -27,10 +27,6 @@ _SEGMENTS: Final = "/v1/segments"
 # Track asks to stay below 100 requests a second, App refuses more than 10.
 _TRACK: Final = {"": ((100, 1.0),)}
 _APP: Final = {"": ((10, 1.0),)}
-
-
-class _Refused(ContractError):
-    """Customer.io did not take a request as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +181,7 @@ class CustomerIoSegments:
             except TransientError as error:
                 error.sent = error.sent or first > 0
                 raise
-            except _Refused as error:
+            except NotTaken as error:
                 refused = RejectedRecords(str(error))
             else:
                 if answer.status_code == 207:
@@ -210,7 +206,7 @@ class CustomerIoSegments:
         try:
             # Ids of another type than is said are passed over in silence.
             self._post(f"/api/v1/segments/{segment}/{verb}_customers", json.dumps({"ids": list(ids)}), id_type="id")
-        except _Refused as error:
+        except NotTaken as error:
             refused = error
         else:
             return
@@ -238,7 +234,7 @@ class CustomerIoSegments:
         said = told(response, "meta", dict) or {"errors": told(response, "errors", list)}
         listed = [said.get("error"), *(said.get("errors") or [])]
         words = [" ".join(map(str, one.values())) if isinstance(one, Mapping) else str(one) for one in listed if one]
-        return _Refused(f"{self.name} refused a request (HTTP {status}): {redact.text('; '.join(words))}")
+        return NotTaken(f"{self.name} refused a request (HTTP {status}): {redact.text('; '.join(words))}")
 
 
 CONNECTOR = CustomerIoSegments

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from segment_pipeline import redact
-from segment_pipeline.delivery.vendor import at, told
+from segment_pipeline.delivery.vendor import NotTaken, at, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -14,10 +14,6 @@ _WHAT: Final = re.compile(r'"error"\s*:\s*"([A-Z_]+)"')
 _WHOSE: Final = re.compile(r'"name"\s*:\s*"([a-z][a-z0-9_]{0,99})"')
 _ABSENT: Final = "PROPERTY_DOESNT_EXIST"
 _DAY: Final = 3600.0
-
-
-class Invalid(ContractError):
-    """HubSpot did not take a request as it is; in a batch of contacts any of them may be to blame."""
 
 
 def refusal(name: str, answer: Response) -> SegmentPipelineError | None:
@@ -38,7 +34,7 @@ def refusal(name: str, answer: Response) -> SegmentPipelineError | None:
     if _WHAT.search(message):
         return RejectedRecords(f"{name} refused a batch for the values of some of its contacts: split the batch")
     category = redact.code(told(answer, "category", str))
-    return Invalid(f"{name} refused a request (HTTP 400, {category}): {redact.text(message)}")
+    return NotTaken(f"{name} refused a request (HTTP 400, {category}): {redact.text(message)}")
 
 
 def failed(name: str, answer: Any, places: Collection[str]) -> dict[str, str]:

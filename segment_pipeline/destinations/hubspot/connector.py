@@ -23,8 +23,8 @@ from segment_pipeline.delivery.destination import (
     Operation,
     Receipt,
 )
-from segment_pipeline.delivery.vendor import Vendor, at, email_as_sent, found_or_made
-from segment_pipeline.destinations.hubspot.answers import Invalid, all_read, failed, refusal
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, email_as_sent, found_or_made
+from segment_pipeline.destinations.hubspot.answers import all_read, failed, refusal
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords
 from segment_pipeline.http import Response
 
@@ -236,7 +236,7 @@ class HubSpotLists:
             lost = {keys[place[named]]: reason for named, reason in failed(self.name, answer, place).items()}
             if unknown := count - len(made.keys() | lost.keys()):
                 raise RejectedRecords(f"{self.name} did not say what became of {unknown} of {count} contacts")
-        except (RejectedRecords, Invalid) as refused:
+        except (RejectedRecords, NotTaken) as refused:
             blamed = refused if isinstance(refused, RejectedRecords) else RejectedRecords(str(refused))
             lost, parts = bodies.apart(rows, blamed)
             made = {}

@@ -16,7 +16,7 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.user_ids import user_id
-from segment_pipeline.delivery.vendor import Rates, Vendor, at, failures, found_or_made, told
+from segment_pipeline.delivery.vendor import NotTaken, Rates, Vendor, at, failures, found_or_made, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -28,10 +28,6 @@ _READS: Final[Rates] = ((5, 60.0),)
 _TAKEN_OFF: Final = {"channelUnsubscribe": False, "campaignId": None}
 # What a removal need not mind: whoever Iterable does not know, or has forgotten, is on no list.
 _GONE: Final = frozenset({"notFound", "forgotten"})
-
-
-class _Refused(ContractError):
-    """Iterable did not take a request as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +195,7 @@ class IterableLists:
             return self._vendor.object(
                 "changes", "POST", f"/api/lists/{verb}", data=body, headers=headers, idempotent=True
             )
-        except _Refused as error:
+        except NotTaken as error:
             refused = error
         if not self.exists(remote_id):
             raise self._vendor.gone(remote_id)
@@ -241,7 +237,7 @@ class IterableLists:
             "RequestFieldsTypesMismatched",
         }:
             return RejectedRecords(said)
-        return _Refused(said)
+        return NotTaken(said)
 
 
 CONNECTOR = IterableLists

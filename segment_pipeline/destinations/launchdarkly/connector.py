@@ -18,7 +18,7 @@ from segment_pipeline.delivery import jobs
 from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.names import spellings
 from segment_pipeline.delivery.user_ids import fit, user_id
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, told, variable
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, told, variable
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
@@ -33,10 +33,6 @@ _VERSION: Final = "20240415"  # the others end with 2026
 _SEMANTIC: Final = "application/json; domain-model=launchdarkly.semanticpatch"
 _PREFIX: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99})?")
 _OPERATIONS, _TARGETS = 1_500, 15_000
-
-
-class _Invalid(ContractError):
-    """LaunchDarkly did not take a request as it is: all of it, whatever part was wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +148,7 @@ class LaunchDarklySegments:
                 )
                 told = "not_included" if adding else "still_included"
                 rejected |= {key: told for one, key in ids.items() if (one in held) is not adding}
-        except _Invalid as error:
+        except NotTaken as error:
             refused = RejectedRecords(str(error))
         else:
             return Receipt.final(batch, rejected, requests=sent())
@@ -270,7 +266,7 @@ class LaunchDarklySegments:
             said = (
                 f"code {redact.code(told(response, 'code', str))}): {redact.text(told(response, 'message', str) or '')}"
             )
-            return _Invalid(f"{self.name} refused a request (HTTP {status}, {said}")
+            return NotTaken(f"{self.name} refused a request (HTTP {status}, {said}")
         return None
 
 

@@ -16,7 +16,7 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.names import spellings
 from segment_pipeline.delivery.user_ids import COLUMN, fit, user_id
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, told
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, told
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
@@ -40,10 +40,6 @@ _RATES: Final = {
 }
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{2,36}")
 _TYPE: Final = "id_list"
-
-
-class _Invalid(ContractError):
-    """Statsig did not take a request as it is: all of it, whatever part was wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +150,7 @@ class StatsigSegments:
         path = f"{_SEGMENTS}/{batch.remote_id}/{_TYPE}"
         try:
             self._vendor.of_audience(batch.remote_id, "PATCH" if adding else "DELETE", path, purpose="lists", **options)
-        except _Invalid as error:
+        except NotTaken as error:
             refused = RejectedRecords(str(error))
         else:
             if adding:
@@ -237,7 +233,7 @@ class StatsigSegments:
             return ConfigError(
                 f"{self.name}: a segment of ours is no longer a list of ids: delete it and resend the audience"
             )
-        return _Invalid(f"{self.name} refused a request (HTTP 400): {said}")
+        return NotTaken(f"{self.name} refused a request (HTTP 400): {said}")
 
 
 CONNECTOR = StatsigSegments
