@@ -50,7 +50,7 @@ def all_delivered(tool: AnsweringLater, batches: Sequence[Batch]) -> Iterator[Re
         yield from pool.map(partial(delivered, tool, room=room), batches)
 
 
-def delivered(tool: AnsweringLater, batch: Batch, *, room: Semaphore | None = None) -> Receipt:
+def delivered(tool: Destination, batch: Batch, *, room: Semaphore | None = None) -> Receipt:
     """The final receipt of a batch: applied, waited for, and without the members that are refused, looked for in halves if need be.
 
     `room`: for requests that carry rows; None: there is enough.
@@ -60,11 +60,13 @@ def delivered(tool: AnsweringLater, batch: Batch, *, room: Semaphore | None = No
             receipt = tool.apply(batch)
         if receipt.handle is None:
             return receipt
-        handle, before = receipt.handle, receipt.requests
+        if not isinstance(tool, Asynchronous):
+            raise ContractError(f"{tool.name} named a job but has no `poll` to ask for its end")
+        handle, before, later = receipt.handle, receipt.requests, tool
 
         def ask() -> Receipt | None:
             nonlocal before
-            polled = tool.poll(handle, batch)
+            polled = later.poll(handle, batch)
             before += polled.requests
             return None if polled.handle else replace(polled, requests=before)
 

@@ -122,6 +122,7 @@ class Segments(SandboxDestinationContract):
 class TestBigSegments(Segments):
     given = {"users_of": "shop", "access_token": TOKEN, "project": "shop", "environment": "production"}
     applied, alike = "/contexts$", ("POST",)
+    adds_first = True
 
     def by_sdk(self, people: Sequence[Person], gone: Sequence[Person]) -> str:
         sdk, at = self.sdk(), ("shop", "production", "by-sdk")
@@ -161,7 +162,20 @@ class TestBigSegments(Segments):
         self.set(imports=ends)
         with pytest.raises(error, match=words):
             list(destination.replace([batch(destination, audience, crowd(2, 9))]))
-        assert self.held(destination, audience) == keys_of(destination, crowd(3))
+        assert self.held(destination, audience) == keys_of(destination, [*crowd(3), *crowd(2, 9)])
+
+    def test_a_key_that_is_refused_keeps_no_replacement_from_the_others(
+        self, destination: LaunchDarklySegments, audience: str
+    ) -> None:
+        """An import is refused whole, and would be at each sync: whom it would be for is found before, by adding."""
+        settle(destination, batch(destination, audience, crowd(3)))
+        people = crowd(20, 10)
+        self.set(poison=[people[4].user_id])
+        receipts = list(
+            destination.replace([batch(destination, audience, people[n : n + 10], number=n) for n in (0, 10)])
+        )
+        assert [(receipt.accepted, len(receipt.rejected)) for receipt in receipts] == [(9, 1), (10, 0)]
+        assert self.held(destination, audience) == keys_of(destination, [*people[:4], *people[5:]])
 
     def test_odd_keys_survive_the_file_of_an_import(self, destination: LaunchDarklySegments, audience: str) -> None:
         odd = [Person(user_id=one) for one in ("a,b", 'say "hi"', " spaced ", "ünï", "line\nbreak", "=1+1")]

@@ -4,6 +4,7 @@ Changes whom a segment includes. It excludes nobody, and touches no rule and no 
 """
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -157,14 +158,29 @@ class LaunchDarklySegments:
         raise refused
 
     def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
-        """Everything at once with the last batch: the file of an import that replaces, or one patch."""
+        """Everything at once with the last batch, by one patch; of a big segment by the file of an import that replaces, once the batches are
+        added and their keys known to be taken: an import would not say which was wrong.
+        """
+        if self._big:
+            yield from self._imported(batches)
+            return
         parts = [fit(batch, self.capabilities.batch_rows, self.name) for batch in batches]
         ids = [one for part, _ in parts for one in part]
         for number, (batch, (_, rejected)) in enumerate(zip(batches, parts, strict=True), 1):
             sent = self._vendor.counted()
             if number == len(parts):
-                (self._import if self._big else self._patch)(batch.remote_id, ids)
+                self._patch(batch.remote_id, ids)
             yield Receipt.final(batch, rejected, requests=sent())
+
+    def _imported(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
+        wanted, sent = list[str](), self._vendor.counted()
+        for batch in batches:
+            ids, _ = fit(batch, self.capabilities.batch_rows, self.name)
+            before, receipt = sent(), jobs.delivered(self, batch)
+            wanted += [one for one, key in ids.items() if key not in receipt.rejected]
+            if batch is batches[-1]:
+                self._import(batch.remote_id, wanted)
+            yield dataclasses.replace(receipt, requests=sent() - before)
 
     def delete(self, remote_id: str) -> None:
         self._vendor.client().request("DELETE", self._path(remote_id), expect=(404,))
