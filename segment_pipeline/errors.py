@@ -105,10 +105,10 @@ def stops(error: BaseException) -> bool:
     return any(kind.__name__ == "DagsterExecutionInterruptedError" for kind in type(error).__mro__)
 
 
-def place_of(error: BaseException, *, own: Path | None = None) -> str:
+def place_of(error: BaseException, *, own: Path | None = None, whole: bool = False) -> str:
     """File and line of the last place that is somebody's own code: a company's rather than ours, and both before a library's.
 
-    `own`: a folder whose code is the company's, wherever it is installed.
+    `own`: a folder whose code is the company's, wherever it is installed. `whole`: with the file's folder.
     """
     frames = list(reversed(traceback.extract_tb(error.__traceback__)))
     here = Path(__file__).parent
@@ -120,7 +120,7 @@ def place_of(error: BaseException, *, own: Path | None = None) -> str:
     known = [f for f in frames if not _is_library(f.filename)]
     outside = [f for f in known if here not in Path(f.filename).parents]
     place = next(iter([*theirs, *outside, *known, *frames]))
-    return f"{Path(place.filename).name}:{place.lineno}"
+    return f"{place.filename if whole else Path(place.filename).name}:{place.lineno}"
 
 
 def _is_library(file: str) -> bool:

@@ -94,7 +94,26 @@ def test_a_pyproject_that_is_no_toml_is_named(repository: Path) -> None:
         ("OURS = 1", "is ours_{n}:OURS, which is not a Catalogue"),
         ("import not_there_at_all", "needs the module not_there_at_all, which is not installed"),
         ("x = 1\nSegment()", "NameError at .*ours_{n}.py:2: name 'Segment' is not defined"),
-        ("x = (1", r"SyntaxError at .*: '\(' was never closed"),
+        ("x = (1", r"SyntaxError at /.*ours_{n}.py:1: '\(' was never closed$"),
+        ("\n  x = 1", r"IndentationError at /.*ours_{n}.py:2: unexpected indent$"),
+        (
+            "def f(): return date(2017, 2, 30)\nfrom datetime import date\n\nf()",
+            "ValueError at /.*ours_{n}.py:1: day is out of range",
+        ),
+        ("raise KeyError('x')", "KeyError at /.*ours_{n}.py:1: 'x'"),
+        ("import os\nos.nothing", "AttributeError at /.*ours_{n}.py:2: module 'os' has no"),
+        ("import json\n\njson.loads('{')", "JSONDecodeError at /.*ours_{n}.py:3: Expecting"),
+        ("raise ModuleNotFoundError('a\\nb')", "ModuleNotFoundError at /.*ours_{n}.py:1: a b$"),
+        ("raise SystemExit('no')", "SystemExit at /.*ours_{n}.py:1: no"),
+        (
+            "\nimport not_there.at_all",
+            r"needs the module not_there, which is not installed: /.*ours_{n}.py:2 imports it",
+        ),
+        ("OUR = 1", "cannot be imported: /.*ours_{n}.py has no OURS; set it like"),
+        (
+            "from segment_pipeline.catalogue import Catalogue\nOUR = Catalogue((), (), ())",
+            "/.*ours_{n}.py has no OURS: did you mean OUR.; set it",
+        ),
     ],
 )
 def test_a_catalogue_that_cannot_be_loaded_says_why_and_where(
@@ -103,8 +122,15 @@ def test_a_catalogue_that_cannot_be_loaded_says_why_and_where(
     n = abs(hash(request.node.name))
     (tmp_path / f"ours_{n}.py").write_text(text)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    with pytest.raises(ConfigError, match=said.replace("{n}", str(n))):
+    with pytest.raises(ConfigError, match=said.replace("{n}", str(n))) as raised:
         load(f"ours_{n}:OURS")
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("reference", ["nothing", ":OURS", "a:", "..x:OURS", "our company:OURS"])
+def test_what_is_no_reference_is_said_to_be_none(reference: str) -> None:
+    with pytest.raises(ConfigError, match="which cannot be imported: set it like our_company.catalogue:OURS"):
+        load(reference)
 
 
 def test_a_module_that_is_not_there_is_no_catalogue() -> None:
