@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import Any, Final, Literal, NewType, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Literal, NewType, ParamSpec, TypeVar
 
 from segment_pipeline.algebra.parts import (
     Activities,
@@ -67,6 +67,19 @@ def word(otherwise: Callable[[Mistake], Other]) -> Callable[[Callable[Taken, Mad
     return judged
 
 
+def asked_of_a_value(method: Callable[Concatenate[Any, Taken], Rule]) -> Callable[Concatenate[Any, Taken], Rule]:
+    """The same of a method of what is compared: how many values it is given and by which names. Their types it judges itself."""
+    _, *parameters = signature(method).parameters.values()
+    known = Signature([parameter.replace(annotation=Any) for parameter in parameters])
+
+    @wraps(method)
+    def told(value: Any, /, *args: Taken.args, **kwargs: Taken.kwargs) -> Rule:
+        texts = list(unfit(method.__name__, known, args, kwargs))
+        return Mistake("; ".join(texts), here()) if texts else method(value, *args, **kwargs)
+
+    return told
+
+
 def unfit(name: str, known: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the arguments of a word, as ends of sentences: names first, then types."""
     for given in [key for key in kwargs if key not in known.parameters]:
@@ -79,7 +92,8 @@ def unfit(name: str, known: Signature, args: tuple[Any, ...], kwargs: Mapping[st
         bound = known.bind_partial(*args, **usable)
     except TypeError:
         free = [p.name for p in known.parameters.values() if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
-        yield f"gives {name} more than it takes without a name: only {', '.join(free) or 'nothing'} has none"
+        taken = f"only {', '.join(free)} has none" if free else "it takes nothing"
+        yield f"gives {name} more than it takes without a name: {taken}"
         return
     for parameter in known.parameters.values():
         if parameter.name not in bound.arguments:
@@ -201,6 +215,7 @@ _KINDS: Final[dict[Any, tuple[Callable[[object], bool], str]]] = {
         'properties by name, {"plan": "gold"}, {"plan": ("gold", "silver")} or {"seats": at_least(5)}',
     ),
     Measure: (lambda value: value in ("amount", "quantity"), '"amount" or "quantity"'),
+    Any: (lambda _: True, ""),
     Rule: (_is(Rule), "rules, such as did(…) or a comparison of a trait"),
     Activities: (_is(Activities), 'activities("order", …)'),
     # By name: a segment is declared with rules, so rules cannot know its class; nor do arguments what is compared.

@@ -5,9 +5,9 @@ Holds operators only; `segments.rules` gives them to those who write segments. W
 
 from abc import ABC, abstractmethod
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from segment_pipeline.algebra.arguments import is_number, is_scalar, is_whole, shown
+from segment_pipeline.algebra.arguments import asked_of_a_value, is_number, is_scalar, is_whole, shown
 from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
@@ -31,6 +31,7 @@ from segment_pipeline.algebra.parts import (
     Value,
     here,
 )
+from segment_pipeline.algebra.spelling import meant
 
 
 class Comparable(ABC):
@@ -91,6 +92,30 @@ class Comparable(ABC):
     def __rtruediv__(self, other: object) -> "Quantity":
         return _reckoned("/", value_of(other), self.value)
 
+    def _not_reckoned(self, *_: object) -> "Quantity":
+        text = "reckons with a value otherwise than by +, -, * and /: of its negative, write 0 - …"
+        return Quantity(Mistake(text, here()))
+
+    __neg__ = __pos__ = __abs__ = __invert__ = __round__ = __floor__ = __ceil__ = __trunc__ = _not_reckoned
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = _not_reckoned
+    __matmul__ = __rmatmul__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __xor__ = __rxor__ = _not_reckoned
+
+    def __and__(self, other: object) -> Rule:
+        return Mistake(
+            "combines values by & or |: compare each, and combine rules with all_of, any_of and none_of", here()
+        )
+
+    __or__ = __rand__ = __ror__ = __and__
+
+    if not TYPE_CHECKING:  # an editor is to say that there is no such word
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            words = [each for each in dir(type(self)) if not each.startswith("_")]
+            text = f"writes .{name} of a value, which is no word{meant(name, words)}"
+            return lambda *_, **__: Mistake(text, here())
+
 
 def value_of(other: object) -> Value | Mistake:
     """A value to compare or reckon with: another of the person's, or a constant."""
@@ -142,9 +167,11 @@ class Trait(Comparable):
                 )
         return TraitRule(self.name, operator, values)  # type: ignore[arg-type]
 
+    @asked_of_a_value
     def isin(self, *values: Scalar) -> Rule:
         return self._asked("in", *values)
 
+    @asked_of_a_value
     def contains(self, *values: str) -> Rule:
         """The list holds the value."""
         if len(values) != 1:
@@ -154,14 +181,17 @@ class Trait(Comparable):
             )
         return self._asked("contains", *values)
 
+    @asked_of_a_value
     def contains_any(self, *values: str) -> Rule:
         """The list holds one of the values."""
         return AnyOf(self._each(values)) if values else self.contains()
 
+    @asked_of_a_value
     def contains_all(self, *values: str) -> Rule:
         """The list holds every one of the values."""
         return AllOf(self._each(values)) if values else self.contains()
 
+    @asked_of_a_value
     def contains_none(self, *values: str) -> Rule:
         """The list is known and holds none of the values."""
         return NoneOf((self.is_unknown(), *self._each(values))) if values else self.contains()
@@ -169,28 +199,35 @@ class Trait(Comparable):
     def _each(self, values: tuple[str, ...]) -> tuple[Rule, ...]:
         return tuple(self._asked("contains", value) for value in values)
 
+    @asked_of_a_value
     def starts(self, text: str) -> Rule:
         """The text begins so, in capitals or not."""
         return self._asked("starts", text)
 
+    @asked_of_a_value
     def ends(self, text: str) -> Rule:
         """The text ends so, in capitals or not."""
         return self._asked("ends", text)
 
+    @asked_of_a_value
     def has(self, text: str) -> Rule:
         """The text has it somewhere, in capitals or not."""
         return self._asked("has", text)
 
+    @asked_of_a_value
     def between(self, low: Scalar, high: Scalar) -> Rule:
         """From `low` to `high`, both included."""
         return self._asked("between", low, high)
 
+    @asked_of_a_value
     def is_unknown(self) -> Rule:
         return self._asked("unknown")
 
+    @asked_of_a_value
     def is_true(self) -> Rule:
         return self._compared("==", True)
 
+    @asked_of_a_value
     def is_false(self) -> Rule:
         """Known to be false; not the same as not known to be true."""
         return self._compared("==", False)
@@ -222,6 +259,7 @@ class Quantity(Comparable):
         # As it is written: 0.4 is four tenths.
         return ShareRule(share.dimension, share.value, share.lifetime, operator, Decimal(str(other)))
 
+    @asked_of_a_value
     def between(self, low: Any, high: Any) -> Rule:
         """From `low` to `high`, both included."""
         match self._value:
@@ -230,11 +268,13 @@ class Quantity(Comparable):
                 return CountRule(of, low, high)
         return AllOf((self >= low, self <= high))
 
+    @asked_of_a_value
     def isin(self, *values: Any) -> Rule:
         if not values:
             return Mistake("compares a value with none of many: name at least one", here())
         return AnyOf(tuple(self == value for value in values))
 
+    @asked_of_a_value
     def is_unknown(self) -> Rule:
         return Mistake("asks whether a value is unknown: compare it, and say none_of(…) for the others", here())
 

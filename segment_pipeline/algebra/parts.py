@@ -38,6 +38,16 @@ class Rule:
     def __invert__(self) -> "Rule":
         return Mistake("negates a rule by ~: negate it with none_of", here())
 
+    def __ge__(self, other: object) -> "Rule":
+        return Mistake(
+            'compares or reckons with a rule, which has no number: write did("order", at_least=2), or compare count(activities("order"))',
+            here(),
+        )
+
+    __gt__ = __le__ = __lt__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __xor__ = __rxor__ = (
+        __ge__
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake(Rule):

@@ -29,6 +29,7 @@ from segment_pipeline_tests.segments.conftest import segment
 
 Put = Callable[[str, Rows], None]
 # As somebody writes them who has not read the types.
+count: Any = rules.count
 birthday_within: Any = rules.birthday_within
 days: Any = rules.days
 did: Any = rules.did
@@ -50,6 +51,34 @@ def test_sums_and_shares_are_compared_in_all_the_ways_traits_are() -> None:
     assert problems([segment("s", any_of(share.between(0.2, 0.3), amount.isin(3, 4)))]) == {}
     assert share.between(0.2, 0.3) == all_of(share >= 0.2, share <= 0.3)
     assert amount.isin(3, 4) == any_of(amount == 3, amount == 4)
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        (lambda: trait("age").between(3), "writes between without high"),
+        (lambda: trait("age").between(3, up_to=4), "writes between(up_to=…), which between does not take; writes between without high"),
+        (lambda: count(ORDERS).between(3), "writes between without high"),
+        (lambda: trait("city").starts("a", "b"), "gives starts more than it takes without a name: only text has none"),
+        (lambda: trait("age").is_unknown(3), "gives is_unknown more than it takes without a name: it takes nothing"),
+        (lambda: trait("city").startswith("New"), "writes .startswith of a value, which is no word: did you mean starts?"),
+        (lambda: count(ORDERS).isin_(3), "writes .isin_ of a value, which is no word: did you mean isin?"),
+        (lambda: -count(ORDERS) < 3, "reckons with a value otherwise than by +, -, * and /: of its negative, write 0 - …"),
+        (lambda: count(ORDERS) % 2 == 0, "reckons with a value otherwise than by +, -, * and /"),
+        (lambda: abs(trait("age") - 3) < 3, "reckons with a value otherwise than by +, -, * and /"),
+        (lambda: 2 ** trait("age") < 3, "reckons with a value otherwise than by +, -, * and /"),
+        (lambda: round(count(ORDERS) / 2) < 3, "reckons with a value otherwise than by +, -, * and /"),
+        (lambda: trait("age") & trait("city"), "combines values by & or |: compare each"),
+        (lambda: did("order") >= 2, 'compares or reckons with a rule, which has no number: write did("order", at_least=2)'),
+        (lambda: did("order") < 2, "compares or reckons with a rule, which has no number"),
+        (lambda: did("order") + did("visit"), "compares or reckons with a rule, which has no number"),
+    ],
+)  # fmt: skip
+def test_a_word_or_an_operator_misused_stops_its_segment_alone(where: Callable[[], Any], text: str) -> None:
+    """Raised as Python's own TypeError, one of them would stop every segment of the company."""
+    assert said(where()).startswith(text)
+    (told,) = problems([segment("s", where()), segment("t", trait("age") > 30)])["s"]
+    assert "test_refusals.py:" in told
 
 
 def said(where: Rule, known: Vocabulary | None = None) -> str:
