@@ -9,7 +9,7 @@ from klaviyo_api import KlaviyoAPI
 from segment_pipeline.delivery.destination import Destination, Operation
 from segment_pipeline.destinations.klaviyo import connector as klaviyo
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
-from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, TransientError
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 from segment_pipeline_tests.sandbox.test_klaviyo_schema import FILE, MORE_OF_ERRORS
@@ -223,6 +223,12 @@ class TestKlaviyoLists(SandboxDestinationContract):
         stale = batch(destination, audience, [was, crowd(2)[1]], Operation.REMOVE, number=2, vendor_ids=ids)
         assert destination.apply(stale).accepted == 2
         assert self.held(destination, audience) == keys_of(destination, crowd(3)[2:])
+
+    @pytest.mark.parametrize("revision", ["", "2026-10-15\n", "v3"])
+    def test_a_revision_in_no_form_of_one_is_told(self, revision: str) -> None:
+        """It is a header, which Python refuses in the middle of a sync."""
+        with pytest.raises(ConfigError, match="`revision` is a date"):
+            self.remade(revision=revision)
 
     def test_a_job_that_is_forgotten_is_not_asked_for_again(self, destination: KlaviyoLists) -> None:
         """A time-out of our own making would keep the sync polling a job that will never be known again."""

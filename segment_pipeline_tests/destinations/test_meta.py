@@ -49,6 +49,11 @@ class TestMetaAudiences(SandboxDestinationContract):
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         return {(row.get("EMAIL"), row.get("PHONE")) for row in self.members(remote_id)}
 
+    @pytest.mark.parametrize("version", ["", "27", "v27.0/me"])
+    def test_a_version_in_no_form_of_one_is_told(self, version: str) -> None:
+        with pytest.raises(ConfigError, match="`version` is one like"):
+            self.remade(version=version)
+
     def test_names_sent_are_neutral(self, destination: MetaAudiences) -> None:
         self.server.record()
         destination.ensure_audience("diabetes buyers in debt")

@@ -42,6 +42,7 @@ _RATES: Final = {
     "counts": ((1, 1.0), (15, 60.0)),
     "erasures": ((3, 1.0), (60, 60.0)),
 }
+_REVISION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(\.pre)?")
 _JOBS: Final = "/api/profile-bulk-import-jobs"
 _POINTER: Final = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/|$)")
 
@@ -81,6 +82,8 @@ class KlaviyoLists:
     _profiles: Profiles = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not _REVISION.fullmatch(self.revision):
+            raise ConfigError(f"{self.name}: `revision` is a date like 2026-10-15")
         headers = {"revision": self.revision, "Accept": _JSON_API}
         scheme = "Klaviyo-API-Key"
         vendor = Vendor(self, key="api_key", scheme=scheme, refusal=self._refused, headers=headers, rates=_RATES)

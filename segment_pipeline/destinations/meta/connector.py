@@ -7,6 +7,7 @@ names hint at health or money.
 import hashlib
 import hmac
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from segment_pipeline.http import Response
 
 _ROWS: Final = 10_000
 _FLAGGED_STATUS: Final = 471
+_VERSION: Final = re.compile(r"v\d+\.\d+")
 _log = logging.getLogger(__name__)
 
 
@@ -81,6 +83,8 @@ class MetaAudiences:
     _warnings: list[str] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        if not _VERSION.fullmatch(self.version):
+            raise ConfigError(f"{self.name}: `version` is one like v27.0")
         vendor = Vendor(self, key="access_token", refusal=self._refused, timeout=(5.0, 120.0))
         object.__setattr__(self, "_vendor", vendor)
 
