@@ -27,7 +27,8 @@ from segment_pipeline.lake.statements import trusted
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
 SPLIT = 1_000_000  # parts of a split batch are numbered from here, so that no vendor takes one for its whole
-HOPELESS = 30  # members of a batch refused one by one, and nobody taken: no member is to blame
+HOPELESS = 30  # members of a batch refused one by one, and nobody taken: no member is to blame,
+LARGE = 300  # where so many are in it; fewer may be those that were refused before, and be asked for one by one
 WITHHELD = "withheld"
 REKEYED_PHASE = 4
 
@@ -95,6 +96,7 @@ class Push:
         self._splits: dict[int, int] = {}
         self._alone: dict[int, int] = {}
         self._taken: set[int] = set()
+        self._rows: dict[int, int] = {}
         self._room = Semaphore(max(1, destination.capabilities.parallel))
         self._done = 0
 
@@ -180,6 +182,7 @@ class Push:
         with self.ledger.transaction() as connection:
             self.lease.renew(connection)
             self.ledger.attempt(connection, self.plan.digest, batch.number, self.lease.token)
+        self._rows[batch.number] = rows.num_rows
         delivery = self._deliver(batch, rows, batch.number) if rows.num_rows else Delivery()
         told = {} if self._hopeless(batch.number) else delivery.rejected
         rejected = told | dict.fromkeys(withheld, WITHHELD)
@@ -299,7 +302,8 @@ class Push:
 
     def _hopeless(self, parent: int) -> bool:
         """Whatever the tool refuses a batch for, it is none of its members: to go on would take two requests for each of them."""
-        return parent not in self._taken and self._alone.get(parent, 0) >= HOPELESS
+        large = self._rows.get(parent, 0) >= LARGE
+        return large and parent not in self._taken and self._alone.get(parent, 0) >= HOPELESS
 
     def _part(self, number: int) -> int:
         parent = number % SPLIT

@@ -66,6 +66,15 @@ def test_a_batch_refused_for_nobodys_sake_is_not_split_to_the_last_member(world:
     assert (report.status, report.rejected, report.remote) == ("synced", 1, 299)
 
 
+def test_a_few_that_are_refused_again_are_rejected_though_nobody_is_with_them(world: World, tool: Tool) -> None:
+    """After a week those that were refused are tried again, by themselves if nobody is new."""
+    people = [Person(f"q{n}", f"q{n}@shop.test") for n in range(40)]
+    tool.given, tool.poison = capabilities(batch_rows=300), frozenset(f"q{n}@shop.test" for n in range(40))
+    world.people(people)
+    report = world.sync(audience(), tool)
+    assert (report.uncertain, report.rejected, report.rejections) == (0, 40, {"refused": 40})
+
+
 def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
     world: World, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
