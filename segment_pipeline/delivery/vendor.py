@@ -21,6 +21,10 @@ class NotTaken(ContractError):
     """The tool did not take a request as it is; in one that carries rows any of them may be to blame."""
 
 
+class Conflict(TransientError):
+    """Somebody else changes the same thing; of a creation: what it was to be called is taken."""
+
+
 Rates = tuple[tuple[int, float], ...]
 UNLIMITED: Final[Rates] = ()
 

@@ -74,6 +74,8 @@ class Segments(SandboxDestinationContract):
         self.server.control("POST", f"/launchdarkly/lists/{audience}", {"deleted": True})
         with pytest.raises(AudienceGone, match="resend"):
             destination.count(audience)
+        with pytest.raises(ConfigError, match="restore that one there"):
+            destination.ensure_audience(str(audience).removeprefix("segment-pipeline-"))
 
     def test_an_odd_project_is_not_found_and_leads_nowhere_else(self) -> None:
         with pytest.raises(ConfigError, match="no such project"):

@@ -54,6 +54,13 @@ class TestStatsigSegments(SandboxDestinationContract):
         with pytest.raises(ConfigError, match="only if Statsig has agreed to it"):
             more.apply(batch(more, audience, crowd(20, 40), number=2))
 
+    def test_a_name_another_segment_has_is_a_persons_business(self, destination: StatsigSegments) -> None:
+        """409 says here that the name is taken, not that somebody is at it; tried again it would be so for ever."""
+        new = {"name": "segment-pipeline-named", "id": "others", "type": "id_list"}
+        assert self.call("POST", "", new).status_code == 201
+        with pytest.raises(ConfigError, match="another segment named segment-pipeline-named"):
+            destination.ensure_audience("named")
+
     def test_a_removal_is_a_delete_with_its_body(self, destination: StatsigSegments, audience: str) -> None:
         """Much that stands in between drops it: without one Statsig takes nobody out."""
         settle(destination, batch(destination, audience, crowd(3)))

@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from segment_pipeline.delivery import jobs
 from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.names import spellings
 from segment_pipeline.delivery.user_ids import fit, user_id
-from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, told, variable
+from segment_pipeline.delivery.vendor import Conflict, NotTaken, Vendor, at, found_or_made, told, variable
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
@@ -118,12 +119,17 @@ class LaunchDarklySegments:
                     )
                 yield key
 
-        def make() -> str:
+        def make() -> str | None:
             new: dict[str, Any] = {"name": f"{self.prefix}{name}", "key": key, "tags": ["segment-pipeline"]}
             new |= {"unbounded": True, "unboundedContextKind": self.context_kind} if self._big else {}
-            return str(at(self._vendor.object("", "POST", self._path(), json=new), "key", of="LaunchDarkly"))
+            with suppress(Conflict):
+                return str(at(self._vendor.object("", "POST", self._path(), json=new), "key", of="LaunchDarkly"))
+            return None
 
-        return found_or_made(find, make)
+        taken = (
+            f"{self.name} shows no segment {key} and makes none of that key: restore that one there, or change `prefix`"
+        )
+        return found_or_made(find, make, taken=taken)
 
     def count(self, remote_id: str) -> int:
         """Keys included, as LaunchDarkly counts them."""
@@ -277,7 +283,7 @@ class LaunchDarklySegments:
             wait = reset_in(headers, "x-ratelimit-reset", per_second=1000) if wait is None else wait
             return TransientError(f"{self.name} was over its rate limit: it is tried again later", retry_after=wait)
         if status == 409:
-            return TransientError(f"{self.name}: somebody else changes this segment: it is tried again")
+            return Conflict(f"{self.name}: somebody else changes this segment: it is tried again")
         if status in {400, 422}:
             said = (
                 f"code {redact.code(told(response, 'code', str))}): {redact.text(told(response, 'message', str) or '')}"

@@ -6,6 +6,7 @@ Changes which ids are on a list. It makes no gate and no experiment, and changes
 import json
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
@@ -16,13 +17,12 @@ from segment_pipeline.connector import About, ConnectorKind, address, require, s
 from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.names import spellings
 from segment_pipeline.delivery.user_ids import COLUMN, fit, user_id
-from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, told
+from segment_pipeline.delivery.vendor import Conflict, NotTaken, Vendor, at, found_or_made, told
 from segment_pipeline.errors import (
     ConfigError,
     ContractError,
     RejectedRecords,
     SegmentPipelineError,
-    TransientError,
 )
 from segment_pipeline.http import Response
 
@@ -116,7 +116,7 @@ class StatsigSegments:
                     )
                 yield segment
 
-        def make() -> str:
+        def make() -> str | None:
             new = {
                 "name": segment,
                 "id": segment,
@@ -125,9 +125,12 @@ class StatsigSegments:
                 "tags": [],
                 "description": name[:1000],
             }
-            return str(at(self._vendor.object("changes", "POST", _SEGMENTS, json=new), "data", "id", of="Statsig"))
+            with suppress(Conflict):
+                return str(at(self._vendor.object("changes", "POST", _SEGMENTS, json=new), "data", "id", of="Statsig"))
+            return None
 
-        return found_or_made(find, make)
+        taken = f"{self.name} has another segment named {segment}: rename that one there, or change `prefix`"
+        return found_or_made(find, make, taken=taken)
 
     def count(self, remote_id: str) -> int:
         found = self._segment(remote_id)
@@ -225,7 +228,7 @@ class StatsigSegments:
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         status = response.status_code
         if status == 409:
-            return TransientError(f"{self.name}: somebody else changes this list: it is tried again")
+            return Conflict(f"{self.name}: somebody else changes this list: it is tried again")
         if status != 400:
             return None
         said = redact.text(told(response, "message", str) or "")
