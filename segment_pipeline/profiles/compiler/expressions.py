@@ -29,7 +29,7 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.lake import dialect
 from segment_pipeline.lake.core_traits import RATIOS
 from segment_pipeline.profiles.compiler.conditions import Bit, Bits, literals
-from segment_pipeline.profiles.compiler.predicates import parsed
+from segment_pipeline.profiles.compiler.predicates import compiled
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius R1 of the IUGG
 
@@ -206,13 +206,9 @@ def personal(
             # Digests are compared as text: eight hex digits below the limit are that share of all.
             return exp.LT(this=digest, expression=exp.Literal.string(f"{int(share * 2**32):08x}"))
         case SqlRule(text):
-            return known(exp.Paren(this=parsed(text).transform(_of_traits)))
+            return known(exp.Paren(this=compiled(text, traits)))
         case YearlyRule():
             return known(_yearly(rule, traits[rule.trait], as_of))
-
-
-def _of_traits(node: exp.Expr) -> exp.Expr:
-    return column(node.name, "t") if isinstance(node, exp.Column) else node
 
 
 def _trait(rule: TraitRule, kind: str) -> exp.Expr:
