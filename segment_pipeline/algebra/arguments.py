@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import Any, Concatenate, Final, Literal, NewType, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, NewType, ParamSpec, TypeVar
 
 from segment_pipeline.algebra.parts import (
     Activities,
@@ -43,7 +43,6 @@ Place = int | Asked
 Number = int | float | Decimal
 Coupons = bool | Names
 Properties = Mapping[str, Scalar | tuple[Scalar, ...] | Asked]
-Measure = Literal["amount", "quantity"]
 
 # A hundred years; an engine's calendar ends somewhere.
 MOST_DAYS: Final = 36_525
@@ -214,7 +213,6 @@ _KINDS: Final[dict[Any, tuple[Callable[[object], bool], str]]] = {
         _are_properties,
         'properties by name, {"plan": "gold"}, {"plan": ("gold", "silver")} or {"seats": at_least(5)}',
     ),
-    Measure: (lambda value: value in ("amount", "quantity"), '"amount" or "quantity"'),
     Any: (lambda _: True, ""),
     Rule: (_is(Rule), "rules, such as did(…) or a comparison of a trait"),
     Activities: (_is(Activities), 'activities("order", …)'),

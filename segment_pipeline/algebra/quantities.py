@@ -4,7 +4,7 @@ count(activities("order", within=days(90))) > count(activities("order", within=d
 trait("last_order_on") < ago(days(60))
 """
 
-from segment_pipeline.algebra.arguments import Days, Measure, word
+from segment_pipeline.algebra.arguments import Days, word
 from segment_pipeline.algebra.comparing import Quantity, Trait
 from segment_pipeline.algebra.parts import Activities, Aggregate, Ago, Arithmetic, DaysSince, Mistake
 
@@ -18,13 +18,13 @@ def count(of: Activities) -> Quantity:
 
 
 @a_quantity
-def sum_of(measure: Measure, of: Activities) -> Quantity:
+def sum_of(measure: str, of: Activities) -> Quantity:
     """The sum over chosen activities: `sum_of("amount", activities("order", within=days(30))) >= 100`; 0 where there are none."""
     return Quantity(Aggregate("sum", of, measure))
 
 
 @a_quantity
-def total_of(measure: Measure, of: Activities) -> Quantity:
+def total_of(measure: str, of: Activities) -> Quantity:
     """The sum over chosen activities; 0 where there are none, and unknown where there are some and the measure of none is known."""
     return Quantity(Aggregate("total", of, measure))
 
@@ -78,7 +78,7 @@ def most_frequent(field: str, of: Activities) -> Quantity:
 
 
 @a_quantity
-def share(part: Activities, of: Activities, measure: Measure | None = None) -> Quantity:
+def share(part: Activities, of: Activities, measure: str | None = None) -> Quantity:
     """What some chosen activities are of others: by their number, or by a sum. Unknown where the whole is not above 0."""
     if measure is None:
         return Quantity(Arithmetic("/", Aggregate("count", part), Aggregate("count", of)))

@@ -35,7 +35,10 @@ from segment_pipeline.segments.rules import (
     did_not,
     member_of,
     sequence,
+    share,
+    sum_of,
     top_n,
+    total_of,
     trait,
 )
 from segment_pipeline.segments.vocabulary import Vocabulary
@@ -153,6 +156,12 @@ def test_own_traits_may_be_called_as_what_is_joined_beside_them(shop: Lake, put:
         (did("visit", properties={"referrer": "a friend"}), {"bob"}),
         (sequence(activities("plan_chosen", properties={"plan": "silver"}), activities("visit"), within=days(1)), {"bob"}),
         (all_of(did("plan_chosen", properties={"plan": "gold", "seats": 7}), did("visit")), {"ann"}),
+        (sum_of("seats", activities("plan_chosen")) >= 7, {"ann", "bob"}),
+        (sum_of("seats", activities("plan_chosen")) == 0, {"cat"}),
+        (sum_of("price", activities("plan_chosen")) > 9, {"ann"}),
+        (sum_of("price", activities("plan_chosen")).between(9, 9), {"bob"}),
+        (total_of("price", activities("plan_chosen")) >= 0, {"ann", "bob"}),
+        (share(activities("plan_chosen", properties={"plan": "gold"}), activities("plan_chosen"), "seats") == 1, {"ann"}),
     ],
 )  # fmt: skip
 def test_a_rule_asks_for_the_properties_a_company_declares(shop: Lake, rule: Rule, expected: set[str]) -> None:
@@ -199,6 +208,9 @@ def test_properties_mean_to_the_oracle_what_they_mean_to_the_compiler() -> None:
         (as_before("plan_chosen", plan="gold"), 'a property of the event is asked for by properties={"plan": …}'),
         (did("plan_chosen", properties={"category": "Boots"}), "write category=… for the filter"),
         (did("plan_chosn"), "names event plan_chosn, which no source delivers: did you mean plan_chosen?"),
+        (sum_of("plan", activities("plan_chosen")) > 1, "takes sum_of of plan, which is VARCHAR and no number"),
+        (sum_of("seat", activities("plan_chosen")) > 1, "takes sum_of of seat, which is no field of activities: did you mean seats?"),
+        (sum_of("ammount", activities("plan_chosen")) > 1, "did you mean amount?"),
         (trait("stoer") == "S1", "names trait stoer, which does not exist: did you mean store?"),
         (trait("ltv") == "x", "compares trait ltv, which is DOUBLE, with a str"),
     ],

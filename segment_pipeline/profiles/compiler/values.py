@@ -38,6 +38,10 @@ _CROSSWISE, _CROSSWISE_DIGITS = 18, 8
 _WHOLE: Final = {"INTEGER": 10, "BIGINT": 19, "MONEY": 14, "RATE": 10}
 
 
+# Digits of a whole number that is added up.
+_WHOLE_SUM: Final = (19, 8)
+
+
 class Values:
     """The aggregates some rule or trait needs, and what is made of them. Without any nothing is read."""
 
@@ -96,13 +100,16 @@ class Values:
             case "distinct":
                 return exp.Count(this=exp.Distinct(expressions=[held]), big_int=True)
             case "sum" | "total":
-                return exp.Sum(this=held if self._is_exact(aggregate.field) else _as_decimal(held))
+                return exp.Sum(this=self._summed(held, self.kinds.field(aggregate.field)))
             case "min" | "first":
                 return exp.Min(this=held)
         return exp.Max(this=held)
 
-    def _is_exact(self, field: str) -> bool:
-        return self.kinds.field(field) != "DOUBLE"
+    def _summed(self, held: exp.Expr, kind: str | None) -> exp.Expr:
+        # Spark adds whole numbers up in whole numbers, and fails where they have no room.
+        if kind in INTEGERS:
+            return _decimal(held, *_WHOLE_SUM)
+        return _as_decimal(held) if kind == "DOUBLE" else held
 
     def _field(self, field: str) -> exp.Expr:
         held = column(HELD + source_column(field), "a")
