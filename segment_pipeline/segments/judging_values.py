@@ -1,7 +1,7 @@
 """Judges comparisons of a person's values (whether each has a type, both can be compared, and anybody can meet it), and domains."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -20,9 +20,12 @@ _WORDS: Final = {"min": "min_of", "max": "max_of", "sum": "sum_of", "total": "to
 
 
 class Comparisons:
-    """What is wrong with values and their comparisons, as ends of sentences. `traits`: lake types by name."""
+    """What is wrong with values and their comparisons, as ends of sentences. `traits`: lake types by name; `out_of_reach`: names of
+    others there are, which are not there yet when the values are computed.
+    """
 
-    def __init__(self, traits: Mapping[str, str], choices: Choices) -> None:
+    def __init__(self, traits: Mapping[str, str], choices: Choices, out_of_reach: Collection[str] = ()) -> None:
+        self.out_of_reach = out_of_reach
         self.traits, self.choices, self.kinds = traits, choices, Kinds(traits, choices.known.properties)
 
     def compared(self, rule: Compared) -> Iterator[str | Mistake]:
@@ -48,7 +51,9 @@ class Comparisons:
             case Aggregate():
                 yield from self._aggregate(value)
             case TraitValue(name):
-                if name not in self.traits:
+                if name in self.out_of_reach:
+                    yield f"reads {name}, a trait of your own: a quantity reads core traits alone, so write in its place what {name} counts"
+                elif name not in self.traits:
                     yield f"names trait {name}, which does not exist{meant(name, self.traits)}"
             case DaysSince(day):
                 yield from self.value(day)

@@ -35,7 +35,8 @@ def quantities(known: Vocabulary) -> Quantities:
 def quantity_problems(sets: Sequence[TraitSet], known: Vocabulary) -> Iterator[str]:
     """What is wrong with traits that are quantities, one sentence each with file and line."""
     # Core traits alone: a set's own are not there yet when it is computed.
-    comparisons = Comparisons(trait_types(), Choices(known))
+    own = {trait.name for one in sets for trait in one.traits}
+    comparisons = Comparisons(trait_types(), Choices(known), own - trait_types().keys())
     for trait in (trait for one in sets for trait in one.traits if trait.quantity is not None):
         for text in dict.fromkeys(_wrong(trait, comparisons)):
             yield f"{trait.place}: trait {trait.name} {text}"

@@ -212,7 +212,13 @@ def test_a_query_that_is_no_query_of_the_documented_views_is_refused_with_its_pl
         ("BIGINT", "orders_total * 0.5", r"is BIGINT and its query gives .*: write CAST\(… AS BIGINT\)"),
         ("DOUBLE", "CAST(spend_total AS DOUBLE) / CAST(orders_total AS DOUBLE)", "gives NaN"),
         ("BIGINT", "CAST(concat(country, 'ann@mail.io') AS BIGINT)", "the query of trait x failed on DuckDB"),
-        ("BIGINT", "no_such_column", "the query of trait x failed on DuckDB: .*no_such_column"),
+        ("BIGINT", "no_such_column", "trait x reads no_such_column, which is no column of profiles"),
+        ("BIGINT", "orders_totl", "reads orders_totl, which is no column of profiles: did you mean orders_total?"),
+        (
+            "BIGINT",
+            "SELECT o.profile_id, max(o.nett) FROM orders AS o GROUP BY 1",
+            "reads nett, which is no column of orders",
+        ),
     ],
 )
 def test_a_query_that_says_something_else_is_a_sentence_with_its_place_and_leaves_no_row(

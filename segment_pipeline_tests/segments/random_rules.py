@@ -242,9 +242,9 @@ def values(draw: st.DrawFn) -> Quantity:  # noqa: C901 - one case per kind of va
         case "count":
             return count(chosen)
         case "sum":
-            return sum_of(field, chosen)  # type: ignore[arg-type]
+            return sum_of(field, chosen)
         case "total":
-            return total_of(field, chosen)  # type: ignore[arg-type]
+            return total_of(field, chosen)
         case "avg":
             return avg_of(field, chosen)
         case "min":
@@ -263,7 +263,7 @@ def values(draw: st.DrawFn) -> Quantity:  # noqa: C901 - one case per kind of va
             )
         case "both":
             return sum_of("amount", activities("order")) - count(chosen)
-    return sum_of(field, chosen) * draw(st.sampled_from([2, 0.5, Decimal("0.1")]))  # type: ignore[arg-type]
+    return sum_of(field, chosen) * draw(st.sampled_from([2, 0.5, Decimal("0.1")]))
 
 
 @st.composite

@@ -64,6 +64,7 @@ PLANS = (
     Event("visit", {"referrer": "VARCHAR"}, "ours, with a property of theirs"),
 )  # fmt: skip
 KNOWN = Vocabulary.of([STORES], PLANS)
+ORDERS = activities("order")
 # Properties were arguments of their own once.
 as_before: Any = did
 
@@ -230,6 +231,10 @@ def _trait(name: str = "x", kind: str = "BIGINT", query: str = "orders_total", o
     return Trait.sql(name, kind, "in a test", query=query, null="", owner=owner)
 
 
+def _counted(name: str, quantity: Any) -> Trait:
+    return Trait.of(name, "BIGINT", "in a test", quantity=quantity, owner="team:crm")
+
+
 @pytest.mark.parametrize(
     ("traits", "said"),
     [
@@ -240,6 +245,12 @@ def _trait(name: str = "x", kind: str = "BIGINT", query: str = "orders_total", o
         ((_trait(owner="crm"),), "trait x has no owner"),
         ((_trait(query="SELECT 1"),), "trait x has a query that does not select two columns"),
         ((_trait(), _trait()), "trait x is declared more than once"),
+        ((_trait(query="x + 1"),), "trait x reads x, a trait of your own: a query reads core traits and the documented views"),
+        ((_trait("n", query="m"), _trait("m", query="n")), "trait n reads m, a trait of your own: a query reads core traits and the documented views, so write in its place what m says"),
+        ((_trait(kind="BOOLEAN", query="nope > 3"),), "trait x reads nope, which is no column of profiles"),
+        ((_counted("x", trait("x") + 1),), "trait x reads x, a trait of your own: a quantity reads core traits alone"),
+        ((_counted("y", count(ORDERS)), _counted("x", trait("y") + 1)), "trait x reads y, a trait of your own: a quantity reads core traits alone, so write in its place what y counts"),
+        ((_counted("x", trait("nope") + 1),), "trait x names trait nope, which does not exist"),
         ((Trait("x", "BIGINT", "in a test", owner="team:crm"),), "trait x has neither a quantity, a query nor a function"),
         ((Trait.pandas("x", "BIGINT", "in a test", function=lambda a, b: a, null="", owner="team:crm"),), "trait x has a function that does not take exactly one"),  # type: ignore[misc,arg-type]
     ],

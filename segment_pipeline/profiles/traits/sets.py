@@ -84,14 +84,14 @@ def problems(sets: Sequence[TraitSet]) -> list[str]:
         if not one.traits:
             found.append(f"trait set {one.name} has no traits: give it some, or drop it")
         for trait in one.traits:
-            texts = [*_problems(trait)]
+            texts = [*_problems(trait, names)]
             if names[trait.name] > 1:
                 texts.append("is declared more than once: rename one")
             found += [f"{trait.place}: trait {trait.name} {text}" for text in dict.fromkeys(texts)]
     return found
 
 
-def _problems(trait: Trait) -> Iterator[str]:
+def _problems(trait: Trait, own: Collection[str]) -> Iterator[str]:
     if not _TRAIT.fullmatch(trait.name):
         yield "has a name that is not lower case letters, digits and underscores"
     elif trait.name in _TAKEN | CORE.types.keys():
@@ -111,7 +111,7 @@ def _problems(trait: Trait) -> Iterator[str]:
         # Imported late: who only reads traits needs no parser.
         from segment_pipeline.profiles.traits import queries
 
-        yield from queries.problems(trait)
+        yield from queries.problems(trait, own)
     elif not _takes_one(trait):
         yield "has a function that does not take exactly one argument, the profiles"
 
