@@ -11,6 +11,7 @@ import business_api_client as sdk
 import pytest
 
 from segment_pipeline.delivery.destination import AudienceGone, Countable, Destination, Operation, Readable
+from segment_pipeline.delivery.nobody import hashes
 from segment_pipeline.destinations.tiktok.connector import TikTokAudiences
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.http import Response
@@ -19,7 +20,7 @@ from segment_pipeline.testing.batches import Key, Person, batch, crowd, keys_of,
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
 TOKEN, ADVERTISER = "sandbox-tiktok-token", "7000000000000000001"
-NOBODY = [hashlib.sha256(f"nobody-{n}@segment-pipeline.invalid".encode()).hexdigest() for n in range(1000)]
+NOBODY = hashes(1000)
 
 
 class TestTikTokAudiences(SandboxDestinationContract):
@@ -49,8 +50,8 @@ class TestTikTokAudiences(SandboxDestinationContract):
         settings.host = f"{self.server.base_url}/tiktok"
         api, kind, given = sdk.AudienceApi(sdk.ApiClient(settings)), "EMAIL_SHA256", {"advertiser_id": ADVERTISER}
 
-        def file(hashes: Sequence[str]) -> str:
-            text = "\n".join(["Email_SHA256", *hashes])
+        def file(lines: Sequence[str]) -> str:
+            text = "\n".join(["Email_SHA256", *lines])
             with TemporaryDirectory() as folder:
                 path = Path(folder, "people.csv")
                 path.write_text(text)

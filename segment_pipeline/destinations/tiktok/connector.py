@@ -18,6 +18,7 @@ from segment_pipeline import clock, paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies, jobs
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.nobody import hashes
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, oldest, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
@@ -338,9 +339,8 @@ def _lines(rows: pa.Table, columns: Sequence[str]) -> bytes:
 
 @cache
 def _nobody(columns: tuple[str, ...]) -> bytes:
-    """The file an audience begins with: nobody has an address under `.invalid`."""
-    hashes = [hashlib.sha256(f"nobody-{n}@segment-pipeline.invalid".encode()).hexdigest() for n in range(_LEAST)]
-    known = {column: pa.chunked_array([hashes]) for column in columns[:1]}
+    """The file an audience begins with."""
+    known = {column: pa.chunked_array([hashes(_LEAST)]) for column in columns[:1]}
     nothing = pa.chunked_array([pa.nulls(_LEAST, pa.string())])
     return _lines(pa.table({column: known.get(column, nothing) for column in columns}), columns)
 
