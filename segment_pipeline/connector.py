@@ -17,7 +17,7 @@ checks or documents connectors reads `About` and `fields_of`; nothing outside a 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import (
     Any,
@@ -146,8 +146,8 @@ def require(connector: Any, *names: str) -> None:
 
 
 def misset(connector: Any) -> Iterator[str]:
-    """What is wrong with settings by themselves, a sentence each: a word that is none of its field's, a number below 1 where it is 1 or
-    more by default, anything of another type than its field.
+    """What is wrong with settings by themselves, a sentence each: a word that is none of its field's, a number below the least its field
+    takes, anything of another type.
     """
     hints = get_type_hints(type(connector))
     for each in filter(lambda each: each.init, fields(connector)):
@@ -159,8 +159,13 @@ def misset(connector: Any) -> Iterator[str]:
         elif hint in (str, int, bool) and "variable" not in each.metadata:
             if not isinstance(given, hint) or (isinstance(given, bool) and hint is not bool):
                 yield f"{connector.name} has the {each.name} {given!r}, which is no {_PLAIN[hint]}"
-            elif hint is int and isinstance(each.default, int) and given < 1 <= each.default:
-                yield f"{connector.name} has the {each.name} {given}: set 1 or more"
+            elif hint is int and isinstance(each.default, int) and given < (least := _least(each)) <= each.default:
+                yield f"{connector.name} has the {each.name} {given}: set {least} or more"
+
+
+def _least(each: Field[Any]) -> int:
+    """What a whole number may not be below: 1, unless its field says `metadata={"least": 0}`, where that has a meaning."""
+    return int(each.metadata.get("least", 1))
 
 
 _PLAIN: Final[Mapping[type[Any], str]] = {str: "text", int: "whole number", bool: "True or False"}

@@ -11,6 +11,7 @@ from segment_pipeline.audiences.audience import Attribute, Holdout
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.destinations.hubspot.connector import HubSpotLists
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
+from segment_pipeline.destinations.linkedin.connector import LinkedInSegments
 from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.destinations.statsig.connector import StatsigSegments
 from segment_pipeline.errors import ConfigError
@@ -76,6 +77,14 @@ def test_a_setting_a_tool_cannot_have_is_told_when_the_company_is_loaded(made: A
     """Taken as they come, the first would send e-mails as SMS, and others fail in the middle of a sync."""
     (problem,) = Catalogue(sources=[Frames(name="till", tables=())], destinations=[made], segments=()).problems()
     assert said in problem
+
+
+def test_a_number_that_may_be_none_at_all_may_be() -> None:
+    """0: members are never sent anew."""
+    never, wrong = LinkedInSegments(renewed_days=0), LinkedInSegments(renewed_days=-1)
+    assert Catalogue(sources=(), destinations=[never], segments=()).problems() == []
+    (problem,) = Catalogue(sources=(), destinations=[wrong], segments=()).problems()
+    assert "linkedin has the renewed_days -1: set 0 or more" in problem
 
 
 def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class LinkedInSegments:
     version: str = "202607"
     source_platform: str = "SEGMENT_PIPELINE"
     marker: str = "segment-pipeline"
-    renewed_days: int = 60
+    renewed_days: int = field(default=60, metadata={"least": 0})
     most: int = 5_000
     per_minute: int = 600
     attempts: int = 6
