@@ -17,7 +17,7 @@ from segment_pipeline import clock, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, oldest, told
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, oldest, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 
@@ -27,10 +27,6 @@ _WARNED_BEFORE: Final = 60
 _STATUSES: Final = (400, 403, 404, 409, 422)
 # LinkedIn neither advertises to these nor makes them anew.
 _OVER: Final = frozenset({"EXPIRED", "FAILED", "ERROR"})
-
-
-class _Invalid(ContractError):
-    """LinkedIn takes no such request; where it carries members, one of them may be to blame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +154,7 @@ class LinkedInSegments:
                     idempotent=True,
                     expect=(404,),
                 )
-            except _Invalid as refused:
+            except NotTaken as refused:
                 raise RejectedRecords(str(refused)) from None
             if answer.status_code != 404:
                 elements = at(answer.json(), "elements", of="LinkedIn", kind=list)
@@ -230,7 +226,7 @@ class LinkedInSegments:
             )
         if status in {400, 413}:
             said = redact.text(told(response, "message", str) or "")
-            return _Invalid(f"{self.name} refused a request (HTTP {status}, {code}): {said}")
+            return NotTaken(f"{self.name} refused a request (HTTP {status}, {code}): {said}")
         return None
 
 
