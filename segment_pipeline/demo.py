@@ -265,7 +265,7 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
                 metadata = {name: value.value for name, value in event.asset_materialization.metadata.items()}
             reasons = {reason: metadata.get(f"ineligible_{reason}", 0) for reason in sorted(REASONS)}
             remote = metadata.get("remote")
-            vendor = _vendor_of(destinations[audience.destination])
+            vendor = vendor_of(destinations[audience.destination])
             if vendor in NAMES:
                 # A tool that publishes estimates only has a sync count receipts; the sandbox is asked what it really holds.
                 remote_id = ledger.remote_id(audience.name, audience.destination)
@@ -280,7 +280,7 @@ def _audience_numbers(settings: Settings, sandbox: SandboxServer) -> dict[str, d
     return found
 
 
-def _vendor_of(destination: Any) -> str:
+def vendor_of(destination: Any) -> str:
     """A connector's folder and that of the vendor the sandbox plays have one name, whatever a company calls the connector."""
     return type(destination).__module__.split(".")[-2]
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from segment_pipeline import clock
 from segment_pipeline.audiences.audience import Audience
@@ -15,7 +16,7 @@ from segment_pipeline.audiences.ledger import Ledger
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.days import Window
 from segment_pipeline.delivery.destination import Destination
-from segment_pipeline.demo import prepare
+from segment_pipeline.demo import prepare, vendor_of
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import land, pull
@@ -159,9 +160,13 @@ def held_by_tools(made: Company, ledger: Ledger, audiences: Iterable[Audience]) 
         elif audience.destination == "klaviyo":
             kept = made.sandbox.control("GET", f"/klaviyo/lists/{remote}")["members"]
             found[audience.name] = [(profile["email"],) for profile in kept]
-        else:
+        elif audience.destination == "files":
             lines = (made.home / "files" / remote / "members.csv").read_text().splitlines()[1:]
             found[audience.name] = [tuple(cell or None for cell in line.split(",")) for line in lines]
+        else:
+            vendor = vendor_of(STARTER.enabled_destinations(made.settings)[audience.destination])
+            kept = made.sandbox.control("GET", f"/{vendor}/lists/{quote(remote)}")["members"]
+            found[audience.name] = [(json.dumps(member, sort_keys=True),) for member in kept]
     return found
 
 
