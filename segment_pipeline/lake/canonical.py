@@ -500,9 +500,9 @@ TABLES = (
             C(
                 "channel",
                 "VARCHAR",
-                "`email`, `sms`, `ads`, `mail`, `push`",
+                "`email`, `sms`, `ads`, `mail`, `push`, `product`",
                 nullable=False,
-                values=("email", "sms", "ads", "mail", "push"),
+                values=("email", "sms", "ads", "mail", "push", "product"),
             ),
             C("purpose", "VARCHAR", "`marketing`, …", nullable=False),
             C(
@@ -544,7 +544,7 @@ TABLES = (
                 "VARCHAR",
                 "channel it is suppressed in; `*`: every one",
                 nullable=False,
-                values=("email", "sms", "ads", "mail", "push", "*"),
+                values=("email", "sms", "ads", "mail", "push", "product", "*"),
             ),
             C("reason", "VARCHAR", "bounced, complained, employee, competitor, …", nullable=False),
             C("recorded_at", "TIMESTAMPTZ", "since when", nullable=False),

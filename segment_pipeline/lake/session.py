@@ -311,7 +311,9 @@ class Session:
         # To compare whole rows is the dearest step here, and days nobody has stored have nothing to compare with.
         if self.value("SELECT count(*) FROM _landed"):
             # Mostly a window is landed again with a few new rows, or none: days without news are not written.
-            new = f"SELECT {columns} FROM _landing AS r WHERE {stays} EXCEPT SELECT {columns} FROM _landed"
+            # Of a key that lands under two days one row stayed the last time: the other is no news.
+            landing = self._latest(f"SELECT {columns} FROM _landing", declared)
+            new = f"SELECT {columns} FROM ({landing}) AS r WHERE {stays} EXCEPT SELECT {columns} FROM _landed"
             news, gone = "_news", f"SELECT DISTINCT day FROM _landed AS r WHERE NOT {stays}"
             self.define(news, new, materialize=True)
             changed = [row["day"] for row in self.rows(f"SELECT DISTINCT day FROM _news UNION {gone} ORDER BY day")]
@@ -325,14 +327,20 @@ class Session:
         overruled = 0
         if self.repeats(merged, declared.key):
             overruled = self.differing(f"SELECT {columns} FROM _landing", declared.key)
-            key = ", ".join(quote(column) for column in declared.key)
-            rest = [quote(c) for c in declared.names if c not in {*declared.key, declared.latest_by}]
-            rest = [quote(declared.latest_by), *rest] if declared.latest_by else rest
-            order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
-            ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({merged})"
-            merged = f"SELECT {columns} FROM ({ranked}) WHERE _rank = 1"
+            merged = self._latest(merged, declared, repeated=True)
         written = self._write(name, merged, partitions, append=False, marker=None, label=label)
         return replace(written, overruled=overruled)
+
+    def _latest(self, rows: str, declared: Table, *, repeated: bool = False) -> str:
+        """The rows, of those that share the key the latest alone. `repeated`: some do."""
+        if not repeated and not self.repeats(rows, declared.key):
+            return rows
+        columns, key = (", ".join(map(quote, names)) for names in (declared.names, declared.key))
+        rest = [quote(c) for c in declared.names if c not in {*declared.key, declared.latest_by}]
+        rest = [quote(declared.latest_by), *rest] if declared.latest_by else rest
+        order = ", ".join(f"{column} DESC NULLS LAST" for column in rest) or "1"
+        ranked = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS _rank FROM ({rows})"
+        return f"SELECT {columns} FROM ({ranked}) WHERE _rank = 1"
 
     def _overtaken(self, declared: Table, source: str, days: list[date], wholes: tuple[str, str]) -> str:
         """A condition on rows `r`: that what they are part of is not known from a later landing than theirs."""

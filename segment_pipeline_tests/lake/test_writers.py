@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -139,6 +139,17 @@ def test_landing_what_is_held_already_commits_nothing(lake: Lake) -> None:
         {"source": "shop", "day": D1, "rows": 1},
         {"source": "shop", "day": D2, "rows": 2},
     ]
+
+
+def test_landing_a_key_of_two_days_again_leaves_the_one_that_stayed(lake: Lake) -> None:
+    """A delivery repeated on the day after is the same row: one of them, and the same one each time."""
+    noon = datetime(2017, 6, 1, 12, tzinfo=UTC)
+    rows = [refund("a", D1) | {"updated_at": noon}, refund("a", D2) | {"updated_at": noon}, refund("b", D1)]
+    land(lake, *rows)
+    assert keys(lake) == ["a", "b"]
+    assert (land(lake, *rows[::-1]).rows, keys(lake)) == (0, ["a", "b"])
+    land(lake, *rows, refund("c", D1))
+    assert keys(lake) == ["a", "b", "c"]
 
 
 def test_landing_checks_types_before_old_and_new_rows_meet(lake: Lake) -> None:

@@ -143,7 +143,7 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "returns": ("store", "web", "app"),
     "refunds": ("store", "web", "app"),
     "messages": ("email", "sms", "push", "mail"),
-    "consents": ("email", "sms", "ads", "mail", "push"),
+    "consents": ("email", "sms", "ads", "mail", "push", "product"),
 }
 
 # As `MEANINGS` of the core traits: raise the number of a name (add it at 2) in the commit that makes its rows others.
