@@ -33,7 +33,7 @@ from segment_pipeline.algebra.parts import Rule
 from segment_pipeline.algebra.spelling import meant
 from segment_pipeline.algebra.trees import children
 from segment_pipeline.days import AsOf
-from segment_pipeline.errors import ConfigError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.engine import Connection
 from segment_pipeline.lake.lake import Lake
@@ -49,7 +49,7 @@ from segment_pipeline.profiles.compiler.kinds import parted
 from segment_pipeline.profiles.facts.activities import tellers
 from segment_pipeline.profiles.traits.sets import outdated, read_by, unready
 from segment_pipeline.segments.definition import reads_core, traits_of
-from segment_pipeline.segments.memberships import define_asked_activities, open_people
+from segment_pipeline.segments.memberships import define_asked_activities, open_people, stopped
 from segment_pipeline.segments.rules import Segment
 from segment_pipeline.segments.sizes import counted, funnels_of, terms_of
 from segment_pipeline.segments.unheard import unheard
@@ -285,7 +285,10 @@ def _compiled(
         session.define("one_person", "SELECT * FROM people WHERE profile_id = $one", materialize=True, one=only)
         session.define("people", "SELECT profile_id, person_no FROM one_person")
     define_asked_activities(session, compilation, known)
-    compilation.define(session)
+    try:
+        compilation.define(session)
+    except ContractError as error:
+        raise ContractError(stopped(segment, error)) from None
     return compilation
 
 

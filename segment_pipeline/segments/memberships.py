@@ -206,6 +206,14 @@ def _run(session: Session, compilation: Compilation, funnels: dict[str, Funnel] 
         funnels |= funnels_of(session, compilation)
 
 
+def stopped(segment: Segment, error: SegmentPipelineError) -> str:
+    """That an engine could not finish a segment, and where to look."""
+    return (
+        f"{segment.place}: segment {segment.name}: {error}; try its terms one by one:"
+        f" `segment-pipeline segments explain-sql {segment.name}` shows what is asked"
+    )
+
+
 def _run_alone(
     session: Session,
     segments: Sequence[Segment],
@@ -229,7 +237,7 @@ def _run_alone(
             session.define(f"segment_members_{len(done)}", members, materialize=True)
             done.append(segment.name)
         except SegmentPipelineError as error:
-            failed[segment.name] = f"{segment.place}: segment {segment.name}: {error}"
+            failed[segment.name] = stopped(segment, error)
     together = " UNION ALL ".join(f"SELECT * FROM segment_members_{number}" for number in range(len(done)))
     if done:
         session.define("segment_members", together, materialize=True)

@@ -28,6 +28,7 @@ from segment_pipeline.segments.rules import (
     did,
     member_of,
     share_of_spend,
+    sql,
     trait,
 )
 from segment_pipeline.segments.vocabulary import Vocabulary
@@ -128,6 +129,14 @@ def test_an_activity_and_a_kind_of_rule_have_meanings_too(monkeypatch: pytest.Mo
     third = hashes()
     assert [key for key in first if first[key] != second[key]] == ["carts"]
     assert [key for key in first if second[key] != third[key]] == ["birthdays"]
+
+
+def test_a_predicate_in_sql_means_something_else_than_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN was above every number, and each engine rounded by itself: who is no member any more did nothing."""
+    one = segment("one", sql("age > 3"))
+    now = definition_hash(one, {})
+    monkeypatch.setattr(definition, "RULE_MEANINGS", {})
+    assert definition_hash(one, {}) != now
 
 
 def test_a_companys_own_threshold_is_part_of_the_traits_it_decides() -> None:

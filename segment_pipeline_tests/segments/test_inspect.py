@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segment_pipeline.errors import ConfigError
+from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.lake import Lake
+from segment_pipeline.profiles.compiler.compilation import Compilation
 from segment_pipeline.segments.inspect import explain, preview, statements
 from segment_pipeline.segments.memberships import build_memberships_of
 from segment_pipeline.segments.rules import (
@@ -142,6 +144,21 @@ def test_a_wrong_segment_is_told_before_anything_runs(shop: Lake) -> None:
         ConfigError, match="segment one names event visits, which no source delivers: did you mean visit?"
     ):
         preview(shop, D, segment("one", did("visits")), [], SETTINGS)
+
+
+def test_what_an_engine_cannot_finish_names_the_segment_its_place_and_a_way_on(
+    shop: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_self: Compilation, _session: Any) -> None:
+        raise ContractError("segments/people as segment_people failed on DuckDB: it ran out of memory")
+
+    monkeypatch.setattr(Compilation, "define", fails)
+    with pytest.raises(ContractError) as raised:
+        preview(shop, D, segment("heavy", did("order")), [], SETTINGS)
+    said = str(raised.value)
+    assert said.startswith(f"{Path(__file__).parent}")
+    assert "segment heavy: segments/people as segment_people failed on DuckDB" in said
+    assert "`segment-pipeline segments explain-sql heavy` shows what is asked" in said
 
 
 def test_a_nested_term_is_said_in_words() -> None:
