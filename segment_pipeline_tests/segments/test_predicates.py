@@ -56,6 +56,8 @@ HOLDS = {
     "spend_total + 0.1 = 450.6": {"ann"},
     "orders_total > 2 * orders_90d": {"ann", "bob", "cyd"},
     "- spend_total > 1": {"bob"},
+    "-(TRY_CAST(-2147483648 + orders_90d AS INTEGER)) = 2147483648": {"bob", "dan"},
+    "abs(TRY_CAST(-2147483648 + orders_90d AS INTEGER)) = 2147483648": {"bob", "dan"},
     "spend_total > 0.12345678901234567890123": {"ann", "cyd"},
     # Casts round alike, and are unknown where there is no room.
     "CAST(spend_total AS INTEGER) = 451": {"ann"},

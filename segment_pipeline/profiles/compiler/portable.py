@@ -94,8 +94,8 @@ class Portable:
             case exp.Neg() if isinstance(node.this, exp.Literal) and not node.this.is_string:
                 return figure_of(f"-{node.this.name}")
             case exp.Neg():
-                held = self._number(node.this)
-                return replace(held, sql=exp.Neg(this=exp.Paren(this=held.sql)), written=None)
+                held = _turned(self._number(node.this))
+                return replace(held, sql=exp.Neg(this=exp.Paren(this=held.sql)))
             case exp.And() | exp.Or():
                 parts = [self.truth(part).sql for part in node.flatten(unnest=False)]
                 return Held(joined(type(node), parts), "BOOLEAN")
@@ -302,7 +302,8 @@ class Portable:
         held = firm(self._number(node.this))
         match node:
             case exp.Abs():
-                return replace(held, sql=exp.Abs(this=held.sql), written=None)
+                held = _turned(held)
+                return replace(held, sql=exp.Abs(this=held.sql))
             case exp.Sqrt() | exp.Ln():
                 test = exp.GTE if isinstance(node, exp.Sqrt) else exp.GT
                 number = double(held).sql
@@ -405,6 +406,11 @@ class Portable:
             "a cast of whole numbers, days or texts to VARCHAR, of texts to DATE, or of numbers to BIGINT, DECIMAL(18,4) or DOUBLE"
             " (of a floating-point number: round(…))",
         )
+
+
+def _turned(held: Held) -> Held:
+    """A number whose sign may be turned: the least whole number of a type has no opposite in it."""
+    return replace(held, sql=in_decimal(held) if held.kind == "EXACT" else held.sql, written=None)
 
 
 def _nesting(node: exp.Expr) -> int:
