@@ -95,6 +95,8 @@ HOLDS = {
     "first_order_on >= '2016-03-01' AND last_order_on < DATE '2018-01-01'": {"ann"},
     "year(first_order_on) = 2016 AND extract(month FROM first_order_on) = 2": {"bob"},
     "strftime(first_order_on, '%m-%d') = '02-29'": {"bob"},
+    "TRY_CAST(lower('-INF') AS DATE) IS NULL AND TRY_CAST(lower('2017-1-2') AS DATE) IS NULL AND age = 18": {"bob"},
+    "TRY_CAST(substr('2017-01-02x', 1, 10) AS DATE) > first_order_on": {"ann", "bob"},
     "last_order_on + 99999 > DATE '2017-01-01'": {"ann", "bob"},
     # Lists.
     "len(interests) > 1": {"ann"},

@@ -158,6 +158,13 @@ def day_of(text: str) -> Held:
     return Held(exp.cast(exp.Literal.string(day.isoformat()), "DATE"), "DATE")
 
 
+def day_in(text: exp.Expr) -> exp.Expr:
+    """The day a text writes as YYYY-MM-DD; of others engines differ: "-inf" is a day in DuckDB."""
+    form = exp.RegexpLike(this=text, expression=exp.Literal.string("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
+    short = exp.EQ(this=exp.Length(this=text.copy()), expression=exp.Literal.number(10))
+    return exp.Case(ifs=[exp.If(this=exp.and_(form, short), true=tried(text.copy(), "DATE"))])
+
+
 def days_between(since: exp.Expr, until: exp.Expr) -> Held:
     apart = exp.DateDiff(this=until, expression=since, unit=exp.var("DAY"), date_part_boundary=True)
     return Held(exp.cast(apart, "BIGINT"), "EXACT", EXACT["BIGINT"])

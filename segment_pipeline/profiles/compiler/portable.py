@@ -23,6 +23,7 @@ from segment_pipeline.profiles.compiler.held import (
     as_decimal,
     as_long,
     constant,
+    day_in,
     day_of,
     days_between,
     days_later,
@@ -386,7 +387,7 @@ class Portable:
         ):
             raise Refused(f"has a predicate that fails where a text is something else: write TRY_{shown(node)}")
         if kind == exp.DType.DATE and (is_text or held.kind in ("DATE", "NULL")):
-            return Held(tried(held.sql, "DATE") if is_text else held.sql, "DATE")
+            return Held(day_in(held.sql) if is_text else held.sql, "DATE")
         if kind in exp.DataType.TEXT_TYPES and held.kind in ("VARCHAR", "DATE", "BOOLEAN", "NULL"):
             return Held(exp.cast(held.sql, "VARCHAR"), "VARCHAR")
         if kind in exp.DataType.TEXT_TYPES and held.kind == "EXACT" and not held.room[1]:
