@@ -1,4 +1,4 @@
-"""What an audience is called where a tool takes few characters. Knows no vendor."""
+"""What an audience is called where a tool takes few characters, or its name is to say nothing of its people. Knows no vendor."""
 
 import hashlib
 import re
@@ -6,6 +6,16 @@ from collections.abc import Iterator
 from typing import Final
 
 SAFE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+def digest(name: str) -> str:
+    """Sixteen digits by which an audience of this name is found again."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def neutral(name: str, marker: str) -> str:
+    """A name that says nothing of the people, of equal names the same one; `marker` tells an installation's from all others."""
+    return f"Audience {digest(name)} ({marker})"
 
 
 def spellings(name: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 Applies changes and knows nothing of segments; names sent to LinkedIn are neutral.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from segment_pipeline import clock, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.names import digest, neutral
 from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, oldest, told
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
@@ -180,15 +180,14 @@ class LinkedInSegments:
             raise AudienceGone(f"{self.name} calls audience {remote_id} {status}: resend it to make it anew")
 
     def _make(self, name: str) -> str:
-        mark = self._mark(name)
         body = {
-            "name": f"Audience {mark.rpartition('/')[2][:8]} ({self.marker})",
+            "name": neutral(name, self.marker),
             "account": self._urn,
             "accessPolicy": "PRIVATE",
             "type": "USER",
             "destinations": [{"destination": "LINKEDIN"}],
             "sourcePlatform": self.source_platform,
-            "sourceSegmentId": mark,
+            "sourceSegmentId": self._mark(name),
         }
         made = self._vendor.client().request("POST", "/dmpSegments", json=body).headers.get("x-restli-id")
         if not made:
@@ -210,7 +209,7 @@ class LinkedInSegments:
                 yield str(at(one, "id", of="LinkedIn", kind=int))
 
     def _mark(self, name: str) -> str:
-        return f"{self.marker}/{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return f"{self.marker}/{digest(name)}"
 
     @property
     def _urn(self) -> str:

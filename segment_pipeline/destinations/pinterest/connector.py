@@ -3,7 +3,6 @@
 Applies changes and knows nothing of segments; names sent to Pinterest are neutral.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from segment_pipeline import paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.names import neutral
 from segment_pipeline.delivery.nobody import hashes
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, oldest, told
 from segment_pipeline.errors import ContractError, RejectedRecords, SegmentPipelineError, TransientError
@@ -84,7 +84,7 @@ class PinterestLists:
 
     def ensure_audience(self, name: str) -> str:
         """The customer list of our label for `name`, with an audience of it; each made if there is none."""
-        label = self._label(name)
+        label = neutral(name, self.marker)
         made = found_or_made(
             lambda: self._ids("customer_lists", name=label),
             lambda: self._make("customer_lists", {"name": label, "records": hashes(1)[0], "list_type": "EMAIL"}),
@@ -101,7 +101,7 @@ class PinterestLists:
         return made
 
     def find(self, name: str) -> str | None:
-        return oldest(self._ids("customer_lists", name=self._label(name)))
+        return oldest(self._ids("customer_lists", name=neutral(name, self.marker)))
 
     def exists(self, remote_id: str) -> bool:
         path = self._path(f"customer_lists/{remote_id}")
@@ -155,10 +155,6 @@ class PinterestLists:
 
     def _path(self, rest: str) -> str:
         return f"/ad_accounts/{value(self, 'account')}/{rest}"
-
-    def _label(self, name: str) -> str:
-        """What a list is called at Pinterest, and found again by."""
-        return f"Audience {hashlib.sha256(name.encode()).hexdigest()[:16]} ({self.marker})"
 
     def _refused(self, response: Response) -> SegmentPipelineError | None:
         status, code = response.status_code, told(response, "code", int)

@@ -18,6 +18,7 @@ from segment_pipeline import clock, paging, redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.delivery import bodies, jobs
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
+from segment_pipeline.delivery.names import neutral
 from segment_pipeline.delivery.nobody import hashes
 from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, oldest, told, variable
 from segment_pipeline.errors import ConfigError, ContractError, SegmentPipelineError, TransientError
@@ -113,7 +114,7 @@ class TikTokAudiences:
         self._page(1, 1)
 
     def ensure_audience(self, name: str) -> str:
-        label = self._label(name)
+        label = neutral(name, self.marker)
 
         def make() -> str:
             files = [self._upload(_nobody(self.identifiers))]
@@ -123,7 +124,7 @@ class TikTokAudiences:
         return found_or_made(lambda: self._labelled(label), make)
 
     def find(self, name: str) -> str | None:
-        return oldest(self._labelled(self._label(name)))
+        return oldest(self._labelled(neutral(name, self.marker)))
 
     def exists(self, remote_id: str) -> bool:
         with suppress(AudienceGone):
@@ -133,7 +134,7 @@ class TikTokAudiences:
 
     def rename(self, remote_id: str, name: str) -> None:
         self._audience(remote_id)
-        self._post("update", {"custom_audience_id": remote_id, "custom_audience_name": self._label(name)})
+        self._post("update", {"custom_audience_id": remote_id, "custom_audience_name": neutral(name, self.marker)})
 
     def delete(self, remote_id: str) -> None:
         with suppress(AudienceGone):
@@ -181,10 +182,6 @@ class TikTokAudiences:
     def _fit(self, batch: Batch) -> tuple[pa.Table, dict[str, str]]:
         bodies.refuse_oversize(batch, self.most, self.name)
         return bodies.refuse_unhashed(batch, *self.identifiers)
-
-    def _label(self, name: str) -> str:
-        """What an audience is called at TikTok, and found again by: an id is all else that it has there."""
-        return f"Audience {hashlib.sha256(name.encode()).hexdigest()[:16]} ({self.marker})"
 
     def _labelled(self, label: str) -> Iterator[str]:
         """The ids of our own audiences of that name that have not expired; others' are listed where they are shared."""
