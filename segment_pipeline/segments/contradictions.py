@@ -1,7 +1,7 @@
 """Says of a rule, each word of which is well said, that nobody can meet it, or that it leaves nobody out: ends of sentences."""
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final
 
 from segment_pipeline.algebra.nodes import AllOf, AnyOf, NoneOf, TraitRule
@@ -31,7 +31,7 @@ def contradictions(rule: Rule, possible: Possible) -> Iterator[str]:
 
 def _impossible(rule: Rule, possible: Possible) -> str:
     """The rule, or those two of its terms that contradict each other."""
-    for one, other in combinations(_terms(rule), 2):
+    for one, other in combinations(islice(_terms(rule), MOST_ALTERNATIVES), 2):
         if not possible.by_somebody(one, other):
             why = "; ".join(text for term in (one, other) if (text := _stage(term, possible)))
             return f"asks for {words(one)} and {words(other)} together, which nobody meets{why and f': {why}'}"

@@ -24,6 +24,7 @@ from segment_pipeline.segments.ranges import (
     anything,
     at,
     before,
+    common,
     outside,
     points,
     steps,
@@ -115,6 +116,7 @@ class Possible:
         Gives the rules of which one part is enough.
         """
         todo, choices = list(asked), []
+        found: dict[Hashable, list[Ranges]] = {}
         while todo:
             rule, wanted = todo.pop()
             if isinstance(rule, AllOf | AnyOf | NoneOf):
@@ -124,12 +126,20 @@ class Possible:
                     todo += _below(rule, wanted)
                 continue
             leaf = self.asked(rule)
-            if isinstance(rule, MemberRule) and rule.segment in self.segments and rule not in held:
+            if (
+                isinstance(rule, MemberRule)
+                and rule.segment in self.segments
+                and rule not in held
+                and rule not in found
+            ):
                 todo.append((self.segments[rule.segment].where, wanted))
-            values = leaf.met if wanted else leaf.unmet
-            values = held.get(leaf.of, values) & values
-            held[leaf.of] = Ranges(values.ranges) if known else values
-            if not held[leaf.of]:
+            found.setdefault(leaf.of, [held[leaf.of]] if leaf.of in held else []).append(
+                leaf.met if wanted else leaf.unmet
+            )
+        for of, sets in found.items():
+            values = common(sets)
+            held[of] = Ranges(values.ranges) if known else values
+            if not held[of]:
                 return None
         return choices
 

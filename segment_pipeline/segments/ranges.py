@@ -1,7 +1,7 @@
 """Sets of values something about a person may have: ranges of whatever has an order, and whether it may be unknown."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,12 +23,30 @@ class Ranges:
         return bool(self.ranges) or self.unknown
 
     def __and__(self, other: "Ranges") -> "Ranges":
-        both = ((max(a, c), min(b, d)) for a, b in self.ranges for c, d in other.ranges)
-        return Ranges(tuple((low, high) for low, high in both if low <= high), self.unknown and other.unknown)
+        # Side by side, as both are in order: lists of names have thousands.
+        found, mine, others = [], 0, 0
+        while mine < len(self.ranges) and others < len(other.ranges):
+            (a, b), (c, d) = self.ranges[mine], other.ranges[others]
+            low, high = max(a, c), min(b, d)
+            if low <= high:
+                found.append((low, high))
+            if b < d:
+                mine += 1
+            else:
+                others += 1
+        return Ranges(tuple(found), self.unknown and other.unknown)
 
     def less(self, other: "Ranges") -> "Ranges":
         """What is in this and not in the other."""
         return Ranges((self & Ranges(outside(other.ranges))).ranges, self.unknown and not other.unknown)
+
+
+def common(sets: Sequence[Ranges]) -> Ranges:
+    """What is in all of the sets, which are one or more: halves first, so that many sets of few ranges stay few."""
+    if len(sets) == 1:
+        return sets[0]
+    half = len(sets) // 2
+    return common(sets[:half]) & common(sets[half:])
 
 
 def anything(*, unknown: bool) -> Ranges:

@@ -1,5 +1,6 @@
 """What nobody can meet, or everybody meets, whatever the data: refused, for a rule alone and for rules together."""
 
+import time
 from datetime import date
 from itertools import product
 from random import Random
@@ -219,3 +220,30 @@ def test_what_is_said_to_be_met_by_nobody_is_met_by_nobody() -> None:
 def _holds(rule: Rule, person: dict[str, Any]) -> bool:
     row = {"profile_id": "one", **person}
     return members([segment("s", rule)], World(date(2017, 12, 31), [row])) == {"s": {"one"}}
+
+
+CITIES = [f"city {number}" for number in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        trait("city").isin(*CITIES),
+        none_of(trait("city").isin(*CITIES)),
+        any_of(*(trait("city") == city for city in CITIES)),
+        none_of(*(trait("city") == city for city in CITIES)),
+        all_of(*(trait("city") != city for city in CITIES)),
+        all_of(trait("city").isin(*CITIES), trait("city").isin(*CITIES[1:])),
+    ],
+)  # fmt: skip
+def test_a_list_of_thousands_is_judged_in_seconds(where: Rule) -> None:
+    """Each name against each other, it took a minute and more."""
+    began = time.perf_counter()
+    assert problems([segment("s", where)]) == {}
+    assert time.perf_counter() - began < 20
+
+
+def test_of_thousands_that_nobody_meets_together_two_are_named() -> None:
+    assert said(all_of(*(trait("city") == city for city in CITIES))).startswith(
+        "asks for city == city 0 and city == city 1 together, which nobody meets"
+    )
