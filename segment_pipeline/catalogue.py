@@ -8,7 +8,7 @@ import keyword
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,6 +22,7 @@ from segment_pipeline.events import Event
 from segment_pipeline.goals import Goal, goal_problems
 from segment_pipeline.landing.rates import Declared
 from segment_pipeline.landing.source import Source
+from segment_pipeline.literals import Kind, expect, listed, made_of, written
 from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.profiles.traits import sets
 from segment_pipeline.segments.definition import definition_hash
@@ -62,6 +63,20 @@ class Catalogue:
     trait_sets: Sequence[TraitSet] = ()
 
     def __post_init__(self) -> None:
+        expect(
+            written(),
+            "the catalogue",
+            sources=(self.sources, _connectors("sources")),
+            destinations=(self.destinations, _connectors("destinations")),
+            segments=(self.segments, listed(Segment, "segments")),
+            audiences=(self.audiences, listed(Audience, "audiences")),
+            goals=(self.goals, listed(Goal, "goals")),
+            rates=(self.rates, _RATES),
+            events=(self.events, listed(Event, "events")),
+            identity=(self.identity, made_of(IdentityRules)),
+            traits=(self.traits, made_of(TraitRules)),
+            trait_sets=(self.trait_sets, listed(TraitSet, "trait_sets")),
+        )
         # What reads the lake without a catalogue in hand must know a company's own tables as well.
         if not sets.problems(self.trait_sets):
             for own in self.trait_sets:
@@ -179,6 +194,23 @@ class Catalogue:
         alone -= set(unnamed(self.segments))
         if found := [problem for problem in self.problems() if problem not in alone]:
             raise ConfigError("the catalogue has mistakes:\n" + "\n".join(f"  {problem}" for problem in found))
+
+
+def _connectors(of: str) -> Kind:
+    """Another package's connector is of no class of ours; a class in its place is told with its name."""
+    return (
+        lambda value: (
+            isinstance(value, Sequence) and all(hasattr(each, "name") or isinstance(each, type) for each in value)
+        ),
+        f"each a connector, in a list: {of}=[…()]",
+    )
+
+
+# Declared, or a file that is.
+_RATES: Final[Kind] = (
+    lambda value: value is None or isinstance(value, Mapping | Path),
+    "rates by day, or the Path of a CSV file of them",
+)
 
 
 def _named(things: Sequence[Named], name: str, kind: str) -> Named:

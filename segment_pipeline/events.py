@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from segment_pipeline.literals import TEXT, TEXTS, TEXTS_BY_NAME, expect, written
+
 # What a property's value may be in a rule; the lake keeps properties as JSON.
 PROPERTY_TYPES: Final = ("VARCHAR", "BOOLEAN", "BIGINT", "DOUBLE", "DATE")
 
@@ -22,3 +24,16 @@ class Event:
     description: str = ""
     keys: Mapping[str, str] = field(default_factory=dict, hash=False)
     fills: tuple[str, ...] = ()
+    place: str = field(init=False, repr=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", written())
+        expect(
+            self.place,
+            f"event {self.name}",
+            name=(self.name, TEXT),
+            properties=(self.properties, TEXTS_BY_NAME),
+            description=(self.description, TEXT),
+            keys=(self.keys, TEXTS_BY_NAME),
+            fills=(self.fills, TEXTS),
+        )

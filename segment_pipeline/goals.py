@@ -3,8 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from segment_pipeline.literals import TEXT, expect, written
 
 # What Dagster takes as the value of a tag, which a goal is of its segments' assets.
 NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -16,15 +18,21 @@ class Goal:
 
     name: str
     measure: str
+    place: str = field(init=False, repr=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", written())
+        expect(self.place, f"goal {self.name}", name=(self.name, TEXT), measure=(self.measure, TEXT))
 
 
 def goal_problems(goals: Sequence[Goal]) -> Iterator[str]:
     """What is wrong with a company's goals, one sentence each."""
+    places = {goal.name: goal.place for goal in goals}
     for name, declared in Counter(goal.name for goal in goals).items():
         if declared > 1:
-            yield f"goal {name} is declared {declared} times: declare it once"
+            yield f"{places[name]}: goal {name} is declared {declared} times: declare it once"
     for goal in goals:
         if not NAME.fullmatch(goal.name):
-            yield f"goal {goal.name!r} has no usable name: letters, digits, _, - and ., at most 63"
+            yield f"{goal.place}: goal {goal.name!r} has no usable name: letters, digits, _, - and ., at most 63"
         if not goal.measure.strip():
-            yield f"goal {goal.name} has no measure: say what is counted, of whom and over which days"
+            yield f"{goal.place}: goal {goal.name} has no measure: say what is counted, of whom and over which days"

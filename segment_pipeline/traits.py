@@ -5,11 +5,12 @@
 
 import hashlib
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from segment_pipeline.literals import TEXT, TEXT_OR_NONE, expect, listed, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,11 +49,19 @@ class Trait:
     line: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        frame = sys._getframe(1)  # noqa: SLF001
-        while frame.f_back is not None and frame.f_code.co_filename in (__file__, "<string>"):
-            frame = frame.f_back
-        object.__setattr__(self, "file", frame.f_code.co_filename)
-        object.__setattr__(self, "line", frame.f_lineno)
+        file, _, line = written().rpartition(":")
+        object.__setattr__(self, "file", file)
+        object.__setattr__(self, "line", int(line))
+        expect(
+            self.place,
+            f"trait {self.name}",
+            name=(self.name, TEXT),
+            type=(self.type, TEXT),
+            definition=(self.definition, TEXT),
+            null=(self.null, TEXT),
+            owner=(self.owner, TEXT),
+            query=(self.query, TEXT_OR_NONE),
+        )
 
     @classmethod
     def of(
@@ -112,6 +121,16 @@ class TraitSet:
 
     name: str
     traits: Sequence[Trait]
+    place: str = field(init=False, repr=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", written())
+        expect(
+            self.place,
+            f"trait set {self.name}",
+            name=(self.name, TEXT),
+            traits=(self.traits, listed(Trait, "traits")),
+        )
 
     @property
     def is_core(self) -> bool:

@@ -1,5 +1,6 @@
 """A catalogue's declarations: connectors as they are, each under a name of its own."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,23 @@ from segment_pipeline.destinations.linkedin.connector import LinkedInSegments
 from segment_pipeline.destinations.meta.connector import MetaAudiences
 from segment_pipeline.destinations.statsig.connector import StatsigSegments
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.events import Event
 from segment_pipeline.goals import Goal
 from segment_pipeline.profiles.rules import IdentityRules
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.frame.connector import Frames
+from segment_pipeline.traits import Trait, TraitSet
 from segment_pipeline_tests.audiences.tool import Tool
 from segment_pipeline_tests.audiences.world import audience
 
+# As somebody writes them who has not read the types.
+ours_of: Any = Catalogue
+event: Any = Event
+goal: Any = Goal
+trait_set: Any = TraitSet
+changed: Any = replace
+TRAIT = Trait.sql("n", "BIGINT", "in a test", query="1", null="", owner="team:crm")
 SHOPPERS = Segment("shoppers", owner="team:crm", goal="orders", description="d", where=trait("orders_total") > 1)
 
 
@@ -89,6 +99,46 @@ def test_a_number_that_may_be_none_at_all_may_be() -> None:
 
 def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:
     assert named(tmp_path, "crm", "crm_ca").problems() == []
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: ours_of([], [], SHOPPERS), "the catalogue has segments=Segment(…): write each a Segment(…), in a list: segments=[Segment(…)]"),
+        (lambda: ours_of([], [], [SHOPPERS, "b"]), "the catalogue has segments=['b']: write each a Segment(…)"),
+        (lambda: ours_of([], [], [None]), "the catalogue has segments=[None]: write each a Segment(…)"),
+        (lambda: ours_of([], [], None), "the catalogue has segments=None: write each a Segment(…)"),
+        (lambda: ours_of([], [], [], "vip"), "the catalogue has audiences='vip': write each an Audience(…)"),
+        (lambda: ours_of([], [], [], goals=["orders"]), "the catalogue has goals=['orders']: write each a Goal(…)"),
+        (lambda: ours_of([], [], [], events=("visit",)), "the catalogue has events=['visit']: write each an Event(…), in a list"),
+        (lambda: ours_of([], [], [], events=("visit")), "the catalogue has events='visit': write each an Event(…), in a list"),
+        (lambda: ours_of([], [], [], trait_sets=trait_set("own", [TRAIT])), "the catalogue has trait_sets=TraitSet(…): write each a TraitSet(…)"),
+        (lambda: ours_of([], [], [], trait_sets=[TRAIT]), "the catalogue has trait_sets=[Trait(…)]: write each a TraitSet(…)"),
+        (lambda: ours_of([], [], [], identity={"trust": ()}), "the catalogue has identity={'trust': ()}: write IdentityRules(…)"),
+        (lambda: ours_of([], [], [], rates="rates.csv"), "the catalogue has rates='rates.csv': write rates by day, or the Path of a CSV file"),
+        (lambda: ours_of(Frames(name="till", tables=()), [], []), "the catalogue has sources=Frames(…): write each a connector, in a list"),
+        (lambda: ours_of([], ["hubspot"], []), "the catalogue has destinations=['hubspot']: write each a connector, in a list"),
+        (lambda: ours_of([], [None], []), "the catalogue has destinations=[None]: write each a connector, in a list"),
+        (lambda: event(None), "event None has name=None: write text"),
+        (lambda: event("a", ("seats",)), """event a has properties=['seats']: write texts by name, {"seats": "BIGINT"}"""),
+        (lambda: event("a", {"seats": 1}), "event a has properties={'seats': 1}: write texts by name"),
+        (lambda: event("a", fills="product"), """event a has fills='product': write texts in parentheses, ("one", "other")"""),
+        (lambda: goal("orders", None), "goal orders has measure=None: write text"),
+        (lambda: trait_set("own", TRAIT), "trait set own has traits=Trait(…): write each a Trait(…), in a list"),
+        (lambda: trait_set(None, [TRAIT]), "trait set None has name=None: write text"),
+        (lambda: changed(TRAIT, name=None), "trait None has name=None: write text"),
+        (lambda: changed(TRAIT, owner=None), "trait n has owner=None: write text"),
+        (lambda: audience(owner=None), "audience shoppers has owner=None: write text"),
+        (lambda: audience(attributes=Attribute("city", "CITY")), "audience shoppers has attributes=Attribute(…): write each an Attribute(…)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_stand_in_a_declaration_is_one_line_with_its_place(made: Callable[[], Any], said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        made()
+    place, _, text = str(raised.value).partition(": ")
+    assert text.startswith(said)
+    assert Path(place.rpartition(":")[0]).is_file()
+    assert len(text.splitlines()) == 1
 
 
 def test_a_class_in_the_place_of_a_connector_is_named() -> None:

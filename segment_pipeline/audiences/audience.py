@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.literals import TEXT, TEXT_OR_NONE, TEXTS_BY_NAME, expect, listed, written
 
 MARKETING = "marketing"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -101,6 +102,17 @@ class Audience:
     today: SegmentToday | None = field(default=None, compare=False, repr=False)  # the catalogue fills it in
 
     def __post_init__(self) -> None:
+        expect(
+            written(),
+            f"audience {self.name}",
+            **{
+                name: (getattr(self, name), TEXT)
+                for name in ("name", "segment", "destination", "channel", "owner", "purpose")
+            },
+            remote_name=(self.remote_name, TEXT_OR_NONE),
+            attributes=(self.attributes, listed(Attribute, "attributes")),
+            message_names=(self.message_names, TEXTS_BY_NAME),
+        )
         if not NAME.fullmatch(self.name):
             raise ConfigError(
                 f"audience {self.name!r}: a name is lower-case letters, digits and _, and starts with a letter"

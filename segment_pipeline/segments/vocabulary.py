@@ -24,6 +24,8 @@ from segment_pipeline.segments.definition import DID
 from segment_pipeline.traits import TraitSet
 
 _PROPERTY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# An event's name stands in sentences, in lists and in keys.
+MOST_LETTERS: Final = 200
 # What both engines' JSON paths take between quotes.
 _KEY: Final = re.compile(r"""[^"'\\?*\[\]\x00-\x1f]{1,200}""")
 # What `fills` of an event may name: filters, and the columns of activities they ask for.
@@ -115,21 +117,28 @@ def by_name(events: Collection[str] | Mapping[str, Event]) -> Mapping[str, Event
 
 def event_problems(events: Sequence[Event]) -> list[str]:
     """What is wrong with a company's events, one sentence each; empty: nothing."""
-    found = [f"event {name} is declared {n} times: declare it once" for name, n in Counter(e.name for e in events).items() if n > 1]  # fmt: skip
+    places = {event.name: event.place for event in events}
+    found = [
+        f"{places[name]}: event {name} is declared {n} times: declare it once"
+        for name, n in Counter(event.name for event in events).items()
+        if n > 1
+    ]
     types: dict[str, set[str]] = {}
     keys: dict[str, set[str]] = {}
+    asked: dict[str, str] = {}
     for event in events:
-        found += [f"event {event.name} {text}" for text in _problems(event)]
+        found += [f"{event.place}: event {event.name} {text}" for text in _problems(event)]
         for name, kind in event.properties.items():
+            asked[name] = event.place
             types.setdefault(name, set()).add(kind)
             keys.setdefault(name, set()).add(event.keys.get(name, name))
     found += [
-        f"property {name} is {' in one event and '.join(sorted(kinds))} in another: give a name one type"
+        f"{asked[name]}: property {name} is {' in one event and '.join(sorted(kinds))} in another: give a name one type"
         for name, kinds in sorted(types.items())
         if len(kinds) > 1
     ]
     found += [
-        f"property {name} has the key {' in one event and '.join(map(repr, sorted(held)))} in another: give each a name of its own"
+        f"{asked[name]}: property {name} has the key {' in one event and '.join(map(repr, sorted(held)))} in another: give each a name of its own"
         for name, held in sorted(keys.items())
         if len(held) > 1
     ]
@@ -139,6 +148,8 @@ def event_problems(events: Sequence[Event]) -> list[str]:
 def _problems(event: Event) -> Iterator[str]:
     if not event.name.strip() or "\x00" in event.name:
         yield "has no name"
+    elif event.name != event.name.strip() or not event.name.isprintable() or len(event.name) > MOST_LETTERS:
+        yield f"has a name that is longer than {MOST_LETTERS} letters, or has line ends or blanks around it: write it as it lands"
     elif tellers([event.name]) != ["events"]:
         yield "has a name under which orders, what was given back, messages, answers, carts or consents are told: choose another"
     for name, kind in event.properties.items():

@@ -76,13 +76,18 @@ def outdated(session: Session, day: date, rules: TraitRules) -> str:
 
 def problems(sets: Sequence[TraitSet]) -> list[str]:
     """What is wrong with a company's sets, one sentence each, a trait's with its file and line; empty: nothing."""
-    found = [f"trait set {name} is declared {n} times: rename one" for name, n in Counter(s.name for s in sets).items() if n > 1]  # fmt: skip
+    places = {one.name: one.place for one in sets}
+    found = [
+        f"{places[name]}: trait set {name} is declared {n} times: rename one"
+        for name, n in Counter(one.name for one in sets).items()
+        if n > 1
+    ]
     names = Counter(trait.name for one in sets for trait in one.traits)
     for one in sets:
         if not _SET.fullmatch(one.name) or one.is_core:
-            found.append(f"trait set {one.name!r} has no usable name: lower-case letters, digits and _, at most 40, and not core")  # fmt: skip
+            found.append(f"{one.place}: trait set {one.name!r} has no usable name: lower-case letters, digits and _, at most 40, and not core")  # fmt: skip
         if not one.traits:
-            found.append(f"trait set {one.name} has no traits: give it some, or drop it")
+            found.append(f"{one.place}: trait set {one.name} has no traits: give it some, or drop it")
         for trait in one.traits:
             texts = [*_problems(trait, names)]
             if names[trait.name] > 1:

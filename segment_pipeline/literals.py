@@ -1,0 +1,71 @@
+"""The literals of a catalogue: where each is written, and a sentence for what cannot stand in it, before anything stumbles over it."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from segment_pipeline.errors import ConfigError
+
+# Whether a value can stand there, and what to write instead of one that cannot.
+Kind = tuple[Callable[[Any], bool], str]
+
+TEXT: Final[Kind] = (lambda value: isinstance(value, str), "text")
+TEXT_OR_NONE: Final[Kind] = (lambda value: value is None or isinstance(value, str), "text")
+TEXTS: Final[Kind] = (
+    lambda value: _is_list(value) and all(isinstance(each, str) for each in value),
+    'texts in parentheses, ("one", "other")',
+)
+TEXTS_BY_NAME: Final[Kind] = (
+    lambda value: isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair),
+    'texts by name, {"seats": "BIGINT"}',
+)
+
+
+def made_of(kind: type) -> Kind:
+    """One literal of a kind."""
+    return (lambda value: isinstance(value, kind)), f"{kind.__name__}(…)"
+
+
+def listed(kind: type, of: str) -> Kind:
+    """Any number of them; a single one in parentheses has a comma behind it."""
+    a = "an" if kind.__name__[0] in "AEIOU" else "a"
+    return (
+        lambda value: _is_list(value) and all(isinstance(each, kind) for each in value),
+        f"each {a} {kind.__name__}(…), in a list: {of}=[{kind.__name__}(…)]",
+    )
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def expect(place: str, what: str, **fields: tuple[object, Kind]) -> None:
+    """Raise ConfigError, with the place of the literal, for the first of its fields that holds what cannot stand there."""
+    for name, (value, (fits, wanted)) in fields.items():
+        if not fits(value):
+            raise ConfigError(f"{place}: {what} has {name}={_shown(value, fits)}: write {wanted}")
+
+
+def _shown(value: object, fits: Callable[[Any], bool]) -> str:
+    """A value cut short; of a list, the first in it that cannot stand there."""
+    if isinstance(value, list | tuple):
+        odd = next((each for each in value if not fits((each,))), value)
+        return f"[{_shown(odd, fits)}]" if odd is not value else _short(value)
+    return _short(value)
+
+
+def _short(value: object) -> str:
+    if type(value).__module__.startswith(__name__.partition(".")[0]):
+        return f"{type(value).__name__}(…)"
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def written() -> str:
+    """File and line of the literal that is being made: of the nearest caller outside the module that declares its kind."""
+    frame = sys._getframe(1)  # noqa: SLF001
+    own = {__file__, frame.f_code.co_filename, "<string>", dataclasses.__file__}
+    while frame.f_back is not None and frame.f_code.co_filename in own:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
