@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from segment_pipeline.commands import audiences, days, identifiers, people, readiness
-from segment_pipeline.commands.company import DAY, company, folder, own_sets
+from segment_pipeline.commands.company import DAY, HOME, company, folder, own_sets
 from segment_pipeline.commands.docs import docs
 from segment_pipeline.commands.init import init
 from segment_pipeline.errors import SegmentPipelineError
@@ -33,7 +33,7 @@ def _demo_home(given: Path | None) -> Path:
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
+    type=HOME,
     help="Folder of lake, ledger and raw pages [SEGMENT_PIPELINE_HOME or .pipeline].",
 )
 @click.option(
@@ -51,7 +51,7 @@ def cli(home: Path | None, traceback: bool) -> None:  # noqa: ARG001  read by `C
 
 
 @cli.command()
-@click.option("--home", type=click.Path(path_type=Path), help="Folder of the demo [the group's --home, or .demo].")
+@click.option("--home", type=HOME, help="Folder of the demo [the group's --home, or .demo].")
 @click.option(
     "--households", type=click.IntRange(min=LEAST_HOUSEHOLDS), help="Households of the real data, from 150 [all 2,469]."
 )
@@ -101,7 +101,7 @@ def _end(troubles: list[str]) -> None:
 
 
 @cli.command()
-@click.option("--home", type=click.Path(path_type=Path), help="Folder of the demo [the group's --home, or .demo].")
+@click.option("--home", type=HOME, help="Folder of the demo [the group's --home, or .demo].")
 @click.option("--port", type=int, default=3000, show_default=True)
 def ui(home: Path | None, port: int) -> None:
     """Dagster's webserver and daemon on the demo's lake, with the sandbox beside them."""

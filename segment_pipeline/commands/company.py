@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from segment_pipeline.settings import Settings
     from segment_pipeline.traits import TraitSet
 
+
+class Home(click.Path):
+    """A folder by its name. An empty one, of a variable that is not set, would be the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("names no folder: leave it out for the usual one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+HOME = Home(path_type=Path)
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from segment_pipeline.commands.company import Home
+
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", metavar="DIR", type=Home(path_type=Path, file_okay=False))
 @click.option("--timezone", default="UTC", show_default=True, help="IANA zone of a company day.")
 @click.option("--currency", default="USD", show_default=True, help="Base currency, ISO 4217.")
 @click.option("--country", default="US", show_default=True, help="Country of phones that name none.")

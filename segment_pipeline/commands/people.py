@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from segment_pipeline.commands.company import DAY, company, day_of
+from segment_pipeline.errors import ConfigError
 from segment_pipeline.terminal import FAILED, plain, show, with_json
 
 
@@ -20,21 +21,33 @@ def segments() -> None:
 @click.option("--as-of", type=DAY, help="Day [the newest].")
 @with_json
 def segments_list(as_of: datetime | None, as_json: bool) -> None:
-    """Every segment with its size, and what is wrong with those that are not evaluated; exit 1 where one is wrong."""
+    """Every segment with its size, and what is wrong with those that are not evaluated; exit 1 where one is wrong, or none was evaluated."""
     from segment_pipeline.lake.lake import Lake
 
     catalogue, settings = company()
-    day = day_of(as_of, settings, "segment_sizes")
-    with Lake.open(settings).session() as session:
-        session.scan("segment_sizes", partitions={"as_of": [day]})
-        sizes = {row["segment"]: row["size"] for row in session.rows("SELECT segment, size FROM segment_sizes")}
+    lake = Lake.open(settings)
+    days = lake.snapshots("segment_sizes")
+    day = as_of.date() if as_of else days[-1] if days else None
+    sizes = {}
+    if day in days:
+        with lake.session() as session:
+            session.scan("segment_sizes", partitions={"as_of": [day]})
+            sizes = {row["segment"]: row["size"] for row in session.rows("SELECT segment, size FROM segment_sizes")}
     wrong = catalogue.segment_problems()
     rows = [
         {"segment": s.name, "size": sizes.get(s.name), "owner": s.owner, "goal": s.goal, "description": s.description}
         | ({"problem": wrong.get(s.name, [None])[0]} if wrong else {})
         for s in catalogue.segments
     ]
-    show(rows, as_json=as_json, title=f"Segments as of {day}")
+    show(rows, as_json=as_json, title=f"Segments as of {day}" if day in days else "Segments")
+    if day not in days:
+        none = (
+            f"no segment was evaluated as of {day}"
+            if day
+            else f"the lake at {settings.lake} has no segments evaluated yet"
+        )
+        way_out = f"the newest day is {days[-1]}" if days else "run the refresh job, or `segment-pipeline demo`"
+        raise ConfigError(f"{none}: {way_out}")
     if wrong:
         sys.exit(FAILED)
 
