@@ -217,7 +217,8 @@ def _named(things: Sequence[Named], name: str, kind: str) -> Named:
     for thing in things:
         if thing.name == name:
             return thing
-    raise ConfigError(f"there is no {kind} {name}: `segment-pipeline {kind}s list` shows them")
+    close = meant(name, [thing.name for thing in things])
+    raise ConfigError(f"there is no {kind} {name}{close or f': `segment-pipeline {kind}s list` shows them'}")
 
 
 def _by_name(connectors: Sequence[T]) -> dict[str, T]:

@@ -141,6 +141,13 @@ def test_what_cannot_stand_in_a_declaration_is_one_line_with_its_place(made: Cal
     assert len(text.splitlines()) == 1
 
 
+def test_of_a_name_nobody_declares_the_one_that_was_meant_is_named() -> None:
+    with pytest.raises(ConfigError, match="there is no segment shopers: did you mean shoppers"):
+        Catalogue([], [], [SHOPPERS]).segment("shopers")
+    with pytest.raises(ConfigError, match="there is no segment x: `segment-pipeline segments list` shows them"):
+        Catalogue([], [], [SHOPPERS]).segment("x")
+
+
 def test_a_class_in_the_place_of_a_connector_is_named() -> None:
     ours = Catalogue(sources=(), destinations=[Tool], segments=())  # type: ignore[list-item]
     assert ours.problems() == ["destination Tool is a class: write Tool()"]

@@ -116,17 +116,29 @@ def _unlike(name: str, parameter: Parameter, values: tuple[Any, ...]) -> Iterato
             where = f"{name}({parameter.name}={shown(value)})"
             if parameter.kind is Parameter.VAR_POSITIONAL:
                 where = f"{name}({shown(value)})"
-            yield f"writes {where}: {parameter.name} takes {wanted}"
+            yield f"writes {where}{beyond(value) or f': {parameter.name} takes {wanted}'}"
 
 
 def shown(value: object) -> str:
     """A value as somebody may have written it, cut short."""
     if type(value).__module__.startswith(__name__.partition(".")[0]) or callable(value):
-        return f"a {type(value).__name__}"
+        return kind_of(value)
     if isinstance(value, list | tuple) and any(isinstance(each, Rule | Activities) for each in value):
-        return f"a {type(value).__name__} of rules"
+        return f"{kind_of(value)} of rules"
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def kind_of(value: object) -> str:
+    """What a value is to Python, as a sentence says it: an int, a str."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIO' else 'a'} {name}"
+
+
+def beyond(value: object) -> str:
+    """The end of a sentence about a whole number that is larger than any is kept; empty for all else."""
+    is_large = isinstance(value, int) and not isinstance(value, bool) and not is_whole(value)
+    return ", which is larger than any number is kept: whole numbers lie between -2^63 and 2^63" if is_large else ""
 
 
 def is_text(value: object) -> bool:

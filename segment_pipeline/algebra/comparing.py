@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from segment_pipeline.algebra.arguments import asked_of_a_value, is_number, is_scalar, is_whole, shown
+from segment_pipeline.algebra.arguments import asked_of_a_value, beyond, is_number, is_scalar, is_whole, shown
 from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
@@ -123,6 +123,8 @@ def value_of(other: object) -> Value | Mistake:
         return other.value
     if is_scalar(other):
         return Constant(cast("Scalar", other))
+    if large := beyond(other):
+        return Mistake(f"compares a value with {shown(other)}{large}", here())
     return Mistake(f"compares a value with {shown(other)}: write a number, a day, text, a trait or a quantity", here())
 
 
@@ -159,6 +161,8 @@ class Trait(Comparable):
         if self._mistake is not None:
             return self._mistake
         for value in values:
+            if large := beyond(value):
+                return Mistake(f"compares trait {self.name} with {shown(value)}{large}", here())
             if not is_scalar(value):
                 return Mistake(
                     f"compares trait {self.name} with {shown(value)}: a value is text, a number, a day, True or False;"
@@ -174,6 +178,8 @@ class Trait(Comparable):
     @asked_of_a_value
     def contains(self, *values: str) -> Rule:
         """The list holds the value."""
+        if not values:
+            return self._none_named("contains")
         if len(values) != 1:
             return Mistake(
                 f"asks whether trait {self.name} contains {len(values)} values: contains_any() or contains_all() for several",
@@ -184,17 +190,20 @@ class Trait(Comparable):
     @asked_of_a_value
     def contains_any(self, *values: str) -> Rule:
         """The list holds one of the values."""
-        return AnyOf(self._each(values)) if values else self.contains()
+        return AnyOf(self._each(values)) if values else self._none_named("contains_any")
 
     @asked_of_a_value
     def contains_all(self, *values: str) -> Rule:
         """The list holds every one of the values."""
-        return AllOf(self._each(values)) if values else self.contains()
+        return AllOf(self._each(values)) if values else self._none_named("contains_all")
 
     @asked_of_a_value
     def contains_none(self, *values: str) -> Rule:
         """The list is known and holds none of the values."""
-        return NoneOf((self.is_unknown(), *self._each(values))) if values else self.contains()
+        return NoneOf((self.is_unknown(), *self._each(values))) if values else self._none_named("contains_none")
+
+    def _none_named(self, word: str) -> Rule:
+        return self._mistake or Mistake(f"asks {word} of trait {self.name} without a value: name at least one", here())
 
     def _each(self, values: tuple[str, ...]) -> tuple[Rule, ...]:
         return tuple(self._asked("contains", value) for value in values)

@@ -1,5 +1,6 @@
 """Which company days a window stands for as of a day, as spans that do not overlap: the only place that knows calendars."""
 
+import warnings
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import lru_cache
@@ -73,10 +74,13 @@ def _calendar(country: str, years: range, *, public: bool) -> "holidays.HolidayB
     # Imported where a rule asks for it: no other run is to wait for every country's calendar.
     import holidays
 
-    known = holidays.country_holidays(country, language="en_US")
-    return holidays.country_holidays(
-        country, years=years, language="en_US", categories=None if public else known.supported_categories
-    )
+    with warnings.catch_warnings():
+        # Of countries whose calendar is not known for each of these years the library warns whoever runs a command.
+        warnings.simplefilter("ignore", UserWarning)
+        known = holidays.country_holidays(country, language="en_US")
+        return holidays.country_holidays(
+            country, years=years, language="en_US", categories=None if public else known.supported_categories
+        )
 
 
 def _around(held: date, before: int) -> Span:

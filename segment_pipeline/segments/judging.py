@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import phonenumbers
 
-from segment_pipeline.algebra.arguments import is_number, is_text, shown
+from segment_pipeline.algebra.arguments import is_number, is_text, kind_of, shown
 from segment_pipeline.algebra.nodes import (
     AllOf,
     AnyOf,
@@ -209,7 +209,7 @@ class Judge:
         elif rule.operator in ("<", "<=", ">", ">=", "between") and kind not in (*NUMBERS, "DATE"):
             yield f"orders trait {rule.trait}, which is {kind}: only numbers and days have an order"
         elif wrong := [value for value in rule.values if not fits(value, kind)]:
-            yield f"compares trait {rule.trait}, which is {kind}, with a {type(wrong[0]).__name__}: write {instead(kind)}"
+            yield f"compares trait {rule.trait}, which is {kind}, with {kind_of(wrong[0])}: write {instead(kind)}"
         elif rule.operator == "in" and not rule.values:
             yield f"asks whether trait {rule.trait} is in an empty list"
         elif rule.operator == "between" and rule.values[1] < rule.values[0]:  # type: ignore[operator]

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from segment_pipeline.algebra.arguments import MOST_DAYS, is_day, is_number, is_text, shown
+from segment_pipeline.algebra.arguments import MOST_DAYS, is_day, is_number, is_text, kind_of, shown
 from segment_pipeline.algebra.parts import (
     COLUMNS,
     LATEST,
@@ -77,7 +77,7 @@ def wrong_window(window: Window) -> Iterator[str]:  # noqa: C901 - one case per 
                 yield f"of {number} days, {back} days ago: at least 1, and not in the future"
         case Hours(number):
             if not 1 <= number <= 24 * MOST_DAYS:
-                yield f"of {number} hours: at least 1"
+                yield f"of {number} hours: at least 1, and at most {24 * MOST_DAYS}"
         case Dates(first, last):
             if last < first:
                 yield f"from {first} to {last}, which ends before it begins"
@@ -214,7 +214,7 @@ class Choices:
                 yield f"compares {name} with {shown(big[0])}: numbers of events are told apart up to {LARGEST_OF_EVENTS}"
             elif wrong := [value for value in values if not _is_property(value, declared[name])]:
                 yield (
-                    f"filters {of.name} by {name}, which is {declared[name]}, with a {type(wrong[0]).__name__}: write"
+                    f"filters {of.name} by {name}, which is {declared[name]}, with {kind_of(wrong[0])}: write"
                     f" {instead(declared[name])}"
                 )
             elif any(isinstance(value, str) and not is_text(value) for value in values):

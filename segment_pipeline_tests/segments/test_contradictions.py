@@ -130,7 +130,7 @@ def test_what_stands_twice_is_refused_as_one_of_them_is_meant_to_be_another(wher
         (inside((0, 170), (0, -170), (10, -170), (10, 170)), "has a polygon with an edge of more than 180 degrees of longitude: split one that crosses the date line in two"),
         (did("plan_chosen", properties={"seats": 2**53 + 1}), "compares seats with 9007199254740993: numbers of events are told apart up to 9007199254740992"),
         (did("plan_chosen", properties={"seats": 2.5}), "filters plan_chosen by seats, which is BIGINT, with a float: write a whole number"),
-        (trait("postcode") == 45202, 'compares trait postcode, which is VARCHAR, with a int: write text, "…"'),
+        (trait("postcode") == 45202, 'compares trait postcode, which is VARCHAR, with an int: write text, "…"'),
     ],
 )  # fmt: skip
 def test_what_means_something_else_than_it_says_is_refused(where: Rule, text: str) -> None:

@@ -202,7 +202,7 @@ def test_properties_mean_to_the_oracle_what_they_mean_to_the_compiler() -> None:
         (did("plan_chosen", properties={"seats": "7"}), "filters plan_chosen by seats, which is BIGINT, with a str"),
         (did("plan_chosen", properties={"seats": 7.5}), "filters plan_chosen by seats, which is BIGINT, with a float"),
         (did("plan_chosen", properties={"seats": True}), "filters plan_chosen by seats, which is BIGINT, with a bool"),
-        (did("plan_chosen", properties={"trial": 1}), "filters plan_chosen by trial, which is BOOLEAN, with a int"),
+        (did("plan_chosen", properties={"trial": 1}), "filters plan_chosen by trial, which is BOOLEAN, with an int"),
         (did("plan_chosen", properties={"from_day": "2018-01-01"}), "filters plan_chosen by from_day, which is DATE, with a str"),
         (did("plan_chosen", properties={"plan": ()}), "writes did(properties={'plan': ()}): properties takes properties by name"),
         (did("plan_chosen", properties={"plan": ""}), "compares plan with text that is empty"),

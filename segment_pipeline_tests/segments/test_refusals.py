@@ -46,6 +46,11 @@ ORDERS: Any = rules.activities("order")
 LINES: Any = rules.activities("product_bought")
 
 
+def test_a_calendar_of_few_years_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    assert problems([segment("s", did("order", within=rules.holidays("IN", "Diwali")))]) == {}
+    assert not recwarn.list
+
+
 def test_sums_and_shares_are_compared_in_all_the_ways_traits_are() -> None:
     share, amount = share_of_spend(department="Men"), sum_of("amount", ORDERS)
     assert problems([segment("s", any_of(share.between(0.2, 0.3), amount.isin(3, 4)))]) == {}

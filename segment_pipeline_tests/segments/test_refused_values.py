@@ -55,7 +55,14 @@ ORDERS, LINES = activities("order"), activities("product_bought")
     ("where", "said"),
     [
         (did("order", within=ended(days(0), ago=days(3))), "has a window on order of 0 days"),
-        (did("order", within=hours(0)), "has a window on order of 0 hours: at least 1"),
+        (did("order", within=hours(0)), "has a window on order of 0 hours: at least 1, and at most 876600"),
+        (did("order", within=hours(10**9)), "of 1000000000 hours: at least 1, and at most 876600"),
+        (did("order", within=hours(2**63)), "number=9223372036854775808), which is larger than any number is kept"),
+        (trait("loyalty_balance") > 2**63, "compares trait loyalty_balance with 9223372036854775808, which is larger than any number is kept"),
+        (trait("loyalty_balance") + 1 > -(2**63), "compares a value with -9223372036854775808, which is larger than any"),
+        (trait("interests").contains_any(), "asks contains_any of trait interests without a value: name at least one"),
+        (trait("interests").contains(), "asks contains of trait interests without a value: name at least one"),
+        (did("order", product=at_least(3)), "writes did(product=an Asked): product takes"),  # type: ignore[arg-type]
         (did("order", within=dates(date(2017, 2, 1), date(2017, 1, 1))), "which ends before it begins"),
         (did("order", within=period("month", back=-1)), "-1 periods back: 0 is the present one"),
         (did("order", within=period("fortnight")), 'unit takes "week", "month", "quarter" or "year"'),  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ def test_each_problem_begins_with_the_file_and_line_of_the_literal() -> None:
         (trait("orders_total") == "3", "compares trait orders_total, which is BIGINT, with a str: write a whole number"),
         (trait("orders_total") == True, "compares trait orders_total, which is BIGINT, with a bool: write a whole number"),  # noqa: E712
         (trait("lifecycle_stage") >= "new", "orders trait lifecycle_stage, which is VARCHAR: only numbers and days have an order"),
-        (trait("last_order_on") >= 5, "compares trait last_order_on, which is DATE, with a int: write a day, date(2027, 1, 31)"),
+        (trait("last_order_on") >= 5, "compares trait last_order_on, which is DATE, with an int: write a day, date(2027, 1, 31)"),
         (trait("interests") == "running", "compares trait interests, which is a list: use contains()"),
         (trait("city").contains("Cin"), "asks what trait city contains, but it is VARCHAR and not a list"),
         (trait("city").isin(), "asks whether trait city is in an empty list"),

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from segment_pipeline.algebra.arguments import kind_of
 from segment_pipeline.errors import ConfigError, SegmentPipelineError, stops
 from segment_pipeline.lake.schema import ARROW_TYPES
 from segment_pipeline.traits import Trait, place_of
@@ -57,7 +58,7 @@ def called(trait: Trait, frame: pd.DataFrame) -> pa.Table:
         return ConfigError(f"{place_of(trait.function)}: the function of trait {trait.name} {what}")  # type: ignore[arg-type]
 
     if not isinstance(series, pd.Series):
-        raise wrong(f"gave a {type(series).__name__}, not one Series indexed by profile_id")
+        raise wrong(f"gave {kind_of(series)}, not one Series indexed by profile_id")
     if not series.index.is_unique:
         raise wrong("gave two values for a person: its Series must have each profile_id once")
     if not series.index.isin(frame.index).all():
