@@ -21,10 +21,18 @@ TEXTS_BY_NAME: Final[Kind] = (
     'texts by name, {"seats": "BIGINT"}',
 )
 
+WHOLE: Final[Kind] = (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number")
+WHOLE_OR_NONE: Final[Kind] = (lambda value: value is None or WHOLE[0](value), "a whole number")
+NUMBER: Final[Kind] = (lambda value: isinstance(value, float) or WHOLE[0](value), "a number")
+
 
 def made_of(kind: type) -> Kind:
     """One literal of a kind."""
     return (lambda value: isinstance(value, kind)), f"{kind.__name__}(…)"
+
+
+def none_or(kind: type) -> Kind:
+    return (lambda value: value is None or isinstance(value, kind)), f"{kind.__name__}(…)"
 
 
 def listed(kind: type, of: str) -> Kind:
@@ -49,7 +57,7 @@ def expect(place: str, what: str, **fields: tuple[object, Kind]) -> None:
 
 def _shown(value: object, fits: Callable[[Any], bool]) -> str:
     """A value cut short; of a list, the first in it that cannot stand there."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and fits(()):
         odd = next((each for each in value if not fits((each,))), value)
         return f"[{_shown(odd, fits)}]" if odd is not value else _short(value)
     return _short(value)

@@ -18,7 +18,7 @@ from segment_pipeline.destinations.statsig.connector import StatsigSegments
 from segment_pipeline.errors import ConfigError
 from segment_pipeline.events import Event
 from segment_pipeline.goals import Goal
-from segment_pipeline.profiles.rules import IdentityRules
+from segment_pipeline.profiles.rules import IdentityRules, TraitRules
 from segment_pipeline.segments.rules import Segment, trait
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.frame.connector import Frames
@@ -32,6 +32,9 @@ event: Any = Event
 goal: Any = Goal
 trait_set: Any = TraitSet
 changed: Any = replace
+holdout: Any = Holdout
+identity: Any = IdentityRules
+thresholds: Any = TraitRules
 TRAIT = Trait.sql("n", "BIGINT", "in a test", query="1", null="", owner="team:crm")
 SHOPPERS = Segment("shoppers", owner="team:crm", goal="orders", description="d", where=trait("orders_total") > 1)
 
@@ -120,7 +123,7 @@ def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:
         (lambda: ours_of([], ["hubspot"], []), "the catalogue has destinations=['hubspot']: write each a connector, in a list"),
         (lambda: ours_of([], [None], []), "the catalogue has destinations=[None]: write each a connector, in a list"),
         (lambda: event(None), "event None has name=None: write text"),
-        (lambda: event("a", ("seats",)), """event a has properties=['seats']: write texts by name, {"seats": "BIGINT"}"""),
+        (lambda: event("a", ("seats",)), """event a has properties=('seats',): write texts by name, {"seats": "BIGINT"}"""),
         (lambda: event("a", {"seats": 1}), "event a has properties={'seats': 1}: write texts by name"),
         (lambda: event("a", fills="product"), """event a has fills='product': write texts in parentheses, ("one", "other")"""),
         (lambda: goal("orders", None), "goal orders has measure=None: write text"),
@@ -128,6 +131,15 @@ def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:
         (lambda: trait_set(None, [TRAIT]), "trait set None has name=None: write text"),
         (lambda: changed(TRAIT, name=None), "trait None has name=None: write text"),
         (lambda: changed(TRAIT, owner=None), "trait n has owner=None: write text"),
+        (lambda: audience(limit="3"), "audience shoppers has limit='3': write a whole number"),
+        (lambda: audience(holdout=0.1), "audience shoppers has holdout=0.1: write Holdout(…)"),
+        (lambda: audience(priority=3), "audience shoppers has priority=3: write Priority(…)"),
+        (lambda: audience(guards=None), "audience shoppers has guards=None: write Guards(…)"),
+        (lambda: holdout("e", None), "holdout e has share=None: write a number"),
+        (lambda: identity(trust=None), "identity has trust=None: write texts in parentheses"),
+        (lambda: identity(trust="shop"), "identity has trust='shop': write texts in parentheses"),
+        (lambda: identity(key_spaces=("a", "b")), "identity has key_spaces=('a', 'b'): write texts by name"),
+        (lambda: thresholds(new_days="30"), "traits has new_days='30': write a whole number"),
         (lambda: audience(owner=None), "audience shoppers has owner=None: write text"),
         (lambda: audience(attributes=Attribute("city", "CITY")), "audience shoppers has attributes=Attribute(…): write each an Attribute(…)"),
     ],

@@ -245,6 +245,11 @@ class Activities:
     tests: tuple[Test, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
 
+    def __ge__(self, other: object) -> Rule:
+        return Mistake("compares or reckons with activities: compare how many there are, count(activities(…))", here())
+
+    __gt__ = __le__ = __lt__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __ge__
+
 
 def property_column(name: str) -> str:
     """What activities call a property of events, beside their own columns."""

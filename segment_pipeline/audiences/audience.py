@@ -8,7 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.literals import TEXT, TEXT_OR_NONE, TEXTS_BY_NAME, expect, listed, written
+from segment_pipeline.literals import (
+    NUMBER,
+    TEXT,
+    TEXT_OR_NONE,
+    TEXTS_BY_NAME,
+    WHOLE,
+    WHOLE_OR_NONE,
+    expect,
+    listed,
+    made_of,
+    none_or,
+    written,
+)
 
 MARKETING = "marketing"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -25,6 +37,9 @@ class Attribute:
     field: str
     clears: bool = False
 
+    def __post_init__(self) -> None:
+        expect(written(), f"attribute {self.trait}", trait=(self.trait, TEXT), field=(self.field, TEXT))
+
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
@@ -34,6 +49,7 @@ class Holdout:
     share: float
 
     def __post_init__(self) -> None:
+        expect(written(), f"holdout {self.experiment}", experiment=(self.experiment, TEXT), share=(self.share, NUMBER))
         if not 0 <= self.share <= 1:
             raise ConfigError(f"experiment {self.experiment}: a holdout's share lies between 0 and 1")
 
@@ -44,6 +60,9 @@ class Priority:
 
     group: str
     rank: int
+
+    def __post_init__(self) -> None:
+        expect(written(), f"priority {self.group}", group=(self.group, TEXT), rank=(self.rank, WHOLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +128,11 @@ class Audience:
                 name: (getattr(self, name), TEXT)
                 for name in ("name", "segment", "destination", "channel", "owner", "purpose")
             },
+            priority=(self.priority, none_or(Priority)),
+            limit=(self.limit, WHOLE_OR_NONE),
+            holdout=(self.holdout, none_or(Holdout)),
+            guards=(self.guards, made_of(Guards)),
+            max_age_hours=(self.max_age_hours, WHOLE_OR_NONE),
             remote_name=(self.remote_name, TEXT_OR_NONE),
             attributes=(self.attributes, listed(Attribute, "attributes")),
             message_names=(self.message_names, TEXTS_BY_NAME),

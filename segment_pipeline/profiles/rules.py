@@ -4,10 +4,12 @@ Holds decisions only; `identity` and `traits` apply them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from segment_pipeline import identifiers
 from segment_pipeline.errors import ConfigError
+from segment_pipeline.literals import NUMBER, TEXTS, TEXTS_BY_NAME, WHOLE, Kind, expect, written
 
 # Addresses in reserved domains tell people apart as well as any others, although no mail reaches them: UNREACHABLE.
 _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
@@ -48,6 +50,14 @@ class IdentityRules:
     trust: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        expect(
+            written(),
+            "identity",
+            unreachable=(self.unreachable, TEXTS_BY_NAME),
+            guest_limit=(self.guest_limit, WHOLE),
+            key_spaces=(self.key_spaces, TEXTS_BY_NAME),
+            trust=(self.trust, TEXTS),
+        )
         named = {*self.blocked_patterns, *self.role_patterns, *self.blocked_values, *self.limits}
         if unknown := sorted(named - set(_BLOCKED_PATTERNS)):
             raise ConfigError(
@@ -82,3 +92,8 @@ class TraitRules:
     new_arrival_days: int = 30
     department_questions: tuple[str, ...] = ("preferred_department", "favourite_department")
     interest_questions: tuple[str, ...] = ("interest", "interests")
+
+    def __post_init__(self) -> None:
+        kinds: dict[Any, Kind] = {int: WHOLE, float: NUMBER}
+        wanted = {field.name: (getattr(self, field.name), kinds.get(field.type, TEXTS)) for field in fields(self)}
+        expect(written(), "traits", **wanted)

@@ -76,6 +76,7 @@ def test_sums_and_shares_are_compared_in_all_the_ways_traits_are() -> None:
         (lambda: trait("age") & trait("city"), "combines values by & or |: compare each"),
         (lambda: did("order") >= 2, 'compares or reckons with a rule, which has no number: write did("order", at_least=2)'),
         (lambda: did("order") < 2, "compares or reckons with a rule, which has no number"),
+        (lambda: ORDERS >= 2, "compares or reckons with activities: compare how many there are, count(activities(…))"),
         (lambda: did("order") + did("visit"), "compares or reckons with a rule, which has no number"),
     ],
 )  # fmt: skip
