@@ -81,14 +81,12 @@ def narrowed(tree: exp.Query, columns: Collection[str], lookups: Collection[str]
     return tree
 
 
-def check(tree: exp.Expr, *, name: str) -> None:
-    """Raises ContractError for the first construct that does not mean the same on every engine."""
+def check(tree: exp.Expr, *, name: str, instead: str = "it another way") -> None:
+    """Raises ContractError for the first construct that does not mean the same on every engine. `instead`: what to write."""
     for node in tree.walk():
         reason = BANNED.get(type(node)) or _refusal(node)
         if reason:
-            raise ContractError(
-                f"{name} uses {reason}, which does not carry over to every engine: write it another way"
-            )
+            raise ContractError(f"{name} uses {reason}, which does not carry over to every engine: write {instead}")
 
 
 def _refusal(node: exp.Expr) -> str | None:  # noqa: C901 - one case per kind of construct
