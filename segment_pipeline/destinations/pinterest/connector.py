@@ -14,17 +14,13 @@ from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.names import neutral
 from segment_pipeline.delivery.nobody import hashes
-from segment_pipeline.delivery.vendor import Vendor, at, found_or_made, oldest, told
-from segment_pipeline.errors import ContractError, RejectedRecords, SegmentPipelineError, TransientError
+from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, found_or_made, oldest, told
+from segment_pipeline.errors import RejectedRecords, SegmentPipelineError, TransientError
 from segment_pipeline.http import Response
 from segment_pipeline.pacing import retry_after
 
 _log = logging.getLogger(__name__)
 _PAGE: Final = 250
-
-
-class _Invalid(ContractError):
-    """Pinterest takes no such request; where it carries records, one of them may be to blame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +125,7 @@ class PinterestLists:
                 headers={"Content-Type": "application/json"},
                 idempotent=True,
             ).json()
-        except _Invalid as refused:
+        except NotTaken as refused:
             raise RejectedRecords(str(refused)) from None
         if odd := answer.get("exceptions"):
             said = ", ".join(sorted(redact.code(name) for name in odd))
@@ -165,7 +161,7 @@ class PinterestLists:
             )
         if status in {400, 413}:
             said = redact.text(told(response, "message", str) or "")
-            return _Invalid(f"{self.name} refused a request (HTTP {status}, code {code}): {said}")
+            return NotTaken(f"{self.name} refused a request (HTTP {status}, code {code}): {said}")
         return None
 
 
