@@ -39,7 +39,8 @@ def segments_list(as_of: datetime | None, as_json: bool) -> None:
         | ({"problem": wrong.get(s.name, [None])[0]} if wrong else {})
         for s in catalogue.segments
     ]
-    show(rows, as_json=as_json, title=f"Segments as of {day}" if day in days else "Segments")
+    if wrong or day in days:
+        show(rows, as_json=as_json, title=f"Segments as of {day}" if day in days else "Segments")
     if day not in days:
         none = (
             f"no segment was evaluated as of {day}"
