@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+import pyarrow as pa
 from sqlglot import exp
 
 from segment_pipeline.algebra.nodes import (
@@ -34,7 +35,7 @@ from segment_pipeline.algebra.spelling import meant
 from segment_pipeline.algebra.trees import children
 from segment_pipeline.days import AsOf
 from segment_pipeline.errors import ConfigError, ContractError
-from segment_pipeline.lake.dialect import quote
+from segment_pipeline.lake.dialect import literal, quote
 from segment_pipeline.lake.engine import Connection
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.session import Session
@@ -203,7 +204,7 @@ def statements(
 
 
 class Noting:
-    """A connection that also notes what it is asked to define."""
+    """A connection that also notes what it is asked to define, and the values of rules that are handed in as tables."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -213,8 +214,21 @@ class Noting:
         self.said.append((name, sql))
         self._connection.define(name, sql, **how)
 
+    def register(self, name: str, rows: pa.Table) -> None:
+        self.said.append((name, _values_of(rows)))
+        self._connection.register(name, rows)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+
+def _values_of(rows: pa.Table) -> str:
+    """SQL that gives the rows of a small table."""
+    named = ", ".join(map(quote, rows.column_names))
+    if not rows.num_rows:
+        return f"SELECT {', '.join(f'NULL AS {quote(name)}' for name in rows.column_names)} WHERE FALSE"
+    listed = ", ".join(f"({', '.join(literal(value) for value in row.values())})" for row in rows.to_pylist())
+    return f"SELECT {named} FROM (VALUES {listed}) AS given({named})"
 
 
 def explain(  # noqa: PLR0917 as `preview`, and the person

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.lake import Lake
@@ -21,6 +23,7 @@ from segment_pipeline.segments.rules import (
     days,
     did,
     did_not,
+    ended,
     member_of,
     none_of,
     share_of_spend,
@@ -207,6 +210,16 @@ def test_the_statements_of_a_segment_are_shown_and_find_its_members(shop: Lake) 
     said = statements(shop, D, one, [], SETTINGS)
     assert [name for name, _ in said][-2:] == ["segment_people", "members"]
     assert all(sql.lstrip("(").startswith(("SELECT", "WITH", "--", "/*")) for _, sql in said)
+
+
+def test_the_values_of_a_rule_stand_among_its_statements(shop: Lake) -> None:
+    """A rule's words and days go to the engine as tables: they are shown like all else, so that what is shown is the rule."""
+    one = segment("one", did("product_viewed", category="Quiet's Shoes", within=ended(days(7), ago=days(14))))
+    said = dict(statements(shop, D, one, [], SETTINGS))
+    assert "'Quiet''s Shoes'" in said["segment_values_category"]
+    assert f"DATE '{D - timedelta(days=14)}'" in "".join(said.values())
+    read = {table.name for sql in said.values() for table in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Table)}
+    assert {name for name in read if name.startswith("segment_")} <= said.keys()
 
 
 def test_explain_says_both_sides_of_a_comparison(shop: Lake) -> None:
