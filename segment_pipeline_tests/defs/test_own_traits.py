@@ -86,7 +86,7 @@ def test_own_traits_are_made_before_the_segments_that_read_them(settings: Settin
 
 
 def test_a_set_that_fails_stops_the_segments_that_read_it_and_no_others(settings: Settings) -> None:
-    made, failed = run(company("CAST(city AS BIGINT) / nothing"), settings)
+    made, failed = run(company("CAST('x' || orders_total AS BIGINT)"), settings)
     assert failed == {"traits_crm"}
     assert made == {"segments/ours"}
 
