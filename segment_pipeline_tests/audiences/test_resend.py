@@ -204,6 +204,6 @@ class TestGone:
             assert world.sync(who, klaviyo).remote == 12
             list_id = str(world.ledger.remote_id("shoppers", "klaviyo"))
             klaviyo._vendor.client("bulk").request("DELETE", f"/api/lists/{list_id}")
-            made = self.gone_and_back(world, who, klaviyo, f"list {list_id}")
+            made = self.gone_and_back(world, who, klaviyo, f"audience {list_id}")
             assert made != list_id
             assert len(server.control("GET", f"/klaviyo/lists/{made}")["members"]) == 12
