@@ -181,7 +181,9 @@ def test_no_command_ends_in_a_traceback(answers: dict[str, dict[str, Any]], envi
 
 
 def test_a_mistake_in_a_company_s_own_module_names_its_file_and_line(answers: dict[str, dict[str, Any]]) -> None:
-    assert "NameError at ours.py:1" in answers["broken_catalogue"]["segments list"]["error"]
+    said = answers["broken_catalogue"]["segments list"]["error"]
+    assert "the catalogue ours:OURS cannot be loaded: NameError at " in said
+    assert "/ours.py:1: name 'undeclared' is not defined" in said
 
 
 def test_a_home_that_is_a_file_is_named(answers: dict[str, dict[str, Any]]) -> None:
