@@ -77,7 +77,7 @@ def engine_of(name: str, folder: Path, conf: Mapping[str, str] = FEW_ROWS) -> En
     duckdb = DuckDBEngine(memory="1GB", threads=2, spill=folder / "spill")
     if name == "duckdb":
         return duckdb
-    spark = SparkEngine(master="local[1]", memory="1GB", scratch=str(folder / "scratch"), conf=conf)
+    spark = SparkEngine(master="local[1]", memory="2GB", scratch=str(folder / "scratch"), conf=conf)
     return spark if name == "spark" else BothEngines(duckdb, spark)
 
 
