@@ -19,6 +19,7 @@ from segment_pipeline.destinations.files.connector import HashedFiles
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
 from segment_pipeline.testing import DestinationContract
 from segment_pipeline.testing.batches import Key, Person, batch, crowd, digest, key_of, keys_of
+from segment_pipeline_tests.s3 import bucket
 from segment_pipeline_tests.ssh import PASSWORD, USER, known, sftp
 
 HEADERS = {"tiktok": "Email_SHA256,Phone_SHA256", "google": "Email,Phone"}
@@ -432,18 +433,7 @@ def test_a_host_that_is_not_known_gets_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_delivered_to_a_bucket_is_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        address = "http://{}:{}".format(*server.get_host_and_port())
-        client = boto3.client("s3", endpoint_url=address)
-        client.create_bucket(Bucket="exports")
+    with bucket(monkeypatch, "exports") as (client, address):
 
         def there() -> dict[str, bytes]:
             listed = client.list_objects_v2(Bucket="exports").get("Contents", [])
@@ -466,5 +456,3 @@ def test_what_is_delivered_to_a_bucket_is_what_is_kept(tmp_path: Path, monkeypat
             HashedFiles(
                 directory=str(tmp_path), target="s3://nowhere", options={"endpoint_url": address}
             ).ensure_audience("another")
-    finally:
-        server.stop()

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-import requests
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.lake.duckdb_engine import DuckDBEngine
 from segment_pipeline.lake.lake import Lake
 from segment_pipeline.lake.maintenance import maintain
 from segment_pipeline.lake.reach import reason
+from segment_pipeline_tests import s3
 from segment_pipeline_tests.conftest import arrow_rows
 from segment_pipeline_tests.scripted_server import ScriptedServer, answer
 
@@ -27,20 +25,10 @@ DAY = date(2017, 1, 1)
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    S3FileSystem.clear_instance_cache()  # one is kept for each way to make it, and the endpoint is not part of that
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    requests.post(f"{endpoint}/moto-api/reset", timeout=10).raise_for_status()
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="customers")
-    yield "s3://customers/lake"
-    server.stop()
+    with s3.bucket(monkeypatch, "customers") as (_, endpoint):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        yield "s3://customers/lake"
 
 
 def test_landing_reading_erasing_and_upkeep_in_a_bucket(bucket: str) -> None:

@@ -12,6 +12,7 @@ from segment_pipeline.lake.lake import Lake
 from segment_pipeline.landing.landing import ingest
 from segment_pipeline.settings import Settings
 from segment_pipeline.sources.files.connector import Files
+from segment_pipeline_tests.s3 import bucket
 from segment_pipeline_tests.sources.files.till import HEADER, JUNE, Drop, rows, till
 from segment_pipeline_tests.ssh import PASSWORD, known, sftp
 
@@ -80,29 +81,16 @@ def test_a_pattern_that_matches_nothing_is_found_by_check(drop: Drop) -> None:
 def test_files_of_a_bucket_land_and_a_changed_object_replaces_its_rows(
     lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     # Objects are as old as the test, and the clock stands: what is a moment old is not asked here.
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        address = "http://{}:{}".format(*server.get_host_and_port())
-        client = boto3.client("s3", endpoint_url=address)
-        client.create_bucket(Bucket="exports")
+    with bucket(monkeypatch, "exports") as (client, address):
 
         def put(*lines: str) -> None:
             client.put_object(Bucket="exports", Key="till/sales-1.csv", Body="\n".join([HEADER, *lines]).encode())
 
-        bucket = replace(till("s3://exports/till"), options={"endpoint_url": address})
+        exports = replace(till("s3://exports/till"), options={"endpoint_url": address})
         put(LINE)
-        assert ingest(lake, bucket, "sales", JUNE, settings, "first").received == 1
-        assert ingest(lake, bucket, "sales", JUNE, settings, "second").received == 0
+        assert ingest(lake, exports, "sales", JUNE, settings, "first").received == 1
+        assert ingest(lake, exports, "sales", JUNE, settings, "second").received == 0
         put(LINE.replace("1;A", "2;A"), LINE.replace("1;A", "3;A"))
-        assert ingest(lake, bucket, "sales", JUNE, settings, "third").received == 2
+        assert ingest(lake, exports, "sales", JUNE, settings, "third").received == 2
         assert rows(lake, "orders", "order_key, origin") == [("2", "sales-1.csv"), ("3", "sales-1.csv")]
-    finally:
-        server.stop()
