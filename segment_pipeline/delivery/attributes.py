@@ -7,6 +7,9 @@ A NULL among its values is there to empty the tool's field. Holds no vendor's na
 from collections.abc import Iterable
 from typing import Final
 
+import pyarrow as pa
+
+from segment_pipeline.delivery import bodies
 from segment_pipeline.lake.dialect import literal
 
 _EACH: Final = (
@@ -17,6 +20,14 @@ NAME, VALUE = "e[1]", "e[2]"
 KNOWN: Final = f"json_type({VALUE}) <> 'NULL'"
 # As a text, whatever it is; NULL stays NULL.
 TEXT: Final = f"coalesce(to_json(json_extract_string({VALUE}, '$')), 'null')"
+
+
+def carried(rows: pa.Table) -> list[str]:
+    """The names of all attributes that rows carry, in order."""
+    return [
+        str(name)
+        for (name,) in bodies.query("SELECT DISTINCT unnest(json_keys(attributes)) FROM rows ORDER BY 1", rows)
+    ]
 
 
 def named(names: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_pipeline.delivery.destination import Batch
-from segment_pipeline.errors import ContractError, RejectedRecords
+from segment_pipeline.errors import ContractError, RejectedRecords, TransientError
 
 T = TypeVar("T")
 HEX: Final = "[0-9a-f]{64}"
@@ -89,6 +89,26 @@ def json_parts(rows: pa.Table, expression: str, limit_bytes: int) -> list[tuple[
     ]
 
 
+def in_parts(
+    batch: Batch, rows: pa.Table, expression: str, limit_bytes: int, send: Callable[[pa.Table, str], Mapping[str, str]]
+) -> dict[str, str]:
+    """Key → reason of the rows that failed: what `send` tells of each run of rows and its text, runs as `json_parts` makes them.
+
+    What it raises is of the batch as it was given: where a refusal names positions, and where runs before have been sent.
+    """
+    failed: dict[str, str] = {}
+    for first, count, text in json_parts(rows, expression, limit_bytes):
+        part = rows.slice(first, count)
+        try:
+            failed |= send(part, text)
+        except TransientError as error:
+            error.sent = error.sent or first > 0
+            raise
+        except RejectedRecords as refused:
+            raise as_given(refused, batch, part) from None
+    return failed
+
+
 def refuse_locally(batch: Batch, reason: str) -> tuple[pa.Table, dict[str, str]]:
     """Split a batch's rows into those fit to send and key → reason code; `reason` is SQL, NULL for a fit row."""
     refused = dict(
@@ -106,6 +126,15 @@ def refuse_nobody(batch: Batch, *columns: str) -> tuple[pa.Table, dict[str, str]
     """Split a batch's rows into those with a value in one of these columns at least, and key → `no_identifier`."""
     nothing = " AND ".join(f"{column} IS NULL" for column in columns)
     return refuse_locally(batch, f"CASE WHEN {nothing} THEN 'no_identifier' END")
+
+
+def refuse_large(batch: Batch, column: str, most_bytes: int) -> tuple[pa.Table, dict[str, str]]:
+    """Split a batch's rows into those with a value in this column, which '' is none, and as many bytes of attributes, and key → reason code."""
+    return refuse_locally(
+        batch,
+        f"""CASE WHEN coalesce({column}, '') = '' THEN 'no_identifier'
+            WHEN strlen(coalesce(attributes, '')) > {most_bytes} THEN 'too_large' END""",
+    )
 
 
 def refuse_unhashed(batch: Batch, *columns: str, plain: Sequence[str] = ()) -> tuple[pa.Table, dict[str, str]]:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
+import pyarrow as pa
+
 from segment_pipeline import redact
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret
 from segment_pipeline.delivery import attributes, bodies
@@ -110,26 +112,21 @@ class BrazeAttributes:
         if not batch.remote_id.startswith(self.attribute_prefix):
             raise AudienceGone(f"{self.name} keeps no audience as attribute {batch.remote_id}: resend the audience")
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, f"CASE WHEN {self._column} IS NULL THEN 'no_identifier' END")
+        rows, rejected = bodies.refuse_nobody(batch, self._column)
         self._refuse_reserved(batch)
-        keys = rows.column("key").to_pylist()
-        for first, count, written in bodies.json_parts(rows, self._object(batch), _BYTES - 200_000):
-            try:
-                answer = self._track(f'{{"attributes":[{written}]}}')
-            except TransientError as error:
-                error.sent = error.sent or first > 0
-                raise
-            except RejectedRecords as refused:
-                positions = {first + n: reason for n, reason in refused.rows.items() if n < count}
-                raise bodies.as_given(RejectedRecords(str(refused), rows=positions), batch, rows) from None
-            named = self._failed(answer, count)
-            rejected |= {keys[first + n]: reason for n, reason in named.items()}
+
+        def send(part: pa.Table, written: str) -> dict[str, str]:
+            keys = part.column("key").to_pylist()
+            named = self._failed(self._track(f'{{"attributes":[{written}]}}'), len(keys))
+            return {keys[n]: reason for n, reason in named.items()}
+
+        rejected |= bodies.in_parts(batch, rows, self._object(batch), _BYTES - 200_000, send)
         return Receipt.final(batch, rejected, requests=sent())
 
     def forget(self, batch: Batch) -> Receipt:
         """Have Braze delete the users; fifty in a request. Of several with one e-mail it takes one, whoever is not identified first."""
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, f"CASE WHEN {self._column} IS NULL THEN 'no_identifier' END")
+        rows, rejected = bodies.refuse_nobody(batch, self._column)
         known = rows.column(self._column).to_pylist()
         for start in range(0, len(known), _DELETED):
             some = known[start : start + _DELETED]
@@ -165,8 +162,7 @@ class BrazeAttributes:
         return f"""'{{"{self._column}":' || to_json({self._column}) || {said} || {more} || '}}'"""
 
     def _refuse_reserved(self, batch: Batch) -> None:
-        named = bodies.query("SELECT DISTINCT unnest(json_keys(attributes)) FROM rows ORDER BY 1", batch.rows)
-        for (name,) in named:
+        for name in attributes.carried(batch.rows):
             if name in _RESERVED or name.startswith(self.attribute_prefix):
                 raise ConfigError(f"{self.name} takes no attribute {name}: map its trait to another field")
 

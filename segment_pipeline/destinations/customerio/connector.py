@@ -17,7 +17,7 @@ from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, Operation, Receipt
 from segment_pipeline.delivery.user_ids import COLUMN, user_id
 from segment_pipeline.delivery.vendor import NotTaken, Vendor, at, failures, found_or_made, told, variable
-from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError
 from segment_pipeline.http import Response
 
 _ROWS: Final = 1_000
@@ -115,7 +115,7 @@ class CustomerIoSegments:
     def apply(self, batch: Batch) -> Receipt:
         """Identify people and put them into the segment, or take them out of it; final at once."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
-        rows, rejected = bodies.refuse_locally(batch, self._unfit())
+        rows, rejected = bodies.refuse_large(batch, COLUMN, _PERSON_BYTES)
         before = (self._track.counted(), self._app.counted())
         if rows.num_rows:
             adding = batch.operation is Operation.UPSERT
@@ -161,10 +161,6 @@ class CustomerIoSegments:
         found: dict[str, Any] = answer.json()
         return found
 
-    def _unfit(self) -> str:
-        return f"""CASE WHEN coalesce({COLUMN}, '') = '' THEN 'no_identifier'
-            WHEN strlen(coalesce(attributes, '')) > {_PERSON_BYTES} THEN 'too_large' END"""
-
     def _person(self) -> str:
         only = """'{"_update": true}'""" if self.existing_only else "'{}'"
         who = f"'type', 'person', 'action', 'identify', 'identifiers', json_object('id', {COLUMN})"
@@ -173,22 +169,16 @@ class CustomerIoSegments:
 
     def _identified(self, batch: Batch, rows: pa.Table) -> dict[str, str]:
         """Key → reason of the people Customer.io did not take, each told by its position."""
-        rejected = dict[str, str]()
-        for first, count, people in bodies.json_parts(rows, self._person(), _PART_BYTES):
-            part = rows.slice(first, count)
+
+        def send(part: pa.Table, people: str) -> dict[str, str]:
             try:
                 answer = self._post("/api/v2/batch", f'{{"batch": [{people}]}}')
-            except TransientError as error:
-                error.sent = error.sent or first > 0
-                raise
-            except NotTaken as error:
-                refused = RejectedRecords(str(error))
-            else:
-                if answer.status_code == 207:
-                    rejected |= self._failed(at(answer.json(), "errors", of="Customer.io", kind=list), part)
-                continue
-            raise bodies.as_given(refused, batch, part)
-        return rejected
+            except NotTaken as refused:
+                raise RejectedRecords(str(refused)) from None
+            told_of = at(answer.json(), "errors", of="Customer.io", kind=list) if answer.status_code == 207 else []
+            return self._failed(told_of, part)
+
+        return bodies.in_parts(batch, rows, self._person(), _PART_BYTES, send)
 
     def _failed(self, errors: list[Any], part: pa.Table) -> dict[str, str]:
         keys = part.column("key").to_pylist()

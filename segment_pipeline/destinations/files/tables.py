@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from segment_pipeline.delivery import bodies
+from segment_pipeline.delivery import attributes, bodies
 from segment_pipeline.errors import ConfigError, ContractError
 from segment_pipeline.lake.dialect import literal, quote
 
@@ -70,8 +70,7 @@ class Sheet:
 
     def of_batch(self, rows: pa.Table) -> pa.Table:
         """A batch's members with a column per attribute that one of them carries; '' where an attribute is to be emptied."""
-        named = bodies.query("SELECT DISTINCT unnest(json_keys(attributes)) FROM rows ORDER BY 1", rows)
-        names = self._in_order({str(name) for (name,) in named})
+        names = self._in_order(attributes.carried(rows))
         if not names:
             return rows.select(list(self.key)).cast(self.empty().schema)
         columns = []

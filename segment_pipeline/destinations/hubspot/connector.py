@@ -39,7 +39,6 @@ _VALUE: Final = f"""CASE json_type({attributes.VALUE}) WHEN 'NULL' THEN '""'
 _PROPERTIES: Final = attributes.members(where=f"NOT {attributes.named(['email'])}", value=_VALUE)
 _INPUT: Final = f"""'{{"id":' || to_json(email) || ',"idProperty":"email","objectWriteTraceId":"row-' || (row_number() OVER () - 1) || '","properties":{{"email":'
     || to_json(email) || {attributes.wrapped(_PROPERTIES, ",", "")} || '}}}}'"""
-_UNFIT: Final = "CASE WHEN email IS NULL THEN 'no_identifier' END"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +143,7 @@ class HubSpotLists:
         """Upsert: contacts by the hundred, then all of them onto the list. Remove: whoever has these e-mails now, and whom we once added."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, _UNFIT)
+        rows, rejected = bodies.refuse_nobody(batch, "email")
         if batch.operation is Operation.REMOVE:
             ids = {
                 *self._looked_up(rows.column("email").to_pylist()).values(),
@@ -198,7 +197,7 @@ class HubSpotLists:
     def forget(self, batch: Batch) -> Receipt:
         """Have HubSpot delete the contacts for good, and never take their addresses again; one request per row."""
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, _UNFIT)
+        rows, rejected = bodies.refuse_nobody(batch, "email")
         for email in rows.column("email").to_pylist():
             body = {"objectId": email, "idProperty": "email"}
             self._vendor.client().request(

@@ -17,7 +17,7 @@ from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.user_ids import user_id
 from segment_pipeline.delivery.vendor import NotTaken, Rates, Vendor, at, failures, found_or_made, told
-from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
+from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError
 from segment_pipeline.http import Response
 
 _ROWS: Final = 1_000
@@ -124,28 +124,17 @@ class IterableLists:
         """Put people on the list or take them off; final at once."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
         column, adding = self.by, batch.operation is Operation.UPSERT
-        missing = f"coalesce({column}, '') = ''"
-        rows, rejected = bodies.refuse_locally(
-            batch,
-            f"CASE WHEN {missing} THEN 'no_identifier' WHEN strlen(coalesce(attributes, '')) > {_ROW_BYTES} THEN 'too_large' END",
-        )
+        rows, rejected = bodies.refuse_large(batch, column, _ROW_BYTES)
         sent = self._vendor.counted()
         envelope: dict[str, Any] = {"updateExistingUsersOnly": self.existing_only} if adding else _TAKEN_OFF
-        for first, count, people in bodies.json_parts(rows, self._person(adding=adding), _PART_BYTES):
-            part = rows.slice(first, count)
+
+        def send(part: pa.Table, people: str) -> dict[str, str]:
             head = json.dumps({"listId": self._number(batch.remote_id), **envelope})
-            try:
-                answer = self._changed(batch.remote_id, "subscribe" if adding else "unsubscribe", head, people)
-                keys = dict(zip(part.column(column).to_pylist(), part.column("key").to_pylist(), strict=True))
-                rejected |= self._failed(answer, keys, spared=frozenset() if adding else _GONE)
-            except TransientError as error:
-                error.sent = error.sent or first > 0
-                raise
-            except RejectedRecords as error:
-                refused = error
-            else:
-                continue
-            raise bodies.as_given(refused, batch, part)
+            answer = self._changed(batch.remote_id, "subscribe" if adding else "unsubscribe", head, people)
+            keys = dict(zip(part.column(column).to_pylist(), part.column("key").to_pylist(), strict=True))
+            return self._failed(answer, keys, spared=frozenset() if adding else _GONE)
+
+        rejected |= bodies.in_parts(batch, rows, self._person(adding=adding), _PART_BYTES, send)
         return Receipt.final(batch, rejected, requests=sent())
 
     def members(self, remote_id: str) -> Iterator[pa.Table]:

@@ -40,7 +40,6 @@ _POSITION: Final = re.compile(r"^members\.(?:item:)?(\d+)\b")
 _VALUE: Final = f"""CASE json_type({attributes.VALUE}) WHEN 'NULL' THEN '""' WHEN 'BOOLEAN' THEN {attributes.TEXT}
     WHEN 'ARRAY' THEN to_json(array_to_string(from_json({attributes.VALUE}, '["VARCHAR"]'), ', ')) ELSE {attributes.VALUE} END"""
 _FIELDS: Final = attributes.wrapped(attributes.members(value=_VALUE), ',"merge_fields":{')
-_UNFIT: Final = "CASE WHEN email IS NULL THEN 'no_identifier' END"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +121,7 @@ class MailchimpTags:
         """Upsert: members of the list first, since a tag takes no others. Remove: off the tag, and nothing else."""
         bodies.refuse_oversize(batch, _ROWS, self.name)
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, _UNFIT)
+        rows, rejected = bodies.refuse_nobody(batch, "email")
         keys = dict(zip(rows.column("email").to_pylist(), rows.column("key").to_pylist(), strict=True))
         if batch.operation is Operation.REMOVE:
             rejected = {
@@ -174,7 +173,7 @@ class MailchimpTags:
     def forget(self, batch: Batch) -> Receipt:
         """Have Mailchimp delete the members for good; one request per row."""
         sent = self._vendor.counted()
-        rows, rejected = bodies.refuse_locally(batch, _UNFIT)
+        rows, rejected = bodies.refuse_nobody(batch, "email")
         for email in rows.column("email").to_pylist():
             path = f"/members/{_member_id(email)}/actions/delete-permanent"
             self._asked("POST", path, idempotent=True, expect=(404,))
@@ -219,7 +218,7 @@ class MailchimpTags:
 
     def _require_fields(self, rows: pa.Table) -> None:
         """Raises ConfigError for an attribute the list has no merge field for; the list is asked where one is not known yet."""
-        named = {tag for (tag,) in bodies.query("SELECT DISTINCT unnest(json_keys(attributes)) FROM rows", rows)}
+        named = {*attributes.carried(rows)}
         if named <= self._tags:
             return
         params = {"fields": "merge_fields.tag"}
