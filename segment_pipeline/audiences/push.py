@@ -57,6 +57,29 @@ class Delivery:
         self.trouble = self.trouble or other.trouble
 
 
+@dataclass(slots=True)
+class Parts:
+    """How a batch fares that may be sent in parts. `alone`: members refused by themselves; `taken`: somebody was taken; `given_up`:
+    what was left of it is not sent.
+    """
+
+    planned: PlannedBatch
+    rows: int
+    made: int = 0
+    alone: int = 0
+    taken: bool = False
+    given_up: bool = False
+
+    @property
+    def hopeless(self) -> bool:
+        """Whatever the tool refuses the batch for, it is none of its members: to go on would take two requests for each of them."""
+        return self.rows >= LARGE and not self.taken and self.alone >= HOPELESS
+
+    def next_number(self) -> int:
+        self.made += 1
+        return self.planned.number + SPLIT * self.made
+
+
 def patiently(call: Callable[[], T]) -> T:
     """Repeat a call the vendor was too busy for; raises its last TransientError."""
     for attempt in range(ATTEMPTS):
@@ -93,10 +116,6 @@ class Push:
         self.recheck, self.progress = recheck, progress
         self.unsettled = False
         self.troubles: list[str] = []
-        self._splits: dict[int, int] = {}
-        self._alone: dict[int, int] = {}
-        self._taken: set[int] = set()
-        self._rows: dict[int, int] = {}
         self._room = Semaphore(max(1, destination.capabilities.parallel))
         self._done = 0
 
@@ -182,9 +201,9 @@ class Push:
         with self.ledger.transaction() as connection:
             self.lease.renew(connection)
             self.ledger.attempt(connection, self.plan.digest, batch.number, self.lease.token)
-        self._rows[batch.number] = rows.num_rows
-        delivery = self._deliver(batch, rows, batch.number) if rows.num_rows else Delivery()
-        told = {} if self._hopeless(batch.number) else delivery.rejected
+        parts = Parts(batch, rows.num_rows)
+        delivery = self._deliver(parts, rows, batch.number) if rows.num_rows else Delivery()
+        told = {} if parts.given_up else delivery.rejected
         rejected = told | dict.fromkeys(withheld, WITHHELD)
         receipt = Receipt(
             accepted=batch.rows - len(rejected),
@@ -203,9 +222,9 @@ class Push:
         if self.progress:
             self.progress(self.plan.audience, self._done, self.plan.rows)
 
-    def _deliver(self, planned: PlannedBatch, rows: pa.Table, number: int) -> Delivery:
+    def _deliver(self, parts: Parts, rows: pa.Table, number: int) -> Delivery:
         """Apply rows until the answer is final or patience ends; rows the vendor refuses are cut out and the rest goes on."""
-        batch = Batch(self.plan.digest, number, planned.operation, self.remote_id, rows)
+        batch = Batch(self.plan.digest, number, parts.planned.operation, self.remote_id, rows)
         delivery, sent = Delivery(), False
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -218,7 +237,7 @@ class Push:
                 receipt = self._final(receipt, batch, delivery)
             except RejectedRecords as refusal:
                 delivery.requests += 1
-                delivery.join(self._without_refused(planned, rows, refusal, number))
+                delivery.join(self._without_refused(parts, rows, refusal))
                 return delivery
             except TransientError as error:
                 delivery.requests += 1
@@ -231,8 +250,7 @@ class Push:
                 # The answer made no sense; the rows may well be there.
                 delivery.state, delivery.trouble = "uncertain", str(error)
                 return delivery
-            if receipt.accepted:
-                self._taken.add(number % SPLIT)
+            parts.taken = parts.taken or receipt.accepted > 0
             delivery.trouble = None
             delivery.rejected.update(receipt.rejected)
             delivery.vendor_ids.update(receipt.vendor_ids)
@@ -280,35 +298,23 @@ class Push:
 
         return jobs.ended(ask, tool.capabilities.job_seconds, of=tool.name)
 
-    def _without_refused(
-        self, planned: PlannedBatch, rows: pa.Table, refusal: RejectedRecords, number: int
-    ) -> Delivery:
+    def _without_refused(self, parts: Parts, rows: pa.Table, refusal: RejectedRecords) -> Delivery:
         """The rows named are rejected and the others sent again; where none is named, halves are sent until one row is left."""
-        parent = number % SPLIT
-        rejected, parts = bodies.apart(rows, refusal)
+        rejected, others = bodies.apart(rows, refusal)
         if not refusal.rows and rejected:
-            self._alone[parent] = self._alone.get(parent, 0) + 1
+            parts.alone += 1
         sent = []
-        for part in parts:
-            if self._hopeless(parent):
+        for other in others:
+            if parts.hopeless:
+                parts.given_up = True
                 trouble = f"{refusal}: so was each of {HOPELESS} members by themselves, and nobody was taken"
                 sent.append(Delivery("uncertain", trouble=trouble))
                 break
-            sent.append(self._deliver(planned, part, self._part(number)))
-        first, *others = [Delivery(rejected=rejected), *sent] if rejected else sent
-        for other in others:
-            first.join(other)
+            sent.append(self._deliver(parts, other, parts.next_number()))
+        first, *more = [Delivery(rejected=rejected), *sent] if rejected else sent
+        for delivery in more:
+            first.join(delivery)
         return first
-
-    def _hopeless(self, parent: int) -> bool:
-        """Whatever the tool refuses a batch for, it is none of its members: to go on would take two requests for each of them."""
-        large = self._rows.get(parent, 0) >= LARGE
-        return large and parent not in self._taken and self._alone.get(parent, 0) >= HOPELESS
-
-    def _part(self, number: int) -> int:
-        parent = number % SPLIT
-        self._splits[parent] = self._splits.get(parent, 0) + 1
-        return parent + self._splits[parent] * SPLIT
 
     def _still_ours(self) -> None:
         with self.ledger.transaction() as connection:

@@ -16,7 +16,7 @@ from segment_pipeline.audiences.reconcile import reconcile
 from segment_pipeline.audiences.shape import Shape
 from segment_pipeline.connector import About
 from segment_pipeline.delivery.destination import Batch, Receipt
-from segment_pipeline.errors import ConflictError, ContractError, TransientError
+from segment_pipeline.errors import ConflictError, ContractError, RejectedRecords, TransientError
 from segment_pipeline_tests.audiences.tool import OpenTool, ReplacingTool, Tool, capabilities
 from segment_pipeline_tests.audiences.world import Person, World, audience, statement_of
 
@@ -73,6 +73,24 @@ def test_a_few_that_are_refused_again_are_rejected_though_nobody_is_with_them(wo
     world.people(people)
     report = world.sync(audience(), tool)
     assert (report.uncertain, report.rejected, report.rejections) == (0, 40, {"refused": 40})
+
+
+class NamesMost(Tool):
+    """Refuses every batch: of a large one it names all rows but the last 30, of a small one none."""
+
+    def apply(self, batch: Batch) -> Receipt:
+        most = batch.rows.num_rows - 30
+        raise RejectedRecords("refused", rows=dict.fromkeys(range(most), "odd") if most > 0 else None)
+
+
+def test_members_that_are_all_refused_by_name_or_by_themselves_are_never_confirmed(
+    world: World, tmp_path: Path
+) -> None:
+    """The last of them is the thirtieth refused by itself, and nothing is left that could have been given up."""
+    tool = NamesMost(tmp_path / "t.sqlite", batch_rows=300)
+    world.people([Person(f"q{n}", f"q{n}@shop.test") for n in range(300)])
+    report = world.sync(audience(), tool)
+    assert (report.added, report.remote, report.rejections) == (0, 0, {"odd": 270, "refused": 30})
 
 
 def test_rows_refused_one_by_one_are_counted_and_tried_again_after_a_week(
