@@ -7,6 +7,7 @@ The app reads every body before routing, so that an endpoint may be a plain func
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -61,6 +62,21 @@ def json_object(request: Request) -> dict[str, Any] | None:
     except ValueError:
         return None
     return given if isinstance(given, dict) else None
+
+
+def form(request: Request) -> dict[str, tuple[str, bytes]]:
+    """The parts of a multipart body by their names, each with the name of its file; none of a body of another kind."""
+    head = f"Content-Type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
+    read = message_from_bytes(head + body(request), policy=policy.HTTP)
+    if read.get_content_type() != "multipart/form-data":
+        return {}
+    return {
+        str(part.get_param("name", header="content-disposition")): (
+            part.get_filename() or "",
+            bytes(part.get_payload(decode=True)),
+        )
+        for part in read.iter_parts()
+    }
 
 
 def row_errors(request: Request) -> RowErrors | None:

@@ -260,21 +260,20 @@ class TikTokAudiences:
             jobs.ended(idle, _JOB_SECONDS, of=self.name)
 
     def _upload(self, content: bytes) -> str:
+        from urllib3.filepost import encode_multipart_formdata
+
         signature = hashlib.md5(content).hexdigest()  # noqa: S324 - TikTok's choice
-        fields = {"advertiser_id": value(self, "advertiser_id"), "calculate_type": self._type}
-        edge = f"segment-pipeline-{signature}"
-        head = "".join(
-            f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
-            for name, text in {**fields, "file_signature": signature}.items()
+        body, form = encode_multipart_formdata(
+            {
+                "advertiser_id": value(self, "advertiser_id"),
+                "calculate_type": self._type,
+                "file_signature": signature,
+                "file": ("audience.csv", content, "text/csv"),
+            },
+            # The same file is the same request.
+            boundary=f"segment-pipeline-{signature}",
         )
-        file = 'Content-Disposition: form-data; name="file"; filename="audience.csv"\r\nContent-Type: text/csv'
-        answer = self._asked(
-            "POST",
-            "file/upload",
-            data=b"".join((f"{head}--{edge}\r\n{file}\r\n\r\n".encode(), content, f"\r\n--{edge}--\r\n".encode())),
-            headers={"Content-Type": f"multipart/form-data; boundary={edge}"},
-            idempotent=True,
-        )
+        answer = self._asked("POST", "file/upload", data=body, headers={"Content-Type": form}, idempotent=True)
         return str(at(answer, "file_path", of="TikTok"))
 
     def _get(self, call: str, **asked: Any) -> dict[str, Any]:

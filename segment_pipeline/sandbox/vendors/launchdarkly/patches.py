@@ -8,12 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 
-from segment_pipeline.sandbox.exchange import Refused, json_object
+from segment_pipeline.sandbox.exchange import Refused, form, json_object
 
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 MOST_OPERATIONS, MOST_TARGETS = 1_500, 15_000
 TARGETS: Final = re.compile(r"(add|remove)(Included|Excluded)Targets")
-NAMED: Final = re.compile(rb'name="([^"]*)"')
 
 
 class Targets(NamedTuple):
@@ -76,13 +75,11 @@ def sound(sides: Mapping[str, set[str]], kind: str) -> Targets:
     return Targets(sides, kind)
 
 
-def imported(content_type: str, content: bytes) -> tuple[str, list[str]]:
+def imported(request: Request) -> tuple[str, list[str]]:
     """The mode of an import, and the keys in the first column of its file."""
-    form, _, boundary = content_type.partition("; boundary=")
-    parts = [part.partition(b"\r\n\r\n") for part in content.split(f"--{boundary}".encode())[1:-1]]
-    fields = {match[1]: text.removesuffix(b"\r\n") for head, _, text in parts if (match := NAMED.search(head))}
-    mode = fields.get(b"mode", b"").decode()
-    if form != "multipart/form-data" or b"file" not in fields or mode not in ("merge", "replace"):
+    given = {name: content for name, (_, content) in form(request).items()}
+    mode = given.get("mode", b"").decode()
+    if "file" not in given or mode not in ("merge", "replace"):
         raise wrong("an import is multipart/form-data with a file and the mode merge or replace")
-    rows = csv.reader(io.StringIO(fields[b"file"].decode("utf-8"), newline=""))
+    rows = csv.reader(io.StringIO(given["file"].decode("utf-8"), newline=""))
     return mode, list(dict.fromkeys(row[0] for row in rows if row))

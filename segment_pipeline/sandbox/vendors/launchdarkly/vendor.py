@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from segment_pipeline import clock
 from segment_pipeline.sandbox import jobs, lists
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, row_errors
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, row_errors
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.idlists import IdLists
 from segment_pipeline.sandbox.limits import LimitReached, Windows
@@ -188,7 +188,7 @@ class LaunchDarkly:
 
     def open_import(self, request: Request) -> Answer:
         key = self.undisturbed(request, big=True)["id"]
-        mode, ids = imported(request.headers.get("Content-Type", ""), body(request))
+        mode, ids = imported(request)
         self.wholesome(request, ids)
         job = self.jobs.open(ids, [key], None, mode=mode)
         return 204, Response(status_code=204, headers={"Location": f"{ROOT}/{key}/imports/{job['id']}"})

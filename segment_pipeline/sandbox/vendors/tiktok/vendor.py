@@ -15,13 +15,12 @@ import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from email import message_from_bytes, policy
 from typing import Any
 
 from starlette.requests import Request
 
 from segment_pipeline.sandbox import jobs, lists
-from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, body, endpoints, json_object
+from segment_pipeline.sandbox.exchange import Answer, Calls, Refused, endpoints, form, json_object
 from segment_pipeline.sandbox.faults import answered
 from segment_pipeline.sandbox.idlists import IdLists
 from segment_pipeline.sandbox.jobs import Jobs, Outcome, Work
@@ -78,6 +77,8 @@ class TikTok:
     def upload(self, request: Request) -> Answer:
         """A file that is whole by its signature, under a path of sixteen characters that this advertiser alone may use."""
         given = form(request)
+        if not given:
+            raise refused(40002, "The body is no form of several parts")
         name, content = given.get("file", ("", b""))
         fields = {field: value.decode() for field, (_, value) in given.items() if field != "file"}
         advertised(fields)
@@ -229,21 +230,6 @@ def entries(text: str, kind: str) -> list[str]:
     if kind != "MULTIPLE_TYPES" and width > 1:
         raise refused(40002, "file: A file of one encryption type has one column")
     return [cell for line in lines for cell in line.split(",") if len(cell) in {32, 64}]
-
-
-def form(request: Request) -> dict[str, tuple[str, bytes]]:
-    """The parts of a multipart body, each with the name of its file."""
-    head = f"Content-Type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
-    read = message_from_bytes(head + body(request), policy=policy.HTTP)
-    if read.get_content_type() != "multipart/form-data":
-        raise refused(40002, "The body is no form of several parts")
-    return {
-        str(part.get_param("name", header="content-disposition")): (
-            part.get_filename() or "",
-            bytes(part.get_payload(decode=True)),
-        )
-        for part in read.iter_parts()
-    }
 
 
 def sent(request: Request) -> dict[str, Any]:
