@@ -55,13 +55,15 @@ def json_body(request: Request) -> Any:
     return json.loads(content) if content else None
 
 
-def json_object(request: Request) -> dict[str, Any] | None:
-    """The body as a JSON object; None where it is anything else."""
+def json_object(request: Request, otherwise: Refused) -> dict[str, Any]:
+    """The body as a JSON object; raises `otherwise` where it is anything else."""
     try:
         given = json_body(request)
     except ValueError:
-        return None
-    return given if isinstance(given, dict) else None
+        given = None
+    if not isinstance(given, dict):
+        raise otherwise
+    return given
 
 
 def form(request: Request) -> dict[str, tuple[str, bytes]]:

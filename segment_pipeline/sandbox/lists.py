@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from segment_pipeline.sandbox.exchange import json_body
+from segment_pipeline.sandbox.exchange import Refused, json_body
 from segment_pipeline.sandbox.listing import unseal
 from segment_pipeline.sandbox.store import VendorStore, listed
 
@@ -107,6 +107,13 @@ class Lists:
 
     def get(self, identifier: str) -> sqlite3.Row | None:
         return self.store.row("SELECT * FROM lists WHERE id = ?", identifier)
+
+    def found(self, identifier: str, otherwise: Refused) -> sqlite3.Row:
+        """The list of that id; raises `otherwise` where there is none."""
+        row = self.get(identifier)
+        if row is None:
+            raise otherwise
+        return row
 
     def page(self, after: int, limit: int, where: str = "1", *values: object) -> list[sqlite3.Row]:
         """Lists by number behind `after`; `where` is a condition of the vendor's with bound values."""

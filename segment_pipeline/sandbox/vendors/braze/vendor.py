@@ -135,9 +135,7 @@ def changed(held: Any, value: Any) -> Any:
 
 
 def sent(request: Request) -> dict[str, Any]:
-    if (given := json_object(request)) is None:
-        raise refused(400, "The body is not valid JSON.")
-    return given
+    return json_object(request, refused(400, "The body is not valid JSON."))
 
 
 def serve(state: SandboxState) -> Served:

@@ -113,10 +113,7 @@ class CustomerIo:
         return 200, {}
 
     def segment(self, request: Request) -> sqlite3.Row:
-        row = self.lists.get(request.path_params["id"])
-        if row is None:
-            raise refused(404, "not found")
-        return row
+        return self.lists.found(request.path_params["id"], refused(404, "not found"))
 
     def shown(self, row: sqlite3.Row) -> dict[str, Any]:
         at = round(parse_instant(row["created_at"]).timestamp())
@@ -169,9 +166,7 @@ def refused(status: int, message: str) -> Refused:
 
 
 def json_of(request: Request) -> dict[str, Any]:
-    if (given := json_object(request)) is None:
-        raise refused(400, "the body is no JSON object")
-    return given
+    return json_object(request, refused(400, "the body is no JSON object"))
 
 
 def serve(state: SandboxState) -> Served:

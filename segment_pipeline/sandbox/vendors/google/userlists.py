@@ -47,9 +47,7 @@ class UserLists:
 
     def found(self, request: Request) -> sqlite3.Row:
         self.account(request)
-        if (row := self.lists.get(request.path_params["id"])) is None:
-            raise rpc.missing()
-        return row
+        return self.lists.found(request.path_params["id"], rpc.missing())
 
     def plain(self, row: sqlite3.Row) -> Document:
         """What a list is, without how many are on it."""

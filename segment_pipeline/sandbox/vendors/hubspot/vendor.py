@@ -118,9 +118,7 @@ class HubSpot:
             raise invalid("A list with this name already exists.", subCategory="ILS.DUPLICATE_LIST_NAMES")
 
     def shown(self, identifier: str) -> Document:
-        row = self.lists.get(identifier)
-        if row is None:
-            raise no_list(identifier)
+        row = self.lists.found(identifier, no_list(identifier))
         told = {"processingType": "MANUAL", "processingStatus": "COMPLETE", "objectTypeId": "0-1", "listVersion": 1}
         times = {"createdAt": row["created_at"], "updatedAt": row["updated_at"]}
         held: Document = json.loads(row["held"])
@@ -300,9 +298,7 @@ def not_valid(message: str, code: str, name: str) -> str:
 
 
 def sent(request: Request) -> Document:
-    if (given := json_object(request)) is None:
-        raise invalid("Invalid input JSON.")
-    return given
+    return json_object(request, invalid("Invalid input JSON."))
 
 
 def batch(request: Request) -> list[Document]:

@@ -195,9 +195,7 @@ def refused(status: int, code: str, message: str) -> Refused:
 
 
 def json_of(request: Request) -> dict[str, Any]:
-    if (given := json_object(request)) is None:
-        raise refused(400, "BadJsonBody", "Invalid JSON")
-    return given
+    return json_object(request, refused(400, "BadJsonBody", "Invalid JSON"))
 
 
 def serve(state: SandboxState) -> Served:

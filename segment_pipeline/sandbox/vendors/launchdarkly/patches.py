@@ -31,9 +31,7 @@ def wrong(message: str) -> Refused:
 
 
 def json_of(request: Request) -> dict[str, Any]:
-    if (given := json_object(request)) is None:
-        raise wrong("the body is no JSON object")
-    return given
+    return json_object(request, wrong("the body is no JSON object"))
 
 
 def instructed(given: Mapping[str, Any], held: Targets) -> Targets:

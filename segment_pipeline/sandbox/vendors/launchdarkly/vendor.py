@@ -74,10 +74,7 @@ class LaunchDarkly:
         return request, limits(left, WINDOW, now)
 
     def segment(self, request: Request) -> sqlite3.Row:
-        row = self.lists.get(request.path_params["segment"])
-        if row is None:
-            raise refused(404, "not_found", "Unknown segment key")
-        return row
+        return self.lists.found(request.path_params["segment"], refused(404, "not_found", "Unknown segment key"))
 
     def held(self, row: sqlite3.Row) -> dict[str, Any]:
         return {**NEW, **json.loads(row["held"])}

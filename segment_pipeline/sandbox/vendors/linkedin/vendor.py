@@ -47,6 +47,10 @@ def refused(status: int, code: str, message: str) -> Refused:
     return Refused(status, {"status": status, "code": code, "message": message})
 
 
+def missing() -> Refused:
+    return refused(404, "RESOURCE_NOT_FOUND", "The DMP segment is not found")
+
+
 class LinkedIn:
     """The endpoints over one store, for one sponsored account. A member is a hash."""
 
@@ -119,7 +123,7 @@ class LinkedIn:
         if asked < self.store.setting("unready"):
             with self.store.writing():
                 self.lists.change(row["id"], asked=asked + 1)
-            raise refused(404, "RESOURCE_NOT_FOUND", "The DMP segment is not found")
+            raise missing()
         elements = sent(request).get("elements")
         if not isinstance(elements, list) or not 1 <= len(elements) <= most:
             raise refused(400, "ILLEGAL_ARGUMENT", f"From 1 to {most} elements")
@@ -158,10 +162,7 @@ class LinkedIn:
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to access the account")
 
     def known(self, request: Request) -> sqlite3.Row:
-        found = self.lists.get(request.path_params["id"])
-        if found is None:
-            raise refused(404, "RESOURCE_NOT_FOUND", "The DMP segment is not found")
-        return found
+        return self.lists.found(request.path_params["id"], missing())
 
     def shown(self, row: sqlite3.Row) -> dict[str, Any]:
         held = json.loads(row["held"])
@@ -181,10 +182,7 @@ def ids(element: Mapping[str, Any]) -> list[str]:
 
 
 def sent(request: Request) -> dict[str, Any]:
-    given = json_object(request)
-    if given is None:
-        raise refused(400, "ILLEGAL_ARGUMENT", "The body is no JSON object")
-    return given
+    return json_object(request, refused(400, "ILLEGAL_ARGUMENT", "The body is no JSON object"))
 
 
 def serve(state: SandboxState) -> Served:

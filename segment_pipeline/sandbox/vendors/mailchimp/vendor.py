@@ -213,10 +213,7 @@ class Mailchimp:
     # Tags.
 
     def the_tag(self, request: Request) -> sqlite3.Row:
-        found = self.lists.get(request.path_params["id"])
-        if found is None:
-            raise not_found()
-        return found
+        return self.lists.found(request.path_params["id"], not_found())
 
     def inside(self, row: sqlite3.Row, request: Request) -> list[Person]:
         """Who is shown of those that have a tag: who is subscribed, and who else is asked for."""
@@ -312,9 +309,7 @@ class Mailchimp:
 
 
 def sent(request: Request) -> Document:
-    if (given := json_object(request)) is None:
-        raise problem(400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.")
-    return given
+    return json_object(request, problem(400, "JSON Parse Error", "We encountered an unspecified JSON parsing error."))
 
 
 def listed(given: Mapping[str, Any], name: str) -> list[Any]:

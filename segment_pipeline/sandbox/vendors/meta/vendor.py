@@ -106,9 +106,7 @@ class Meta:
 
     def audience(self, asked: Asked) -> sqlite3.Row:
         identifier = str(asked.request.path_params["audience"])
-        row = self.lists.get(identifier)
-        if row is None:
-            raise graph.missing(identifier)
+        row = self.lists.found(identifier, graph.missing(identifier))
         # One whose time is over ends before anything is asked or changed.
         self.uploads.running_replace(identifier)
         return row

@@ -133,10 +133,7 @@ class Pinterest:
         ]
 
     def known(self, request: Request) -> sqlite3.Row:
-        found = self.lists.get(request.path_params["id"])
-        if found is None:
-            raise refused(404, 4169, "Customer list not found.")
-        return found
+        return self.lists.found(request.path_params["id"], refused(404, 4169, "Customer list not found."))
 
     def shown(self, identifier: str) -> dict[str, Any]:
         row = self.lists.get(identifier)
@@ -170,10 +167,7 @@ def asked(request: Request) -> tuple[int, int]:
 
 
 def sent(request: Request) -> dict[str, Any]:
-    given = json_object(request)
-    if given is None:
-        raise refused(400, 1, f"Invalid request: {len(body(request))} bytes are no JSON object")
-    return given
+    return json_object(request, refused(400, 1, f"Invalid request: {len(body(request))} bytes are no JSON object"))
 
 
 def limited(seconds: float) -> Refused:

@@ -68,10 +68,7 @@ class Statsig:
         return request, {}
 
     def segment(self, request: Request) -> sqlite3.Row:
-        row = self.lists.get(request.path_params["id"])
-        if row is None:
-            raise refused(404, "Segment not found")
-        return row
+        return self.lists.found(request.path_params["id"], refused(404, "Segment not found"))
 
     def shown(self, row: sqlite3.Row) -> dict[str, Any]:
         held = {"type": "id_list", "idType": "userID", "tags": [], "description": "", **json.loads(row["held"])}
@@ -185,9 +182,7 @@ def refused(status: int, message: str) -> Refused:
 
 def json_of(request: Request) -> dict[str, Any]:
     """The body, which a DELETE needs as well."""
-    if (given := json_object(request)) is None:
-        raise refused(400, "A body is required")
-    return given
+    return json_object(request, refused(400, "A body is required"))
 
 
 def serve(state: SandboxState) -> Served:

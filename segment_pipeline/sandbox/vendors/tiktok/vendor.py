@@ -207,10 +207,7 @@ class TikTok:
         return paths, types[0]
 
     def known(self, identifier: object) -> sqlite3.Row:
-        found = self.lists.get(str(identifier))
-        if found is None:
-            raise refused(40002, "custom_audience_id: The audience does not exist")
-        return found
+        return self.lists.found(str(identifier), refused(40002, "custom_audience_id: The audience does not exist"))
 
     def asked(self, request: Request) -> Sequence[str]:
         advertised(request.query_params)
@@ -233,10 +230,7 @@ def entries(text: str, kind: str) -> list[str]:
 
 
 def sent(request: Request) -> dict[str, Any]:
-    given = json_object(request)
-    if given is None:
-        raise refused(40002, "The body is no JSON object")
-    return given
+    return json_object(request, refused(40002, "The body is no JSON object"))
 
 
 def advertised(given: Mapping[str, Any]) -> dict[str, Any]:
