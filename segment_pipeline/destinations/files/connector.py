@@ -22,6 +22,7 @@ from segment_pipeline.delivery import bodies
 from segment_pipeline.delivery.destination import AudienceGone, Batch, Capabilities, IdentifierRule, Operation, Receipt
 from segment_pipeline.delivery.identified import PERSONAL, Form, every, identified
 from segment_pipeline.delivery.names import SAFE, spellings
+from segment_pipeline.delivery.replacing import with_the_last
 from segment_pipeline.delivery.vendor import variable
 from segment_pipeline.destinations.files import tables
 from segment_pipeline.destinations.files.layouts import LAYOUTS, Layout
@@ -194,18 +195,12 @@ class HashedFiles:
 
     def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
         """Write what changes as one addition and one removal, then the members; with the last batch."""
-        for batch in batches:
-            bodies.refuse_oversize(batch, _ROWS, self.name)
-        fit = [self._fit(batch) for batch in batches]
-        for number, (batch, (_, rejected)) in enumerate(zip(batches, fit, strict=True), 1):
-            if number == len(fit):
-                wanted = self._sheet.empty()
-                for rows, _ in fit:
-                    wanted = self._sheet.merged(wanted, self._sheet.of_batch(rows))
-                self._put(batch, wanted)
-            yield Receipt.final(batch, rejected, requests=0)
+        return with_the_last(batches, self._fit, self._put, most=_ROWS, name=self.name, requests=0)
 
-    def _put(self, batch: Batch, wanted: pa.Table) -> None:
+    def _put(self, batch: Batch, parts: Sequence[pa.Table]) -> None:
+        wanted = self._sheet.empty()
+        for rows in parts:
+            wanted = self._sheet.merged(wanted, self._sheet.of_batch(rows))
         with self._changing(batch.remote_id) as folder:
             held = self._held(folder)
             removed = self._sheet.not_carried(self._sheet.without(held, wanted), wanted)

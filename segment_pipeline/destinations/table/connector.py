@@ -29,6 +29,7 @@ from segment_pipeline.delivery.destination import (
     Receipt,
 )
 from segment_pipeline.delivery.identified import Form, every, identified
+from segment_pipeline.delivery.replacing import with_the_last
 from segment_pipeline.delivery.vendor import variable
 from segment_pipeline.destinations.table.tables import AUDIENCE, IDENTIFIER, KEY, LONGEST, UPDATED, Tables
 from segment_pipeline.destinations.table.values import KINDS, as_held, kinds_of
@@ -125,13 +126,7 @@ class AudienceTable:
 
     def replace(self, batches: Sequence[Batch]) -> Iterator[Receipt]:
         """All batches in one transaction, with the last of them."""
-        for batch in batches:
-            bodies.refuse_oversize(batch, _ROWS, self.name)
-        fit = [self._fit(batch) for batch in batches]
-        for number, (batch, (_, rejected)) in enumerate(zip(batches, fit, strict=True), 1):
-            if number == len(fit):
-                self._put(batch.remote_id, [rows for rows, _ in fit])
-            yield Receipt.final(batch, rejected, requests=1)
+        return with_the_last(batches, self._fit, self._put, most=_ROWS, name=self.name, requests=1)
 
     def forget(self, batch: Batch) -> Receipt:
         """Delete whoever has one of the identifiers, from all audiences."""
@@ -226,10 +221,10 @@ class AudienceTable:
             values = {n: sa.bindparam(f"{bound}{place}") for place, n in enumerate(attributes, 1)}
             connection.execute(here.values({UPDATED: now, **values}), some)
 
-    def _put(self, remote_id: str, parts: Sequence[pa.Table]) -> None:
+    def _put(self, batch: Batch, parts: Sequence[pa.Table]) -> None:
         wanted = {key for rows in parts for key in rows.column("key").to_pylist()}
         with self._transaction() as connection:
-            name, table = self._named(connection, remote_id), self._tables.rows({})
+            name, table = self._named(connection, batch.remote_id), self._tables.rows({})
             for rows in parts:
                 if rows.num_rows:
                     self._upsert(connection, name, rows)
