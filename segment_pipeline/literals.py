@@ -11,7 +11,6 @@ from segment_pipeline.errors import ConfigError
 Kind = tuple[Callable[[Any], bool], str]
 
 TEXT: Final[Kind] = (lambda value: isinstance(value, str), "text")
-TEXT_OR_NONE: Final[Kind] = (lambda value: value is None or isinstance(value, str), "text")
 TEXTS: Final[Kind] = (
     lambda value: _is_list(value) and all(isinstance(each, str) for each in value),
     'texts in parentheses, ("one", "other")',
@@ -22,7 +21,6 @@ TEXTS_BY_NAME: Final[Kind] = (
 )
 
 WHOLE: Final[Kind] = (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number")
-WHOLE_OR_NONE: Final[Kind] = (lambda value: value is None or WHOLE[0](value), "a whole number")
 NUMBER: Final[Kind] = (lambda value: isinstance(value, float) or WHOLE[0](value), "a number")
 
 
@@ -31,17 +29,23 @@ def made_of(kind: type) -> Kind:
     return (lambda value: isinstance(value, kind)), f"{kind.__name__}(…)"
 
 
-def none_or(kind: type) -> Kind:
-    return (lambda value: value is None or isinstance(value, kind)), f"{kind.__name__}(…)"
+def or_none(kind: Kind) -> Kind:
+    """The same, or nothing at all."""
+    fits, wanted = kind
+    return (lambda value: value is None or fits(value)), wanted
 
 
 def listed(kind: type, of: str) -> Kind:
     """Any number of them; a single one in parentheses has a comma behind it."""
-    a = "an" if kind.__name__[0] in "AEIOU" else "a"
     return (
         lambda value: _is_list(value) and all(isinstance(each, kind) for each in value),
-        f"each {a} {kind.__name__}(…), in a list: {of}=[{kind.__name__}(…)]",
+        f"each {with_article(kind)}(…), in a list: {of}=[{kind.__name__}(…)]",
     )
+
+
+def with_article(kind: type) -> str:
+    """What a kind of value is called in a sentence: an int, a str."""
+    return f"{'an' if kind.__name__[0] in 'aeiouAEIO' else 'a'} {kind.__name__}"
 
 
 def _is_list(value: object) -> bool:
@@ -59,13 +63,21 @@ def _shown(value: object, fits: Callable[[Any], bool]) -> str:
     """A value cut short; of a list, the first in it that cannot stand there."""
     if isinstance(value, list | tuple) and fits(()):
         odd = next((each for each in value if not fits((each,))), value)
-        return f"[{_shown(odd, fits)}]" if odd is not value else _short(value)
-    return _short(value)
+        return f"[{_shown(odd, fits)}]" if odd is not value else _called(value)
+    return _called(value)
 
 
-def _short(value: object) -> str:
-    if type(value).__module__.startswith(__name__.partition(".")[0]):
-        return f"{type(value).__name__}(…)"
+def _called(value: object) -> str:
+    return f"{type(value).__name__}(…)" if is_ours(value) else short(value)
+
+
+def is_ours(value: object) -> bool:
+    """Of a class of this package."""
+    return type(value).__module__.startswith(__name__.partition(".")[0])
+
+
+def short(value: object) -> str:
+    """A value as somebody may have written it, cut short."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:39]}…"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from segment_pipeline.literals import TEXT, TEXT_OR_NONE, expect, listed, written
+from segment_pipeline.literals import TEXT, expect, listed, or_none, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ class Trait:
             definition=(self.definition, TEXT),
             null=(self.null, TEXT),
             owner=(self.owner, TEXT),
-            query=(self.query, TEXT_OR_NONE),
+            query=(self.query, or_none(TEXT)),
         )
 
     @classmethod

@@ -27,6 +27,7 @@ from segment_pipeline.algebra.parts import (
     here,
 )
 from segment_pipeline.algebra.spelling import meant
+from segment_pipeline.literals import is_ours, short, with_article
 
 Taken = ParamSpec("Taken")
 Made = TypeVar("Made")
@@ -121,18 +122,16 @@ def _unlike(name: str, parameter: Parameter, values: tuple[Any, ...]) -> Iterato
 
 def shown(value: object) -> str:
     """A value as somebody may have written it, cut short."""
-    if type(value).__module__.startswith(__name__.partition(".")[0]) or callable(value):
+    if is_ours(value) or callable(value):
         return kind_of(value)
     if isinstance(value, list | tuple) and any(isinstance(each, Rule | Activities) for each in value):
         return f"{kind_of(value)} of rules"
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return short(value)
 
 
 def kind_of(value: object) -> str:
     """What a value is to Python, as a sentence says it: an int, a str."""
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIO' else 'a'} {name}"
+    return with_article(type(value))
 
 
 def beyond(value: object) -> str:

@@ -11,14 +11,12 @@ from segment_pipeline.errors import ConfigError
 from segment_pipeline.literals import (
     NUMBER,
     TEXT,
-    TEXT_OR_NONE,
     TEXTS_BY_NAME,
     WHOLE,
-    WHOLE_OR_NONE,
     expect,
     listed,
     made_of,
-    none_or,
+    or_none,
     written,
 )
 
@@ -128,12 +126,12 @@ class Audience:
                 name: (getattr(self, name), TEXT)
                 for name in ("name", "segment", "destination", "channel", "owner", "purpose")
             },
-            priority=(self.priority, none_or(Priority)),
-            limit=(self.limit, WHOLE_OR_NONE),
-            holdout=(self.holdout, none_or(Holdout)),
+            priority=(self.priority, or_none(made_of(Priority))),
+            limit=(self.limit, or_none(WHOLE)),
+            holdout=(self.holdout, or_none(made_of(Holdout))),
             guards=(self.guards, made_of(Guards)),
-            max_age_hours=(self.max_age_hours, WHOLE_OR_NONE),
-            remote_name=(self.remote_name, TEXT_OR_NONE),
+            max_age_hours=(self.max_age_hours, or_none(WHOLE)),
+            remote_name=(self.remote_name, or_none(TEXT)),
             attributes=(self.attributes, listed(Attribute, "attributes")),
             message_names=(self.message_names, TEXTS_BY_NAME),
         )
