@@ -1,12 +1,11 @@
 """What segments are to move: goals of a company, each with the words that say how it is measured. Declares only."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from segment_pipeline.literals import TEXT, expect, written
+from segment_pipeline.literals import TEXT, expect, repeated, written
 
 # What Dagster takes as the value of a tag, which a goal is of its segments' assets.
 NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -27,10 +26,7 @@ class Goal:
 
 def goal_problems(goals: Sequence[Goal]) -> Iterator[str]:
     """What is wrong with a company's goals, one sentence each."""
-    places = {goal.name: goal.place for goal in goals}
-    for name, declared in Counter(goal.name for goal in goals).items():
-        if declared > 1:
-            yield f"{places[name]}: goal {name} is declared {declared} times: declare it once"
+    yield from repeated(goals, "goal", "declare it once")
     for goal in goals:
         if not NAME.fullmatch(goal.name):
             yield f"{goal.place}: goal {goal.name!r} has no usable name: letters, digits, _, - and ., at most 63"

@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from segment_pipeline.errors import ConfigError
@@ -80,6 +81,14 @@ def short(value: object) -> str:
     """A value as somebody may have written it, cut short."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def repeated(literals: Sequence[Any], what: str, instead: str) -> Iterator[str]:
+    """A sentence for each name that several of them have, with the place of the last."""
+    places = {each.name: each.place for each in literals}
+    for name, number in Counter(each.name for each in literals).items():
+        if number > 1:
+            yield f"{places[name]}: {what} {name} is declared {number} times: {instead}"
 
 
 def written() -> str:

@@ -1,7 +1,6 @@
 """What rules may name: traits, activities and their properties, as the package and a company's catalogue declare them."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
@@ -11,6 +10,7 @@ from segment_pipeline.algebra.parts import Activities
 from segment_pipeline.algebra.spelling import meant, one_of
 from segment_pipeline.events import PROPERTY_TYPES, Event
 from segment_pipeline.landing.source import Source
+from segment_pipeline.literals import repeated
 from segment_pipeline.profiles.facts.activities import (
     ACTIVITY_FILLS,
     ACTIVITY_MEANINGS,
@@ -117,12 +117,7 @@ def by_name(events: Collection[str] | Mapping[str, Event]) -> Mapping[str, Event
 
 def event_problems(events: Sequence[Event]) -> list[str]:
     """What is wrong with a company's events, one sentence each; empty: nothing."""
-    places = {event.name: event.place for event in events}
-    found = [
-        f"{places[name]}: event {name} is declared {n} times: declare it once"
-        for name, n in Counter(event.name for event in events).items()
-        if n > 1
-    ]
+    found = [*repeated(events, "event", "declare it once")]
     types: dict[str, set[str]] = {}
     keys: dict[str, set[str]] = {}
     asked: dict[str, str] = {}

@@ -14,6 +14,7 @@ from segment_pipeline.lake.core_traits import CORE, MEANINGS, THRESHOLDS
 from segment_pipeline.lake.derived import trait_table
 from segment_pipeline.lake.dialect import quote
 from segment_pipeline.lake.session import Session
+from segment_pipeline.literals import repeated
 from segment_pipeline.profiles.rules import TraitRules
 from segment_pipeline.traits import Trait, TraitSet
 
@@ -76,12 +77,7 @@ def outdated(session: Session, day: date, rules: TraitRules) -> str:
 
 def problems(sets: Sequence[TraitSet]) -> list[str]:
     """What is wrong with a company's sets, one sentence each, a trait's with its file and line; empty: nothing."""
-    places = {one.name: one.place for one in sets}
-    found = [
-        f"{places[name]}: trait set {name} is declared {n} times: rename one"
-        for name, n in Counter(one.name for one in sets).items()
-        if n > 1
-    ]
+    found = [*repeated(sets, "trait set", "rename one")]
     names = Counter(trait.name for one in sets for trait in one.traits)
     for one in sets:
         if not _SET.fullmatch(one.name) or one.is_core:
