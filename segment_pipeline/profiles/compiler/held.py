@@ -22,6 +22,7 @@ WHOLE_DOUBLE: Final = 9e15
 LARGEST: Final = "1.7976931348623157e308"
 MOST_DAYS: Final = 99_999
 DAY_FORMAT: Final = frozenset("-/. ")
+# Digits before and after the point a trait has at most, by type.
 EXACT: Final = {"INTEGER": (10, 0), "BIGINT": (19, 0), "MONEY": (14, 4), "RATE": (10, 8)}
 OTHER_TYPES: Final = (
     "has a predicate whose parts are of types that do not go together, as a day and a text that is none"

@@ -20,6 +20,7 @@ from segment_pipeline.profiles.compiler.aggregates import chosen
 from segment_pipeline.profiles.compiler.expressions import COMPARE, column, known, typed, value, zero
 from segment_pipeline.profiles.compiler.extracts import Extract, Extracts
 from segment_pipeline.profiles.compiler.filters import Latest
+from segment_pipeline.profiles.compiler.held import EXACT, as_decimal, tried
 from segment_pipeline.profiles.compiler.kinds import (
     HELD,
     INTEGERS,
@@ -34,11 +35,7 @@ from segment_pipeline.profiles.compiler.kinds import (
 _ARITHMETIC: Final[dict[str, type[exp.Binary]]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
 # Digits of a side that is multiplied with another, in all and after the point: the product has room in the decimals of both engines.
 _CROSSWISE, _CROSSWISE_DIGITS = 18, 8
-# Digits before the point a trait has at most, by type.
-_WHOLE: Final = {"INTEGER": 10, "BIGINT": 19, "MONEY": 14, "RATE": 10}
-
-
-# Digits of a whole number that is added up.
+# Digits before and after the point of a whole number that is added up.
 _WHOLE_SUM: Final = (19, 8)
 
 
@@ -108,8 +105,8 @@ class Values:
     def _summed(self, held: exp.Expr, kind: str | None) -> exp.Expr:
         # Spark adds whole numbers up in whole numbers, and fails where they have no room.
         if kind in INTEGERS:
-            return _decimal(held, *_WHOLE_SUM)
-        return _as_decimal(held) if kind == "DOUBLE" else held
+            return as_decimal(held, _WHOLE_SUM)
+        return _rounded(held) if kind == "DOUBLE" else held
 
     def _field(self, field: str) -> exp.Expr:
         held = column(HELD + source_column(field), "a")
@@ -187,19 +184,19 @@ class Values:
         whole, digits = self.kinds.room(side) or (0, 0)
         match side:
             case Constant(held):
-                return _decimal(exp.Literal.string(format(Decimal(str(held)), "f")), whole, digits)
+                return as_decimal(exp.Literal.string(format(Decimal(str(held)), "f")), (whole, digits))
             case Arithmetic(operator, left, right):
                 made = _ARITHMETIC[operator](this=self._reckoned(left), expression=self._reckoned(right))
-                return _decimal(exp.Paren(this=made), whole, digits)
+                return as_decimal(exp.Paren(this=made), (whole, digits))
         return self._with_room(side, whole, digits)
 
     def _with_room(self, side: Value, whole: int, digits: int) -> exp.Expr:
         """A value as a decimal; NULL for one with more digits before the point, so that one person's costs nobody else theirs."""
         held = self.expression(side)
-        if isinstance(side, TraitValue) and _WHOLE[self.kinds.of(side) or ""] <= whole:
-            return _decimal(held, whole, digits)
+        if isinstance(side, TraitValue) and EXACT[self.kinds.of(side) or ""][0] <= whole:
+            return as_decimal(held, (whole, digits))
         fits = exp.LT(this=exp.Abs(this=exp.cast(held.copy(), "DOUBLE")), expression=value(float(10**whole)))
-        return exp.Case(ifs=[exp.If(this=fits, true=_decimal(held, whole, digits))])
+        return exp.Case(ifs=[exp.If(this=fits, true=as_decimal(held, (whole, digits)))])
 
     def expression(self, side: Value, *, beside: Value | None = None) -> exp.Expr:
         """A value of a person's row; NULL: unknown. `beside`: what it is compared with, in whose type a constant is written."""
@@ -268,11 +265,6 @@ def _is_quotient(side: Value) -> bool:
     return isinstance(side, Arithmetic) and side.operator == "/"
 
 
-def _decimal(held: exp.Expr, whole: int, digits: int) -> exp.Expr:
-    # Not by `exp.cast`, which takes a decimal for any other.
-    return exp.Cast(this=held, to=exp.DataType.build(f"DECIMAL({whole + digits},{digits})", dialect="duckdb"))
-
-
-def _as_decimal(held: exp.Expr) -> exp.Expr:
+def _rounded(held: exp.Expr) -> exp.Expr:
     """A floating-point number with eight digits, so that the order of adding does not show; NULL where it has no room."""
-    return exp.TryCast(this=held, to=exp.DataType.build("DECIMAL(30,8)", dialect="duckdb"))
+    return tried(held, "DECIMAL(30,8)")
