@@ -13,36 +13,27 @@ from sqlglot import exp
 
 from segment_pipeline.profiles.compiler.held import (
     EXACT,
-    MOST_DIGITS,
-    MOST_OF_A_PRODUCT,
     OTHER_TYPES,
-    WHOLE_DOUBLE,
     Held,
     Refused,
     around,
-    as_decimal,
-    as_long,
     constant,
     day_in,
     day_of,
     days_between,
-    days_later,
     double,
     figure_of,
     firm,
-    floating,
-    in_decimal,
     instead,
     is_day_format,
     joined,
-    not_0,
     numbers_alike,
     of_all,
     shown,
-    too_many,
     tried,
     whole_number,
 )
+from segment_pipeline.profiles.compiler.reckoning import divided, figure, power, reckoned, turned
 
 # Whose parts stand in what is made of them more than once.
 REPEATED: Final = (
@@ -95,7 +86,7 @@ class Portable:
             case exp.Neg() if isinstance(node.this, exp.Literal) and not node.this.is_string:
                 return figure_of(f"-{node.this.name}")
             case exp.Neg():
-                held = _turned(self._number(node.this))
+                held = turned(self._number(node.this))
                 return replace(held, sql=exp.Neg(this=exp.Paren(this=held.sql)))
             case exp.And() | exp.Or():
                 parts = [self.truth(part).sql for part in node.flatten(unnest=False)]
@@ -143,11 +134,13 @@ class Portable:
             case exp.Cast():
                 return self._cast(node)
             case exp.Add() | exp.Sub() | exp.Mul():
-                return self._reckoned(node)
+                return reckoned(node, self.of(node.left), self.of(node.right))
             case exp.Div() | exp.IntDiv() | exp.Mod():
-                return self._divided(node)
-            case exp.Pow() | exp.Sqrt() | exp.Ln() | exp.Exp() | exp.Abs() | exp.Round() | exp.Floor() | exp.Ceil():
-                return self._figure(node)
+                return divided(node, self._number(node.left), self._number(node.right))
+            case exp.Pow():
+                return power(self._number(node.this), self._number(node.expression))
+            case exp.Sqrt() | exp.Ln() | exp.Exp() | exp.Abs() | exp.Round() | exp.Floor() | exp.Ceil():
+                return figure(node, self._number(node.this))
             case exp.Log():
                 raise Refused(
                     f"is refused: its predicate uses {shown(node)}, which is of base 10 on one engine and of e on another: write ln()"
@@ -263,85 +256,6 @@ class Portable:
         made = [exp.If(this=test, true=each.sql) for test, each in zip(asked, values, strict=True)]
         return of_all(exp.Case(ifs=made, default=default.sql), [*values, default])
 
-    def _reckoned(self, node: exp.Add | exp.Sub | exp.Mul) -> Held:
-        left, right = self.of(node.left), self.of(node.right)
-        if "DATE" in (left.kind, right.kind) and not isinstance(node, exp.Mul):
-            return days_later(node, left, right)
-        if not (left.is_number and right.is_number):
-            raise Refused(OTHER_TYPES)
-        if "DOUBLE" in (left.kind, right.kind):
-            sides = [double(each).sql for each in (left, right)]
-            return Held(exp.Paren(this=type(node)(this=sides[0], expression=sides[1])), "DOUBLE", loose=True)
-        one, other = left.room, right.room
-        if isinstance(node, exp.Mul):
-            room, most = (one[0] + other[0], one[1] + other[1]), MOST_OF_A_PRODUCT
-        else:
-            room, most = (max(one[0], other[0]) + 1, max(one[1], other[1])), MOST_DIGITS
-        if sum(room) > most:
-            raise too_many(node)
-        # Of decimals of up to 18 digits DuckDB makes one of 18 again, whatever it has to hold.
-        narrow = max(sum(one), sum(other)) < 19
-        sides = [in_decimal(left, 19 if narrow else 0), in_decimal(right)]
-        made = type(node)(this=sides[0], expression=sides[1])
-        return Held(as_decimal(exp.Paren(this=made), room), "EXACT", room)
-
-    def _divided(self, node: exp.Div | exp.IntDiv | exp.Mod) -> Held:
-        left, right = self._number(node.left), self._number(node.right)
-        if isinstance(node, exp.Div):
-            by = double(firm(right)).sql
-            return Held(exp.Paren(this=exp.Div(this=double(left).sql, expression=not_0(by))), "DOUBLE", loose=True)
-        if any(each.kind != "EXACT" or each.room[1] or each.room[0] > EXACT["BIGINT"][0] for each in (left, right)):
-            raise instead(node, f"whole numbers on both sides, as CAST({shown(node.left)} AS BIGINT)")
-        # The least whole number has no opposite among them.
-        least = exp.Literal.number(-(2**63 - 1))
-        above = exp.GTE(this=as_long(left), expression=least)
-        whole = exp.Case(ifs=[exp.If(this=above, true=as_long(left))])
-        made = type(node)(this=whole, expression=not_0(as_long(right)))
-        return Held(exp.Paren(this=made), "EXACT", left.room if isinstance(node, exp.IntDiv) else right.room)
-
-    def _figure(self, node: exp.Expr) -> Held:
-        held = firm(self._number(node.this))
-        match node:
-            case exp.Abs():
-                held = _turned(held)
-                return replace(held, sql=exp.Abs(this=held.sql))
-            case exp.Sqrt() | exp.Ln():
-                test = exp.GTE if isinstance(node, exp.Sqrt) else exp.GT
-                number = double(held).sql
-                above = test(this=number, expression=floating("0.0"))
-                return Held(
-                    type(node)(this=exp.Case(ifs=[exp.If(this=above, true=number.copy())])), "DOUBLE", loose=True
-                )
-            case exp.Exp():
-                return Held(exp.Exp(this=double(held).sql), "DOUBLE", loose=True)
-            case exp.Pow():
-                other = double(firm(self._number(node.expression)))
-                base = double(held).sql
-                # 0 to less than 0 is an error of one engine, and infinite on another.
-                met = exp.Not(
-                    this=exp.Paren(
-                        this=exp.and_(
-                            exp.EQ(this=base, expression=floating("0.0")),
-                            exp.LT(this=other.sql, expression=floating("0.0")),
-                        )
-                    )
-                )
-                made = exp.Pow(this=base.copy(), expression=other.sql.copy())
-                return Held(exp.Case(ifs=[exp.If(this=met, true=made)]), "DOUBLE", loose=True)
-        digits = node.args.get("decimals")
-        if held.kind == "DOUBLE":
-            if digits is not None:
-                raise instead(node, f"round(TRY_CAST({shown(node.this)} AS DECIMAL(18,4)), …)")
-            fits = exp.LT(this=exp.Abs(this=held.sql), expression=floating(repr(WHOLE_DOUBLE)))
-            inner = exp.Case(ifs=[exp.If(this=fits, true=held.sql.copy())])
-            return Held(exp.cast(type(node)(this=inner), "DOUBLE"), "DOUBLE")
-        after = 0
-        if digits is not None:
-            after = int(whole_number(digits, 0, node, "digits of 0 or more").name)
-        room = (held.room[0] + 1, min(after, held.room[1]))
-        args = {} if digits is None else {"decimals": exp.Literal.number(room[1])}
-        return Held(as_decimal(type(node)(this=in_decimal(held), **args), room), "EXACT", room)
-
     def _like(self, node: exp.Like | exp.ILike) -> Held:
         pattern = node.expression
         if not (isinstance(pattern, exp.Literal) and pattern.is_string):
@@ -407,11 +321,6 @@ class Portable:
             "a cast of whole numbers, days or texts to VARCHAR, of texts to DATE, or of numbers to BIGINT, DECIMAL(18,4) or DOUBLE"
             " (of a floating-point number: round(…))",
         )
-
-
-def _turned(held: Held) -> Held:
-    """A number whose sign may be turned: the least whole number of a type has no opposite in it."""
-    return replace(held, sql=in_decimal(held) if held.kind == "EXACT" else held.sql, written=None)
 
 
 def _nesting(node: exp.Expr) -> int:
