@@ -16,13 +16,23 @@ TEXTS: Final[Kind] = (
     lambda value: _is_list(value) and all(isinstance(each, str) for each in value),
     'texts in parentheses, ("one", "other")',
 )
-TEXTS_BY_NAME: Final[Kind] = (
-    lambda value: isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair),
-    'texts by name, {"seats": "BIGINT"}',
-)
-
 WHOLE: Final[Kind] = (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number")
 NUMBER: Final[Kind] = (lambda value: isinstance(value, float) or WHOLE[0](value), "a number")
+YES_OR_NO: Final[Kind] = (lambda value: isinstance(value, bool), "True or False")
+
+
+def by_name(kind: Kind, wanted: str) -> Kind:
+    """Any number of them, each under a text."""
+    fits, _ = kind
+    return (
+        lambda value: (
+            isinstance(value, Mapping) and all(isinstance(name, str) and fits(each) for name, each in value.items())
+        ),
+        wanted,
+    )
+
+
+TEXTS_BY_NAME: Final[Kind] = by_name(TEXT, 'texts by name, {"seats": "BIGINT"}')
 
 
 def made_of(kind: type) -> Kind:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from segment_pipeline.audiences.audience import Attribute, Holdout
+from segment_pipeline.audiences.audience import Attribute, Guards, Holdout
 from segment_pipeline.catalogue import Catalogue
 from segment_pipeline.destinations.hubspot.connector import HubSpotLists
 from segment_pipeline.destinations.klaviyo.connector import KlaviyoLists
@@ -33,6 +33,7 @@ goal: Any = Goal
 trait_set: Any = TraitSet
 changed: Any = replace
 holdout: Any = Holdout
+guards: Any = Guards
 identity: Any = IdentityRules
 thresholds: Any = TraitRules
 TRAIT = Trait.sql("n", "BIGINT", "in a test", query="1", null="", owner="team:crm")
@@ -135,6 +136,12 @@ def test_two_of_a_kind_stand_beside_each_other(tmp_path: Path) -> None:
         (lambda: audience(holdout=0.1), "audience shoppers has holdout=0.1: write Holdout(…)"),
         (lambda: audience(priority=3), "audience shoppers has priority=3: write Priority(…)"),
         (lambda: audience(guards=None), "audience shoppers has guards=None: write Guards(…)"),
+        (lambda: guards(allow_empty="no"), "guards has allow_empty='no': write True or False"),
+        (lambda: guards(removal_share=None), "guards has removal_share=None: write a number"),
+        (lambda: audience(owned="no"), "audience shoppers has owned='no': write True or False"),
+        (lambda: identity(blocked_values={"email": "till@shop.test"}), "identity has blocked_values={'email': 'till@shop.test'}: write texts by type"),
+        (lambda: identity(limits={"email": "10"}), "identity has limits={'email': '10'}: write whole numbers by type"),
+        (lambda: identity(role_patterns={"email": ["^info@"]}), "identity has role_patterns={'email': ['^info@']}: write patterns by type and reason"),
         (lambda: holdout("e", None), "holdout e has share=None: write a number"),
         (lambda: identity(trust=None), "identity has trust=None: write texts in parentheses"),
         (lambda: identity(trust="shop"), "identity has trust='shop': write texts in parentheses"),

@@ -13,6 +13,7 @@ from segment_pipeline.literals import (
     TEXT,
     TEXTS_BY_NAME,
     WHOLE,
+    YES_OR_NO,
     expect,
     listed,
     made_of,
@@ -79,6 +80,18 @@ class Guards:
     allow_empty: bool = False
     minimum: int | None = None
 
+    def __post_init__(self) -> None:
+        expect(
+            written(),
+            "guards",
+            removal_share=(self.removal_share, NUMBER),
+            removal_keys=(self.removal_keys, WHOLE),
+            large_removal_share=(self.large_removal_share, NUMBER),
+            large_removal_keys=(self.large_removal_keys, WHOLE),
+            allow_empty=(self.allow_empty, YES_OR_NO),
+            minimum=(self.minimum, or_none(WHOLE)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentToday:
@@ -131,6 +144,7 @@ class Audience:
             holdout=(self.holdout, or_none(made_of(Holdout))),
             guards=(self.guards, made_of(Guards)),
             max_age_hours=(self.max_age_hours, or_none(WHOLE)),
+            owned=(self.owned, YES_OR_NO),
             remote_name=(self.remote_name, or_none(TEXT)),
             attributes=(self.attributes, listed(Attribute, "attributes")),
             message_names=(self.message_names, TEXTS_BY_NAME),

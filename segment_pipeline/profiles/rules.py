@@ -5,11 +5,11 @@ Holds decisions only; `identity` and `traits` apply them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 from segment_pipeline import identifiers
 from segment_pipeline.errors import ConfigError
-from segment_pipeline.literals import NUMBER, TEXTS, TEXTS_BY_NAME, WHOLE, Kind, expect, written
+from segment_pipeline.literals import NUMBER, TEXTS, TEXTS_BY_NAME, WHOLE, Kind, by_name, expect, written
 
 # Addresses in reserved domains tell people apart as well as any others, although no mail reaches them: UNREACHABLE.
 _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
@@ -19,6 +19,7 @@ _BLOCKED_PATTERNS: Mapping[str, Mapping[str, str]] = {
     "customer_key": dict(identifiers.BLOCKED["customer_key"]),
     "anonymous_id": dict(identifiers.BLOCKED["device_id"]),
 }
+_PATTERNS: Final[Kind] = by_name(TEXTS_BY_NAME, 'patterns by type and reason, {"email": {"role": "^info@"}}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ class IdentityRules:
         expect(
             written(),
             "identity",
+            blocked_patterns=(self.blocked_patterns, _PATTERNS),
+            role_patterns=(self.role_patterns, _PATTERNS),
             unreachable=(self.unreachable, TEXTS_BY_NAME),
+            blocked_values=(self.blocked_values, by_name(TEXTS, 'texts by type, {"email": ("till@shop.test",)}')),
+            limits=(self.limits, by_name(WHOLE, 'whole numbers by type, {"email": 10}')),
             guest_limit=(self.guest_limit, WHOLE),
             key_spaces=(self.key_spaces, TEXTS_BY_NAME),
             trust=(self.trust, TEXTS),
