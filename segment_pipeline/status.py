@@ -194,7 +194,7 @@ def not_taken(settings: Settings, audiences: Sequence[str]) -> list[str]:
             name
             for name, plans in newest.items()
             for plan in plans
-            if any(b.state != "final" or b.rejected for b in ledger.outcome(plan.plan.digest) if b.batch.phase)
+            if any(b.state != "final" or b.rejected for b in ledger.answers.outcome(plan.plan.digest) if b.batch.phase)
         ]
 
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from segment_pipeline import clock
 from segment_pipeline.audiences import memory
-from segment_pipeline.audiences.ledger import RecordedBatch, RecordedPlan
+from segment_pipeline.audiences.answers import RecordedBatch
+from segment_pipeline.audiences.ledger import RecordedPlan
 from segment_pipeline.audiences.places import Place
 from segment_pipeline.audiences.plan import REPLACEMENT
 from segment_pipeline.audiences.push import WITHHELD

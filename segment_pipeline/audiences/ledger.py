@@ -8,7 +8,7 @@ holder of the audience's lease. Opening migrates. Errors of the database leave a
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
 from segment_pipeline import clock
+from segment_pipeline.audiences.answers import Answers, batch_of
 from segment_pipeline.audiences.ledger_tables import (
     approvals,
     batches,
@@ -28,8 +29,8 @@ from segment_pipeline.audiences.ledger_tables import (
     row_outcomes,
     secrets,
 )
-from segment_pipeline.audiences.places import Place, Places, in_utc
-from segment_pipeline.audiences.plan import Plan, PlannedBatch
+from segment_pipeline.audiences.places import Place, Places
+from segment_pipeline.audiences.plan import Plan
 from segment_pipeline.databases import of_the_disk, open_engine, transaction
 from segment_pipeline.delivery.destination import Operation, Receipt
 from segment_pipeline.errors import ConfigError, ContractError
@@ -49,23 +50,13 @@ class RecordedPlan:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedBatch:
-    """What became of one batch. `state`: planned, attempted, final, uncertain, unsent."""
-
-    batch: PlannedBatch
-    state: str
-    requests: int
-    rejected: Mapping[str, str]
-    vendor_ids: Mapping[str, str]
-
-
 class Ledger:
     """Plans, batches, outcomes, places and epochs of all audiences. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.places = Places(self.transaction)
+        self.answers = Answers(self.transaction)
 
     @classmethod
     def open(cls, url: str) -> "Ledger":
@@ -192,7 +183,7 @@ class Ledger:
             kind=row["kind"],
             as_of=date.fromisoformat(row["as_of"]),
             fields=tuple(json.loads(row["fields"])),
-            batches=tuple(_batch(b) for b in rows),
+            batches=tuple(batch_of(b) for b in rows),
         )
 
     def last_folded(self, audience: str) -> int:
@@ -243,28 +234,6 @@ class Ledger:
         if told:
             c.execute(row_outcomes.insert(), told)
 
-    def refusals(self, place: Place) -> dict[str, str]:
-        """Key → reason the tool last refused it for, at a place; of keys that it took later, too."""
-        here = (plans.c.audience == place.audience) & (plans.c.destination == place.destination)
-        query = (
-            sa.select(row_outcomes.c.key, row_outcomes.c.reason)
-            .join(plans, plans.c.digest == row_outcomes.c.plan)
-            .where(here & (plans.c.remote_id == place.remote_id) & (row_outcomes.c.outcome == "rejected"))
-            .order_by(plans.c.sequence, row_outcomes.c.batch)
-        )
-        with self.transaction() as c:
-            return {key: reason or "rejected" for key, reason in c.execute(query)}
-
-    def answered(self, digests: Collection[str]) -> list[tuple[datetime, int]]:
-        """When the final answer to each batch of these plans came, and of how many rows; the oldest first."""
-        query = (
-            sa.select(batches.c.ended_at, batches.c.rows)
-            .where(batches.c.plan.in_(list(digests)) & (batches.c.state == "final"))
-            .order_by(batches.c.ended_at)
-        )
-        with self.transaction() as c:
-            return [(in_utc(ended_at), rows) for ended_at, rows in c.execute(query)]
-
     def give_up(self, digest: str) -> None:
         """Batches of a killed run: what was attempted and never answered is uncertain for good."""
         with self.transaction() as c:
@@ -273,33 +242,6 @@ class Ledger:
                 .where((batches.c.plan == digest) & (batches.c.state == "attempted"))
                 .values(state="uncertain", ended_at=clock.now())
             )
-
-    def outcome(self, digest: str) -> list[RecordedBatch]:
-        """Each batch of a plan with what is known of it, by number."""
-        with self.transaction() as c:
-            rows = (
-                c.execute(sa.select(batches).where(batches.c.plan == digest).order_by(batches.c.number))
-                .mappings()
-                .all()
-            )
-            told = c.execute(sa.select(row_outcomes).where(row_outcomes.c.plan == digest)).mappings().all()
-        rejected: dict[int, dict[str, str]] = {}
-        vendor_ids: dict[int, dict[str, str]] = {}
-        for row in told:
-            if row["outcome"] == "rejected":
-                rejected.setdefault(row["batch"], {})[row["key"]] = row["reason"] or "rejected"
-            elif row["vendor_id"] is not None:
-                vendor_ids.setdefault(row["batch"], {})[row["key"]] = row["vendor_id"]
-        return [
-            RecordedBatch(
-                _batch(row),
-                row["state"],
-                row["requests"],
-                rejected.get(row["number"], {}),
-                vendor_ids.get(row["number"], {}),
-            )
-            for row in rows
-        ]
 
     def folded(self, digest: str, epoch: int | None = None) -> None:
         """The lake holds the outcome, and carries the number `epoch`: vendor ids and the like need not be kept any longer."""
@@ -391,10 +333,6 @@ class Ledger:
 def _note_epoch(c: Connection, audience: str, epoch: int) -> None:
     if not c.execute(epochs.update().where(epochs.c.audience == audience).values(epoch=epoch)).rowcount:
         c.execute(epochs.insert().values(audience=audience, epoch=epoch))
-
-
-def _batch(row: RowMapping) -> PlannedBatch:
-    return PlannedBatch(row["number"], row["phase"], Operation(row["operation"]), row["rows"])
 
 
 def there(url: str) -> bool:

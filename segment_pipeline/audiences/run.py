@@ -154,7 +154,7 @@ class Run(AtTool):
             plan = recorded.plan
             self.ledger.give_up(plan.digest)
             place = self.ledger.places.at(plan.audience, plan.destination, plan.remote_id)
-            outcome = self.ledger.outcome(plan.digest)
+            outcome = self.ledger.answers.outcome(plan.digest)
             with self.lake.session() as session:
                 fold(self.lake, session, place, recorded, outcome)
                 begun = any(batch.state in ("final", "uncertain") for batch in outcome)
@@ -224,12 +224,12 @@ class Run(AtTool):
             told["rejections"] = self._rejections(session)
         if digests and as_of is not None:
             end = AsOf(as_of, self.of.settings.timezone).end
-            told["hours_behind"] = hours_behind(end, self.ledger.answered(digests))
+            told["hours_behind"] = hours_behind(end, self.ledger.answers.times(digests))
         return told
 
     def _rejections(self, session: Session) -> dict[str, int]:
         """Keys that the tool refuses to take or to let go, by the code it gave, the most first."""
-        said = self.ledger.refusals(self.place)
+        said = self.ledger.answers.refusals(self.place)
         session.register("refusals", pa.table([list(said), list(said.values())], _REFUSALS))
         rows = session.rows(
             "SELECT coalesce(r.reason, 'unknown') AS reason, count(*) AS keys FROM audience_members_now AS m "
@@ -344,7 +344,7 @@ class Run(AtTool):
             self.stopped = error
         self.ledger.give_up(plan.digest)
         self.ledger.advance(plan.digest, "pushed")
-        outcome = self.ledger.outcome(plan.digest)
+        outcome = self.ledger.answers.outcome(plan.digest)
         fold(self.lake, session, self.place, recorded, outcome)
         self.ledger.folded(plan.digest, memory.epoch(self.lake, self.audience.name))
         if plan.kind == REPLACEMENT and not self.stopped:

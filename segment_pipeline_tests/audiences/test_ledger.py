@@ -121,7 +121,7 @@ def test_a_plan_and_its_receipts_come_back_as_written(ledger: Ledger) -> None:
     assert left.plan == PLAN
     assert (left.sequence, left.status) == (recorded.sequence, "planned") == (1, "planned")
     ledger.give_up("d1")
-    first, second = ledger.outcome("d1")
+    first, second = ledger.answers.outcome("d1")
     assert (first.state, first.rejected, first.vendor_ids, first.requests) == (
         "final",
         {"k1": "invalid"},

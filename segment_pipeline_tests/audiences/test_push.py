@@ -271,7 +271,12 @@ def test_a_batch_of_a_holder_that_was_overtaken_stays_without_a_receipt(world: W
     report = world.sync(audience(), tool, lease_seconds=-1.0)
     assert (report.status, tool.calls()) == ("failed", [("upsert", 3)])
     [left] = world.ledger.unfinished("shoppers")
-    assert [b.state for b in world.ledger.outcome(left.plan.digest)] == ["attempted", "planned", "planned", "planned"]
+    assert [b.state for b in world.ledger.answers.outcome(left.plan.digest)] == [
+        "attempted",
+        "planned",
+        "planned",
+        "planned",
+    ]
 
 
 def test_a_replacement_longer_than_a_lease_keeps_it(world: World, tmp_path: Path) -> None:

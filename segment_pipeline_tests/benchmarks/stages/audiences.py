@@ -207,7 +207,7 @@ def push(company: Company) -> int:
     with people.lake.session() as session:
         Push(ledger, lease, recorded.plan, destination, "1").run(session)
     release(ledger, lease)
-    outcome = ledger.outcome(recorded.plan.digest)
+    outcome = ledger.answers.outcome(recorded.plan.digest)
     assert all(batch.state == "final" and not batch.rejected for batch in outcome)
     ledger.close()
     return sum(batch.batch.rows for batch in outcome)
