@@ -60,9 +60,10 @@ def told(name: str, doing: str) -> Iterator[None]:
         raise ConfigError(f"{name}: {doing} is not allowed: see who may do so, and as whom we ask") from None
     except FileNotFoundError:
         raise TransientError(f"{name}: {doing}: it is not there any more, try again") from None
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         raise TransientError(f"{name}: {doing} failed ({type(error).__name__}): try again later") from None
     except Exception as error:
+        # What libraries raise beside OSError, none of which need be installed here.
         if type(error).__module__.partition(".")[0] in {"asyncssh", "botocore", "aiobotocore", "aiohttp", "gcsfs"}:
             raise TransientError(f"{name}: {doing} failed ({type(error).__name__}): try again later") from None
         raise
@@ -98,7 +99,7 @@ def _ssh(root: str, name: str, access: Access) -> tuple[Any, str]:
         ) from None
     except (asyncssh.PermissionDenied, asyncssh.KeyImportError, PermissionError):
         raise ConfigError(f"{name}: {parts.hostname} refused to let us in: see user, password and key") from None
-    except (asyncssh.Error, OSError, TimeoutError) as error:
+    except (asyncssh.Error, OSError) as error:
         raise TransientError(
             f"{name}: {parts.hostname} did not answer ({type(error).__name__}): try again later"
         ) from None

@@ -114,7 +114,7 @@ def _connectors() -> str:
     return _table(("name", "kind", "what", "secrets", "moved by"), rows)
 
 
-# What a destination can do beside adding and removing, by the protocol that says so, and what is said of one that cannot be looked at.
+# What a destination can do beside adding and removing, by the protocol that says so.
 _ABILITIES: tuple[tuple[type[Any], str], ...] = (
     (Replaceable, "replaces all"),
     (Readable, "reads back"),
@@ -125,6 +125,7 @@ _ABILITIES: tuple[tuple[type[Any], str], ...] = (
     (Deletable, "deletes"),
     (Erasing, "forgets a person"),
 )
+# How the docstring of a vendor's connector begins what its documents leave open.
 _UNVERIFIED = re.compile(r"Not verified against the live API[:,] (.+?)\.(?:\s|$)", re.DOTALL)
 
 

@@ -1,6 +1,6 @@
 """The starter's audiences: which segment is kept in which tool, under which consent.
 
-`lookalike_seed` goes to every tool. The three e-mail audiences form a group: one person is in at most one of them.
+`lookalike_seed` goes to every tool. The three with a `Priority` form a group: one person is in at most one of them.
 """
 
 from segment_pipeline.audiences.audience import Attribute, Audience, Guards, Holdout, Priority
