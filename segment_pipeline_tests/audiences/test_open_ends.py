@@ -17,7 +17,8 @@ from segment_pipeline.destinations.table.connector import AudienceTable
 from segment_pipeline.destinations.webhook.connector import SignedWebhook
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.sandbox.vendors.webhook.vendor import SECRET
-from segment_pipeline_tests.audiences.test_keys import ANN, BOB, named
+from segment_pipeline_tests.audiences.test_along import named
+from segment_pipeline_tests.audiences.test_keys import ANN, BOB
 from segment_pipeline_tests.audiences.world import LATER, Person, World, audience
 
 CAT = Person("cat", consent=True)
