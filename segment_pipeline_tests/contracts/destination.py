@@ -15,6 +15,7 @@ from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords,
 from segment_pipeline.sandbox.server import SandboxServer
 from segment_pipeline.testing import DestinationContract
 from segment_pipeline.testing.batches import (
+    Key,
     Person,
     batch,
     counts,
@@ -102,6 +103,18 @@ class SandboxDestinationContract(DestinationContract):
         """What the other side holds of everybody in the audience, their ids there included."""
         listed: list[dict[str, Any]] = self.control(f"lists/{remote_id}")["members"]
         return listed
+
+    def held(self, destination: Destination, remote_id: str) -> set[Key]:
+        columns = [rule.column for rule in destination.capabilities.identifiers]
+        return {tuple(member.get(column) for column in columns) for member in self.members(remote_id)}
+
+    def recorded(self, path: str = "") -> list[dict[str, Any]]:
+        """The requests recorded to paths that end so."""
+        return [one for one in self.server.recorded(self.vendor) if one["path"].endswith(path)]
+
+    def sent(self, path: str = "") -> list[Any]:
+        """The JSON those carried that carried any."""
+        return [json.loads(one["body"]) for one in self.recorded(path) if one["body"]]
 
     def set(self, **settings: Any) -> None:
         """Settings of the sandbox's vendor, in force until the test ends."""

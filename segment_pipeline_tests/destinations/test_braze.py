@@ -32,9 +32,6 @@ class TestBrazeAttributes(SandboxDestinationContract):
         flagged = [one for one in self.control("people") if one.get(remote_id) is True]
         return {(one[column],) for one in (*listed, *flagged)}
 
-    def sent(self) -> list[Any]:
-        return [json.loads(one["body"]) for one in self.server.recorded("braze")]
-
     def user(self, **named: str) -> dict[str, Any]:
         """What Braze holds of the one user with this identifier."""
         (found,) = [one for one in self.control("people") if named.items() <= one.items()]
@@ -46,7 +43,7 @@ class TestBrazeAttributes(SandboxDestinationContract):
             assert not isinstance(destination, ability)
         self.server.record()
         assert destination.ensure_audience("vip") == "segment_pipeline_vip"
-        assert self.sent() == []
+        assert self.recorded() == []
 
     def test_seventy_five_objects_or_as_many_as_the_contract_has(self, audience: str) -> None:
         """Over it the whole request is refused, and a person is told what to set."""

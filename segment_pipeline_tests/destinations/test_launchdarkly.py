@@ -18,10 +18,10 @@ from launchdarkly_api import (
 )
 
 from segment_pipeline import clock
-from segment_pipeline.delivery.destination import AudienceGone, Destination, Operation
+from segment_pipeline.delivery.destination import AudienceGone, Operation
 from segment_pipeline.destinations.launchdarkly.connector import LaunchDarklySegments
 from segment_pipeline.errors import ConfigError, RejectedRecords, TransientError
-from segment_pipeline.testing.batches import Key, Person, batch, crowd, key_of, keys_of, settle
+from segment_pipeline.testing.batches import Person, batch, crowd, key_of, keys_of, settle
 from segment_pipeline_tests.contracts.destination import SandboxDestinationContract
 
 TOKEN = "api-sandbox-launchdarkly"
@@ -33,9 +33,6 @@ class Segments(SandboxDestinationContract):
     vendor, connector = "launchdarkly", LaunchDarklySegments
     created = "/production$"
     published = "launchdarkly_segments_openapi_v22_trimmed.json"
-
-    def held(self, destination: Destination, remote_id: str) -> set[Key]:
-        return {(member["user_id"],) for member in self.members(remote_id)}
 
     def wrong(self, recorded: Mapping[str, Any]) -> Iterable[str]:
         """The document has one body for all kinds of patches, that of a JSON patch."""

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from linkedin_api.clients.restli.client import RestliClient
@@ -58,10 +57,6 @@ class TestLinkedInSegments(SandboxDestinationContract):
 
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         return {(one["user_id"],) for one in self.members(remote_id)}
-
-    def sent(self, call: str) -> list[Any]:
-        recorded = [one for one in self.server.recorded("linkedin") if one["path"].endswith(call)]
-        return [json.loads(one["body"]) for one in recorded if one["method"] == "POST"]
 
     def test_what_linkedin_does_not_tell_is_not_promised(self, destination: LinkedInSegments) -> None:
         assert not isinstance(destination, Countable | Readable | Renameable)

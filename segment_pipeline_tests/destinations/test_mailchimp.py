@@ -51,10 +51,6 @@ class TestMailchimpTags(SandboxDestinationContract):
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         return {(member["email_address"],) for member in self.members(remote_id)}
 
-    def sent(self, path: str) -> list[Any]:
-        recorded = [one for one in self.server.recorded("mailchimp") if one["path"].endswith(path)]
-        return [json.loads(one["body"]) for one in recorded if one["method"] == "POST"]
-
     def put(self, email: str, **more: Any) -> None:
         """A member as somebody else made them, or made of them."""
         row = {"email_address": email, **more}
@@ -110,7 +106,7 @@ class TestMailchimpTags(SandboxDestinationContract):
         settle(destination, batch(destination, audience, crowd(3)))
         self.server.record()
         destination.rename(audience, "another")
-        [patched] = [json.loads(one["body"]) for one in self.server.recorded("mailchimp")]
+        [patched] = self.sent()
         assert patched == {"name": "segment-pipeline/another"}
         assert self.held(destination, audience) == keys_of(destination, crowd(3))
 

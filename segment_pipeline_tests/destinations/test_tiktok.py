@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import business_api_client as sdk
 import pytest
@@ -84,10 +83,6 @@ class TestTikTokAudiences(SandboxDestinationContract):
     def held(self, destination: Destination, remote_id: str) -> set[Key]:
         return {(one["user_id"],) for one in self.members(remote_id) if one["user_id"] not in NOBODY}
 
-    def sent(self, call: str) -> list[Any]:
-        recorded = [one["body"] for one in self.server.recorded("tiktok") if one["path"].endswith(f"/{call}/")]
-        return recorded if "upload" in call else [json.loads(body) for body in recorded]
-
     def test_what_tiktok_does_not_tell_is_not_promised(self, destination: TikTokAudiences) -> None:
         assert not isinstance(destination, Countable | Readable)
 
@@ -95,9 +90,9 @@ class TestTikTokAudiences(SandboxDestinationContract):
         """There is none without a file, and none below 1,000 entries; its name says nothing of its people."""
         self.server.record()
         made = destination.ensure_audience("lapsed buyers of trusses")
-        [file], [body] = self.sent("file/upload"), self.sent("create")
+        [file], [body] = self.recorded("/file/upload/"), self.sent("/create/")
         assert {one["user_id"] for one in self.members(made)} == {*NOBODY}
-        assert "Email_SHA256\n" + "\n".join(NOBODY) + "\r\n" in file
+        assert "Email_SHA256\n" + "\n".join(NOBODY) + "\r\n" in file["body"]
         assert body["custom_audience_name"].startswith("Audience ")
         assert "truss" not in body["custom_audience_name"]
 
@@ -132,7 +127,7 @@ class TestTikTokAudiences(SandboxDestinationContract):
         settle(destination, batch(destination, audience, crowd(3)))
         settle(destination, batch(destination, audience, crowd(1), Operation.REMOVE, number=2))
         # The first while the audience was still being made.
-        assert [body["action"] for body in self.sent("update")] == ["APPEND", "APPEND", "REMOVE"]
+        assert [body["action"] for body in self.sent("/update/")] == ["APPEND", "APPEND", "REMOVE"]
 
     def test_a_path_without_its_slash_is_none(self, destination: TikTokAudiences) -> None:
         self.server.record()
