@@ -4,6 +4,7 @@ Knows no vendor: a connector hands in its auth, its limits and `classify`, which
 Listings are walked by `paging`; when to send is `pacing`.
 """
 
+import base64
 import copy
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from importlib import import_module
 from json import JSONDecodeError, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
@@ -130,6 +132,7 @@ class HttpClient:
         connections: int = 16,
         at_once: int | None = None,
     ) -> None:
+        _load()
         from requests import Session
         from requests.adapters import HTTPAdapter
         from requests.cookies import RequestsCookieJar
@@ -382,6 +385,23 @@ class HttpClient:
 
 def _no_auth(request: "PreparedRequest") -> "PreparedRequest":
     return request  # an auth of any kind also keeps requests from reading ~/.netrc
+
+
+_loading = threading.Lock()
+
+
+def _load() -> None:
+    """Import what sends, by one thread: of several that begin with it at once some would find it half made, as it imports itself in
+    a circle.
+    """
+    with _loading:
+        for name in ("requests", "tenacity", "segment_pipeline.transport"):
+            import_module(name)
+
+
+def basic(user: str, password: str) -> str:
+    """What the header `Authorization` says of a user and a password (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
 def header(name: str, text: str, *, read_from: str = "") -> Auth:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +18,7 @@ from segment_pipeline.errors import ConfigError, TransientError
 from segment_pipeline.lake.statements import generated
 from segment_pipeline.landing.source import Entity
 from segment_pipeline.readiness import check_clock, check_lake, checks, mistakes
+from segment_pipeline.sandbox.registry import environment
 from segment_pipeline.settings import Settings
 
 SECRET = "very-s3cret"
@@ -186,3 +189,40 @@ def test_the_commands_end_with_what_they_found(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("SEGMENT_PIPELINE_LAKE", "/proc/lake")
     bad = CliRunner().invoke(cli, ["--home", str(tmp_path), "check"])
     assert (bad.exit_code, "SEGMENT_PIPELINE_LAKE" in bad.stdout) == (1, True)
+
+
+AT_ONCE = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from segment_pipeline.starter.company import STARTER
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("requests"):
+            time.sleep(0.05)
+
+assert "requests" not in sys.modules
+sys.meta_path.insert(0, Slow())
+remote = [one for one in (*STARTER.sources, *STARTER.destinations) if one.name != "files"]
+together = Barrier(len(remote))
+
+def ask(connector):
+    together.wait()
+    try:
+        connector.check()
+    except Exception as error:
+        return type(error).__name__
+
+with ThreadPoolExecutor(len(remote)) as pool:
+    print(*sorted(set(pool.map(ask, remote))))
+"""
+
+
+def test_connectors_asked_at_once_by_a_new_process_each_say_what_is_wrong() -> None:
+    """What sends is imported by the first that asks, and several do at once, slowly: none finds it half imported."""
+    environ = {**os.environ, **environment("http://127.0.0.1:9"), "SEGMENT_PIPELINE_NO_WAIT": "1"}
+    asked = subprocess.run(
+        [sys.executable, "-c", AT_ONCE], env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert asked.stdout == "TransientError\n", asked.stderr[-2000:]

@@ -4,7 +4,6 @@ care, rows that failed, and creation without doubles.
 Parts to be composed; nothing here is inherited from, and nothing knows a vendor.
 """
 
-import base64
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
@@ -13,7 +12,7 @@ from segment_pipeline import paging
 from segment_pipeline.connector import Described, fields_of, source_of, value
 from segment_pipeline.delivery.destination import AudienceGone
 from segment_pipeline.errors import ConfigError, ContractError, RejectedRecords, SegmentPipelineError, TransientError
-from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy, header
+from segment_pipeline.http import Auth, Classify, HttpClient, Response, RetryPolicy, basic, header
 from segment_pipeline.identifiers import email as canonical_email
 
 
@@ -136,10 +135,8 @@ class Vendor:
         return " and ".join(variable(self._connector, field) for field in self._fields)
 
     def _signature(self) -> str:
-        held = ":".join(value(self._connector, field) for field in self._fields)
-        if len(self._fields) == 1:
-            return f"{self._scheme} {held}".lstrip()
-        return "Basic " + base64.b64encode(held.encode()).decode("ascii")
+        held = [value(self._connector, field) for field in self._fields]
+        return f"{self._scheme} {held[0]}".lstrip() if len(held) == 1 else basic(*held)
 
     def _error(self, response: Response) -> SegmentPipelineError | None:
         error, status = self._refusal(response), response.status_code

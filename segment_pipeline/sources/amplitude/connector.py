@@ -20,7 +20,7 @@ from typing import ClassVar
 from segment_pipeline.connector import About, ConnectorKind, address, require, secret, value
 from segment_pipeline.days import Window
 from segment_pipeline.errors import ConfigError, ContractError, TransientError
-from segment_pipeline.http import HttpClient, Response
+from segment_pipeline.http import HttpClient, Response, basic, header
 from segment_pipeline.lake.duckdb_engine import RECORD_BYTES
 from segment_pipeline.landing.raw import Pulled, RawPages
 from segment_pipeline.landing.source import Entity
@@ -141,9 +141,7 @@ class Amplitude:
             raise ContractError(f"amplitude: the export {span} is cut short: pull the window again") from None
 
     def _client(self) -> HttpClient:
-        from requests.auth import HTTPBasicAuth
-
-        auth = HTTPBasicAuth(value(self, "api_key"), value(self, "secret_key"))
+        auth = header("Authorization", basic(value(self, "api_key"), value(self, "secret_key")))
         return HttpClient(
             value(self, "base_url"), name=self.name, auth=auth, timeout=(5.0, 600.0), classify=_not_allowed
         )
